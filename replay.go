@@ -1,0 +1,270 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// A replay brings a store to the state that a journal tells of. Reading lines,
+// understanding them and applying them go on side by side, as understanding
+// takes most of the time; they are applied in the order of the file.
+type replay struct {
+	store *store
+	group *replayGroup      // being filled
+	work  chan *replayGroup // to be decoded, by whoever is free
+	order chan *replayGroup // to be applied, in order
+	stop  chan struct{}     // closed at the first error
+	ended sync.WaitGroup
+	err   error // set before stop is closed
+}
+
+// A replayGroup is a thousand lines or so, enough to make handing them on cheap.
+type replayGroup struct {
+	records []record
+	changes []change
+	err     error
+	failed  int           // the record that err is about
+	decoded chan struct{} // closed when changes and err are there
+}
+
+const replayGroupSize = 1000
+
+func newReplay(s *store) *replay {
+	r := &replay{
+		store: s, group: &replayGroup{decoded: make(chan struct{})},
+		work: make(chan *replayGroup, 64), order: make(chan *replayGroup, 64), stop: make(chan struct{}),
+	}
+	for range runtime.GOMAXPROCS(0) {
+		r.ended.Go(func() {
+			for g := range r.work {
+				g.decode()
+			}
+		})
+	}
+	r.ended.Go(r.apply)
+	return r
+}
+
+// emit takes a closed batch.
+func (r *replay) emit(batch []record) error {
+	r.group.records = append(r.group.records, batch...)
+	if len(r.group.records) < replayGroupSize {
+		return nil
+	}
+	return r.send()
+}
+
+func (r *replay) send() error {
+	g := r.group
+	r.group = &replayGroup{decoded: make(chan struct{})}
+	select {
+	case <-r.stop:
+		return r.err
+	case r.order <- g:
+		r.work <- g
+		return nil
+	}
+}
+
+// finish waits until everything emitted is applied. It returns what went wrong
+// first: while applying, or else readErr.
+func (r *replay) finish(readErr error) error {
+	r.send() // its error is r.err
+	close(r.work)
+	close(r.order)
+	r.ended.Wait()
+	if r.err != nil {
+		return r.err
+	}
+	return readErr
+}
+
+func (r *replay) apply() {
+	for g := range r.order {
+		<-g.decoded
+		if r.err != nil {
+			continue // drain, so that nobody waits
+		}
+		for i, c := range g.changes {
+			err := g.err
+			if err == nil || i != g.failed {
+				err = r.store.admit(c)
+			}
+			if err != nil {
+				r.err = &damage{g.records[i].line, err.Error()}
+				close(r.stop)
+				break
+			}
+			r.store.applyLocked(c)
+		}
+	}
+}
+
+// A line is a change in its frame.
+type line struct {
+	Seq    int64     `json:"seq"`
+	Time   time.Time `json:"time"`
+	Closes int       `json:"closes"`
+	CRC    string    `json:"crc"`
+	change
+}
+
+func (g *replayGroup) decode() {
+	defer close(g.decoded)
+	g.changes = make([]change, 0, len(g.records))
+	for i, rec := range g.records {
+		c, err := decodeChange(rec)
+		g.changes = append(g.changes, c)
+		if err != nil {
+			g.err, g.failed = err, i
+			return
+		}
+	}
+}
+
+// decodeChange understands a line. What a person wrote may hold nothing that
+// shelf doesn't know, as a slip of the pen would look like that.
+func decodeChange(rec record) (change, error) {
+	if rec.manual {
+		var l line
+		d := json.NewDecoder(bytes.NewReader(rec.text))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&l); err != nil {
+			return change{}, err
+		}
+		l.change.render()
+		return l.change, nil
+	}
+	var c change
+	if err := json.Unmarshal(rec.text, &c); err != nil {
+		return c, err
+	}
+	c.render()
+	return c, nil
+}
+
+func (c change) render() {
+	switch {
+	case c.Item != nil:
+		c.Item.render()
+	case c.Book != nil:
+		c.Book.render()
+	}
+}
+
+// admit checks that a line of the file keeps the rules that every change had
+// to keep when it was decided; a person's, or a mended one, may not.
+func (s *store) admit(c change) error {
+	rows := 0
+	for _, there := range []bool{c.User != nil, c.Token != nil, c.Item != nil, c.Book != nil, c.Next != nil, c.Kind != ""} {
+		if there {
+			rows++
+		}
+	}
+	if rows != 1 {
+		return errors.New("a line changes one row: a user, a token, an item or a book")
+	}
+	switch {
+	case c.Op == opDelete && c.Kind != "":
+		if !s.has(c.Kind, c.ID) {
+			return fmt.Errorf("deletes %s %d, which does not exist", c.Kind, c.ID)
+		}
+		return nil
+	case c.Op == opNext && c.Next != nil:
+		return nil
+	case c.Op != opPut || c.Kind != "" || c.Next != nil:
+		return fmt.Errorf("op %q does not go with what the line holds", c.Op)
+	}
+	switch {
+	case c.User != nil:
+		return s.admitUser(c.User)
+	case c.Token != nil:
+		return s.admitToken(c.Token)
+	case c.Item != nil:
+		return positive("item", c.Item.ID)
+	default:
+		if other := s.byTitle[c.Book.Title]; other != nil && other.ID != c.Book.ID {
+			return fmt.Errorf("book %d already has this title", other.ID)
+		}
+		return positive("book", c.Book.ID)
+	}
+}
+
+func (s *store) admitUser(u *user) error {
+	if other := s.byEmail[emailKey(u.Email)]; other != nil && other.ID != u.ID {
+		return fmt.Errorf("user %d already has this e-mail", other.ID)
+	}
+	if other := s.byUsername[u.Username]; other != nil && other.ID != u.ID {
+		return fmt.Errorf("user %d already has this username", other.ID)
+	}
+	if other := s.byPublicID[u.PublicID]; other != nil && other.ID != u.ID {
+		return fmt.Errorf("user %d already has this public_id", other.ID)
+	}
+	if u.Username == "" || u.PublicID == "" {
+		return errors.New("a user needs a username and a public_id")
+	}
+	if err := goodHash(u.Hash); err != nil {
+		return err
+	}
+	return positive("user", u.ID)
+}
+
+// goodHash accepts no hash at all and bcrypt's ("$2b$12$" and 53 characters) of
+// a cost that a sign-in can bear: each step doubles the time, 15 takes seconds.
+func goodHash(hash string) error {
+	if hash == "" {
+		return nil
+	}
+	if len(hash) == 60 && hash[:2] == "$2" && hash[3] == '$' && hash[6] == '$' {
+		if cost, err := strconv.Atoi(hash[4:6]); err == nil && cost >= minCost && cost <= maxCost {
+			return nil
+		}
+	}
+	return fmt.Errorf("the hash is not bcrypt's with a cost from %d to %d", minCost, maxCost)
+}
+
+func (s *store) admitToken(t *tokenRecord) error {
+	if other := s.byJTI[t.JTI]; other != nil && other.ID != t.ID {
+		return fmt.Errorf("token %d already has this jti", other.ID)
+	}
+	old, ok := s.tokens.rows.get(t.ID)
+	if ok && (old.JTI != t.JTI || old.User != t.User || old.Type != t.Type) {
+		return fmt.Errorf("token %d is another one's", t.ID)
+	}
+	if _, ok := s.users.rows.get(t.User); !ok {
+		return fmt.Errorf("user %d does not exist", t.User)
+	}
+	if t.JTI == "" || !slices.Contains([]string{accessToken, refreshToken}, t.Type) {
+		return errors.New("a token needs a jti and a type")
+	}
+	return positive("token", t.ID)
+}
+
+func positive(kind string, id int) error {
+	if id < 1 {
+		return fmt.Errorf("%s %d: ids start at 1", kind, id)
+	}
+	return nil
+}
+
+// has reports whether a row is visible.
+func (s *store) has(kind string, id int) (ok bool) {
+	switch kind {
+	case "user":
+		_, ok = s.users.rows.get(id)
+	case "token":
+		_, ok = s.tokens.rows.get(id)
+	case "item":
+		_, ok = s.items.rows.get(id)
+	case "book":
+		_, ok = s.books.rows.get(id)
+	}
+	return ok
+}

@@ -1,0 +1,370 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+)
+
+// What the rules of the store refuse.
+var (
+	errUserExists = errors.New("e-mail or username taken")
+	errNoUser     = errors.New("no such user")
+	errDisabled   = errors.New("account disabled")
+	errLastAdmin  = errors.New("the last admin")
+	errNoToken    = errors.New("no such token")
+	errTokenEnded = errors.New("token ended by something else than its owner's revoking it")
+	errNoItem     = errors.New("no such item")
+	errNoBook     = errors.New("no such book")
+	errTitleTaken = errors.New("title taken")
+	errNotOwner   = errors.New("made by somebody else")
+	errStaleHash  = errors.New("password changed meanwhile")
+)
+
+// A change is one line of the journal: a row as it is from now on, or one that
+// goes.
+type change struct {
+	Op    string       `json:"op"` // opPut, opDelete or opNext
+	User  *user        `json:"user,omitempty"`
+	Token *tokenRecord `json:"token,omitempty"`
+	Item  *item        `json:"item,omitempty"`
+	Book  *book        `json:"book,omitempty"`
+	Kind  string       `json:"kind,omitempty"` // of the row that goes: user, token, item or book
+	ID    int          `json:"id,omitempty"`   // of the row that goes
+	Next  *lastIDs     `json:"last_ids,omitempty"`
+}
+
+const (
+	opPut    = "put"
+	opDelete = "delete"
+	opNext   = "ids" // compaction keeps the ids of what has gone from being used again
+)
+
+// lastIDs are the highest ids ever given out.
+type lastIDs struct {
+	User  int `json:"user"`
+	Token int `json:"token"`
+	Item  int `json:"item"`
+	Book  int `json:"book"`
+}
+
+// A table is the rows of one kind: those that are synced, which is what readers
+// see, and over them those that wait for the disk, which the rules see too. A
+// row is never changed once the store has it: a change puts a new row in the
+// old one's place, so a reader may keep one without a lock.
+type table[R any] struct {
+	rows    sorted[*R]
+	waiting map[int]*R // nil for a row that goes
+	lastID  int        // the highest id given out; never taken back
+}
+
+// next gives out an id.
+func (t *table[R]) next() int { t.lastID++; return t.lastID }
+
+// latest is the row as it will be once everything that waits is synced, nil if
+// there is none.
+func (t *table[R]) latest(id int) *R {
+	if row, ok := t.waiting[id]; ok {
+		return row
+	}
+	row, _ := t.rows.get(id)
+	return row
+}
+
+func (t *table[R]) wait(id int, row *R) {
+	if t.waiting == nil {
+		t.waiting = map[int]*R{}
+	}
+	t.waiting[id] = row
+}
+
+// put makes a row visible.
+func (t *table[R]) put(id int, row *R) {
+	t.rows.put(id, row)
+	t.lastID = max(t.lastID, id)
+	if t.waiting[id] == row { // not so if a later change to it waits already
+		delete(t.waiting, id)
+	}
+}
+
+func (t *table[R]) delete(id int) {
+	t.rows.remove(id)
+	delete(t.waiting, id)
+}
+
+// A store is the whole state of shelf. All methods may be called at any time
+// from any goroutine. One that changes something returns nil only when the
+// change is on disk, and only then does anybody see it; when it returns an
+// error nothing has changed, but for errOutcomeUnknown.
+type store struct {
+	log *slog.Logger
+	now func() time.Time
+
+	// writing is held by whoever uses the journal. It is taken before mu,
+	// never while mu is held.
+	writing sync.Mutex
+	journal *journal // nil: everything is kept in memory only
+
+	compacting sync.WaitGroup // a compaction that runs beside everything else
+
+	mu         sync.RWMutex // guards all that follows; never held while the disk works
+	users      table[user]
+	byEmail    map[string]*user // by emailKey
+	byUsername map[string]*user
+	byPublicID map[string]*user
+	tokens     table[tokenRecord]
+	byJTI      map[string]*tokenRecord
+	tokensOf   map[int][]int // by user: ids, ascending
+	items      table[item]
+	itemsOf    map[int]*sorted[*item] // by user
+	books      table[book]
+	byTitle    map[string]*book
+	joining    *batch // not yet being written; nil if no change waits
+	compacts   bool   // a compaction runs
+	// compactFrom is the number of lines at which to try again, after a
+	// compaction that failed.
+	compactFrom int
+}
+
+// A batch is the changes that share one write and one fsync.
+type batch struct {
+	changes []change
+	done    chan struct{} // closed when the outcome is known
+	err     error         // to be read after that
+}
+
+func newStore(log *slog.Logger, now func() time.Time) *store {
+	return &store{
+		log: log, now: now,
+		byEmail: map[string]*user{}, byUsername: map[string]*user{}, byPublicID: map[string]*user{},
+		byJTI: map[string]*tokenRecord{}, tokensOf: map[int][]int{},
+		itemsOf: map[int]*sorted[*item]{}, byTitle: map[string]*book{},
+	}
+}
+
+// openStore opens the data file at path, creating it if there is none, and
+// holds it until close. It fails with one clear line.
+func openStore(d disk, path string, log *slog.Logger, now func() time.Time) (*store, error) {
+	s := newStore(log, now)
+	r := newReplay(s)
+	j, err := openJournal(d, path, r.emit)
+	if err = r.finish(err); err != nil {
+		if j != nil {
+			j.close()
+		}
+		return nil, explainOpen(path, err)
+	}
+	s.journal = j
+	if n := j.scan.refused; n > 0 {
+		log.Warn("passed over failed writes, which nobody was told had worked", "file", path, "writes", n)
+	}
+	if n := j.scan.torn(); n > 0 && j.scan.line > 0 {
+		log.Warn("moved a torn tail aside: a write that was never acknowledged", "from", path, "to", path+".torn", "bytes", n)
+	}
+	s.mu.Lock()
+	s.compactIfWorthLocked()
+	s.mu.Unlock()
+	return s, nil
+}
+
+// explainOpen says what is wrong with a data file and what to do about it.
+func explainOpen(path string, err error) error {
+	var d *damage
+	switch {
+	case errors.As(err, &d):
+		return fmt.Errorf("%s is damaged: %v (nothing was changed; mend or restore the file, or start with another -data)", path, d)
+	case errors.Is(err, errLocked):
+		return fmt.Errorf("%s is in use by another shelf", path)
+	case errors.Is(err, os.ErrPermission), errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("can't open the data file: %w", err)
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// close waits for what is being written and gives the file back. Whoever wants
+// to write afterwards gets errReadOnly.
+func (s *store) close() error {
+	s.compacting.Wait()
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.journal == nil {
+		return nil
+	}
+	s.journal.dead = errors.New("closed")
+	return s.journal.close()
+}
+
+// write is how anything changes. It calls decide with the lock held; decide
+// checks the rules against the state and what waits, and returns the changes.
+// They join the waiting batch, and write returns when that is on disk. Disk
+// order is the order of decisions.
+func (s *store) write(decide func() ([]change, error)) error {
+	s.mu.Lock()
+	changes, err := decide()
+	if err != nil || len(changes) == 0 {
+		s.mu.Unlock()
+		return err
+	}
+	b, first := s.joinLocked(changes)
+	s.mu.Unlock()
+	if first {
+		s.sync(b)
+	}
+	<-b.done
+	return b.err
+}
+
+// joinLocked adds changes to the waiting batch. Who is first in it writes it,
+// for all who join until then: that is group commit.
+func (s *store) joinLocked(changes []change) (b *batch, first bool) {
+	for _, c := range changes {
+		s.waitLocked(c)
+	}
+	if s.joining == nil {
+		s.joining, first = &batch{done: make(chan struct{})}, true
+	}
+	s.joining.changes = append(s.joining.changes, changes...)
+	return s.joining, first
+}
+
+// sync writes b, makes it visible, and tells those who wait for it. While the
+// batch before b is being written it waits, and more changes join b.
+func (s *store) sync(b *batch) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.Lock()
+	if s.joining != b { // dropped together with the batch before it
+		s.mu.Unlock()
+		return
+	}
+	s.joining = nil
+	s.mu.Unlock()
+
+	var err error
+	if s.journal != nil {
+		err = s.journal.append(s.now(), encodeChanges(b.changes))
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.dropLocked(b, err)
+		return
+	}
+	for _, c := range b.changes {
+		s.applyLocked(c)
+	}
+	close(b.done)
+	s.compactIfWorthLocked()
+}
+
+// dropLocked gives up b and everything that was decided after it, and so
+// perhaps because of it. Nobody has seen any of it.
+func (s *store) dropLocked(b *batch, err error) {
+	b.err = err
+	close(b.done)
+	if next := s.joining; next != nil {
+		next.err = err
+		if errors.Is(err, errOutcomeUnknown) {
+			next.err = fmt.Errorf("%w: the write before failed", errReadOnly) // it never reached the disk
+		}
+		close(next.done)
+		s.joining = nil
+	}
+	clear(s.users.waiting)
+	clear(s.tokens.waiting)
+	clear(s.items.waiting)
+	clear(s.books.waiting)
+}
+
+// waitLocked lets the rules see c, and nobody else.
+func (s *store) waitLocked(c change) {
+	switch {
+	case c.User != nil:
+		s.users.wait(c.User.ID, c.User)
+	case c.Token != nil:
+		s.tokens.wait(c.Token.ID, c.Token)
+	case c.Item != nil:
+		s.items.wait(c.Item.ID, c.Item)
+	case c.Book != nil:
+		s.books.wait(c.Book.ID, c.Book)
+	case c.Kind == "user":
+		s.users.wait(c.ID, nil)
+	case c.Kind == "token":
+		s.tokens.wait(c.ID, nil)
+	case c.Kind == "item":
+		s.items.wait(c.ID, nil)
+	case c.Kind == "book":
+		s.books.wait(c.ID, nil)
+	}
+}
+
+// applyLocked makes c part of the visible state. A change that was just synced
+// and one that is replayed come through here alike, so disk and memory can't
+// disagree. It is deterministic and can't fail.
+func (s *store) applyLocked(c change) {
+	switch {
+	case c.User != nil:
+		s.putUserLocked(c.User)
+	case c.Token != nil:
+		s.putTokenLocked(c.Token)
+	case c.Item != nil:
+		s.putItemLocked(c.Item)
+	case c.Book != nil:
+		s.putBookLocked(c.Book)
+	case c.Kind == "user":
+		s.deleteUserLocked(c.ID)
+	case c.Kind == "token":
+		s.deleteTokenLocked(c.ID)
+	case c.Kind == "item":
+		s.deleteItemLocked(c.ID)
+	case c.Kind == "book":
+		s.deleteBookLocked(c.ID)
+	case c.Next != nil:
+		s.users.lastID = max(s.users.lastID, c.Next.User)
+		s.tokens.lastID = max(s.tokens.lastID, c.Next.Token)
+		s.items.lastID = max(s.items.lastID, c.Next.Item)
+		s.books.lastID = max(s.books.lastID, c.Next.Book)
+	}
+}
+
+// counts are how many rows of each kind are visible.
+func (s *store) counts() (users, items, books int) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.users.rows.len(), s.items.rows.len(), s.books.rows.len()
+}
+
+// encodeChanges renders changes as the journal wants them: members of a JSON
+// object without its braces.
+func encodeChanges(changes []change) [][]byte {
+	lines := make([][]byte, len(changes))
+	for i, c := range changes {
+		lines[i] = encodeChange(c)
+	}
+	return lines
+}
+
+func encodeChange(c change) []byte {
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
+	enc.SetEscapeHTML(false) // people read it
+	if err := enc.Encode(c); err != nil {
+		panic(err) // no row holds what JSON can't
+	}
+	b := bytes.TrimSpace(line.Bytes())
+	return b[1 : len(b)-1]
+}
+
+// An actor is who wants to change a row.
+type actor struct {
+	id  int
+	all bool // may change what others made
+}
+
+func (a actor) may(createdBy int) bool { return a.all || createdBy != 0 && createdBy == a.id }
