@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// An apiError is an error fit for a client to read: a status and a sentence.
+// Any error that neither is one nor stands in [toAPIError] is ours to mend: the
+// log gets all of it, the client only "Internal server error".
+type apiError struct {
+	status     int
+	message    string        // what the client reads; the dialect decides under which key
+	challenge  string        // WWW-Authenticate, "" for none (RFC 9110 §11.6.1)
+	retryAfter time.Duration // Retry-After, rounded up to whole seconds; 0 for none (RFC 9110 §10.2.3)
+	err        error         // what the log reads, when that is more than the message
+}
+
+func (e *apiError) Error() string {
+	if e.err != nil {
+		return e.err.Error()
+	}
+	return e.message
+}
+
+func (e *apiError) Unwrap() error { return e.err }
+
+// fail is the short way to refuse a request in one of the API's own sentences.
+func fail(status int, message string) error {
+	return &apiError{status: status, message: message}
+}
+
+// A dialect is how one of the two APIs words its errors.
+type dialect int
+
+const (
+	books   dialect = iota // {"message": "..."}: the book API, and paths that belong to neither
+	catalog                // {"status": N, "error": "..."}: all below /api/v1
+	plain                  // text: /login, as in the tutorial
+)
+
+// dialectOf tells which API's words answer a path, known or not.
+func dialectOf(path string) dialect {
+	switch {
+	case path == "/api/v1" || strings.HasPrefix(path, "/api/v1/"):
+		return catalog
+	case path == "/login":
+		return plain
+	}
+	return books
+}
+
+// toAPIError is where errors meet HTTP: the one place that knows which status
+// and which sentence an error of the store or of the token rules becomes.
+func toAPIError(err error, d dialect) *apiError {
+	var known *apiError
+	if errors.As(err, &known) {
+		return known
+	}
+	var bad *tokenError
+	if errors.As(err, &bad) {
+		return refusedToken(bad, d)
+	}
+	answer := func(status int, message string) *apiError {
+		return &apiError{status: status, message: message, err: err}
+	}
+	switch {
+	case errors.Is(err, errUserExists) && d == catalog:
+		return answer(http.StatusBadRequest, "User already exists")
+	case errors.Is(err, errUserExists):
+		return answer(http.StatusConflict, "User already exists!")
+	case errors.Is(err, errTitleTaken):
+		return answer(http.StatusConflict, "Book with same title already exists!")
+	case errors.Is(err, errNoItem):
+		return answer(http.StatusNotFound, "Item does not exist")
+	case errors.Is(err, errNoBook):
+		return answer(http.StatusNotFound, "book does not exist")
+	case errors.Is(err, errNoToken):
+		return answer(http.StatusNotFound, "The specified token was not found")
+	case errors.Is(err, errTokenEnded):
+		return answer(http.StatusConflict, "The specified token has ended and can't be restored")
+	case errors.Is(err, errNotOwner) && d == catalog:
+		return answer(http.StatusForbidden, "Only the creator of an item or an admin can change it")
+	case errors.Is(err, errNotOwner):
+		return answer(http.StatusForbidden, "Only the creator of a book or an admin can delete it")
+	case errors.Is(err, errStoreFull):
+		return answer(http.StatusInsufficientStorage, "The disk is full: nothing was changed")
+	case errors.Is(err, errOutcomeUnknown):
+		return answer(http.StatusServiceUnavailable, "The disk failed: whether this change was kept is unknown until the server restarts")
+	case errors.Is(err, errReadOnly):
+		return answer(http.StatusServiceUnavailable, "The store can't be written: nothing was changed")
+	}
+	return answer(http.StatusInternalServerError, "Internal server error")
+}
+
+// refusedToken words the refusal of a token. The catalog answers as
+// Flask-JWT-Extended does, 422 for what is no valid token and 401 for one that
+// is no longer good; the book API has four answers in all.
+func refusedToken(e *tokenError, d dialect) *apiError {
+	if d != catalog {
+		// A scheme of this API's own: RFC 9110 §15.5.2 wants a challenge with every 401.
+		a := &apiError{status: http.StatusUnauthorized, message: "Invalid token!", challenge: `x-access-token realm="shelf"`, err: e}
+		switch e.kind {
+		case tokenMissing:
+			a.message = "A valid token is missing!"
+		case tokenExpired:
+			a.message = "Token has expired!"
+		case tokenUserGone:
+			a.status, a.message, a.challenge = http.StatusNotFound, "User not found!", ""
+		}
+		return a
+	}
+	a := &apiError{status: http.StatusUnauthorized, message: e.message, challenge: `Bearer realm="shelf"`, err: e}
+	switch e.kind {
+	case tokenMissing, tokenNotBearer:
+		return a // no error code where no token was sent (RFC 6750 §3.1)
+	case tokenMalformed, tokenWrongType:
+		a.status = http.StatusUnprocessableEntity
+	}
+	a.challenge += `, error="invalid_token", error_description="` + descriptionText(e.description()) + `"`
+	return a
+}
+
+// descriptionText keeps only what RFC 6750 §3 allows in an error_description:
+// printable ASCII without the double quote and the backslash.
+func descriptionText(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '"':
+			return '\''
+		case r < 0x20, r > 0x7e, r == '\\':
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// writeError answers r with err, in the dialect of r's path. It is the only
+// function that writes an error. A fault of ours (5xx) goes to the log in full.
+func writeError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
+	d := dialectOf(r.URL.Path)
+	e := toAPIError(err, d)
+	if e.status >= 500 {
+		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "status", e.status, "error", err)
+	}
+	h := w.Header()
+	switch {
+	case e.challenge != "":
+		h.Set("WWW-Authenticate", e.challenge)
+	case e.status == http.StatusUnauthorized && d == catalog:
+		h.Set("WWW-Authenticate", `Bearer realm="shelf"`)
+	}
+	if e.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((e.retryAfter+time.Second-1)/time.Second)))
+	}
+	switch d {
+	case catalog:
+		writeJSON(w, e.status, struct {
+			Status int    `json:"status"`
+			Error  string `json:"error"`
+		}{e.status, e.message})
+	case plain:
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(e.status)
+		fmt.Fprint(w, e.message)
+	default:
+		writeJSON(w, e.status, message{e.message})
+	}
+}
+
+// A message is the book API's answer to everything but a read.
+type message struct {
+	Message string `json:"message"`
+}
+
+// writeJSON answers with v as one line of JSON. It leaves <, > and & as they
+// are: the answer is never HTML, and nosniff keeps a browser from guessing so.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("rendering an answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(body.Bytes()) // an error means that the client has gone; there is nobody left to tell
+	return nil
+}

@@ -1,0 +1,387 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// issuer is this server's name in the tokens it makes (RFC 7519 §4.1.1).
+const issuer = "shelf"
+
+// The two types of token: access opens the API for minutes, refresh gets a new
+// access token for weeks and opens nothing else.
+const (
+	accessToken  = "access"
+	refreshToken = "refresh"
+)
+
+// maxToken bounds what a stranger can make the parser read. Our own tokens take
+// about 500 bytes.
+const maxToken = 8 << 10
+
+// claims is what a token says.
+type claims struct {
+	Subject   string    // sub: the public ID of the user it speaks for
+	PublicID  string    // public_id: the same again, under the book tutorial's name
+	ID        string    // jti: by which the store knows it, see newJTI
+	Type      string    // accessToken or refreshToken
+	Fresh     bool      // made from a password, not from a refresh token
+	Issuer    string    // iss: issuer
+	IssuedAt  time.Time // iat; like all times in a token in whole seconds
+	NotBefore time.Time // nbf: refused before
+	ExpiresAt time.Time // exp: refused from this second on
+}
+
+// tokenKind is why a token is refused; errors.go gives each its status.
+type tokenKind int
+
+const (
+	tokenMissing   tokenKind = iota // no token was sent
+	tokenNotBearer                  // credentials of another scheme were sent
+	tokenMalformed                  // not a JWT, a bad signature, a bad claim
+	tokenExpired
+	tokenRevoked   // revoked, or unknown to the store
+	tokenWrongType // a refresh token where an access token belongs, or the reverse
+	tokenUserGone
+	tokenDisabled // its user is disabled
+)
+
+// A tokenError refuses a token.
+type tokenError struct {
+	kind    tokenKind
+	message string // what the client reads
+	detail  string // what error_description and the log have to add, "" for nothing
+}
+
+func (e *tokenError) Error() string { return e.description() }
+
+// description is the detail, or else the message.
+func (e *tokenError) description() string {
+	if e.detail != "" {
+		return e.detail
+	}
+	return e.message
+}
+
+// The refusals that need no more words.
+var (
+	errTokenMissing  = &tokenError{kind: tokenMissing, message: "Missing Authorization Header"}
+	errTokenRevoked  = &tokenError{kind: tokenRevoked, message: "Token has been revoked"}
+	errOnlyRefresh   = &tokenError{kind: tokenWrongType, message: "Only refresh tokens are allowed"}
+	errOnlyAccess    = &tokenError{kind: tokenWrongType, message: "Only non-refresh tokens are allowed"}
+	errTokenUserGone = &tokenError{kind: tokenUserGone, message: "User not found"}
+	errTokenDisabled = &tokenError{kind: tokenDisabled, message: "Account is disabled"}
+)
+
+func malformed(message, detail string) error {
+	return &tokenError{kind: tokenMalformed, message: message, detail: detail}
+}
+
+// bearerToken takes the token out of a request's Authorization header, given
+// all lines of that name. The scheme's name matches in any case (RFC 9110
+// §11.1). Errors are *tokenError.
+func bearerToken(lines []string) (string, error) {
+	if len(lines) == 0 || len(lines) == 1 && strings.Trim(lines[0], " ") == "" {
+		return "", errTokenMissing
+	}
+	bad := malformed("Bad Authorization header. Expected 'Authorization: Bearer <JWT>'", "")
+	if len(lines) > 1 { // a proxy in front may have judged the other one
+		return "", bad
+	}
+	scheme, token, _ := strings.Cut(strings.Trim(lines[0], " "), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", &tokenError{kind: tokenNotBearer, message: "Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'"}
+	}
+	token = strings.TrimLeft(token, " ")
+	if token == "" || strings.ContainsAny(token, " \t") {
+		return "", bad
+	}
+	return token, nil
+}
+
+// sign makes a token that says c.
+func (r *keyring) sign(c claims) (string, error) {
+	signer := r.keys[0]
+	token := jwt.NewWithClaims(jwt.GetSigningMethod(signer.alg), jwt.MapClaims{
+		"sub":       c.Subject,
+		"public_id": c.PublicID,
+		"jti":       c.ID,
+		"type":      c.Type,
+		"fresh":     c.Fresh,
+		"iat":       c.IssuedAt.Unix(),
+		"nbf":       c.NotBefore.Unix(),
+		"exp":       c.ExpiresAt.Unix(),
+		"iss":       c.Issuer,
+	})
+	token.Header["kid"] = signer.id
+	text, err := token.SignedString(signer.signing)
+	if err != nil {
+		return "", fmt.Errorf("signing a token: %w", err)
+	}
+	return text, nil
+}
+
+// verify judges a token by all that it says itself, in this order: its text,
+// algorithm, signature, times, other claims. Whether it is of the right type,
+// its user still there and the token itself not revoked is left to the caller.
+// Errors are *tokenError.
+func (r *keyring) verify(text string, now time.Time) (*claims, error) {
+	if len(text) > maxToken {
+		return nil, malformed("The token is longer than 8 KiB", "")
+	}
+	if strings.ContainsAny(text, "\r\n") { // encoding/base64 skips them, strict or not
+		return nil, malformed("The token has a line break in it", "")
+	}
+	parser := jwt.NewParser(
+		jwt.WithValidMethods(r.algs),  // ours, whatever the token asks for (RFC 8725 §3.1)
+		jwt.WithStrictDecoding(),      // one token has one spelling (RFC 4648 §3.5)
+		jwt.WithoutClaimsValidation(), // rawClaims.judge does that, and only once the signature is verified
+	)
+	var raw rawClaims
+	_, err := parser.ParseWithClaims(text, &raw, func(t *jwt.Token) (any, error) {
+		segment, _, _ := strings.Cut(t.Raw, ".")
+		header, err := readHeader(segment)
+		if err != nil {
+			return nil, err
+		}
+		found, err := r.keyFor(header, now)
+		if err != nil {
+			return nil, err
+		}
+		return found.verifying, nil
+	})
+	if err != nil {
+		return nil, r.nameFault(text, now, err)
+	}
+	return raw.judge(now)
+}
+
+// readHeader decodes a header more strictly than the parser does: a parameter
+// given twice may mean one thing to us and another to somebody else, so it is
+// refused (RFC 7515 §4).
+func readHeader(segment string) (map[string]json.RawMessage, error) {
+	text, err := base64.RawURLEncoding.DecodeString(segment)
+	if err != nil {
+		return nil, malformed("Invalid header padding", "")
+	}
+	header, err := objectOf(text)
+	if err != nil {
+		return nil, malformed("Invalid header string: must be a json object", "Invalid header string: "+err.Error())
+	}
+	return header, nil
+}
+
+// keyFor finds the key that a token must be signed with: the one that kid names
+// or else the one that signs. It only chooses among the keys of the ring; kid
+// is looked up in a map and nowhere else (RFC 8725 §3.10), and what a header
+// says of keys elsewhere (jku, jwk, x5u) is not read at all.
+func (r *keyring) keyFor(header map[string]json.RawMessage, now time.Time) (*key, error) {
+	// Each names extensions that must be understood, and we know none (RFC 7515 §4.1.11).
+	if _, ok := header["crit"]; ok {
+		return nil, malformed("Critical header parameters (crit) are not supported", "")
+	}
+	found := r.keys[0]
+	if kid, ok := header["kid"]; ok {
+		id, ok := stringOf(kid)
+		if !ok {
+			return nil, malformed("Key ID header parameter must be a string", "")
+		}
+		found = r.byID[id]
+	}
+	if found == nil || found.ended(now) {
+		return nil, malformed("Signature verification failed", "Signature verification failed: no key has this kid")
+	}
+	// A key serves its own algorithm only; else a public key, which everybody
+	// knows, would pass for an HMAC secret (RFC 8725 §2.1 and §3.1).
+	if alg, _ := stringOf(header["alg"]); alg != found.alg {
+		return nil, malformed("The specified alg value is not allowed", "")
+	}
+	return found, nil
+}
+
+// base64url is the alphabet of RFC 4648 §5.
+const base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+// nameFault words what the parser refused as PyJWT does, the library of the
+// tutorials. It can't accept anything: it has only errors to return.
+func (r *keyring) nameFault(text string, now time.Time, refusal error) error {
+	var known *tokenError
+	if errors.As(refusal, &known) {
+		return known
+	}
+	// To PyJWT the header ends at the first dot and the signature starts after the last.
+	first, last := strings.Index(text, "."), strings.LastIndex(text, ".")
+	if first == last {
+		return malformed("Not enough segments", "")
+	}
+	header, err := readHeader(text[:first])
+	if err != nil {
+		return err
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(text[first+1 : last])
+	if err != nil {
+		return malformed("Invalid payload padding", "")
+	}
+	if strings.Trim(text[last+1:], base64url) != "" {
+		return malformed("Invalid crypto padding", "")
+	}
+	if alg, _ := stringOf(header["alg"]); !slices.Contains(r.algs, alg) {
+		return malformed("The specified alg value is not allowed", "")
+	}
+	found, err := r.keyFor(header, now)
+	if err != nil {
+		return err
+	}
+	// The parser reads the payload before it verifies the signature; a stranger
+	// shall hear of the signature first.
+	signature, err := base64.RawURLEncoding.Strict().DecodeString(text[last+1:])
+	if err == nil && jwt.GetSigningMethod(found.alg).Verify(text[:last], signature, found.verifying) == nil && !json.Valid(payload) {
+		return malformed("Invalid payload string: must be a json object", "")
+	}
+	return malformed("Signature verification failed", "")
+}
+
+// rawClaims is a payload that nobody has looked into. The parser fills it, and
+// judges nothing but that it is JSON.
+type rawClaims struct {
+	jwt.RegisteredClaims // for its methods only, as the parser wants them: it stays empty
+	text                 []byte
+}
+
+func (r *rawClaims) UnmarshalJSON(text []byte) error {
+	r.text = bytes.Clone(text)
+	return nil
+}
+
+// judge reads the claims and returns them if all are good at this moment: the
+// times first, then the others. There is no leeway: whoever made the times has
+// the clock that they are checked by.
+func (r *rawClaims) judge(now time.Time) (*claims, error) {
+	members, err := objectOf(r.text) // a claim given twice is refused (RFC 7519 §4)
+	if err != nil {
+		return nil, malformed("Invalid payload string: must be a json object", "Invalid payload string: "+err.Error())
+	}
+	in := &claimReader{members: members}
+	c := &claims{
+		IssuedAt:  in.date("iat", "Issued At"),
+		NotBefore: in.date("nbf", "Not Before"),
+		ExpiresAt: in.date("exp", "Expiration Time"),
+	}
+	if !in.has("exp") { // RFC 7519 lets a token live forever; we don't
+		in.refuse("Missing claim: exp")
+	}
+	switch {
+	case in.err != nil:
+		return nil, in.err
+	case now.Before(c.IssuedAt): // RFC 7519 §4.1.6 leaves it open; PyJWT refuses it too
+		return nil, malformed("The token is not yet valid (iat)", "")
+	case now.Before(c.NotBefore): // RFC 7519 §4.1.5
+		return nil, malformed("The token is not yet valid (nbf)", "")
+	case !now.Before(c.ExpiresAt): // the very second is too late already (RFC 7519 §4.1.4)
+		ago := now.Sub(c.ExpiresAt).Truncate(time.Second)
+		return nil, &tokenError{kind: tokenExpired, message: "Token has expired", detail: fmt.Sprintf("expired %v ago", ago)}
+	}
+	c.Subject = in.text("sub") // RFC 7519 §4.1.2
+	c.ID = in.text("jti")      // RFC 7519 §4.1.7
+	c.Type = in.text("type", accessToken, refreshToken)
+	if in.has("public_id") {
+		c.PublicID = in.text("public_id", c.Subject)
+	}
+	c.Fresh = string(members["fresh"]) == "true"
+	if in.has("iss") { // RFC 7519 §4.1.1
+		c.Issuer = in.text("iss", issuer)
+	}
+	if in.has("aud") { // it names others than us, who are never named (RFC 7519 §4.1.3)
+		in.refuse("Invalid claim: aud")
+	}
+	if in.err != nil {
+		return nil, in.err
+	}
+	return c, nil
+}
+
+// A claimReader reads one claim after the other and keeps the first fault.
+type claimReader struct {
+	members map[string]json.RawMessage
+	err     error
+}
+
+func (in *claimReader) has(name string) bool {
+	_, ok := in.members[name]
+	return ok
+}
+
+func (in *claimReader) refuse(message string) {
+	if in.err == nil {
+		in.err = malformed(message, "")
+	}
+}
+
+// date reads whole seconds since 1970. RFC 7519 §2 would allow fractions; no
+// token of ours has any. 48 bits reach past the year four million, and no
+// arithmetic on such a time overflows.
+func (in *claimReader) date(name, title string) time.Time {
+	if !in.has(name) {
+		return time.Time{}
+	}
+	seconds, err := strconv.ParseInt(string(in.members[name]), 10, 48)
+	if err != nil {
+		in.refuse(title + " claim (" + name + ") must be an integer.")
+	}
+	return time.Unix(seconds, 0).UTC()
+}
+
+// text reads a string that must be there, and be one of those allowed if any
+// are named.
+func (in *claimReader) text(name string, allowed ...string) string {
+	if !in.has(name) {
+		in.refuse("Missing claim: " + name)
+	}
+	s, ok := stringOf(in.members[name])
+	if !ok || s == "" || len(allowed) > 0 && !slices.Contains(allowed, s) {
+		in.refuse("Invalid claim: " + name)
+	}
+	return s
+}
+
+// objectOf reads a JSON object by decodeObject's strict rules.
+func objectOf(text []byte) (map[string]json.RawMessage, error) {
+	list, err := decodeObject(text)
+	if err != nil {
+		return nil, err
+	}
+	members := make(map[string]json.RawMessage, len(list))
+	for _, m := range list {
+		members[m.name] = m.value
+	}
+	return members, nil
+}
+
+// stringOf is the string that raw holds, if it holds one.
+func stringOf(raw json.RawMessage) (string, bool) {
+	var s *string // stays nil for null
+	if json.Unmarshal(raw, &s) != nil || s == nil {
+		return "", false
+	}
+	return *s, true
+}
+
+// newJTI makes a token's ID: a UUID of version 4, that is 122 random bits (RFC
+// 9562 §5.4), so that nobody can guess one or make it a second time.
+func newJTI() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails: it would rather end the process
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

@@ -1,0 +1,576 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"hash"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	tokenSecret  = "a secret for tests, of more than thirty-two bytes"
+	formerSecret = "the secret before that one, it only verifies now"
+)
+
+// tokenNow is when the tokens below are judged. They were made a minute before.
+var tokenNow = time.Date(2026, time.November, 22, 14, 5, 0, 0, time.UTC)
+
+// tokenClaims is what the good token says.
+var tokenClaims = claims{
+	Subject:   "0f8fad5b-d9cb-469f-a165-70867728950e",
+	PublicID:  "0f8fad5b-d9cb-469f-a165-70867728950e",
+	ID:        "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+	Type:      accessToken,
+	Fresh:     true,
+	Issuer:    issuer,
+	IssuedAt:  tokenNow.Add(-time.Minute),
+	NotBefore: tokenNow.Add(-time.Minute),
+	ExpiresAt: tokenNow.Add(14 * time.Minute),
+}
+
+// payload writes the good token's claims in the order of the library, each of
+// the changes, name and JSON value, put in the place of what was there. The
+// value "" takes the claim away.
+func payload(changes ...string) string {
+	members := [][2]string{
+		{"exp", "1795357140"},
+		{"fresh", "true"},
+		{"iat", "1795356240"},
+		{"iss", `"shelf"`},
+		{"jti", `"7c9e6679-7425-40de-944b-e07fc1f90ae7"`},
+		{"nbf", "1795356240"},
+		{"public_id", `"0f8fad5b-d9cb-469f-a165-70867728950e"`},
+		{"sub", `"0f8fad5b-d9cb-469f-a165-70867728950e"`},
+		{"type", `"access"`},
+	}
+	for ; len(changes) > 0; changes = changes[2:] {
+		added := true
+		for i := range members {
+			if members[i][0] == changes[0] {
+				members[i][1], added = changes[1], false
+			}
+		}
+		if added {
+			members = append(members, [2]string{changes[0], changes[1]})
+		}
+	}
+	var texts []string
+	for _, m := range members {
+		if m[1] != "" {
+			texts = append(texts, fmt.Sprintf("%q:%s", m[0], m[1]))
+		}
+	}
+	return "{" + strings.Join(texts, ",") + "}"
+}
+
+func b64(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+
+// forge makes a token by hand, with nothing but RFC 7515's own recipe (§5.1).
+func forge(header, payload, secret string) string {
+	return forgeWith(sha256.New, header, payload, secret)
+}
+
+func forgeWith(h func() hash.Hash, header, payload, secret string) string {
+	return seal(h, b64(header)+"."+b64(payload), secret)
+}
+
+// seal adds the signature to a text.
+func seal(h func() hash.Hash, text, secret string) string {
+	mac := hmac.New(h, []byte(secret))
+	mac.Write([]byte(text))
+	return text + "." + b64(string(mac.Sum(nil)))
+}
+
+// tokenRing is a ring of tokenSecret, with formerSecret as fallback.
+func tokenRing(t testing.TB) *keyring {
+	t.Helper()
+	ring, err := secretKeys(tokenSecret, []string{formerSecret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring
+}
+
+func signToken(t testing.TB, ring *keyring, c claims) string {
+	t.Helper()
+	text, err := ring.sign(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// wantRefusal checks that err is a *tokenError of that kind and message.
+func wantRefusal(t *testing.T, what string, err error, kind tokenKind, message string) {
+	t.Helper()
+	var e *tokenError
+	if !errors.As(err, &e) {
+		t.Fatalf("%s = %v; want a *tokenError %q", what, err, message)
+	}
+	if e.kind != kind || e.message != message {
+		t.Errorf("%s = kind %d %q; want kind %d %q", what, e.kind, e.message, kind, message)
+	}
+}
+
+func TestSign(t *testing.T) {
+	t.Parallel()
+	ring := tokenRing(t)
+	header := fmt.Sprintf(`{"alg":"HS256","kid":%q,"typ":"JWT"}`, ring.keys[0].id)
+	if got, want := signToken(t, ring, tokenClaims), forge(header, payload(), tokenSecret); got != want {
+		t.Errorf("sign = %s; want %s", got, want)
+	}
+}
+
+func TestSignThenVerify(t *testing.T) {
+	t.Parallel()
+	rings := map[string]*keyring{"HS256": tokenRing(t), "EdDSA": newKeyring(edKey([]byte(tokenSecret[:32]))), "memory": memoryKeys()}
+	for name, ring := range rings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := ring.verify(signToken(t, ring, tokenClaims), tokenNow)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if *got != tokenClaims {
+				t.Errorf("verify = %+v; want %+v", *got, tokenClaims)
+			}
+		})
+	}
+}
+
+// The example keys and tokens of the RFCs: what they say isn't ours, but that
+// we get as far as to find fault with it shows that the signature was accepted.
+func TestVerifyRFCExamples(t *testing.T) {
+	t.Parallel()
+	rfc7515 := jwk{Type: "oct", Algorithm: algHS256, Secret: "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}
+	rfc8037 := jwk{Type: "OKP", Curve: "Ed25519", Algorithm: algEdDSA, Private: "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", Public: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+	const (
+		a1 = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+		a4 = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+	)
+	tests := []struct {
+		name    string
+		key     jwk
+		token   string
+		now     int64
+		kind    tokenKind
+		message string
+	}{
+		{"RFC 7515 A.1 a second before it ends", rfc7515, a1, 1300819379, tokenMalformed, "Missing claim: sub"},
+		{"RFC 7515 A.1 the second that it ends", rfc7515, a1, 1300819380, tokenExpired, "Token has expired"},
+		{"RFC 7515 A.1 with another signature", rfc7515, strings.Replace(a1, ".dBj", ".eBj", 1), 1300819379, tokenMalformed, "Signature verification failed"},
+		{"RFC 8037 A.4, whose payload is no JSON", rfc8037, a4, 1300819379, tokenMalformed, "Invalid payload string: must be a json object"},
+		{"RFC 8037 A.4 with another signature", rfc8037, strings.Replace(a4, ".hgy", ".hgz", 1), 1300819379, tokenMalformed, "Signature verification failed"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			k, err := tt.key.key()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = newKeyring(k).verify(tt.token, time.Unix(tt.now, 0))
+			wantRefusal(t, "verify", err, tt.kind, tt.message)
+		})
+	}
+}
+
+func TestVerifyAccepts(t *testing.T) {
+	t.Parallel()
+	const hs256 = `{"alg":"HS256"}`
+	former := fmt.Sprintf(`{"alg":"HS256","kid":%q}`, secretKey([]byte(formerSecret)).id)
+	tests := []struct{ name, token string }{
+		{"a token without kid is checked by the signing key", forge(hs256, payload(), tokenSecret)},
+		{"a former secret's token by its kid", forge(former, payload(), formerSecret)},
+		{"without iat, nbf, iss, public_id and fresh", forge(hs256, payload("iat", "", "nbf", "", "iss", "", "public_id", "", "fresh", ""), tokenSecret)},
+		{"a refresh token", forge(hs256, payload("type", `"refresh"`), tokenSecret)},
+		{"claims that nobody knows", forge(hs256, payload("role", `{"admin":[true]}`), tokenSecret)},
+		{"blanks and line breaks between the members", forge("{ \"alg\" : \"HS256\" }\n", "\r\n"+payload()+" ", tokenSecret)},
+		{"keys named in the header are not looked at", forge(`{"alg":"HS256","jku":"https://evil.example/","x5u":"https://evil.example/","jwk":{"kty":"oct","k":"AAAA"}}`, payload(), tokenSecret)},
+		{"the last second", forge(hs256, payload("exp", "1795356301"), tokenSecret)},
+		{"iat and nbf at this very second", forge(hs256, payload("iat", "1795356300", "nbf", "1795356300"), tokenSecret)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c, err := tokenRing(t).verify(tt.token, tokenNow)
+			if err != nil {
+				t.Fatalf("verify = %v", err)
+			}
+			if c.Subject != tokenClaims.Subject || c.ID != tokenClaims.ID {
+				t.Errorf("verify = %+v; want the subject and ID of %+v", c, tokenClaims)
+			}
+		})
+	}
+}
+
+func TestVerifyRefuses(t *testing.T) {
+	t.Parallel()
+	ring := tokenRing(t)
+	const hs256 = `{"alg":"HS256"}`
+	good := forge(hs256, payload(), tokenSecret)
+	header, rest, _ := strings.Cut(good, ".")
+	body, signature, _ := strings.Cut(rest, ".")
+	// claim makes a token that is signed well and says something wrong.
+	claim := func(changes ...string) string { return forge(hs256, payload(changes...), tokenSecret) }
+	head := func(header string) string { return forge(header, payload(), tokenSecret) }
+
+	const (
+		algRefused = "The specified alg value is not allowed"
+		badSign    = "Signature verification failed"
+		noObject   = "Invalid payload string: must be a json object"
+		noHeader   = "Invalid header string: must be a json object"
+		noCrit     = "Critical header parameters (crit) are not supported"
+		noKid      = "Key ID header parameter must be a string"
+		badExp     = "Expiration Time claim (exp) must be an integer."
+	)
+	tests := []struct {
+		name, token string
+		message     string
+	}{
+		// The text.
+		{"nothing", "", "Not enough segments"},
+		{"garbage", "garbage", "Not enough segments"},
+		{"two segments", header + "." + body, "Not enough segments"},
+		{"a.b.c", "a.b.c", "Invalid header padding"},
+		{"dots only", "..", noHeader},
+		{"four segments", good + ".abcd", "Invalid payload padding"},
+		{"five segments, as of an encrypted token", good + ".abcd.abcd", "Invalid payload padding"},
+		{"a header that is no JSON", b64("alg") + "." + body + "." + signature, noHeader},
+		{"a header that is a list", head(`["HS256"]`), noHeader},
+		{"a header that is null", head(`null`), noHeader},
+		{"a header with = at its end", header + "=." + body + "." + signature, "Invalid header padding"},
+		{"a payload with = at its end", header + "." + body + "==." + signature, "Invalid payload padding"},
+		{"a signature with = at its end", good + "=", "Invalid crypto padding"},
+		{"@ appended", good + "@", "Invalid crypto padding"},
+		{"@@@@ appended, which Python skips", good + "@@@@", "Invalid crypto padding"},
+		{"the alphabet of plain base64", header + "." + body + "." + signature[:42] + "+", "Invalid crypto padding"},
+		{"a blank in the payload", header + "." + body[:8] + " " + body[8:] + "." + signature, "Invalid payload padding"},
+		{"a line break, which encoding/base64 skips", header + "." + body[:8] + "\n" + body[8:] + "." + signature, "The token has a line break in it"},
+		{"a carriage return at the end", good + "\r", "The token has a line break in it"},
+		{"one byte over 8 KiB", good + strings.Repeat("A", maxToken+1-len(good)), "The token is longer than 8 KiB"},
+		{"8 KiB", good + strings.Repeat("A", maxToken-len(good)), badSign},
+
+		// The algorithm.
+		{"alg none", b64(`{"alg":"none"}`) + "." + body + ".", algRefused},
+		{"alg None", b64(`{"alg":"None"}`) + "." + body + ".", algRefused},
+		{"alg NONE, signed", head(`{"alg":"NONE"}`), algRefused},
+		{"alg hs256", head(`{"alg":"hs256"}`), algRefused},
+		{"alg HS512", forgeWith(sha512.New, `{"alg":"HS512"}`, payload(), tokenSecret), algRefused},
+		{"alg RS256", head(`{"alg":"RS256"}`), algRefused},
+		{"alg EdDSA", head(`{"alg":"EdDSA"}`), algRefused},
+		{"alg absent", head(`{"typ":"JWT"}`), algRefused},
+		{"alg a number", head(`{"alg":256}`), algRefused},
+		{"alg a list", head(`{"alg":["HS256"]}`), algRefused},
+		{"Alg, as names count by case", head(`{"Alg":"HS256"}`), algRefused},
+		{"alg twice, none first", head(`{"alg":"none","alg":"HS256"}`), noHeader},
+		{"alg twice, none last", head(`{"alg":"HS256","alg":"none"}`), noHeader},
+		{"alg twice, once escaped", head(`{"alg":"none","\u0061lg":"HS256"}`), noHeader},
+		{"alg none and four segments: the text is named first", b64(`{"alg":"none"}`) + "." + body + ".a.b", "Invalid payload padding"},
+
+		// The key.
+		{"crit with b64", head(`{"alg":"HS256","crit":["b64"],"b64":false}`), noCrit},
+		{"crit with exp", head(`{"alg":"HS256","crit":["exp"]}`), noCrit},
+		{"crit empty", head(`{"alg":"HS256","crit":[]}`), noCrit},
+		{"crit null", head(`{"alg":"HS256","crit":null}`), noCrit},
+		{"kid a path", head(`{"alg":"HS256","kid":"../../dev/null"}`), badSign},
+		{"kid a query", head(`{"alg":"HS256","kid":"' OR 1=1 --"}`), badSign},
+		{"kid empty", head(`{"alg":"HS256","kid":""}`), badSign},
+		{"kid a list", head(`{"alg":"HS256","kid":["a"]}`), noKid},
+		{"kid null", head(`{"alg":"HS256","kid":null}`), noKid},
+		{"a former secret without its kid", forge(hs256, payload(), formerSecret), badSign},
+		{"a former secret's kid, signed with the new one", head(fmt.Sprintf(`{"alg":"HS256","kid":%q}`, ring.keys[1].id)), badSign},
+		{"its own key in the header", forge(fmt.Sprintf(`{"alg":"HS256","jwk":{"kty":"oct","k":%q}}`, b64(formerSecret)), payload(), formerSecret), badSign},
+
+		// The signature.
+		{"another key", forge(hs256, payload(), "another secret that has more than thirty-two bytes"), badSign},
+		{"an empty key", forge(hs256, payload(), ""), badSign},
+		{"one letter appended", good + "A", badSign},
+		{"the last letter cut", good[:len(good)-1], badSign},
+		{"two letters cut", good[:len(good)-2], badSign},
+		{"half a signature", good[:len(good)-20], badSign},
+		{"an empty signature", header + "." + body + ".", badSign},
+		{"another payload", header + "." + b64(payload("fresh", "false")) + "." + signature, badSign},
+		{"another payload that is no JSON", header + ".f" + body[1:] + "." + signature, badSign},
+		{"an idle bit at the end of the header", seal(sha256.New, nextLetter(b64(hs256+" "))+"."+body, tokenSecret), badSign},
+		{"an idle bit at the end of the payload", seal(sha256.New, header+"."+nextLetter(b64(payload("x", "1"))), tokenSecret), badSign},
+		{"an idle bit at the end of the signature", nextLetter(good), badSign},
+		{"expired as well", header + "." + b64(payload("exp", "1")) + "." + signature, badSign},
+
+		// The payload.
+		{"a payload that is no JSON", forge(hs256, "eyJ", tokenSecret), noObject},
+		{"a payload that is a list", forge(hs256, "["+payload()+"]", tokenSecret), noObject},
+		{"a payload that is a string", forge(hs256, `"sub"`, tokenSecret), noObject},
+		{"a payload that is null", forge(hs256, "null", tokenSecret), noObject},
+		{"an empty payload", forge(hs256, "", tokenSecret), noObject},
+		{"two payloads", forge(hs256, payload()+payload(), tokenSecret), noObject},
+		{"sub twice", forge(hs256, `{"sub":"x",`+payload()[1:], tokenSecret), noObject},
+		{"exp twice, once escaped", forge(hs256, `{"e\u0078p":9999999999,`+payload()[1:], tokenSecret), noObject},
+		{"bytes that are no UTF-8", claim("sub", "\"\xff\""), noObject},
+		{"5000 lists in each other, unsigned", header + "." + b64(strings.Repeat("[", 5000)) + "." + signature, badSign},
+
+		// The times.
+		{"exp absent", claim("exp", ""), "Missing claim: exp"},
+		{"exp null", claim("exp", "null"), badExp},
+		{"exp a string", claim("exp", `"1795357140"`), badExp},
+		{"exp with a fraction", claim("exp", "1795357140.5"), badExp},
+		{"exp 1e400", claim("exp", "1e400"), badExp},
+		{"exp 1e10", claim("exp", "1e10"), badExp},
+		{"exp beyond 64 bits", claim("exp", "9223372036854775808"), badExp},
+		{"exp that would overflow time.Time", claim("exp", "9223372036854775807"), badExp},
+		{"exp a list", claim("exp", "[1795357140]"), badExp},
+		{"exp under another case", claim("exp", "", "Exp", "1795357140"), "Missing claim: exp"},
+		{"nbf a string", claim("nbf", `"now"`), "Not Before claim (nbf) must be an integer."},
+		{"nbf in a second", claim("nbf", "1795356301"), "The token is not yet valid (nbf)"},
+		{"iat true", claim("iat", "true"), "Issued At claim (iat) must be an integer."},
+		{"iat in a second", claim("iat", "1795356301"), "The token is not yet valid (iat)"},
+
+		// The other claims.
+		{"sub absent", claim("sub", "", "public_id", ""), "Missing claim: sub"},
+		{"sub a number", claim("sub", "1"), "Invalid claim: sub"},
+		{"sub null", claim("sub", "null"), "Invalid claim: sub"},
+		{"sub empty", claim("sub", `""`, "public_id", `""`), "Invalid claim: sub"},
+		{"sub a list", claim("sub", `["0f8fad5b-d9cb-469f-a165-70867728950e"]`), "Invalid claim: sub"},
+		{"jti absent", claim("jti", ""), "Missing claim: jti"},
+		{"jti a number", claim("jti", "7"), "Invalid claim: jti"},
+		{"type absent", claim("type", ""), "Missing claim: type"},
+		{"type of a third kind", claim("type", `"id"`), "Invalid claim: type"},
+		{"type a boolean", claim("type", "true"), "Invalid claim: type"},
+		{"another public_id", claim("public_id", `"7c9e6679-7425-40de-944b-e07fc1f90ae7"`), "Invalid claim: public_id"},
+		{"public_id null", claim("public_id", "null"), "Invalid claim: public_id"},
+		{"another issuer", claim("iss", `"joe"`), "Invalid claim: iss"},
+		{"iss a list with ours in it", claim("iss", `["shelf"]`), "Invalid claim: iss"},
+		{"aud", claim("aud", `"shelf"`), "Invalid claim: aud"},
+		{"aud null", claim("aud", "null"), "Invalid claim: aud"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := ring.verify(tt.token, tokenNow)
+			wantRefusal(t, "verify", err, tokenMalformed, tt.message)
+		})
+	}
+}
+
+// nextLetter replaces a token's last character by its neighbour, which differs
+// in the lowest bit only.
+func nextLetter(token string) string {
+	last := strings.IndexByte(base64url, token[len(token)-1])
+	return token[:len(token)-1] + base64url[last^1:last^1+1]
+}
+
+func TestVerifyExpired(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, exp, detail string
+	}{
+		{"this very second", "1795356300", "expired 0s ago"},
+		{"three minutes ago", "1795356108", "expired 3m12s ago"},
+		{"at the beginning of time", "0", "expired 498710h5m0s ago"},
+		{"before it", "-1", "expired 498710h5m1s ago"},
+		{"on a day that no Duration reaches back to", "-99999999999999", "expired 2562047h47m16s ago"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			// Without sub: the times come before the other claims.
+			_, err := tokenRing(t).verify(forge(`{"alg":"HS256"}`, payload("exp", tt.exp, "sub", ""), tokenSecret), tokenNow)
+			wantRefusal(t, "verify", err, tokenExpired, "Token has expired")
+			if e := err.(*tokenError); e.description() != tt.detail {
+				t.Errorf("description = %q; want %q", e.description(), tt.detail)
+			}
+		})
+	}
+}
+
+// A public key is no secret: who signs with it by HMAC must not get in, not even
+// where HS256 is in use beside it.
+func TestVerifyAlgorithmConfusion(t *testing.T) {
+	t.Parallel()
+	ed := edKey([]byte(tokenSecret[:32]))
+	public := string(ed.verifying.(ed25519.PublicKey))
+	withKid := fmt.Sprintf(`{"alg":"HS256","kid":%q}`, ed.id)
+	rings := map[string]*keyring{
+		"EdDSA alone":             newKeyring(ed),
+		"EdDSA with HS256 beside": newKeyring(ed, secretKey([]byte(tokenSecret))),
+		"HS256 with EdDSA beside": newKeyring(secretKey([]byte(tokenSecret)), ed),
+	}
+	for name, ring := range rings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := ring.verify(forge(withKid, payload(), public), tokenNow)
+			wantRefusal(t, "verify", err, tokenMalformed, "The specified alg value is not allowed")
+			if _, err := ring.verify(forge(`{"alg":"HS256"}`, payload(), public), tokenNow); err == nil {
+				t.Error("a token signed with the public key was accepted")
+			}
+			if _, err := ring.verify(signToken(t, newKeyring(ed), tokenClaims), tokenNow); err != nil {
+				t.Errorf("a token signed with the private key: %v", err)
+			}
+		})
+	}
+}
+
+func TestVerifyRetiredKey(t *testing.T) {
+	t.Parallel()
+	former := secretKey([]byte(formerSecret))
+	former.until = tokenNow
+	token := signToken(t, newKeyring(former), tokenClaims)
+	ring := newKeyring(secretKey([]byte(tokenSecret)), former)
+	if _, err := ring.verify(token, tokenNow.Add(-time.Second)); err != nil {
+		t.Errorf("before its time is over: %v", err)
+	}
+	_, err := ring.verify(token, tokenNow)
+	wantRefusal(t, "verify once its time is over", err, tokenMalformed, "Signature verification failed")
+}
+
+func TestBearerToken(t *testing.T) {
+	t.Parallel()
+	const (
+		noBearer = "Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'"
+		bad      = "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'"
+	)
+	tests := []struct {
+		name    string
+		lines   []string
+		token   string
+		kind    tokenKind
+		message string // "" for success
+	}{
+		{"no header", nil, "", tokenMissing, "Missing Authorization Header"},
+		{"an empty one", []string{""}, "", tokenMissing, "Missing Authorization Header"},
+		{"a blank one", []string{"  "}, "", tokenMissing, "Missing Authorization Header"},
+		{"another scheme", []string{"Basic YTpi"}, "", tokenNotBearer, noBearer},
+		{"another scheme before ours", []string{"Basic YTpi, Bearer a.b.c"}, "", tokenNotBearer, noBearer},
+		{"a bare token", []string{"a.b.c"}, "", tokenNotBearer, noBearer},
+		{"a longer word", []string{"Bearers a.b.c"}, "", tokenNotBearer, noBearer},
+		{"a tab after the scheme", []string{"Bearer\ta.b.c"}, "", tokenNotBearer, noBearer},
+		{"no token", []string{"Bearer"}, "", tokenMalformed, bad},
+		{"blanks for a token", []string{"Bearer   "}, "", tokenMalformed, bad},
+		{"two tokens", []string{"Bearer a.b.c d.e.f"}, "", tokenMalformed, bad},
+		{"two tokens with a tab between", []string{"Bearer a.b.c\td.e.f"}, "", tokenMalformed, bad},
+		{"two headers", []string{"Bearer a.b.c", "Bearer a.b.c"}, "", tokenMalformed, bad},
+		{"two empty headers", []string{"", ""}, "", tokenMalformed, bad},
+		{"a token", []string{"Bearer a.b.c"}, "a.b.c", 0, ""},
+		{"small letters", []string{"bearer a.b.c"}, "a.b.c", 0, ""},
+		{"capitals", []string{"BEARER a.b.c"}, "a.b.c", 0, ""},
+		{"several blanks", []string{" Bearer   a.b.c "}, "a.b.c", 0, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			what := fmt.Sprintf("bearerToken(%q)", tt.lines)
+			token, err := bearerToken(tt.lines)
+			if tt.message != "" {
+				wantRefusal(t, what, err, tt.kind, tt.message)
+				return
+			}
+			if token != tt.token || err != nil {
+				t.Errorf("%s = %q, %v; want %q", what, token, err, tt.token)
+			}
+		})
+	}
+}
+
+func TestNewJTI(t *testing.T) {
+	t.Parallel()
+	v4 := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	seen := map[string]bool{}
+	for range 1000 {
+		id := newJTI()
+		if !v4.MatchString(id) || seen[id] {
+			t.Fatalf("newJTI = %q; want a new UUID of version 4", id)
+		}
+		seen[id] = true
+	}
+}
+
+// Whatever is accepted carries the one signature that the key gives its text, in
+// the one spelling there is.
+func FuzzVerify(f *testing.F) {
+	ring := tokenRing(f)
+	good := signToken(f, ring, tokenClaims)
+	for _, seed := range []string{good, good + "A", nextLetter(good), good + ".", "a.b.c", "..", good[:len(good)-1],
+		forge(`{"alg":"HS256"}`, payload(), tokenSecret), forge(`{"alg":"HS256","crit":["b64"]}`, payload(), tokenSecret),
+		forge(`{"alg":"none"}`, payload(), ""), forge(`{"alg":"HS256"}`, payload("exp", "1e400"), tokenSecret),
+		forge(`{"alg":"HS256","kid":["a"]}`, `[[[[]]]]`, tokenSecret)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := ring.verify(text, tokenNow)
+		if err != nil {
+			var e *tokenError
+			if !errors.As(err, &e) || e.message == "" || c != nil {
+				t.Fatalf("verify(%q) = %v, %#v; want a *tokenError alone", text, c, err)
+			}
+			return
+		}
+		parts := strings.Split(text, ".")
+		if len(parts) != 3 {
+			t.Fatalf("accepted with %d segments: %q", len(parts), text)
+		}
+		header, errHeader := base64.RawURLEncoding.DecodeString(parts[0])
+		payload, errPayload := base64.RawURLEncoding.DecodeString(parts[1])
+		signed := text == forge(string(header), string(payload), tokenSecret) || text == forge(string(header), string(payload), formerSecret)
+		if errHeader != nil || errPayload != nil || !signed {
+			t.Fatalf("accepted, but not signed by a key of ours: %q", text)
+		}
+	})
+}
+
+// The same for what a key did sign, whatever that is: nothing panics, and what
+// is accepted says all that it must.
+func FuzzVerifySigned(f *testing.F) {
+	ring := tokenRing(f)
+	f.Add(`{"alg":"HS256"}`, payload())
+	f.Add(`{"alg":"HS256","kid":null}`, payload("aud", "[]"))
+	f.Add(`{"alg":"HS256"}`, payload("exp", "-9223372036854775808"))
+	f.Add(`{"alg":"HS256","alg":"HS256"}`, `null`)
+	f.Fuzz(func(t *testing.T, header, payload string) {
+		c, err := ring.verify(forge(header, payload, tokenSecret), tokenNow)
+		if err != nil {
+			return
+		}
+		if c.Subject == "" || c.ID == "" || c.Type != accessToken && c.Type != refreshToken || !tokenNow.Before(c.ExpiresAt) {
+			t.Fatalf("accepted %s as %+v", payload, c)
+		}
+	})
+}
+
+func FuzzBearerToken(f *testing.F) {
+	for _, seed := range []string{"", " ", "Bearer", "bearer  a.b.c", "Bearer a b", "Basic YTpi", "Bearer\ta", "a.b.c"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		token, err := bearerToken([]string{line})
+		if err != nil {
+			var e *tokenError
+			if !errors.As(err, &e) || token != "" {
+				t.Fatalf("bearerToken(%q) = %q, %#v; want a *tokenError alone", line, token, err)
+			}
+			return
+		}
+		blanks := strings.Count(line, " ")
+		if token == "" || strings.ContainsAny(token, " \t") || len("Bearer")+blanks+len(token) != len(line) {
+			t.Fatalf("bearerToken(%q) = %q", line, token)
+		}
+	})
+}
+
+func BenchmarkVerify(b *testing.B) {
+	ring := tokenRing(b)
+	token := signToken(b, ring, tokenClaims)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ring.verify(token, tokenNow); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,407 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/mail"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// What a body may cost us, whoever sends it: sign-in reads one from anybody.
+const (
+	maxBody   = 1 << 20 // bytes
+	maxFields = 100     // members of a JSON object, urlencoded pairs or multipart parts
+	maxDepth  = 32      // JSON objects and arrays inside each other
+)
+
+var errTooManyFields = fmt.Errorf("must not have more than %d fields", maxFields)
+
+// fields binds the names that a body may have to variables, as package flag
+// binds flags. The type of the variable says what the field may hold:
+//
+//	*string    text, trimmed; missing or null leaves it as it is
+//	**string   the same, and nil tells that it was missing or null
+//	*password  text as it is, never trimmed
+//	**bool     true or false; in a form also true, True, 1 and false, False, 0
+type fields map[string]any
+
+// A password is text that is never trimmed.
+type password string
+
+// A member is one field of a body: a name and the JSON of its value. The text
+// of a form is kept as a JSON string, so that one function judges all kinds of
+// bodies; the value of a file is nil.
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+// readBody reads r's body into the variables of f and returns the names that f
+// doesn't have, in the order of the body. JSON, urlencoded and multipart bodies
+// are read alike; no body and JSON null are an empty one. It never looks at the
+// query string, which ends up in logs.
+//
+// It fails with 413 for a body over 1 MiB, 415 for one of another content type,
+// and 400 for any other fault of the body, naming the field where there is one.
+// The variables may then be half set.
+func readBody(w http.ResponseWriter, r *http.Request, f fields) (unknown []string, err error) {
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, fail(http.StatusRequestEntityTooLarge, "The body must be at most 1 MiB long")
+	case err != nil: // the client went away, or was too slow
+		return nil, fail(http.StatusBadRequest, "Invalid request body: could not be read to its end")
+	case len(data) == 0:
+		return nil, nil
+	}
+	// A faulty parameter leaves the type itself readable: only multipart needs one.
+	mediaType, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	isJSON := mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
+	var members []member
+	switch {
+	case isJSON && string(bytes.Trim(data, " \t\r\n")) == "null":
+		return nil, nil
+	case isJSON:
+		members, err = decodeObject(data)
+	case mediaType == "application/x-www-form-urlencoded":
+		members, err = decodeURLEncoded(string(data))
+	case mediaType == "multipart/form-data":
+		members, err = decodeMultipart(data, params["boundary"])
+	default:
+		return nil, fail(http.StatusUnsupportedMediaType,
+			"The body must be application/json, application/x-www-form-urlencoded or multipart/form-data")
+	}
+	if err == nil {
+		unknown, err = f.set(members, !isJSON)
+	}
+	if err != nil {
+		return nil, fail(http.StatusBadRequest, "Invalid request body: "+err.Error())
+	}
+	return unknown, nil
+}
+
+// set puts the members into the variables and returns the names that f doesn't
+// have. A name that differs from one of f's only in case is a slip to point
+// out, not a field to ignore.
+func (f fields) set(members []member, form bool) (unknown []string, err error) {
+	for _, m := range members {
+		if variable, known := f[m.name]; known {
+			if err := m.into(variable, form); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		for name := range f {
+			if strings.EqualFold(m.name, name) {
+				return nil, m.fault("must be written '" + name + "'")
+			}
+		}
+		unknown = append(unknown, m.name)
+	}
+	return unknown, nil
+}
+
+// into puts m's value into one variable, as [fields] has it.
+func (m member) into(variable any, form bool) error {
+	switch {
+	case m.value == nil:
+		return m.fault("must not be a file")
+	case string(m.value) == "null":
+		return nil
+	}
+	if v, ok := variable.(**bool); ok {
+		truth, ok := m.boolean(form)
+		if !ok {
+			return m.fault("must be a boolean")
+		}
+		*v = &truth
+		return nil
+	}
+	var text string
+	if m.value[0] != '"' || json.Unmarshal(m.value, &text) != nil {
+		return m.fault("must be a string")
+	}
+	trimmed := strings.TrimSpace(text)
+	switch v := variable.(type) {
+	case *string:
+		*v = trimmed
+	case **string:
+		*v = &trimmed
+	case *password:
+		*v = password(text)
+	default:
+		panic(fmt.Sprintf("fields: %s is bound to a %T", m.name, variable))
+	}
+	return nil
+}
+
+// boolean reads true and false. A form has only text, so there the words for
+// them count as well: str(True) in a Python client is True.
+func (m member) boolean(form bool) (truth, ok bool) {
+	switch string(m.value) {
+	case "true":
+		return true, true
+	case "false":
+		return false, true
+	case `"true"`, `"True"`, `"1"`:
+		return true, form
+	case `"false"`, `"False"`, `"0"`:
+		return false, form
+	}
+	return false, false
+}
+
+// fault says what is wrong with m. A name can be as long as a body; its
+// beginning will do.
+func (m member) fault(what string) error {
+	return fmt.Errorf("'%.64s' %s", strings.ToValidUTF8(m.name, "\uFFFD"), what)
+}
+
+// decodeObject takes a JSON object apart, in its order. It is strict where
+// encoding/json is not (RFC 7493 §2): a name given twice, invalid UTF-8, half of
+// a surrogate pair and anything after the object are faults, for two readers of
+// such an object could see two different ones. What is nested in it stays as it
+// is, its names unchecked. The errors are fit to follow "Invalid something: ".
+func decodeObject(data []byte) ([]member, error) {
+	if err := json.Unmarshal(data, new(json.RawMessage)); err != nil {
+		return nil, err // malformed, or something follows
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return nil, errors.New("must be a JSON object")
+	}
+	var members []member
+	for dec.More() {
+		if len(members) == maxFields {
+			return nil, errTooManyFields
+		}
+		before := dec.InputOffset()
+		name, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		m := member{name: name.(string)} // nothing else can stand here
+		if err := dec.Decode(&m.value); err != nil {
+			return nil, err
+		}
+		if what := jsonFault(data[before:dec.InputOffset()]); what != "" {
+			return nil, m.fault(what)
+		}
+		members = append(members, m)
+	}
+	return unique(members)
+}
+
+// jsonFault says what encoding/json would let pass in a piece of well-formed
+// JSON, "" for nothing: it puts U+FFFD in the place of invalid UTF-8 and of half
+// a surrogate pair, which makes two passwords one, and it follows any depth.
+func jsonFault(raw []byte) string {
+	if !utf8.Valid(raw) {
+		return "must be valid UTF-8"
+	}
+	depth := 1 // the object around it
+	inString := false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case c == '"':
+			inString = !inString
+		case c == '\\' && raw[i+1] != 'u': // only strings have escapes
+			i++
+		case c == '\\':
+			r := escapedRune(raw[i:])
+			i += 5
+			if utf16.IsSurrogate(r) {
+				if utf16.DecodeRune(r, escapedRune(raw[i+1:])) == unicode.ReplacementChar {
+					return "must not hold half of a surrogate pair"
+				}
+				i += 6
+			}
+		case inString:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return fmt.Sprintf("must not nest deeper than %d", maxDepth)
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return ""
+}
+
+// escapedRune returns the rune of the \uXXXX that raw begins with, -1 for none.
+func escapedRune(raw []byte) rune {
+	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
+		return -1
+	}
+	r, err := strconv.ParseUint(string(raw[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(r)
+}
+
+// unique returns the members if no two have one name. Which of two counts is
+// left to chance elsewhere: encoding/json takes the last, the tutorials' Flask
+// the first.
+func unique(members []member) ([]member, error) {
+	seen := make(map[string]bool, len(members))
+	for _, m := range members {
+		if seen[m.name] {
+			return nil, m.fault("must be given only once")
+		}
+		seen[m.name] = true
+	}
+	return members, nil
+}
+
+// decodeURLEncoded reads a form as the URL standard has it (WHATWG URL §5.1),
+// where a semicolon is a character like any other, but refuses a broken %XX.
+func decodeURLEncoded(data string) ([]member, error) {
+	var members []member
+	for pair := range strings.SplitSeq(data, "&") {
+		if pair == "" {
+			continue
+		}
+		rawName, rawText, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(rawName)
+		text, textErr := url.QueryUnescape(rawText)
+		if err = cmp.Or(err, textErr); err != nil {
+			return nil, member{name: rawName}.fault("has an " + err.Error())
+		}
+		if members, err = appendText(members, name, text); err != nil {
+			return nil, err
+		}
+	}
+	return unique(members)
+}
+
+// decodeMultipart reads a form from memory (RFC 7578). The method that
+// http.Request has for it writes files and reads the query string.
+func decodeMultipart(data []byte, boundary string) ([]member, error) {
+	if boundary == "" {
+		return nil, errors.New("the Content-Type names no multipart boundary")
+	}
+	// An end in a part's header is io.EOF to the reader, like the end of the form.
+	if !bytes.Contains(data, []byte("--"+boundary+"--")) {
+		return nil, errors.New("the multipart form has no end")
+	}
+	var members []member
+	form := multipart.NewReader(bytes.NewReader(data), boundary)
+	for {
+		part, err := form.NextPart()
+		if err == io.EOF { // as it is: a wrapped one is a fault
+			return unique(members)
+		}
+		if err != nil || part.FormName() == "" {
+			return nil, errors.New("the multipart form is broken")
+		}
+		isFile := part.FileName() != ""
+		var text []byte
+		if !isFile {
+			if text, err = io.ReadAll(part); err != nil {
+				return nil, member{name: part.FormName()}.fault("is cut off")
+			}
+		}
+		if members, err = appendText(members, part.FormName(), string(text)); err != nil {
+			return nil, err
+		}
+		if isFile {
+			members[len(members)-1].value = nil
+		}
+	}
+}
+
+// appendText appends one field of a form.
+func appendText(members []member, name, text string) ([]member, error) {
+	m := member{name: name}
+	switch {
+	case len(members) == maxFields:
+		return nil, errTooManyFields
+	case !utf8.ValidString(name), !utf8.ValidString(text):
+		return nil, m.fault("must be valid UTF-8")
+	}
+	value, err := json.Marshal(text)
+	m.value = value
+	return append(members, m), err
+}
+
+// The longest values, in code points: what the tutorials' database columns hold.
+const (
+	maxEmail       = 120
+	maxUsername    = 120
+	maxName        = 64
+	maxItemname    = 64
+	maxCategory    = 64
+	maxDescription = 300
+	maxTitle       = 200
+	maxAuthor      = 200
+	maxPassword    = 72 // bytes: bcrypt reads no more
+)
+
+// within reports whether s is neither blank nor longer than max code points.
+func within(s string, max int) bool {
+	return strings.TrimSpace(s) != "" && utf8.RuneCountInString(s) <= max
+}
+
+// validEmail reports whether s is a bare address, as RFC 5322 §3.4.1 writes
+// them, in a domain with a dot. net/mail reads more than that: in what it
+// returns, a display name, a comment or quotes are gone.
+func validEmail(s string) bool {
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Address != s || !within(s, maxEmail) {
+		return false
+	}
+	domain := s[strings.LastIndexByte(s, '@')+1:]
+	return strings.Contains(domain, ".") && domain[0] != '[' // [127.0.0.1] is an address literal
+}
+
+// emailKey is what two spellings of one e-mail address have in common.
+func emailKey(s string) string { return strings.ToLower(s) }
+
+// validPassword is the catalog tutorial's rule: at least 5 characters with a
+// digit and a special character, which are those of Python's string.punctuation.
+func validPassword(p password) bool {
+	s := string(p)
+	return utf8.RuneCountInString(s) >= 5 &&
+		strings.ContainsFunc(s, unicode.IsDigit) &&
+		strings.ContainsAny(s, "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
+}
+
+// unhashable says why p can't be a password, "" for no reason. bcrypt reads 72
+// bytes of p, a NUL and p again, and so on: "a" and "a\x00a" are one to it.
+func unhashable(p password) string {
+	switch {
+	case len(p) > maxPassword:
+		return fmt.Sprintf("should be at most %d bytes long", maxPassword)
+	case strings.ContainsRune(string(p), 0):
+		return "should not contain a NUL character"
+	}
+	return ""
+}
+
+// parseID reads an id from a path. ok is false unless s is made of ASCII
+// digits. A number too large for an int is an id all the same, and -1 stands
+// for it: no row has that, so that it isn't found rather than wrong.
+func parseID(s string) (id int, ok bool) {
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return 0, false
+	}
+	id, err := strconv.Atoi(s)
+	if err != nil {
+		return -1, true
+	}
+	return id, true
+}

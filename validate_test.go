@@ -1,0 +1,596 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"unicode/utf8"
+)
+
+const (
+	jsonType      = "application/json"
+	formType      = "application/x-www-form-urlencoded"
+	multipartType = "multipart/form-data; boundary=cut"
+)
+
+// readTestBody reads a body into one variable of each kind and tells what came
+// of it in one line: text="dune" maybe="" secret=" x " flag=true unknown=[other],
+// without what is missing, or the status and the message of the error.
+func readTestBody(t *testing.T, contentType string, body io.Reader) string {
+	t.Helper()
+	var (
+		text   string
+		maybe  *string
+		secret password
+		flag   *bool
+	)
+	r := httptest.NewRequest("POST", "/?text=query&maybe=query&secret=query&flag=true", body)
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	unknown, err := readBody(httptest.NewRecorder(), r, fields{
+		"text": &text, "maybe": &maybe, "secret": &secret, "flag": &flag,
+	})
+	if err != nil {
+		var e *apiError
+		if !errors.As(err, &e) {
+			t.Fatalf("readBody = %v; want an apiError", err)
+		}
+		return fmt.Sprintf("%d %s", e.status, e.message)
+	}
+	var got []string
+	if text != "" {
+		got = append(got, fmt.Sprintf("text=%q", text))
+	}
+	if maybe != nil {
+		got = append(got, fmt.Sprintf("maybe=%q", *maybe))
+	}
+	if secret != "" {
+		got = append(got, fmt.Sprintf("secret=%q", secret))
+	}
+	if flag != nil {
+		got = append(got, fmt.Sprintf("flag=%v", *flag))
+	}
+	if unknown != nil {
+		got = append(got, fmt.Sprintf("unknown=%v", unknown))
+	}
+	return strings.Join(got, " ")
+}
+
+// A pair is a field of a body in any encoding. Its text is fit to stand between
+// the quotes of a JSON string.
+type pair struct{ name, text string }
+
+var encodings = []struct {
+	contentType string
+	encode      func([]pair) string
+}{
+	{jsonType, func(pairs []pair) string {
+		var members []string
+		for _, p := range pairs {
+			members = append(members, `"`+p.name+`": "`+p.text+`"`)
+		}
+		return "{" + strings.Join(members, ", ") + "}"
+	}},
+	{formType, func(pairs []pair) string {
+		var parts []string
+		for _, p := range pairs {
+			parts = append(parts, url.QueryEscape(p.name)+"="+url.QueryEscape(p.text))
+		}
+		return strings.Join(parts, "&")
+	}},
+	{multipartType, asMultipart},
+}
+
+func asMultipart(pairs []pair) string {
+	var body strings.Builder
+	for _, p := range pairs {
+		fmt.Fprintf(&body, "--cut\r\nContent-Disposition: form-data; name=\"%s\"\r\n\r\n%s\r\n", p.name, p.text)
+	}
+	return body.String() + "--cut--\r\n"
+}
+
+var alikeTests = []struct {
+	name  string
+	pairs []pair
+	want  string
+}{
+	{"no field at all", nil, ``},
+	{"every kind of text", []pair{{"text", "dune"}, {"maybe", "x"}, {"secret", "s#1"}}, `text="dune" maybe="x" secret="s#1"`},
+	{"text is trimmed, passwords are not", []pair{{"text", "\u00a0 a b "}, {"maybe", " c "}, {"secret", "  d "}}, `text="a b" maybe="c" secret="  d "`},
+	{"an empty field is not a missing one", []pair{{"maybe", ""}}, `maybe=""`},
+	{"a blank field is an empty one", []pair{{"maybe", "  "}}, `maybe=""`},
+	{"null in quotes is a word", []pair{{"text", "null"}}, `text="null"`},
+	{"characters that forms and HTML escape", []pair{{"text", "a+b&c=d;e%20<f>é😀"}}, `text="a+b&c=d;e%20<f>é😀"`},
+	{"unknown fields in their order", []pair{{"z", "1"}, {"text", "dune"}, {"a", "2"}}, `text="dune" unknown=[z a]`},
+	{"a field twice", []pair{{"text", "a"}, {"text", "a"}}, `400 Invalid request body: 'text' must be given only once`},
+	{"an unknown field twice", []pair{{"other", "a"}, {"other", "b"}}, `400 Invalid request body: 'other' must be given only once`},
+	{"a field in another case", []pair{{"Text", "a"}}, `400 Invalid request body: 'Text' must be written 'text'`},
+	{"a field in both cases", []pair{{"text", "a"}, {"TEXT", "b"}}, `400 Invalid request body: 'TEXT' must be written 'text'`},
+	{"a field in Unicode's other case", []pair{{"ſecret", "a"}}, `400 Invalid request body: 'ſecret' must be written 'secret'`},
+	{"invalid UTF-8 in text", []pair{{"text", "\xff"}}, `400 Invalid request body: 'text' must be valid UTF-8`},
+	{"invalid UTF-8 in a password", []pair{{"secret", "a\xc3"}}, `400 Invalid request body: 'secret' must be valid UTF-8`},
+	{"invalid UTF-8 in an unknown field", []pair{{"other", "\xff"}}, `400 Invalid request body: 'other' must be valid UTF-8`},
+	{"invalid UTF-8 in a name", []pair{{"te\xffxt", "a"}}, `400 Invalid request body: 'te�xt' must be valid UTF-8`},
+	{"a surrogate half in UTF-8", []pair{{"text", "\xed\xa0\x80"}}, `400 Invalid request body: 'text' must be valid UTF-8`},
+	{"a long name is cut in the message", []pair{{strings.Repeat("é", 65), "\xff"}}, `400 Invalid request body: '` + strings.Repeat("é", 64) + `' must be valid UTF-8`},
+}
+
+func TestReadBodyAlike(t *testing.T) {
+	t.Parallel()
+	for _, tt := range alikeTests {
+		for _, e := range encodings {
+			t.Run(tt.name+"/"+e.contentType, func(t *testing.T) {
+				t.Parallel()
+				body := e.encode(tt.pairs)
+				if got := readTestBody(t, e.contentType, strings.NewReader(body)); got != tt.want {
+					t.Errorf("readBody(%q) = %s; want %s", body, got, tt.want)
+				}
+			})
+		}
+	}
+}
+
+// filePart is a multipart part with a file of the field name.
+func filePart(name string) string {
+	return "--cut\r\nContent-Disposition: form-data; name=\"" + name + "\"; filename=\"a.txt\"\r\n\r\n\xff\r\n"
+}
+
+const (
+	endless    = `400 Invalid request body: the multipart form has no end`
+	typeFault  = `415 The body must be application/json, application/x-www-form-urlencoded or multipart/form-data`
+	brokenForm = `400 Invalid request body: the multipart form is broken`
+)
+
+var bodyTests = []struct {
+	name, contentType, body string
+	want                    string
+}{
+	// The content type.
+	{"no body needs no type", "", "", ``},
+	{"no body makes any type good", "text/plain", "", ``},
+	{"no body labelled JSON", jsonType, "", ``},
+	{"no body labelled multipart", "multipart/form-data", "", ``},
+	{"a body without a type", "", `{}`, typeFault},
+	{"a body of plain text", "text/plain", `{"text": "dune"}`, typeFault},
+	{"a type that is none", "/", `{}`, typeFault},
+	{"a type that only begins like JSON", "application/jsonx", `{}`, typeFault},
+	{"JSON with a charset", "application/json; charset=utf-8", `{"text": "dune"}`, `text="dune"`},
+	{"JSON with a faulty parameter", "application/json; charset", `{"text": "dune"}`, `text="dune"`},
+	{"JSON in capitals", "Application/JSON", `{"text": "dune"}`, `text="dune"`},
+	{"a type that ends in +json", "application/merge-patch+json", `{"text": "dune"}`, `text="dune"`},
+	{"a form with a charset", formType + "; charset=UTF-8", "text=dune", `text="dune"`},
+
+	// JSON.
+	{"null is an empty body", jsonType, " null\r\n", ``},
+	{"null is a missing field", jsonType, `{"text": null, "maybe": null, "secret": null, "flag": null}`, ``},
+	{"blanks are no JSON", jsonType, "  ", `400 Invalid request body: unexpected end of JSON input`},
+	{"a list", jsonType, `[]`, `400 Invalid request body: must be a JSON object`},
+	{"a list of objects", jsonType, `[{"text": "dune"}]`, `400 Invalid request body: must be a JSON object`},
+	{"a string", jsonType, `"x"`, `400 Invalid request body: must be a JSON object`},
+	{"a number", jsonType, `5`, `400 Invalid request body: must be a JSON object`},
+	{"false", jsonType, `false`, `400 Invalid request body: must be a JSON object`},
+	{"an object cut off", jsonType, `{"text": "du`, `400 Invalid request body: unexpected end of JSON input`},
+	{"an object without its end", jsonType, `{"text": "dune"`, `400 Invalid request body: unexpected end of JSON input`},
+	{"a comma too many", jsonType, `{"text": "dune",}`, `400 Invalid request body: invalid character '}' looking for beginning of object key string`},
+	{"a name without quotes", jsonType, `{text: "dune"}`, `400 Invalid request body: invalid character 't' looking for beginning of object key string`},
+	{"a second object", jsonType, `{} {}`, `400 Invalid request body: invalid character '{' after top-level value`},
+	{"anything after the object", jsonType, `{"text": "dune"}x`, `400 Invalid request body: invalid character 'x' after top-level value`},
+	{"a byte order mark", jsonType, "\ufeff{}", `400 Invalid request body: invalid character 'ï' looking for beginning of value`},
+	{"blanks around the object", jsonType, "\n {\"text\": \"dune\"} \n", `text="dune"`},
+	{"a number as text", jsonType, `{"text": 5}`, `400 Invalid request body: 'text' must be a string`},
+	{"a boolean as text", jsonType, `{"maybe": true}`, `400 Invalid request body: 'maybe' must be a string`},
+	{"a list as a password", jsonType, `{"secret": ["a"]}`, `400 Invalid request body: 'secret' must be a string`},
+	{"an object as text", jsonType, `{"text": {"$ne": ""}}`, `400 Invalid request body: 'text' must be a string`},
+	{"anything as an unknown field", jsonType, `{"a": 5, "b": [{"text": 1, "text": 2}], "c": null}`, `unknown=[a b c]`},
+	{"a field twice, once escaped", jsonType, `{"text": "a", "t\u0065xt": "b"}`, `400 Invalid request body: 'text' must be given only once`},
+	{"a field twice, null first", jsonType, `{"text": null, "text": "b"}`, `400 Invalid request body: 'text' must be given only once`},
+	{"an escaped name", jsonType, `{"t\u0065xt": "a"}`, `text="a"`},
+	{"escapes", jsonType, `{"text": "\"\\\/\n\u00e9\\ud800"}`, `text="\"\\/\né\\ud800"`},
+	{"a surrogate pair", jsonType, `{"text": "\ud83d\uDE00"}`, `text="😀"`},
+	{"the replacement character itself", jsonType, `{"text": "\ufffd"}`, `text="�"`},
+	{"a high half", jsonType, `{"secret": "a\ud800"}`, `400 Invalid request body: 'secret' must not hold half of a surrogate pair`},
+	{"a low half", jsonType, `{"secret": "\uDFFFa"}`, `400 Invalid request body: 'secret' must not hold half of a surrogate pair`},
+	{"two high halves", jsonType, `{"secret": "\ud800\ud800\udc00"}`, `400 Invalid request body: 'secret' must not hold half of a surrogate pair`},
+	{"a high half before another escape", jsonType, `{"secret": "\ud800\\udc00"}`, `400 Invalid request body: 'secret' must not hold half of a surrogate pair`},
+	{"a half after an escaped backslash", jsonType, `{"secret": "\\\ud800"}`, `400 Invalid request body: 'secret' must not hold half of a surrogate pair`},
+	{"a half in a name", jsonType, `{"\ud800": "a"}`, `400 Invalid request body: '�' must not hold half of a surrogate pair`},
+	{"a half deep in an unknown field", jsonType, `{"a": [{"b": "\ud800"}]}`, `400 Invalid request body: 'a' must not hold half of a surrogate pair`},
+	{"as deep as may be", jsonType, `{"a": ` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + `}`, `unknown=[a]`},
+	{"one too deep", jsonType, `{"a": ` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`, `400 Invalid request body: 'a' must not nest deeper than 32`},
+	{"deeper than encoding/json goes", jsonType, strings.Repeat(`{"a":`, 20_000), `400 Invalid request body: invalid character '{' exceeded max depth`},
+	{"many lists, none of them deep", jsonType, `{"a": [` + strings.Repeat("[],", 99) + `[]]}`, `unknown=[a]`},
+	{"brackets in text have no depth", jsonType, `{"text": "` + strings.Repeat("[", 40) + `"}`, `text="` + strings.Repeat("[", 40) + `"`},
+
+	// Booleans.
+	{"true", jsonType, `{"flag": true}`, `flag=true`},
+	{"false is not missing", jsonType, `{"flag": false}`, `flag=false`},
+	{"true in quotes", jsonType, `{"flag": "true"}`, `400 Invalid request body: 'flag' must be a boolean`},
+	{"one for true", jsonType, `{"flag": 1}`, `400 Invalid request body: 'flag' must be a boolean`},
+	{"true in a form", formType, `flag=true`, `flag=true`},
+	{"True in a form", formType, `flag=True`, `flag=true`},
+	{"1 in a form", formType, `flag=1`, `flag=true`},
+	{"false in a form", formType, `flag=false`, `flag=false`},
+	{"False in a form", formType, `flag=False`, `flag=false`},
+	{"0 in a form", formType, `flag=0`, `flag=false`},
+	{"TRUE in a form", formType, `flag=TRUE`, `400 Invalid request body: 'flag' must be a boolean`},
+	{"no in a form", formType, `flag=no`, `400 Invalid request body: 'flag' must be a boolean`},
+	{"null in a form", formType, `flag=null`, `400 Invalid request body: 'flag' must be a boolean`},
+	{"nothing in a form", formType, `flag=`, `400 Invalid request body: 'flag' must be a boolean`},
+	{"true in a multipart form", multipartType, asMultipart([]pair{{"flag", "True"}}), `flag=true`},
+	{"yes in a multipart form", multipartType, asMultipart([]pair{{"flag", "yes"}}), `400 Invalid request body: 'flag' must be a boolean`},
+
+	// Urlencoded forms.
+	{"plus is a blank", formType, `text=a+b%2Bc`, `text="a b+c"`},
+	{"a semicolon is a character", formType, `text=a;maybe=b`, `text="a;maybe=b"`},
+	{"a name alone", formType, `maybe`, `maybe=""`},
+	{"ampersands for nothing", formType, `&&text=a&`, `text="a"`},
+	{"quotes and backslashes", formType, `secret="a\u0062"`, `secret="\"a\\u0062\""`},
+	{"a broken escape in a value", formType, `text=%zz`, `400 Invalid request body: 'text' has an invalid URL escape "%zz"`},
+	{"a broken escape in a name", formType, `%zz=text`, `400 Invalid request body: '%zz' has an invalid URL escape "%zz"`},
+	{"an escape cut off", formType, `text=a%2`, `400 Invalid request body: 'text' has an invalid URL escape "%2"`},
+	{"a name twice, once escaped", formType, `text=a&te%78t=b`, `400 Invalid request body: 'text' must be given only once`},
+	{"as many fields as may be", formType, strings.Repeat("&", 200) + numberedFields(100), "unknown=" + fmt.Sprint(strings.Split(numberedFields(100), "&"))},
+	{"a field too many", formType, numberedFields(101), `400 Invalid request body: must not have more than 100 fields`},
+
+	// Multipart forms.
+	{"no boundary", "multipart/form-data", asMultipart(nil), `400 Invalid request body: the Content-Type names no multipart boundary`},
+	{"another boundary", "multipart/form-data; boundary=other", asMultipart([]pair{{"text", "a"}}), endless},
+	{"text that is no form", multipartType, "text=a", endless},
+	{"a form without its end", multipartType, "--cut\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\na\r\n--cut\r\n", endless},
+	{"a form cut off in a part", multipartType, "--cut\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\na", endless},
+	{"a form cut off after a header", multipartType, "--cut\r\nContent-Disposition: form-data; name=\"text\"\r\n", endless},
+	{"an end in the middle of a line", multipartType, "--cut\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\na --cut--", `400 Invalid request body: 'text' is cut off`},
+	{"an end without a line end", multipartType, strings.TrimSpace(asMultipart([]pair{{"text", "a"}})), `text="a"`},
+	{"bare line feeds", multipartType, strings.ReplaceAll(asMultipart([]pair{{"text", "a"}, {"maybe", "b"}}), "\r\n", "\n"), `text="a" maybe="b"`},
+	{"a form cut off in a header", multipartType, "--cut\r\nContent-Dispo", endless},
+	{"a part without a name", multipartType, "--cut\r\nContent-Disposition: form-data\r\n\r\na\r\n--cut--\r\n", brokenForm},
+	{"a part without a header", multipartType, "--cut\r\n\r\na\r\n--cut--\r\n", brokenForm},
+	{"a part with two names", multipartType, "--cut\r\nContent-Disposition: form-data; name=text; name=maybe\r\n\r\na\r\n--cut--\r\n", brokenForm},
+	{"a file in place of text", multipartType, filePart("text") + "--cut--\r\n", `400 Invalid request body: 'text' must not be a file`},
+	{"a file in place of a boolean", multipartType, filePart("flag") + "--cut--\r\n", `400 Invalid request body: 'flag' must not be a file`},
+	{"a file that nobody asked for", multipartType, filePart("other") + "--cut--\r\n", `unknown=[other]`},
+	{"a file and text of one name", multipartType, filePart("text") + asMultipart([]pair{{"text", "a"}}), `400 Invalid request body: 'text' must be given only once`},
+	{"line ends belong to a password", multipartType, asMultipart([]pair{{"secret", "a\r\n"}}), `secret="a\r\n"`},
+	{"as many parts as may be", multipartType, numberedParts(100) + "--cut--\r\n", "unknown=" + fmt.Sprint(strings.Split(numberedFields(100), "&"))},
+	{"a part too many", multipartType, numberedParts(101) + "--cut--\r\n", `400 Invalid request body: must not have more than 100 fields`},
+
+	// The size.
+	{"1 MiB", jsonType, `{"other": "` + strings.Repeat("x", 1<<20-13) + `"}`, `unknown=[other]`},
+	{"1 MiB and a byte", jsonType, `{"other": "` + strings.Repeat("x", 1<<20-12) + `"}`, `413 The body must be at most 1 MiB long`},
+	{"too large counts before the type", "", strings.Repeat("x", 1<<20+1), `413 The body must be at most 1 MiB long`},
+}
+
+// numberedFields is a form of n fields that have no value.
+func numberedFields(n int) string {
+	var names []string
+	for i := range n {
+		names = append(names, fmt.Sprint("f", i))
+	}
+	return strings.Join(names, "&")
+}
+
+// numberedParts is the same as the parts of a multipart form.
+func numberedParts(n int) string {
+	var pairs []pair
+	for name := range strings.SplitSeq(numberedFields(n), "&") {
+		pairs = append(pairs, pair{name: name})
+	}
+	return strings.TrimSuffix(asMultipart(pairs), "--cut--\r\n")
+}
+
+func TestReadBody(t *testing.T) {
+	t.Parallel()
+	for _, tt := range bodyTests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := readTestBody(t, tt.contentType, strings.NewReader(tt.body)); got != tt.want {
+				t.Errorf("readBody(%.80q) = %s; want %s", tt.body, got, tt.want)
+			}
+			// The same without a Content-Length, byte for byte as it may arrive.
+			chunked := iotest.HalfReader(struct{ io.Reader }{strings.NewReader(tt.body)})
+			if got := readTestBody(t, tt.contentType, chunked); got != tt.want {
+				t.Errorf("readBody(%.80q), chunked = %s; want %s", tt.body, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestReadBodyCutOff(t *testing.T) {
+	t.Parallel()
+	const want = `400 Invalid request body: could not be read to its end`
+	for _, err := range []error{io.ErrUnexpectedEOF, os.ErrDeadlineExceeded} {
+		body := io.MultiReader(strings.NewReader(`{"text": "a"}`), iotest.ErrReader(err))
+		if got := readTestBody(t, jsonType, body); got != want {
+			t.Errorf("readBody of a body that ends in %v = %s; want %s", err, got, want)
+		}
+	}
+}
+
+func TestDecodeObjectKeepsOrder(t *testing.T) {
+	t.Parallel()
+	members, err := decodeObject([]byte(`{"z": [1, 2], "a" : {"b":null} ,"m":1e2}`))
+	if got, want := fmt.Sprintf("%s %v", members, err), `[{z [1, 2]} {a {"b":null}} {m 1e2}] <nil>`; got != want {
+		t.Errorf("decodeObject = %s; want %s", got, want)
+	}
+}
+
+var emailTests = []struct {
+	name, email string
+	want        bool
+}{
+	{"the tutorial's own", "user@example.com", true},
+	{"the tutorial's other", "sneakyuser@example.com", true},
+	{"empty", "", false},
+	{"blank", " ", false},
+	{"no at", "example.com", false},
+	{"a dash in the domain, which the tutorial refuses", "user@my-site.com", true},
+	{"capitals", "User@Example.COM", true},
+	{"a tag", "user+tag@example.com", true},
+	{"letters beyond ASCII", "jürgen@bücher.example", true},
+	{"a subdomain", "user@mail.example.co.uk", true},
+	{"no dot in the domain", "user@localhost", false},
+	{"only a dot before the at", "first.last@localhost", false},
+	{"a dot at the end", "user@example.", false},
+	{"a dot at the start of the domain", "user@.example", false},
+	{"two dots", "user@example..com", false},
+	{"no local part", "@example.com", false},
+	{"no domain", "user@", false},
+	{"two ats", "a@b@c.de", false},
+	{"anything behind it, which the tutorial accepts", "a@b.c anything", false},
+	{"a blank before it", " a@b.c", false},
+	{"a line end", "a@b.c\r\nBcc: x@y.z", false},
+	{"a display name", "Ann <a@b.c>", false},
+	{"angle brackets", "<a@b.c>", false},
+	{"a comment", "a@b.c (Ann)", false},
+	{"two addresses", "a@b.c, d@e.f", false},
+	{"a group", "g: a@b.c;", false},
+	{"an address literal", "a@[127.0.0.1]", false},
+	{"quotes that go away", `"a b"@c.de`, false},
+	{"as long as may be", strings.Repeat("é", 112) + "@b.cdefg", true},
+	{"one too long", strings.Repeat("é", 113) + "@b.cdefg", false},
+}
+
+func TestValidEmail(t *testing.T) {
+	t.Parallel()
+	for _, tt := range emailTests {
+		if got := validEmail(tt.email); got != tt.want {
+			t.Errorf("%s: validEmail(%q) = %v; want %v", tt.name, tt.email, got, tt.want)
+		}
+	}
+}
+
+func TestEmailKey(t *testing.T) {
+	t.Parallel()
+	if a, b := emailKey("User@Example.COM"), emailKey("user@example.com"); a != b {
+		t.Errorf("emailKey = %q and %q; want the same", a, b)
+	}
+}
+
+var passwordTests = []struct {
+	name   string
+	secret password
+	want   bool
+}{
+	{"the tutorial's own", "youcantguess#4", true},
+	{"the tutorial's other", "iamsneaky#9", true},
+	{"the tutorial's fixture", "r@78hy", true},
+	{"empty", "", false},
+	{"blank", " ", false},
+	{"three letters", "abc", false},
+	{"letters alone", "secret", false},
+	{"no special character", "93secret", false},
+	{"no digit", "#sec%ret", false},
+	{"five characters", "abc1#", true},
+	{"four characters", "ab1#", false},
+	{"four characters in more bytes", "éé1#", false},
+	{"a digit of another script", "abcd٣#", true},
+	{"a superscript is no digit", "abcd²#", false},
+	{"a special character beyond ASCII is none", "abcd1§", false},
+	{"a blank is not special", "abcd 1", false},
+}
+
+func TestValidPassword(t *testing.T) {
+	t.Parallel()
+	for _, tt := range passwordTests {
+		if got := validPassword(tt.secret); got != tt.want {
+			t.Errorf("%s: validPassword(%q) = %v; want %v", tt.name, tt.secret, got, tt.want)
+		}
+	}
+	for _, special := range "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" {
+		if p := "abc1" + password(special); !validPassword(p) {
+			t.Errorf("validPassword(%q) = false; want true", p)
+		}
+	}
+}
+
+func TestUnhashable(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		secret password
+		want   string
+	}{
+		{"a short one", "youcantguess#4", ""},
+		{"72 bytes", password(strings.Repeat("é", 36)), ""},
+		{"73 bytes in 37 characters", password(strings.Repeat("é", 36) + "a"), "should be at most 72 bytes long"},
+		{"a NUL at the end", "abc1#\x00", "should not contain a NUL character"},
+		{"a NUL in the middle", "abc\x001#", "should not contain a NUL character"},
+		{"the digit zero", "abc0#", ""},
+	} {
+		if got := unhashable(tt.secret); got != tt.want {
+			t.Errorf("%s: unhashable(%q) = %q; want %q", tt.name, tt.secret, got, tt.want)
+		}
+	}
+}
+
+func TestWithin(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, text string
+		max        int
+		want       bool
+	}{
+		{"empty", "", 3, false},
+		{"blank", " \t\u00a0", 9, false},
+		{"the limit", "abc", 3, true},
+		{"one too long", "abcd", 3, false},
+		{"the limit in more bytes", "éé😀", 3, true},
+		{"one too long in more bytes", "ééé😀", 3, false},
+	} {
+		if got := within(tt.text, tt.max); got != tt.want {
+			t.Errorf("%s: within(%q, %d) = %v; want %v", tt.name, tt.text, tt.max, got, tt.want)
+		}
+	}
+}
+
+func TestParseID(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, text string
+		id         int
+		ok         bool
+	}{
+		{"a number", "42", 42, true},
+		{"a zero in front", "01", 1, true},
+		{"zero", "0", 0, true},
+		{"the largest int", strconv.Itoa(math.MaxInt), math.MaxInt, true},
+		{"one more", "9223372036854775808", -1, true},
+		{"far too large", "9999999999999999999999", -1, true},
+		{"zeros in front don't make it large", strings.Repeat("0", 40) + "7", 7, true},
+		{"empty", "", 0, false},
+		{"a word", "item1", 0, false},
+		{"a word in between", "1a2", 0, false},
+		{"a minus", "-1", 0, false},
+		{"a plus", "+1", 0, false},
+		{"a fraction", "1.0", 0, false},
+		{"a blank", "1 ", 0, false},
+		{"an underscore", "1_0", 0, false},
+		{"a digit of another script", "٣", 0, false},
+		{"a superscript", "²", 0, false},
+	} {
+		if id, ok := parseID(tt.text); id != tt.id || ok != tt.ok {
+			t.Errorf("%s: parseID(%q) = %d, %v; want %d, %v", tt.name, tt.text, id, ok, tt.id, tt.ok)
+		}
+	}
+}
+
+// FuzzReadBody checks that any body is read or refused in the client's own
+// terms, and that what is read from JSON is what encoding/json reads.
+func FuzzReadBody(f *testing.F) {
+	for _, tt := range bodyTests {
+		if len(tt.body) < 1<<10 {
+			f.Add(tt.contentType, []byte(tt.body))
+		}
+	}
+	for _, tt := range alikeTests {
+		for _, e := range encodings {
+			f.Add(e.contentType, []byte(e.encode(tt.pairs)))
+		}
+	}
+	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
+		var text string
+		var maybe *string
+		var secret password
+		var flag *bool
+		r := httptest.NewRequest("POST", "/?text=query", bytes.NewReader(body))
+		r.Header.Set("Content-Type", contentType)
+		_, err := readBody(httptest.NewRecorder(), r, fields{
+			"text": &text, "maybe": &maybe, "secret": &secret, "flag": &flag,
+		})
+		if err != nil {
+			var e *apiError
+			if !errors.As(err, &e) || e.status != 400 && e.status != 413 && e.status != 415 {
+				t.Fatalf("readBody = %v; want an apiError with 400, 413 or 415", err)
+			}
+			if !utf8.ValidString(e.message) {
+				t.Fatalf("readBody = %q; want a message in UTF-8", e.message)
+			}
+			return
+		}
+		if !utf8.ValidString(text) || maybe != nil && !utf8.ValidString(*maybe) || !utf8.ValidString(string(secret)) {
+			t.Fatalf("readBody read %q, %v, %q; want UTF-8", text, maybe, secret)
+		}
+		if contentType != jsonType || len(body) == 0 {
+			return
+		}
+		var want map[string]any
+		if err := json.Unmarshal(body, &want); err != nil {
+			t.Fatalf("readBody accepts what encoding/json refuses: %v", err)
+		}
+		wantText, _ := want["text"].(string)
+		wantMaybe, isMaybe := want["maybe"].(string)
+		wantSecret, _ := want["secret"].(string)
+		wantFlag, isFlag := want["flag"].(bool)
+		if text != strings.TrimSpace(wantText) || string(secret) != wantSecret ||
+			(maybe != nil) != isMaybe || isMaybe && *maybe != strings.TrimSpace(wantMaybe) ||
+			(flag != nil) != isFlag || isFlag && *flag != wantFlag {
+			t.Errorf("readBody read %q, %v, %q, %v; encoding/json reads %v", text, maybe, secret, flag, want)
+		}
+	})
+}
+
+// FuzzDecodeObject compares with encoding/json, which is the laxer of the two.
+func FuzzDecodeObject(f *testing.F) {
+	for _, tt := range bodyTests {
+		if tt.contentType == jsonType && len(tt.body) < 1<<10 {
+			f.Add([]byte(tt.body))
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		members, err := decodeObject(data)
+		var want map[string]json.RawMessage
+		if jsonErr := json.Unmarshal(data, &want); err == nil && jsonErr != nil {
+			t.Fatalf("decodeObject accepts what encoding/json refuses: %v", jsonErr)
+		}
+		if err != nil {
+			return
+		}
+		if want == nil || len(members) != len(want) {
+			t.Fatalf("decodeObject = %s; encoding/json reads %s", members, want)
+		}
+		for _, m := range members {
+			if !bytes.Equal(m.value, want[m.name]) {
+				t.Errorf("decodeObject reads %q as %s, encoding/json as %s", m.name, m.value, want[m.name])
+			}
+			// U+FFFD may only stand where the client wrote it, as it is or escaped.
+			var text string
+			if json.Unmarshal(m.value, &text) == nil && strings.Count(text, "\ufffd") >
+				strings.Count(string(m.value), "\ufffd")+strings.Count(strings.ToLower(string(m.value)), `\ufffd`) {
+				t.Errorf("decodeObject accepts %s, which encoding/json changes to %q", m.value, text)
+			}
+		}
+	})
+}
+
+func FuzzEmail(f *testing.F) {
+	for _, tt := range emailTests {
+		f.Add(tt.email)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if !validEmail(s) {
+			return
+		}
+		at := strings.LastIndex(s, "@")
+		switch {
+		case at <= 0, !strings.Contains(s[at+1:], "."):
+			t.Errorf("validEmail(%q) = true; want a local part and a dotted domain", s)
+		case !utf8.ValidString(s), utf8.RuneCountInString(s) > maxEmail:
+			t.Errorf("validEmail(%q) = true; want at most %d code points of UTF-8", s, maxEmail)
+		case strings.ContainsAny(s, " \t\r\n\"(),:;<>[]\\\x00"):
+			t.Errorf("validEmail(%q) = true; want a bare address", s)
+		case emailKey(emailKey(s)) != emailKey(s):
+			t.Errorf("emailKey(%q) is not its own key", s)
+		}
+	})
+}
