@@ -1,0 +1,483 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// A caller is who sent a request: whom the token speaks for, and the store's
+// record of the token.
+type caller struct {
+	user  *user
+	token *tokenRecord
+}
+
+// A callerHandler is a handler behind a token.
+type callerHandler func(w http.ResponseWriter, r *http.Request, c *caller) error
+
+// anyToken is for log-out, which takes either type of token.
+const anyToken = ""
+
+// bearer calls next only for a request with a good token of the given type in
+// its Authorization header (RFC 6750 §2.1): this is what the first tutorial
+// calls @jwt_required.
+func (s *server) bearer(typ string, next callerHandler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		text, err := bearerToken(r.Header.Values("Authorization"))
+		if err != nil {
+			return err
+		}
+		c, err := s.callerOf(text, typ)
+		if err != nil {
+			return err
+		}
+		return next(w, r, c)
+	}
+}
+
+// bookToken calls next only for a request with a good access token in its
+// x-access-token header: this is what the second tutorial calls @token_required.
+func (s *server) bookToken(next callerHandler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		text := r.Header.Get("X-Access-Token")
+		if text == "" {
+			return errTokenMissing
+		}
+		c, err := s.callerOf(text, accessToken)
+		if err != nil {
+			return err
+		}
+		return next(w, r, c)
+	}
+}
+
+// callerOf judges a token: first what it says of itself (token.go), then its
+// type, then what the store knows. A token is good only while the store holds
+// its jti unrevoked, so a stolen SECRET_KEY alone opens nothing.
+func (s *server) callerOf(text, typ string) (*caller, error) {
+	claims, err := s.keys.verify(text, s.now())
+	if err != nil {
+		return nil, err
+	}
+	if typ != anyToken && claims.Type != typ {
+		if typ == refreshToken {
+			return nil, errOnlyRefresh
+		}
+		return nil, errOnlyAccess
+	}
+	u, record := s.store.userWithToken(claims.Subject, claims.ID)
+	switch {
+	case u == nil:
+		return nil, errTokenUserGone
+	case u.Disabled:
+		return nil, errTokenDisabled
+	case record == nil || record.EndedBy != "" || record.User != u.ID || record.Type != claims.Type:
+		return nil, errTokenRevoked
+	}
+	return &caller{u, record}, nil
+}
+
+// requireAdmin calls next only for an admin. Nobody becomes one at sign-up.
+func requireAdmin(next callerHandler) callerHandler {
+	return func(w http.ResponseWriter, r *http.Request, c *caller) error {
+		if !c.user.Admin {
+			return fail(http.StatusForbidden, "Only admins can access this endpoint")
+		}
+		return next(w, r, c)
+	}
+}
+
+// A userView is a user as clients read it.
+type userView struct {
+	ID        int    `json:"id"`
+	Username  string `json:"username"`
+	Email     string `json:"email"`
+	Firstname string `json:"firstname"`
+	Lastname  string `json:"lastname"`
+	Admin     bool   `json:"admin"`
+	CreatedOn string `json:"createdon"`
+}
+
+func viewUser(u *user) userView {
+	return userView{u.ID, u.Username, u.Email, u.Firstname, u.Lastname, u.Admin, u.Created.UTC().Format(wireTime)}
+}
+
+// A success is how the catalog answers when all went well.
+type success struct {
+	Status  int    `json:"status"`
+	Message string `json:"message,omitempty"`
+	Data    []any  `json:"data,omitempty"`
+}
+
+// A signedIn is what sign-up and sign-in give.
+type signedIn struct {
+	AccessToken  string   `json:"access_token"`
+	RefreshToken string   `json:"refresh_token"`
+	User         userView `json:"user"`
+}
+
+const (
+	badEmail    = "Invalid email format"
+	badPassword = "Invalid password. Should be at least 5 characters long and include a number and a special character"
+)
+
+// credentials are what sign-up and sign-in check alike.
+type credentials struct {
+	email    string
+	password password
+}
+
+func (c credentials) validate() error {
+	switch {
+	case !validEmail(c.email):
+		return fail(http.StatusBadRequest, badEmail)
+	case !validPassword(c.password):
+		return fail(http.StatusBadRequest, badPassword)
+	}
+	return nil
+}
+
+// signUp handles POST /api/v1/auth/signup: a new account, signed in. It has to
+// tell whether an e-mail is taken, and so who has an account; sign-in doesn't.
+func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
+	var in credentials
+	u := &user{PublicID: newJTI(), Created: s.now().UTC().Truncate(time.Second)}
+	_, err := readBody(w, r, fields{
+		"email": &in.email, "password": &in.password,
+		"username": &u.Username, "firstname": &u.Firstname, "lastname": &u.Lastname,
+	})
+	if err != nil {
+		return err
+	}
+	if err := in.validate(); err != nil {
+		return err
+	}
+	if why := unhashable(in.password); why != "" {
+		return fail(http.StatusBadRequest, "Invalid password. It "+why)
+	}
+	u.Email = in.email
+	if u.Username == "" {
+		u.Username = u.Email
+	}
+	if err := validNames(u); err != nil {
+		return err
+	}
+	if s.store.userTaken(u) { // asked again below; here it saves the hashing
+		return errUserExists
+	}
+	if u.Hash, err = s.hashes.hash(r.Context(), in.password); err != nil {
+		return err
+	}
+	return s.startSession(w, http.StatusCreated, u, s.store.signUp)
+}
+
+// validNames checks the names that an account may choose. An e-mail address
+// as a username is fine if it is the account's own; another's would keep its
+// owner out.
+func validNames(u *user) error {
+	switch {
+	case !within(u.Username, maxUsername) || strings.Contains(u.Username, "@") && emailKey(u.Username) != emailKey(u.Email):
+		return fail(http.StatusBadRequest, "Invalid username")
+	case u.Firstname != "" && !within(u.Firstname, maxName):
+		return fail(http.StatusBadRequest, "Invalid firstname")
+	case u.Lastname != "" && !within(u.Lastname, maxName):
+		return fail(http.StatusBadRequest, "Invalid lastname")
+	}
+	return nil
+}
+
+// signIn handles POST /api/v1/auth/signin. Unknown accounts and wrong passwords
+// get the same answer in the same time (OWASP ASVS 5, 6.3.8; CWE-204, CWE-208).
+func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
+	var in credentials
+	if _, err := readBody(w, r, fields{"email": &in.email, "password": &in.password}); err != nil {
+		return err
+	}
+	if err := in.validate(); err != nil {
+		return err
+	}
+	bad := fail(http.StatusUnauthorized, "Bad email or password")
+	u := s.store.userByEmail(in.email)
+	switch ok, err := s.hashes.check(r.Context(), u, in.password); {
+	case err != nil:
+		return err
+	case !ok:
+		return bad
+	case u.Disabled:
+		return fail(http.StatusUnauthorized, "Account is disabled")
+	}
+	err := s.startSession(w, http.StatusOK, u, s.store.signIn)
+	if errors.Is(err, errNoUser) || errors.Is(err, errStaleHash) {
+		return bad
+	}
+	return err
+}
+
+// startSession issues an access and a refresh token to u, has record store
+// them, and only then shows them.
+func (s *server) startSession(w http.ResponseWriter, status int, u *user, record func(*user, ...*tokenRecord) error) error {
+	access, accessRecord, err := s.issue(u, accessToken, s.config.accessTTL, true)
+	if err != nil {
+		return err
+	}
+	refresh, refreshRecord, err := s.issue(u, refreshToken, s.config.refreshTTL, false)
+	if err != nil {
+		return err
+	}
+	if err := record(u, accessRecord, refreshRecord); err != nil {
+		return err
+	}
+	return answerToken(w, status, success{Status: status, Data: []any{signedIn{access, refresh, viewUser(u)}}})
+}
+
+// issue makes a token for u. It is worth nothing until its record is stored.
+// fresh says that the user has just shown a password for it.
+func (s *server) issue(u *user, typ string, ttl time.Duration, fresh bool) (string, *tokenRecord, error) {
+	now := s.now().UTC().Truncate(time.Second)
+	c := claims{
+		Subject: u.PublicID, PublicID: u.PublicID, ID: newJTI(), Type: typ, Fresh: fresh, Issuer: issuer,
+		IssuedAt: now, NotBefore: now, ExpiresAt: now.Add(ttl),
+	}
+	text, err := s.keys.sign(c)
+	return text, &tokenRecord{JTI: c.ID, Type: typ, Expires: c.ExpiresAt}, err
+}
+
+// answerToken answers with v, which has a token in it and so must not stay in
+// any cache (RFC 6749 §5.1).
+func answerToken(w http.ResponseWriter, status int, v any) error {
+	w.Header().Set("Cache-Control", "no-store")
+	return writeJSON(w, status, v)
+}
+
+// refresh handles POST /api/v1/auth/refresh. The refresh token stays good and
+// is not rotated, as in the tutorials' series: whoever steals one can use it
+// for as long as it lives, unnoticed, until its owner logs out. RFC 9700
+// §4.14.2 asks for rotation, or for binding the token to its client, where
+// clients are public; a server beyond your own machine wants one of the two.
+func (s *server) refresh(w http.ResponseWriter, r *http.Request, c *caller) error {
+	access, record, err := s.issue(c.user, accessToken, s.config.accessTTL, false)
+	if err != nil {
+		return err
+	}
+	if err := s.store.refresh(c.token, record); errors.Is(err, errNoToken) {
+		return errTokenRevoked
+	} else if err != nil {
+		return err
+	}
+	return answerToken(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{struct {
+		AccessToken string `json:"access_token"`
+	}{access}}})
+}
+
+// logOut handles DELETE and POST /api/v1/auth/logout. It ends the whole
+// sign-in: an access token that outlived its refresh token, or the reverse,
+// would make it a promise half kept (OWASP ASVS 5, 7.4.1).
+func (s *server) logOut(w http.ResponseWriter, r *http.Request, c *caller) error {
+	if err := s.store.endSession(c.token, endedByLogout); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Successfully logged out"})
+}
+
+// A tokenView is a token's record as its owner reads it.
+type tokenView struct {
+	ID       int    `json:"token_id"`
+	JTI      string `json:"jti"`
+	Type     string `json:"token_type"`
+	Identity string `json:"user_identity"`
+	Revoked  bool   `json:"revoked"`
+	Expires  string `json:"expires"`
+}
+
+// listTokens handles GET /api/v1/auth/tokens.
+func (s *server) listTokens(w http.ResponseWriter, r *http.Request, c *caller) error {
+	views := []any{}
+	for _, t := range s.store.liveTokens(c.user.ID) {
+		views = append(views, tokenView{t.ID, t.JTI, t.Type, c.user.identity(), t.EndedBy != "", t.Expires.UTC().Format(wireTime)})
+	}
+	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Data: views})
+}
+
+// revokeToken handles PUT /api/v1/auth/tokens/{id}: it revokes one token of the
+// caller's, or restores one that was revoked this way.
+func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, c *caller) error {
+	var revoke *bool
+	if _, err := readBody(w, r, fields{"revoke": &revoke}); err != nil {
+		return err
+	}
+	if revoke == nil {
+		return fail(http.StatusBadRequest, "Missing 'revoke' in body")
+	}
+	id, ok := parseID(r.PathValue("id"))
+	if !ok {
+		return errNoToken
+	}
+	if err := s.store.setRevoked(c.user.ID, id, *revoke); err != nil {
+		return err
+	}
+	done := "Token successfully restored"
+	if *revoke {
+		done = "Token successfully revoked"
+	}
+	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Message: done})
+}
+
+// pruneTokens handles DELETE /api/v1/auth/tokens, for admins.
+func (s *server) pruneTokens(w http.ResponseWriter, r *http.Request, _ *caller) error {
+	n, err := s.store.pruneTokens()
+	if err != nil {
+		return err
+	}
+	return writeRows(w, http.StatusOK, "", fmt.Appendf(nil, `{"pruned":%d}`, n))
+}
+
+// bookSignUp handles POST /signup: an account of the book API. It has no
+// e-mail, and no rule for passwords but bcrypt's own.
+func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
+	var pw password
+	u := &user{PublicID: newJTI(), Created: s.now().UTC().Truncate(time.Second)}
+	if _, err := readBody(w, r, fields{"username": &u.Username, "password": &pw}); err != nil {
+		return err
+	}
+	if !within(u.Username, maxUsername) || strings.Contains(u.Username, "@") || pw == "" {
+		return fail(http.StatusBadRequest, "Invalid input!")
+	}
+	if why := unhashable(pw); why != "" {
+		return fail(http.StatusBadRequest, "Invalid input! The password "+why)
+	}
+	if s.store.userTaken(u) { // asked again below; here it saves the hashing
+		return errUserExists
+	}
+	var err error
+	if u.Hash, err = s.hashes.hash(r.Context(), pw); err != nil {
+		return err
+	}
+	if err := s.store.signUp(u); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusCreated, message{"registered successfully"})
+}
+
+// bookLogin handles POST /login. It says whether a book account exists, as the
+// tutorial does, but nothing about catalog accounts: those count as none, in
+// the same time.
+func (s *server) bookLogin(w http.ResponseWriter, r *http.Request) error {
+	// The tutorial's challenges. They name no scheme that a browser knows, so
+	// none pops up a dialog.
+	refuse := func(status int, text, challenge string) error {
+		return &apiError{status: status, message: text, challenge: `Basic-realm= "` + challenge + `"`}
+	}
+	unverified := refuse(http.StatusUnauthorized, "Could not verify!", "Login required!")
+	nobody := refuse(http.StatusUnauthorized, "Could not verify user, Please signup!", "No user found!")
+
+	var username string
+	var pw password
+	if _, err := readBody(w, r, fields{"username": &username, "password": &pw}); err != nil {
+		return err
+	}
+	if username == "" || pw == "" {
+		return unverified
+	}
+	u := s.store.userByUsername(username)
+	if u != nil && u.Email != "" {
+		u = nil
+	}
+	switch ok, err := s.hashes.check(r.Context(), u, pw); {
+	case err != nil:
+		return err
+	case u == nil:
+		return nobody
+	case !ok:
+		return refuse(http.StatusForbidden, "Could not verify password!", "Wrong Password!")
+	case u.Disabled:
+		return unverified
+	}
+	token, record, err := s.issue(u, accessToken, s.config.bookTTL, true)
+	if err != nil {
+		return err
+	}
+	switch err := s.store.signIn(u, record); {
+	case errors.Is(err, errNoUser), errors.Is(err, errDisabled), errors.Is(err, errStaleHash):
+		return unverified
+	case err != nil:
+		return err
+	}
+	return answerToken(w, http.StatusCreated, struct {
+		Token string `json:"token"`
+	}{token})
+}
+
+// The costs of bcrypt that shelf takes: 2^cost rounds. Below 10 it is for tests
+// only (OWASP Password Storage Cheat Sheet); 15 takes seconds a sign-in.
+const (
+	minCost = bcrypt.MinCost
+	maxCost = 15
+)
+
+// A hasher is bcrypt on a bounded number of workers: it is slow by design, and
+// a flood of sign-ins must not keep everybody else from the processors.
+type hasher struct {
+	cost    int
+	workers chan struct{} // holds one for each that works
+	nobody  []byte        // a hash that no password has
+}
+
+// hashPatience is how long a request waits for a worker before it is sent away.
+const hashPatience = 5 * time.Second
+
+func newHasher(cost int) *hasher {
+	return &hasher{
+		cost: cost,
+		// One processor stays free for those who have signed in already.
+		workers: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+		nobody:  fmt.Appendf(nil, "$2a$%02d$%053d", cost, 0),
+	}
+}
+
+// work runs f on a worker. It fails with a 503 if none is free in time.
+func (h *hasher) work(ctx context.Context, f func() error) error {
+	patience := time.NewTimer(hashPatience)
+	defer patience.Stop()
+	select {
+	case h.workers <- struct{}{}:
+		defer func() { <-h.workers }()
+		return f()
+	case <-ctx.Done():
+		return &apiError{status: http.StatusServiceUnavailable, message: "The client has gone", err: ctx.Err()}
+	case <-patience.C:
+		return &apiError{status: http.StatusServiceUnavailable, message: "Too many sign-ins at once", retryAfter: hashPatience}
+	}
+}
+
+// hash makes the hash that is stored.
+func (h *hasher) hash(ctx context.Context, p password) (hash string, err error) {
+	err = h.work(ctx, func() error {
+		b, err := bcrypt.GenerateFromPassword([]byte(p), h.cost)
+		hash = string(b)
+		return err
+	})
+	return hash, err
+}
+
+// check reports whether p is u's password. For no user, or one without a hash,
+// it takes the time that a hash of the configured cost takes, and says no.
+func (h *hasher) check(ctx context.Context, u *user, p password) (ok bool, err error) {
+	hash := h.nobody
+	if u != nil && u.Hash != "" {
+		hash = []byte(u.Hash)
+	}
+	err = h.work(ctx, func() error {
+		// What bcrypt can't tell apart from a shorter password is no match.
+		matches := bcrypt.CompareHashAndPassword(hash, []byte(p)) == nil
+		ok = matches && u != nil && u.Hash != "" && unhashable(p) == ""
+		return nil
+	})
+	return ok, err
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+)
+
+// listBooks handles GET /bookapi/books.
+func (s *server) listBooks(w http.ResponseWriter, r *http.Request, _ *caller) error {
+	body := []byte(`{"Books":[`)
+	for i, b := range s.store.allBooks() {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, b.wire...)
+	}
+	return writeBytes(w, http.StatusOK, append(body, ']', '}', '\n'))
+}
+
+// getBook handles GET /bookapi/books/{id}. What is no number names no book.
+func (s *server) getBook(w http.ResponseWriter, r *http.Request, _ *caller) error {
+	id, ok := parseID(r.PathValue("id"))
+	if !ok {
+		return errNoBook
+	}
+	b, err := s.store.book(id)
+	if err != nil {
+		return err
+	}
+	return writeBytes(w, http.StatusOK, append(b.wire[:len(b.wire):len(b.wire)], '\n'))
+}
+
+// addBook handles POST /bookapi/addbook, the tutorial's name for it, and POST
+// /bookapi/books: the caller adds a book and owns it. The answer is a 200, as
+// the tutorial has it.
+func (s *server) addBook(w http.ResponseWriter, r *http.Request, c *caller) error {
+	b := book{CreatedBy: c.user.ID}
+	if _, err := readBody(w, r, fields{"title": &b.Title, "author": &b.Author}); err != nil {
+		return err
+	}
+	if !within(b.Title, maxTitle) || !within(b.Author, maxAuthor) {
+		return fail(http.StatusBadRequest, "Invalid input!")
+	}
+	if err := s.store.addBook(&b); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, message{"new book created"})
+}
+
+// deleteBook handles DELETE /bookapi/books/{id}. Deleting what is not there is
+// a 200 that says so, as in the tutorial.
+func (s *server) deleteBook(w http.ResponseWriter, r *http.Request, c *caller) error {
+	id, ok := parseID(r.PathValue("id"))
+	err := errNoBook
+	if ok {
+		err = s.store.deleteBook(id, s.actor(c))
+	}
+	if errors.Is(err, errNoBook) {
+		return writeJSON(w, http.StatusOK, message{"book does not exist"})
+	}
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, message{"Book deleted"})
+}

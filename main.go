@@ -1,0 +1,249 @@
+// Shelf is a small JSON API behind JWT sign-in: a catalog of items and a
+// library of books, kept in one file that people can read.
+//
+//	go run .        start the server
+//	shelf -h        the flags, the variables, the commands
+//
+// To read it, follow one request: main.go starts the server; server.go has the
+// route table; auth.go signs people up and in and decides who is calling;
+// token.go says what makes a token good; items.go and books.go are the two
+// resources; validate.go reads what clients send, errors.go says what they did
+// wrong; store.go keeps the state and journal.go its history on disk.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "shelf:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the program. It returns when ctx is done and the last request is
+// answered, or with the reason why it can't go on.
+func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdout, stderr io.Writer) error {
+	parse := func(args []string) (config, error) {
+		c, err := parseConfig(args, lookupEnv, func() ([]byte, error) { return os.ReadFile(".env") }, stdout)
+		for _, warning := range c.warnings {
+			fmt.Fprintln(stderr, "shelf: warning:", warning)
+		}
+		return c, err
+	}
+	switch {
+	case len(args) == 0 || strings.HasPrefix(args[0], "-"):
+		c, err := parse(args)
+		if err != nil {
+			return err
+		}
+		return serve(ctx, c, stdout, stderr)
+	case args[0] == "help":
+		_, err := parse([]string{"-h"})
+		return err
+	case args[0] == "user":
+		if len(args) < 3 || args[1] != "admin" || strings.HasPrefix(args[2], "-") {
+			return errors.New("usage: shelf user admin NAME [-data FILE]")
+		}
+		c, err := parse(args[3:])
+		if err != nil {
+			return err
+		}
+		return makeAdmin(c, args[2], stdout, stderr)
+	}
+	return fmt.Errorf("unknown command %q (shelf -h lists the commands)", args[0])
+}
+
+// inMemory is the -data that keeps nothing.
+const inMemory = "memory"
+
+// makeAdmin is the command shelf user admin: nobody can become an admin over
+// the wire without one.
+func makeAdmin(c config, name string, stdout, stderr io.Writer) error {
+	if c.data == inMemory {
+		return errors.New("a server with -data memory keeps no accounts to change")
+	}
+	if _, err := os.Stat(c.data); err != nil {
+		return fmt.Errorf("no data file: %w", err)
+	}
+	s, err := openStore(osDisk{}, c.data, newLog(c, stderr), time.Now)
+	if err != nil {
+		return err
+	}
+	u, err := s.setAdmin(name)
+	switch err := errors.Join(err, s.close()); {
+	case errors.Is(err, errNoUser):
+		return fmt.Errorf("no account has the e-mail or username %q", name)
+	case err != nil:
+		return err
+	}
+	fmt.Fprintf(stdout, "%s (user %d) is an admin\n", u.Username, u.ID)
+	return nil
+}
+
+// newLog is the log on standard error. What it must never hold: passwords,
+// tokens, keys, Authorization headers, query strings.
+func newLog(c config, stderr io.Writer) *slog.Logger {
+	level := slog.LevelWarn
+	switch {
+	case c.log == "off":
+		return slog.New(slog.DiscardHandler)
+	case c.log == "requests", c.log == "" && isTerminal(stderr):
+		level = slog.LevelInfo
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(stderr, options))
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// serve runs the server until ctx is done.
+func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) {
+	log := newLog(c, stderr)
+	st, keyFile, keys, err := openData(c, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.close()) }()
+	listener, err := net.Listen("tcp", c.addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s is in use by another program; choose another port with -addr, or 0 for a free one", c.addr)
+	}
+	if err != nil {
+		return fmt.Errorf("can't listen on %s: %w", c.addr, err)
+	}
+	// Whoever sends or reads slower than this is not served (CWE-400).
+	httpServer := &http.Server{
+		Handler:           newServer(c, st, keys, log, time.Now, listener.Addr()),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	url := "http://" + reachable(listener.Addr())
+	if c.log != "off" {
+		greet(stderr, c, st, url, keyFile)
+	}
+	fmt.Fprintln(stdout, "listening on "+url)
+
+	stopped := make(chan error, 1)
+	go func() { stopped <- httpServer.Serve(listener) }()
+	select {
+	case err := <-stopped:
+		return fmt.Errorf("serving: %w", err)
+	case <-ctx.Done():
+	}
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	if err := httpServer.Shutdown(patience); err != nil {
+		httpServer.Close() // what is still running has had its time
+	}
+	return nil
+}
+
+// drainTime is how long requests that are running may go on after a signal.
+const drainTime = 10 * time.Second
+
+// openData opens the store and the keys that go with it. keyFile is "" where
+// the key has no file.
+func openData(c config, log *slog.Logger) (st *store, keyFile string, keys *keyring, err error) {
+	if c.secret == "" && len(c.fallbacks) > 0 {
+		return nil, "", nil, errors.New("SECRET_KEY_FALLBACKS is set but SECRET_KEY is not: there is no key to sign with")
+	}
+	if c.secret != "" {
+		if keys, err = secretKeys(c.secret, c.fallbacks); err != nil {
+			return nil, "", nil, err
+		}
+	}
+	if c.data == inMemory {
+		if keys == nil {
+			keys = memoryKeys()
+		}
+		return newStore(log, time.Now), "", keys, nil
+	}
+	// The data file is locked first: the key file is its server's.
+	if st, err = openStore(osDisk{}, c.data, log, time.Now); err != nil {
+		return nil, "", nil, err
+	}
+	if keys == nil {
+		var warning string
+		keyFile = strings.TrimSuffix(c.data, filepath.Ext(c.data)) + ".key"
+		keys, warning, err = loadKeys(keyFile, algHS256, time.Now())
+		if err != nil {
+			st.close()
+			return nil, "", nil, err
+		}
+		if warning != "" {
+			log.Warn(warning)
+		}
+	}
+	return st, keyFile, keys, nil
+}
+
+// reachable is the address to call a listener by: one on every interface is
+// reached on loopback too.
+func reachable(addr net.Addr) string {
+	tcp := *addr.(*net.TCPAddr)
+	if tcp.IP.IsUnspecified() {
+		tcp.IP = net.IPv4(127, 0, 0, 1)
+	}
+	return tcp.String()
+}
+
+// greet tells a person where things are and what to do next. The transcript
+// works as pasted, at the first start and at later ones.
+func greet(w io.Writer, c config, st *store, url, keyFile string) {
+	users, items, books := st.counts()
+	data := fmt.Sprintf("%s (%d users, %d items, %d books)", c.data, users, items, books)
+	if c.data == inMemory {
+		data = "memory: it ends with this process"
+	}
+	key := keyFile
+	switch {
+	case c.secret != "":
+		key = "SECRET_KEY"
+	case keyFile == "":
+		key = "memory"
+	}
+	fmt.Fprintf(w, "shelf listens on %s\n  data   %s\n  key    %s\n", url, data, key)
+	if c.envFile != "" {
+		fmt.Fprintf(w, "  config %s\n", c.envFile)
+	}
+	fmt.Fprintf(w, `
+Try it, in another terminal (the second line is for later visits too):
+  curl %[1]s/api/v1/auth/signup -d email=ann@example.com -d password=b00k-worm
+  TOKEN=$(curl -s %[1]s/api/v1/auth/signin -d email=ann@example.com -d password=b00k-worm | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+  curl %[1]s/api/v1/items -H "Authorization: Bearer $TOKEN" -d itemname=ball -d category=soccer -d 'description=something to kick'
+  curl %[1]s/api/v1/items -H "Authorization: Bearer $TOKEN"
+
+`, url)
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A server answers requests. Everything it needs is in it; nothing is global.
+type server struct {
+	config config
+	store  *store
+	keys   *keyring
+	hashes *hasher
+	log    *slog.Logger
+	now    func() time.Time
+	hosts  func(host string) bool // which Host headers it answers to
+	mux    *http.ServeMux
+}
+
+// A route is one line of the table below.
+type route struct {
+	pattern string // as net/http.ServeMux reads it
+	handler handler
+}
+
+// A handler answers a request or returns an error, never both.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// routes is the whole server on one screen. What a route needs is said around
+// its handler: bearer takes a token of the catalog's, bookToken one of the
+// book API's.
+func (s *server) routes() []route {
+	return []route{
+		{"GET /{$}", s.index},
+
+		// The catalog API: auth.go
+		{"POST /api/v1/auth/signup", s.signUp},
+		{"POST /api/v1/auth/signin", s.signIn},
+		{"POST /api/v1/auth/refresh", s.bearer(refreshToken, s.refresh)},
+		{"DELETE /api/v1/auth/logout", s.bearer(anyToken, s.logOut)},
+		{"POST /api/v1/auth/logout", s.bearer(anyToken, s.logOut)},
+		{"GET /api/v1/auth/tokens", s.bearer(accessToken, s.listTokens)},
+		{"PUT /api/v1/auth/tokens/{id}", s.bearer(accessToken, s.revokeToken)},
+		{"DELETE /api/v1/auth/tokens", s.bearer(accessToken, requireAdmin(s.pruneTokens))},
+
+		// items.go
+		{"POST /api/v1/items", s.bearer(accessToken, s.createItem)},
+		{"GET /api/v1/items", s.bearer(accessToken, s.listItems)},
+		{"GET /api/v1/items/{id}", s.bearer(accessToken, s.getItem)},
+		{"PATCH /api/v1/items/{id}/{field}", s.bearer(accessToken, s.patchItem)},
+		{"DELETE /api/v1/items/{id}", s.bearer(accessToken, s.deleteItem)},
+
+		// The book API: auth.go, books.go
+		{"POST /signup", s.bookSignUp},
+		{"POST /login", s.bookLogin},
+		{"GET /bookapi/books", s.bookToken(s.listBooks)},
+		{"GET /bookapi/books/{id}", s.bookToken(s.getBook)},
+		{"POST /bookapi/addbook", s.bookToken(s.addBook)},
+		{"POST /bookapi/books", s.bookToken(s.addBook)},
+		{"DELETE /bookapi/books/{id}", s.bookToken(s.deleteBook)},
+	}
+}
+
+// newServer builds a server that listens on addr, which decides the hosts that
+// it answers to.
+func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() time.Time, addr net.Addr) *server {
+	s := &server{
+		config: c, store: st, keys: keys, log: log, now: now,
+		hashes: newHasher(c.bcryptCost), hosts: allowedHosts(addr, c.hosts), mux: http.NewServeMux(),
+	}
+	methods := map[string][]string{} // by path
+	for _, rt := range s.routes() {
+		method, path, _ := strings.Cut(rt.pattern, " ")
+		if method == http.MethodGet {
+			methods[path] = append(methods[path], http.MethodHead)
+		}
+		methods[path] = append(methods[path], method)
+		s.mux.Handle(rt.pattern, s.answering(rt.handler))
+	}
+	// A pattern without a method is less specific, so these catch what is left.
+	for path, allowed := range methods {
+		slices.Sort(allowed)
+		allow := strings.Join(append(allowed, http.MethodOptions), ", ")
+		s.mux.Handle(path, s.answering(func(w http.ResponseWriter, r *http.Request) error {
+			w.Header().Set("Allow", allow)
+			if r.Method == http.MethodOptions {
+				w.WriteHeader(http.StatusNoContent)
+				return nil
+			}
+			return fail(http.StatusMethodNotAllowed, "The method is not allowed for the requested URL")
+		}))
+	}
+	s.mux.Handle("/", s.answering(func(http.ResponseWriter, *http.Request) error {
+		return fail(http.StatusNotFound, "Not found")
+	}))
+	return s
+}
+
+// answering makes a handler an http.Handler, by answering with its error.
+func (s *server) answering(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			writeError(w, r, s.log, err)
+		}
+	})
+}
+
+// ServeHTTP is what every request goes through: the log, a net under panics,
+// and the rules about hosts and origins; then the route table.
+func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	start := s.now()
+	w := &responseWriter{ResponseWriter: rw}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	defer func() {
+		if p := recover(); p != nil {
+			id := rand.Text()
+			s.log.Error("panic", "method", r.Method, "route", r.Pattern, "request", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			if w.status == 0 {
+				writeError(w, r, s.log, fail(http.StatusInternalServerError, "Internal server error; the log has it as "+id))
+			}
+		}
+		s.log.Info("request", "method", r.Method, "route", r.Pattern, "status", w.status, "bytes", w.bytes, "duration", s.now().Sub(start))
+	}()
+	if !s.hosts(r.Host) {
+		writeError(w, r, s.log, fail(http.StatusMisdirectedRequest, "This server does not answer to that Host"))
+		return
+	}
+	if s.allowOrigin(w, r) {
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// A responseWriter remembers what was answered, for the log.
+type responseWriter struct {
+	http.ResponseWriter
+	status, bytes int
+}
+
+func (w *responseWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *responseWriter) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += n
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach what is underneath.
+func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// allowedHosts tells which Host headers a server on addr answers to. One on
+// loopback takes loopback names only: under any other name it is a web page
+// that has pointed its own domain here, to read what this user's server holds
+// (DNS rebinding; the same-origin policy does not stop it). Names in also, for
+// a proxy in front, are welcome besides. Beyond loopback any name will do.
+func allowedHosts(addr net.Addr, also []string) func(string) bool {
+	if tcp, ok := addr.(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
+		return func(string) bool { return true }
+	}
+	return func(hostport string) bool {
+		host := hostOf(hostport)
+		return loopbackName(host) || slices.ContainsFunc(also, func(name string) bool { return strings.EqualFold(name, host) })
+	}
+}
+
+// hostOf drops the port of a Host header (RFC 9110 §7.2).
+func hostOf(hostport string) string {
+	u := url.URL{Host: hostport}
+	return strings.TrimSuffix(u.Hostname(), ".")
+}
+
+// loopbackName reports whether a host can only be this machine (RFC 6761 §6.3,
+// RFC 1122 §3.2.1.3).
+func loopbackName(host string) bool {
+	host = strings.ToLower(host)
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+const (
+	corsRequestHeaders  = "Authorization, Content-Type, x-access-token, If-Match, If-None-Match, Last-Event-ID"
+	corsResponseHeaders = "Location, ETag, Link, X-Total-Count, Retry-After, WWW-Authenticate"
+)
+
+// allowOrigin lets web pages of allowed origins read the answer (CORS, the
+// Fetch standard §3.2). It reports whether it has answered: a preflight, which
+// browsers send without a token, goes no further. There is never an
+// Access-Control-Allow-Credentials: tokens travel in headers, not in cookies.
+func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) (answered bool) {
+	h := w.Header()
+	h.Add("Vary", "Origin")
+	origin := r.Header.Get("Origin")
+	preflight := r.Method == http.MethodOptions && origin != "" && r.Header.Get("Access-Control-Request-Method") != ""
+	switch {
+	case origin == "" || !s.originAllowed(origin):
+	case slices.Contains(s.config.cors, "*"):
+		h.Set("Access-Control-Allow-Origin", "*")
+	default:
+		h.Set("Access-Control-Allow-Origin", origin)
+	}
+	if h.Get("Access-Control-Allow-Origin") != "" {
+		h.Set("Access-Control-Expose-Headers", corsResponseHeaders)
+	}
+	if !preflight {
+		return false
+	}
+	if h.Get("Access-Control-Allow-Origin") != "" {
+		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
+		h.Set("Access-Control-Allow-Headers", corsRequestHeaders)
+		h.Set("Access-Control-Max-Age", "600") // seconds
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return true
+}
+
+func (s *server) originAllowed(origin string) bool {
+	for _, allowed := range s.config.cors {
+		switch allowed {
+		case "*":
+			return true
+		case "loopback":
+			u, err := url.Parse(origin)
+			if err == nil && (u.Scheme == "http" || u.Scheme == "https") && loopbackName(u.Hostname()) {
+				return true
+			}
+		default:
+			if strings.EqualFold(allowed, origin) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// index names the endpoints, for somebody who opens the address in a browser.
+func (s *server) index(w http.ResponseWriter, r *http.Request) error {
+	var patterns []string
+	for _, rt := range s.routes() {
+		patterns = append(patterns, rt.pattern)
+	}
+	return writeJSON(w, http.StatusOK, struct {
+		Name      string   `json:"name"`
+		Endpoints []string `json:"endpoints"`
+	}{"shelf", patterns})
+}
