@@ -38,13 +38,21 @@ func (s *server) addBook(w http.ResponseWriter, r *http.Request, c *caller) erro
 	if _, err := readBody(w, r, fields{"title": &b.Title, "author": &b.Author}); err != nil {
 		return err
 	}
-	if !within(b.Title, maxTitle) || !within(b.Author, maxAuthor) {
-		return fail(http.StatusBadRequest, "Invalid input!")
+	if err := b.validate(); err != nil {
+		return err
 	}
 	if err := s.store.addBook(&b); err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, message{"new book created"})
+}
+
+// validate checks the fields that a client sets.
+func (b *book) validate() error {
+	if !within(b.Title, maxTitle) || !within(b.Author, maxAuthor) {
+		return fail(http.StatusBadRequest, "Invalid input!")
+	}
+	return nil
 }
 
 // deleteBook handles DELETE /bookapi/books/{id}. Deleting what is not there is

@@ -21,6 +21,7 @@ import (
 type config struct {
 	addr         string // HOST:PORT; HOST may be empty, PORT 0
 	data         string // the data file's path, or "memory" to keep nothing
+	seed         string // a JSON file for an empty store, "" for none
 	accessTTL    time.Duration
 	refreshTTL   time.Duration
 	bookTTL      time.Duration
@@ -55,6 +56,7 @@ func (c *config) settings() []setting {
 	return []setting{
 		{"addr", "HOST:PORT", "127.0.0.1:8080", "where to listen; port 0 picks a free one", toAddress(&c.addr)},
 		{"data", "FILE", "shelf.jsonl", "where the data is kept; memory keeps nothing", toText(&c.data)},
+		{"seed", "FILE", "", "a JSON file to import at start, if the store is empty", toText(&c.seed)},
 		{"access-ttl", "TIME", "15m", "how long an access token lasts: 90s, 15m, 12h, 30d", toLifetime(&c.accessTTL)},
 		{"refresh-ttl", "TIME", "30d", "how long a refresh token lasts", toLifetime(&c.refreshTTL)},
 		{"book-ttl", "TIME", "24h", "how long a token from /login lasts", toLifetime(&c.bookTTL)},
@@ -244,6 +246,12 @@ const usageHead = `shelf is a small JSON API behind JWT sign-in, items and books
 Usage:
   shelf [flags]            start the server; Ctrl-C stops it
   shelf user admin NAME    make an account an admin, with the server stopped
+  shelf check [FILE]       examine a data file
+  shelf export [FILE] [-o OUT] [-secrets]
+                           its state as one JSON document, also beside a server;
+                           -secrets: with the password hashes
+  shelf import FILE.json   an export, into an empty store; or a plain file of
+                           {"items":[],"books":[]}; with the server stopped
 
 Flags. The variable named with each does the same, in the environment or in a
 file called .env in the working folder. A flag goes before the environment, and
@@ -261,7 +269,9 @@ Variables without a flag, as other users can see a program's arguments:
 
 Exit status:
   0                        stopped as asked
-  1                        could not start, or failed: standard error says why
+  1                        could not start, or failed: standard error says why;
+                           check: the file is damaged
+  2                        check: not readable, or no data file of shelf
 `
 
 // printUsage writes what -h shows.

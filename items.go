@@ -13,13 +13,8 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	if _, err := readBody(w, r, fields{"itemname": &it.Itemname, "category": &it.Category, "description": &it.Description}); err != nil {
 		return err
 	}
-	switch {
-	case !within(it.Itemname, maxItemname):
-		return fail(http.StatusBadRequest, "Invalid item name")
-	case !within(it.Category, maxCategory):
-		return fail(http.StatusBadRequest, "Invalid category name")
-	case !within(it.Description, maxDescription):
-		return fail(http.StatusBadRequest, "Invalid description")
+	if err := it.validate(); err != nil {
+		return err
 	}
 	if err := s.store.addItem(&it); err != nil {
 		return err
@@ -29,6 +24,19 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	row := append([]byte(nil), it.wire[:len(it.wire)-1]...)
 	row = append(appendJSONString(append(row, `,"uri":`...), uri), '}')
 	return writeRows(w, http.StatusCreated, "Created a new item", row)
+}
+
+// validate checks the fields that a client sets.
+func (it *item) validate() error {
+	switch {
+	case !within(it.Itemname, maxItemname):
+		return fail(http.StatusBadRequest, "Invalid item name")
+	case !within(it.Category, maxCategory):
+		return fail(http.StatusBadRequest, "Invalid category name")
+	case !within(it.Description, maxDescription):
+		return fail(http.StatusBadRequest, "Invalid description")
+	}
+	return nil
 }
 
 // baseURL is the address that the client used.

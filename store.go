@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 )
@@ -44,6 +44,21 @@ const (
 	opDelete = "delete"
 	opNext   = "ids" // compaction keeps the ids of what has gone from being used again
 )
+
+// row names the row that c is about; it has none if c only tells last ids.
+func (c change) row() (kind string, id int) {
+	switch {
+	case c.User != nil:
+		return "user", c.User.ID
+	case c.Token != nil:
+		return "token", c.Token.ID
+	case c.Item != nil:
+		return "item", c.Item.ID
+	case c.Book != nil:
+		return "book", c.Book.ID
+	}
+	return c.Kind, c.ID
+}
 
 // lastIDs are the highest ids ever given out.
 type lastIDs struct {
@@ -180,8 +195,9 @@ func explainOpen(path string, err error) error {
 		return fmt.Errorf("%s is damaged: %v (nothing was changed; mend or restore the file, or start with another -data)", path, d)
 	case errors.Is(err, errLocked):
 		return fmt.Errorf("%s is in use by another shelf", path)
-	case errors.Is(err, os.ErrPermission), errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("can't open the data file: %w", err)
+	}
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("can't %s the data file %s: %w", at.Op, at.Path, at.Err)
 	}
 	return fmt.Errorf("%s: %w", path, err)
 }
@@ -340,6 +356,17 @@ func (s *store) counts() (users, items, books int) {
 	return s.users.rows.len(), s.items.rows.len(), s.books.rows.len()
 }
 
+// empty reports whether s has never held anything.
+func (s *store) empty() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.emptyLocked()
+}
+
+func (s *store) emptyLocked() bool {
+	return s.users.lastID+s.tokens.lastID+s.items.lastID+s.books.lastID == 0
+}
+
 // encodeChanges renders changes as the journal wants them: members of a JSON
 // object without its braces.
 func encodeChanges(changes []change) [][]byte {
@@ -351,14 +378,20 @@ func encodeChanges(changes []change) [][]byte {
 }
 
 func encodeChange(c change) []byte {
-	var line bytes.Buffer
-	enc := json.NewEncoder(&line)
-	enc.SetEscapeHTML(false) // people read it
-	if err := enc.Encode(c); err != nil {
+	b := encodeJSON(c)
+	return b[1 : len(b)-1]
+}
+
+// encodeJSON renders a row for the data file, where people read it: <, > and &
+// stay what they are.
+func encodeJSON(row any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(row); err != nil {
 		panic(err) // no row holds what JSON can't
 	}
-	b := bytes.TrimSpace(line.Bytes())
-	return b[1 : len(b)-1]
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // An actor is who wants to change a row.
