@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -270,4 +271,45 @@ func TestItemIDsAreNeverReused(t *testing.T) {
 	ann.send("DELETE /api/v1/items/3").want(200, "")
 	ann.api = a.restart()
 	add(4)
+}
+
+// TestItemOfAVanishedUser deletes an account while its request is being read,
+// between the judgement of its token and the write.
+func TestItemOfAVanishedUser(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		request, body string
+		client        func(*api) *client
+		username      string
+		wantStatus    int
+		wantSays      string
+	}{
+		{"POST /api/v1/items", `{"itemname":"a","category":"b","description":"c"}`, func(a *api) *client { return a.as("ann") }, "ann@example.com", 401, "User not found"},
+		{"POST /bookapi/books", `{"title":"a","author":"b"}`, func(a *api) *client { return a.reader("rae") }, "rae", 404, "User not found!"},
+	} {
+		t.Run(tt.request, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			client := tt.client(a)
+			method, path, _ := strings.Cut(tt.request, " ")
+			r := httptest.NewRequest(method, path, &bodyAfter{Reader: strings.NewReader(tt.body), first: func() { a.remove(tt.username) }})
+			r.Host = "localhost"
+			r.Header.Set("Content-Type", jsonType)
+			client.do(r).want(tt.wantStatus, tt.wantSays)
+		})
+	}
+}
+
+// A bodyAfter does something when it is first read.
+type bodyAfter struct {
+	*strings.Reader
+	first func()
+}
+
+func (b *bodyAfter) Read(p []byte) (int, error) {
+	if b.first != nil {
+		b.first()
+		b.first = nil
+	}
+	return b.Reader.Read(p)
 }
