@@ -272,6 +272,7 @@ func TestSignInMeanwhile(t *testing.T) {
 		wantSays   string
 	}{
 		{"deleted", func(a *api) { a.remove("ann@example.com") }, "POST /api/v1/auth/signin", annDetails, 401, "Bad email or password"},
+		{"disabled", func(a *api) { a.disable("ann@example.com") }, "POST /api/v1/auth/signin", annDetails, 401, "Account is disabled"},
 		{"another password", func(a *api) { a.newHash("ann@example.com") }, "POST /api/v1/auth/signin", annDetails, 401, "Bad email or password"},
 		{"deleted reader", func(a *api) { a.remove("rae") }, "POST /login", raeDetails, 401, "Could not verify!"},
 		{"disabled reader", func(a *api) { a.disable("rae") }, "POST /login", raeDetails, 401, "Could not verify!"},
