@@ -312,16 +312,16 @@ func (s *server) listTokens(w http.ResponseWriter, r *http.Request, c *caller) e
 // revokeToken handles PUT /api/v1/auth/tokens/{id}: it revokes one token of the
 // caller's, or restores one that was revoked this way.
 func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, c *caller) error {
+	id, ok := parseID(r.PathValue("id"))
+	if !ok {
+		return errNoToken
+	}
 	var revoke *bool
 	if _, err := readBody(w, r, fields{"revoke": &revoke}); err != nil {
 		return err
 	}
 	if revoke == nil {
 		return fail(http.StatusBadRequest, "Missing 'revoke' in body")
-	}
-	id, ok := parseID(r.PathValue("id"))
-	if !ok {
-		return errNoToken
 	}
 	if err := s.store.setRevoked(c.user.ID, id, *revoke); err != nil {
 		return err

@@ -441,6 +441,7 @@ var revokeTests = []struct {
 	{"but revoked all the same", "3", form("revoke", "1"), 200, "Token successfully revoked"},
 
 	{"the body before existence", "7", body{}, 400, "Missing 'revoke' in body"},
+	{"the id before the body", "two", body{}, 404, "The specified token was not found"},
 }
 
 func TestRevoke(t *testing.T) {
