@@ -204,6 +204,7 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	bad := fail(http.StatusUnauthorized, "Bad email or password")
+	disabled := fail(http.StatusUnauthorized, "Account is disabled")
 	u := s.store.userByEmail(in.email)
 	switch ok, err := s.hashes.check(r.Context(), u, in.password); {
 	case err != nil:
@@ -211,11 +212,14 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 	case !ok:
 		return bad
 	case u.Disabled:
-		return fail(http.StatusUnauthorized, "Account is disabled")
+		return disabled
 	}
 	err := s.startSession(w, http.StatusOK, u, s.store.signIn)
-	if errors.Is(err, errNoUser) || errors.Is(err, errStaleHash) {
+	switch { // the account may have changed while the password was checked
+	case errors.Is(err, errNoUser), errors.Is(err, errStaleHash):
 		return bad
+	case errors.Is(err, errDisabled):
+		return disabled
 	}
 	return err
 }
@@ -308,16 +312,16 @@ func (s *server) listTokens(w http.ResponseWriter, r *http.Request, c *caller) e
 // revokeToken handles PUT /api/v1/auth/tokens/{id}: it revokes one token of the
 // caller's, or restores one that was revoked this way.
 func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, c *caller) error {
+	id, ok := parseID(r.PathValue("id"))
+	if !ok {
+		return errNoToken
+	}
 	var revoke *bool
 	if _, err := readBody(w, r, fields{"revoke": &revoke}); err != nil {
 		return err
 	}
 	if revoke == nil {
 		return fail(http.StatusBadRequest, "Missing 'revoke' in body")
-	}
-	id, ok := parseID(r.PathValue("id"))
-	if !ok {
-		return errNoToken
 	}
 	if err := s.store.setRevoked(c.user.ID, id, *revoke); err != nil {
 		return err

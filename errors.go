@@ -68,6 +68,9 @@ func toAPIError(err error, d dialect) *apiError {
 	if errors.As(err, &bad) {
 		return refusedToken(bad, d)
 	}
+	if errors.Is(err, errNoUser) { // deleted since the token was judged
+		return refusedToken(errTokenUserGone, d)
+	}
 	answer := func(status int, message string) *apiError {
 		return &apiError{status: status, message: message, err: err}
 	}

@@ -256,7 +256,9 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		// OPTIONS * goes by the rules about hosts like everything else.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	url := "http://" + reachable(listener.Addr())
 	if c.log != "off" {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -137,7 +138,31 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if s.allowOrigin(w, r) {
 		return
 	}
-	s.mux.ServeHTTP(w, r)
+	s.dispatch(w, r)
+}
+
+// dispatch hands r to the route table. What is no plain path is answered here,
+// as ServeMux answers that in HTML, or with nothing.
+func (s *server) dispatch(w http.ResponseWriter, r *http.Request) {
+	at := r.URL.EscapedPath()
+	clean := path.Clean("/" + at)
+	if clean != "/" && strings.HasSuffix(at, "/") {
+		clean += "/" // the route table knows the two apart
+	}
+	switch {
+	case at == "*" && r.Method == http.MethodOptions: // about the server as a whole (RFC 9110 §9.3.7)
+		w.WriteHeader(http.StatusNoContent)
+	case !strings.HasPrefix(at, "/"): // "*", urn:x, or CONNECT host:port
+		writeError(w, r, s.log, fail(http.StatusNotFound, "Not found"))
+	case clean != at:
+		if r.URL.RawQuery != "" {
+			clean += "?" + r.URL.RawQuery
+		}
+		w.Header().Set("Location", clean)
+		writeError(w, r, s.log, fail(http.StatusPermanentRedirect, "The path is written without empty or dot segments"))
+	default:
+		s.mux.ServeHTTP(w, r)
+	}
 }
 
 // A responseWriter remembers what was answered, for the log.
@@ -256,7 +281,7 @@ func (s *server) originAllowed(origin string) bool {
 func (s *server) index(w http.ResponseWriter, r *http.Request) error {
 	var patterns []string
 	for _, rt := range s.routes() {
-		patterns = append(patterns, rt.pattern)
+		patterns = append(patterns, strings.TrimSuffix(rt.pattern, "{$}"))
 	}
 	return writeJSON(w, http.StatusOK, struct {
 		Name      string   `json:"name"`

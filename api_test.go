@@ -1,0 +1,396 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A stoppedClock stands still until a test moves it.
+type stoppedClock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *stoppedClock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *stoppedClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// An api is a server of a test's own. It starts at tokenNow and signs with
+// tokenSecret, so that a test can forge what it likes.
+type api struct {
+	t testing.TB
+	*server
+	clock    *stoppedClock
+	sessions map[string]session // by name, of those who have come through as
+	restart  func() *api        // closes the store and starts again on the same file
+}
+
+// newAPI starts a server with the program's own flags, in memory unless they
+// say otherwise.
+func newAPI(t testing.TB, flags ...string) *api {
+	t.Helper()
+	return startAPI(t, &stoppedClock{at: tokenNow}, osDisk{}, slog.DiscardHandler, flags...)
+}
+
+// onDisk is the flag for a data file of the test's own.
+func onDisk(t testing.TB) string { return "-data=" + filepath.Join(t.TempDir(), "shelf.jsonl") }
+
+func startAPI(t testing.TB, clock *stoppedClock, d disk, log slog.Handler, flags ...string) *api {
+	t.Helper()
+	c, err := configFrom("-data=memory -bcrypt-cost=4 "+strings.Join(flags, " "), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, err := net.ResolveTCPAddr("tcp", c.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := newStore(slog.New(log), clock.now)
+	if c.data != inMemory {
+		if st, err = openStore(d, c.data, slog.New(log), clock.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeStore := sync.OnceFunc(func() {
+		if err := st.close(); err != nil {
+			t.Errorf("closing the store: %v", err)
+		}
+	})
+	t.Cleanup(closeStore)
+	a := &api{t: t, clock: clock, sessions: map[string]session{}}
+	a.server = newServer(c, st, tokenRing(t), slog.New(log), clock.now, addr)
+	a.restart = func() *api {
+		t.Helper()
+		closeStore()
+		return startAPI(t, clock, d, log, flags...)
+	}
+	return a
+}
+
+// A session is what sign-up gave.
+type session struct {
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
+	User    struct {
+		ID       int    `json:"id"`
+		Username string `json:"username"`
+		Email    string `json:"email"`
+	} `json:"user"`
+}
+
+// annPassword is everybody's.
+const annPassword = "b00k-worm"
+
+// session signs name up in the catalog, the first time it is asked for.
+func (a *api) session(name string) session {
+	a.t.Helper()
+	if _, ok := a.sessions[name]; !ok {
+		a.sessions[name] = a.signIn("signup", name)
+	}
+	return a.sessions[name]
+}
+
+// signIn is a new sign-in of name's; how is signin or signup.
+func (a *api) signIn(how, name string) session {
+	a.t.Helper()
+	ans := a.as("").send("POST /api/v1/auth/"+how, form("email", name+"@example.com", "password", annPassword))
+	if ans.status >= 300 {
+		a.t.Fatalf("%v; want success", ans)
+	}
+	return row[session](ans)
+}
+
+// as is a client of the catalog with name's access token; "" is nobody.
+func (a *api) as(name string) *client {
+	a.t.Helper()
+	c := &client{api: a}
+	if name == "" {
+		return c
+	}
+	return c.bearing(a.session(name).Access)
+}
+
+// asAdmin is as for somebody who is made an admin first.
+func (a *api) asAdmin(name string) *client {
+	a.t.Helper()
+	c := a.as(name)
+	if _, err := a.store.setAdmin(name + "@example.com"); err != nil {
+		a.t.Fatal(err)
+	}
+	return c
+}
+
+// reader is a client of the book API, with the token of a new book account of
+// that name.
+func (a *api) reader(name string) *client {
+	a.t.Helper()
+	details := asJSON(`{"username": "` + name + `", "password": "` + annPassword + `"}`)
+	a.as("").send("POST /signup", details).want(201, "registered successfully")
+	return a.as("").with("X-Access-Token", a.logIn(name))
+}
+
+// logIn is a new token of a book account.
+func (a *api) logIn(name string) string {
+	a.t.Helper()
+	ans := a.as("").send("POST /login", form("username", name, "password", annPassword)).want(201, "")
+	var got struct{ Token string }
+	ans.decode(&got)
+	return got.Token
+}
+
+// change puts rows into the store that no request could make.
+func (a *api) change(changes ...change) {
+	a.t.Helper()
+	if err := a.store.write(func() ([]change, error) { return changes, nil }); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// disable disables the account that is called username.
+func (a *api) disable(username string) {
+	a.t.Helper()
+	row := *a.store.userByUsername(username)
+	row.Disabled = true
+	a.change(change{Op: opPut, User: &row})
+}
+
+// remove deletes the account that is called username.
+func (a *api) remove(username string) {
+	a.t.Helper()
+	a.change(change{Op: opDelete, Kind: "user", ID: a.store.userByUsername(username).ID})
+}
+
+// A client sends requests that have some headers in common.
+type client struct {
+	api     *api
+	headers []string // name, value, name, value …
+}
+
+// with is c with one more header line.
+func (c *client) with(name, value string) *client {
+	return &client{c.api, append(slices.Clip(c.headers), name, value)}
+}
+
+func (c *client) bearing(token string) *client { return c.with("Authorization", "Bearer "+token) }
+
+// A body is what a request carries. The zero body is none.
+type body struct{ contentType, text string }
+
+func asJSON(text string) body { return body{jsonType, text} }
+
+// form is an urlencoded body of names and values by turns, as the tutorials'
+// test client sends them.
+func form(namesAndValues ...string) body { return allForms(namesAndValues...)[formType] }
+
+// allForms is the same body in every encoding, by content type. The values must
+// be fit to stand between quotes in JSON.
+func allForms(namesAndValues ...string) map[string]body {
+	var pairs []pair
+	for p := range slices.Chunk(namesAndValues, 2) {
+		pairs = append(pairs, pair{p[0], p[1]})
+	}
+	bodies := map[string]body{}
+	for _, e := range encodings {
+		bodies[e.contentType] = body{e.contentType, e.encode(pairs)}
+	}
+	return bodies
+}
+
+// inEveryEncoding runs a test for a body as a form, as multipart and as JSON.
+func inEveryEncoding(t *testing.T, test func(t *testing.T, in func(namesAndValues ...string) body)) {
+	for name, contentType := range map[string]string{"form": formType, "multipart": multipartType, "JSON": jsonType} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, func(namesAndValues ...string) body { return allForms(namesAndValues...)[contentType] })
+		})
+	}
+}
+
+// send sends a request such as "POST /api/v1/items". It fails the test if the
+// answer breaks a rule that holds for all answers.
+func (c *client) send(request string, bodies ...body) *answer {
+	c.api.t.Helper()
+	method, target, _ := strings.Cut(request, " ")
+	var content io.Reader
+	if len(bodies) > 0 {
+		content = strings.NewReader(bodies[0].text)
+	}
+	r := httptest.NewRequest(method, target, content)
+	r.Host = "localhost:8080"
+	if len(bodies) > 0 && bodies[0].contentType != "" {
+		r.Header.Set("Content-Type", bodies[0].contentType)
+	}
+	return c.do(r)
+}
+
+// do sends a request that has been made by hand.
+func (c *client) do(r *http.Request) *answer {
+	c.api.t.Helper()
+	for line := range slices.Chunk(c.headers, 2) {
+		if line[0] == "Host" {
+			r.Host = line[1]
+		} else {
+			r.Header.Add(line[0], line[1])
+		}
+	}
+	w := httptest.NewRecorder()
+	c.api.ServeHTTP(w, r)
+	a := &answer{
+		t: c.api.t, request: r.Method + " " + r.RequestURI, dialect: dialectOf(r.URL.Path),
+		status: w.Code, header: w.Result().Header, body: w.Body.String(),
+	}
+	a.wantDecent()
+	return a
+}
+
+// An answer is what came back.
+type answer struct {
+	t       testing.TB
+	request string
+	dialect dialect
+	status  int
+	header  http.Header
+	body    string
+}
+
+func (a *answer) String() string { return fmt.Sprintf("%s = %d %q", a.request, a.status, a.says()) }
+
+// says is the answer's sentence: its error, or its message, or the whole body
+// if that is no answer in the words of the path's API.
+func (a *answer) says() string {
+	var v struct {
+		Status         int
+		Error, Message string
+	}
+	if a.dialect == plain && a.status >= 400 || a.body == "" {
+		return a.body
+	}
+	err := json.Unmarshal([]byte(a.body), &v)
+	switch {
+	case err != nil, a.dialect == catalog && v.Status != a.status:
+		return a.body
+	case a.status >= 300 && a.dialect == catalog:
+		if a.body != fmt.Sprintf("{\"status\":%d,\"error\":%s}\n", a.status, appendJSONString(nil, v.Error)) {
+			return a.body
+		}
+		return v.Error
+	case a.status >= 300 && a.body != fmt.Sprintf("{\"message\":%s}\n", appendJSONString(nil, v.Message)):
+		return a.body
+	}
+	return v.Message
+}
+
+// tokenText is what every token of ours begins with.
+var tokenText = regexp.MustCompile(`eyJ[\w-]+\.eyJ`)
+
+// wantDecent checks what holds for every answer.
+func (a *answer) wantDecent() {
+	a.t.Helper()
+	if got := a.header.Get("X-Content-Type-Options"); got != "nosniff" {
+		a.t.Errorf("%v: X-Content-Type-Options is %q; want nosniff", a, got)
+	}
+	if a.status != http.StatusMisdirectedRequest && !slices.Contains(a.header.Values("Vary"), "Origin") {
+		a.t.Errorf("%v: Vary is %q; want Origin", a, a.header.Values("Vary"))
+	}
+	wantType := "application/json"
+	if a.dialect == plain && a.status >= 400 {
+		wantType = "text/plain; charset=utf-8"
+	}
+	if got := a.header.Get("Content-Type"); a.body != "" && got != wantType {
+		a.t.Errorf("%v: Content-Type is %q; want %q", a, got, wantType)
+	}
+	if tokenText.MatchString(a.body) && a.header.Get("Cache-Control") != "no-store" {
+		a.t.Errorf("%v: Cache-Control is %q where a token is; want no-store", a, a.header.Get("Cache-Control"))
+	}
+	if a.status == http.StatusUnauthorized && a.header.Get("WWW-Authenticate") == "" {
+		a.t.Errorf("%v: no WWW-Authenticate (RFC 9110 §15.5.2)", a)
+	}
+	if a.status == http.StatusMethodNotAllowed && a.header.Get("Allow") == "" {
+		a.t.Errorf("%v: no Allow (RFC 9110 §15.5.6)", a)
+	}
+	if a.header.Get("Access-Control-Allow-Credentials") != "" || a.header.Get("Set-Cookie") != "" {
+		a.t.Errorf("%v: tokens travel in headers, never in cookies", a)
+	}
+}
+
+// want checks the status and the sentence, "" for none.
+func (a *answer) want(status int, says string) *answer {
+	a.t.Helper()
+	if a.status != status || a.says() != says {
+		a.t.Fatalf("%v; want %d %q", a, status, says)
+	}
+	return a
+}
+
+// wantBody checks the whole body but for its last newline.
+func (a *answer) wantBody(status int, body string) *answer {
+	a.t.Helper()
+	if got := strings.TrimSuffix(a.body, "\n"); a.status != status || got != body {
+		a.t.Fatalf("%s = %d %s; want %d %s", a.request, a.status, got, status, body)
+	}
+	return a
+}
+
+// wantHeader checks one header, "" for none.
+func (a *answer) wantHeader(name, value string) *answer {
+	a.t.Helper()
+	if got := strings.Join(a.header.Values(name), " | "); got != value {
+		a.t.Errorf("%v: %s is %q; want %q", a, name, got, value)
+	}
+	return a
+}
+
+func (a *answer) decode(v any) {
+	a.t.Helper()
+	if err := json.Unmarshal([]byte(a.body), v); err != nil {
+		a.t.Fatalf("%s = %d %q: %v", a.request, a.status, a.body, err)
+	}
+}
+
+// rows are the elements of a catalog answer's data.
+func rows[R any](a *answer) []R {
+	a.t.Helper()
+	var v struct{ Data []R }
+	a.decode(&v)
+	if v.Data == nil {
+		a.t.Fatalf("%s = %d %s; want data", a.request, a.status, a.body)
+	}
+	return v.Data
+}
+
+// row is the only element.
+func row[R any](a *answer) R {
+	a.t.Helper()
+	all := rows[R](a)
+	if len(all) != 1 {
+		a.t.Fatalf("%s = %d %s; want one element of data", a.request, a.status, a.body)
+	}
+	return all[0]
+}
+
+// sortedList puts a comma separated list in order.
+func sortedList(list string) string {
+	elements := strings.Split(list, ", ")
+	slices.Sort(elements)
+	return strings.Join(elements, ", ")
+}

@@ -1,0 +1,799 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// The first tutorial's sample data, in tests/v1/test_auth.py: names, what they
+// hold, and what sign-up says to it.
+var invalidUserData = []struct {
+	name   string
+	fields []string
+	says   string
+}{
+	{"INVALID_USER_EMAIL_1", []string{"email", "", "password", "youcantguess#4"}, invalidEmail},
+	{"INVALID_USER_EMAIL_2", []string{"email", " ", "password", "youcantguess#4"}, invalidEmail},
+	{"INVALID_USER_EMAIL_3", []string{"email", "example.com", "password", "youcantguess#4"}, invalidEmail},
+	{"INVALID_USER_EMAIL_4", []string{"password", "youcantguess#4"}, invalidEmail},
+	{"INVALID_USER_PASSWORD_1", []string{"email", "user@example.com", "password", ""}, invalidPassword},
+	{"INVALID_USER_PASSWORD_2", []string{"email", "user@example.com", "password", " "}, invalidPassword},
+	{"INVALID_USER_PASSWORD_3", []string{"email", "user@example.com", "password", "abc"}, invalidPassword},
+	{"INVALID_USER_PASSWORD_4", []string{"email", "user@example.com", "password", "secret"}, invalidPassword},
+	{"INVALID_USER_PASSWORD_5", []string{"email", "user@example.com", "password", "93secret"}, invalidPassword},
+	{"INVALID_USER_PASSWORD_6", []string{"email", "user@example.com", "password", "#sec%ret"}, invalidPassword},
+	{"INVALID_USER_PASSWORD_7", []string{"email", "user@example.com"}, invalidPassword},
+}
+
+// What the tutorial's tests expect, written out.
+const (
+	invalidEmail    = "Invalid email format"
+	invalidPassword = "Invalid password. Should be at least 5 characters long and include a number and a special character"
+)
+
+// TestTutorialAuth is tests/v1/test_auth.py of the first tutorial; each subtest
+// has the name of its function and of its parameters there.
+func TestTutorialAuth(t *testing.T) {
+	t.Parallel()
+	validUserData := []string{"email", "user@example.com", "password", "youcantguess#4"}
+	// fixture is a server that knows the user.
+	fixture := func(t *testing.T) *client {
+		nobody := newAPI(t).as("")
+		nobody.send("POST /api/v1/auth/signup", form(validUserData...)).want(201, "")
+		return nobody
+	}
+	inEveryEncoding(t, func(t *testing.T, in func(...string) body) {
+		t.Run("test_authentication_with_valid_data/signup", func(t *testing.T) {
+			t.Parallel()
+			got := row[session](newAPI(t).as("").send("POST /api/v1/auth/signup", in(validUserData...)).want(201, ""))
+			if got.Access == "" || got.User.Email != "user@example.com" {
+				t.Errorf("POST /api/v1/auth/signup gave %+v; want a token and the user", got)
+			}
+		})
+		t.Run("test_authentication_with_valid_data/signin", func(t *testing.T) {
+			t.Parallel()
+			got := row[session](fixture(t).send("POST /api/v1/auth/signin", in(validUserData...)).want(200, ""))
+			if got.Access == "" || got.User.Email != "user@example.com" {
+				t.Errorf("POST /api/v1/auth/signin gave %+v; want a token and the user", got)
+			}
+		})
+		for _, tt := range invalidUserData {
+			t.Run("test_signup_with_invalid_data/"+tt.name, func(t *testing.T) {
+				t.Parallel()
+				fixture(t).send("POST /api/v1/auth/signup", in(tt.fields...)).want(400, tt.says)
+			})
+			t.Run("test_signin_with_invalid_data/"+tt.name, func(t *testing.T) {
+				t.Parallel()
+				fixture(t).send("POST /api/v1/auth/signin", in(tt.fields...)).want(400, tt.says)
+			})
+		}
+		t.Run("test_signup_with_invalid_data/USER_ALREADY_EXISTS", func(t *testing.T) {
+			t.Parallel()
+			fixture(t).send("POST /api/v1/auth/signup", in(validUserData...)).want(400, "User already exists")
+		})
+		t.Run("test_signin_with_invalid_credentials", func(t *testing.T) {
+			t.Parallel()
+			fixture(t).send("POST /api/v1/auth/signin", in("email", "sneakyuser@example.com", "password", "iamsneaky#9")).
+				want(401, "Bad email or password")
+		})
+	})
+}
+
+// signUpTests are about a server that knows ann@example.com and the book
+// account rae.
+var signUpTests = []struct {
+	name       string
+	body       body
+	wantStatus int
+	wantSays   string
+}{
+	{"no body", body{}, 400, invalidEmail},
+	{"JSON null", asJSON(`null`), 400, invalidEmail},
+	{"the e-mail is judged first", form("email", "x", "password", ""), 400, invalidEmail},
+	{"then the password", form("email", "ann@example.com", "password", "short"), 400, invalidPassword},
+	{"then whether it is taken", form("email", "ann@example.com", "password", "other#77"), 400, "User already exists"},
+	{"the case of an e-mail makes no other", form("email", "Ann@Example.COM", "password", annPassword), 400, "User already exists"},
+	{"blanks make no other", form("email", "  ann@example.com ", "password", annPassword), 400, "User already exists"},
+	{"a null e-mail is missing", asJSON(`{"email": null, "password": "b00k-worm"}`), 400, invalidEmail},
+	{"a null password is missing", asJSON(`{"email": "bob@example.com", "password": null}`), 400, invalidPassword},
+	{"a domain with a dash is fine", form("email", "user@my-site.com", "password", annPassword), 201, ""},
+	{"text behind the address is not", form("email", "a@b.c anything", "password", annPassword), 400, invalidEmail},
+	{"a display name is not", form("email", "Bob <bob@example.com>", "password", annPassword), 400, invalidEmail},
+	{"an e-mail of 120 characters", form("email", strings.Repeat("b", 111)+"@b.cdefg", "password", annPassword), 201, ""},
+	{"an e-mail of 121 characters", form("email", strings.Repeat("b", 113)+"@b.cdefg", "password", annPassword), 400, invalidEmail},
+	{"blanks belong to a password", form("email", "bob@example.com", "password", " 1# "), 400, invalidPassword},
+	{"a password of 72 bytes", form("email", "bob@example.com", "password", "1#"+strings.Repeat("é", 35)), 201, ""},
+	{"a password of 73 bytes", form("email", "bob@example.com", "password", "1#a"+strings.Repeat("é", 35)), 400, "Invalid password. It should be at most 72 bytes long"},
+	{"a password with a NUL", form("email", "bob@example.com", "password", "abc1#\x00"), 400, "Invalid password. It should not contain a NUL character"},
+	{"all names", form("email", "bob@example.com", "password", annPassword, "username", "bob", "firstname", "Bob", "lastname", "B"), 201, ""},
+	{"a username that a book account has", form("email", "bob@example.com", "password", annPassword, "username", "rae"), 400, "User already exists"},
+	{"its own e-mail as username", form("email", "bob@example.com", "password", annPassword, "username", "bob@example.com"), 201, ""},
+	{"another's e-mail as username", form("email", "bob@example.com", "password", annPassword, "username", "eve@example.com"), 400, "Invalid username"},
+	{"a username of 121 characters", form("email", "bob@example.com", "password", annPassword, "username", strings.Repeat("é", 121)), 400, "Invalid username"},
+	{"a username of 120 characters", form("email", "bob@example.com", "password", annPassword, "username", strings.Repeat("é", 120)), 201, ""},
+	{"a first name of 65 characters", form("email", "bob@example.com", "password", annPassword, "firstname", strings.Repeat("é", 65)), 400, "Invalid firstname"},
+	{"a last name of 65 characters", form("email", "bob@example.com", "password", annPassword, "lastname", strings.Repeat("é", 65)), 400, "Invalid lastname"},
+	{"names of 64 characters", form("email", "bob@example.com", "password", annPassword, "firstname", strings.Repeat("é", 64), "lastname", strings.Repeat("é", 64)), 201, ""},
+	{"a fault of the body before any rule", asJSON(`{"email": "x", "password": 5}`), 400, "Invalid request body: 'password' must be a string"},
+	{"a field in another case", form("Email", "bob@example.com", "password", annPassword), 400, "Invalid request body: 'Email' must be written 'email'"},
+}
+
+func TestSignUp(t *testing.T) {
+	t.Parallel()
+	for _, tt := range signUpTests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			a.session("ann")
+			a.reader("rae")
+			a.as("").send("POST /api/v1/auth/signup", tt.body).want(tt.wantStatus, tt.wantSays)
+		})
+	}
+}
+
+func TestSignUpAnswer(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	got := a.as("").send("POST /api/v1/auth/signup", form("email", " Ann@Example.com ", "password", annPassword,
+		"firstname", " Ann ", "lastname", "O'Neill", "admin", "true", "disabled", "true", "id", "7"))
+	s := row[session](got)
+	const user = `"user":{"id":1,"username":"Ann@Example.com","email":"Ann@Example.com","firstname":"Ann","lastname":"O'Neill","admin":false,"createdon":"Sun, 22 Nov 2026 14:05 PM"}`
+	got.wantBody(201, `{"status":201,"data":[{"access_token":"`+s.Access+`","refresh_token":"`+s.Refresh+`",`+user+`}]}`)
+	again := a.as("").send("POST /api/v1/auth/signin", form("email", "ann@example.COM", "password", annPassword))
+	s = row[session](again)
+	again.wantBody(200, `{"status":200,"data":[{"access_token":"`+s.Access+`","refresh_token":"`+s.Refresh+`",`+user+`}]}`)
+}
+
+var uuid4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+
+func TestTokensThatAreGiven(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	ann := a.session("ann")
+	again := a.signIn("signin", "ann")
+	renewed := row[session](a.as("").bearing(ann.Refresh).send("POST /api/v1/auth/refresh").want(200, ""))
+	a.reader("rae")
+	publicID := a.store.userByUsername("ann@example.com").PublicID
+	seen := map[string]bool{}
+	for _, tt := range []struct {
+		name, token, subject, typ string
+		fresh                     bool
+		lifetime                  time.Duration
+	}{
+		{"access token of a sign-up", ann.Access, publicID, accessToken, true, 15 * time.Minute},
+		{"refresh token of a sign-up", ann.Refresh, publicID, refreshToken, false, 30 * 24 * time.Hour},
+		{"access token of a sign-in", again.Access, publicID, accessToken, true, 15 * time.Minute},
+		{"refresh token of a sign-in", again.Refresh, publicID, refreshToken, false, 30 * 24 * time.Hour},
+		{"access token of a refresh", renewed.Access, publicID, accessToken, false, 15 * time.Minute},
+		{"token of a log-in", a.logIn("rae"), a.store.userByUsername("rae").PublicID, accessToken, true, 24 * time.Hour},
+	} {
+		got, err := a.keys.verify(tt.token, a.clock.now())
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		if !uuid4.MatchString(got.ID) || seen[got.ID] || !uuid4.MatchString(got.Subject) {
+			t.Errorf("%s: jti %q and sub %q; want UUIDs of version 4, the jti its own", tt.name, got.ID, got.Subject)
+		}
+		seen[got.ID] = true
+		want := claims{tt.subject, tt.subject, got.ID, tt.typ, tt.fresh, "shelf", tokenNow, tokenNow, tokenNow.Add(tt.lifetime)}
+		if *got != want {
+			t.Errorf("%s says %+v; want %+v", tt.name, *got, want)
+		}
+	}
+}
+
+func TestTokenLifetimesAreFlags(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, "-access-ttl=1m -refresh-ttl=2m -book-ttl=3m")
+	ann, rae := a.session("ann"), a.reader("rae")
+	a.clock.advance(time.Minute)
+	a.as("ann").send("GET /api/v1/items").want(401, "Token has expired")
+	a.clock.advance(59 * time.Second)
+	a.as("").bearing(ann.Refresh).send("POST /api/v1/auth/refresh").want(200, "")
+	a.clock.advance(time.Second)
+	a.as("").bearing(ann.Refresh).send("POST /api/v1/auth/refresh").want(401, "Token has expired")
+	rae.send("GET /bookapi/books").want(200, "")
+	a.clock.advance(time.Minute)
+	rae.send("GET /bookapi/books").want(401, "Token has expired!")
+}
+
+// signInTests are about a server that knows ann, dan, who is disabled, and the
+// book account rae.
+var signInTests = []struct {
+	name       string
+	body       body
+	wantStatus int
+	wantSays   string
+}{
+	{"no body", body{}, 400, invalidEmail},
+	{"the e-mail is judged first", form("email", "x"), 400, invalidEmail},
+	{"then the password", form("email", "ann@example.com", "password", "x"), 400, invalidPassword},
+	{"the right password", form("email", "ann@example.com", "password", annPassword), 200, ""},
+	{"the e-mail in another case", form("email", "ANN@example.com", "password", annPassword), 200, ""},
+	{"a wrong password", form("email", "ann@example.com", "password", "b00k-worn"), 401, "Bad email or password"},
+	{"an unknown account", form("email", "bob@example.com", "password", annPassword), 401, "Bad email or password"},
+	{"a password with a NUL and the right one behind it", form("email", "ann@example.com", "password", annPassword+"\x00"+annPassword), 401, "Bad email or password"},
+	{"a password that is too long", form("email", "ann@example.com", "password", annPassword+strings.Repeat("x", 72)), 401, "Bad email or password"},
+	{"a password with a blank behind it", form("email", "ann@example.com", "password", annPassword+" "), 401, "Bad email or password"},
+	{"a disabled account", form("email", "dan@example.com", "password", annPassword), 401, "Account is disabled"},
+	{"a disabled account with a wrong password", form("email", "dan@example.com", "password", "b00k-worn"), 401, "Bad email or password"},
+	{"a book account has no e-mail", form("email", "rae", "password", annPassword), 400, invalidEmail},
+	{"a fault of the body before any rule", asJSON(`{"email": []}`), 400, "Invalid request body: 'email' must be a string"},
+}
+
+func TestSignIn(t *testing.T) {
+	t.Parallel()
+	for _, tt := range signInTests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			a.session("ann")
+			a.session("dan")
+			a.disable("dan@example.com")
+			a.reader("rae")
+			a.as("").send("POST /api/v1/auth/signin", tt.body).want(tt.wantStatus, tt.wantSays)
+		})
+	}
+}
+
+// TestUnknownAccountsCostTheSame asks bcrypt itself, as a clock can't tell.
+func TestUnknownAccountsCostTheSame(t *testing.T) {
+	t.Parallel()
+	for _, configured := range []int{minCost, 12, maxCost} {
+		if cost, err := bcrypt.Cost(newHasher(configured).nobody); cost != configured || err != nil {
+			t.Errorf("an unknown account's hash has cost %d, %v; want %d", cost, err, configured)
+		}
+	}
+	// bcrypt reports a hash that it couldn't work on by another error.
+	if err := bcrypt.CompareHashAndPassword(newHasher(minCost).nobody, []byte(annPassword)); err != bcrypt.ErrMismatchedHashAndPassword {
+		t.Errorf("bcrypt says %v to an unknown account's hash; want a mismatch", err)
+	}
+}
+
+// TestSignInMeanwhile changes the account while its password is being checked.
+func TestSignInMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name       string
+		meanwhile  func(*api)
+		request    string
+		body       body
+		wantStatus int
+		wantSays   string
+	}{
+		{"deleted", func(a *api) { a.remove("ann@example.com") }, "POST /api/v1/auth/signin", annDetails, 401, "Bad email or password"},
+		{"disabled", func(a *api) { a.disable("ann@example.com") }, "POST /api/v1/auth/signin", annDetails, 401, "Account is disabled"},
+		{"another password", func(a *api) { a.newHash("ann@example.com") }, "POST /api/v1/auth/signin", annDetails, 401, "Bad email or password"},
+		{"deleted reader", func(a *api) { a.remove("rae") }, "POST /login", raeDetails, 401, "Could not verify!"},
+		{"disabled reader", func(a *api) { a.disable("rae") }, "POST /login", raeDetails, 401, "Could not verify!"},
+		{"reader with another password", func(a *api) { a.newHash("rae") }, "POST /login", raeDetails, 401, "Could not verify!"},
+		{"taken e-mail", func(a *api) { a.session("bob") }, "POST /api/v1/auth/signup", form("email", "bob@example.com", "password", annPassword), 400, "User already exists"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a := newAPI(t)
+				a.session("ann")
+				a.reader("rae")
+				idle, busy := a.hashes, newHasher(minCost)
+				for range cap(busy.workers) {
+					busy.workers <- struct{}{}
+				}
+				a.hashes = busy
+				done := make(chan *answer)
+				go func() { done <- a.as("").send(tt.request, tt.body) }()
+				synctest.Wait() // until the request waits for a worker
+				a.hashes = idle
+				tt.meanwhile(a)
+				<-busy.workers
+				(<-done).want(tt.wantStatus, tt.wantSays)
+			})
+		})
+	}
+}
+
+var (
+	annDetails = form("email", "ann@example.com", "password", annPassword)
+	raeDetails = form("username", "rae", "password", annPassword)
+)
+
+// newHash gives an account another password's hash.
+func (a *api) newHash(username string) {
+	row := *a.store.userByUsername(username)
+	row.Hash = string(newHasher(minCost).nobody)
+	a.change(change{Op: opPut, User: &row})
+}
+
+func TestTooManySignIns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newAPI(t)
+		a.session("ann")
+		for range cap(a.hashes.workers) {
+			a.hashes.workers <- struct{}{} // all are busy, and stay so
+		}
+		const busy = "Too many sign-ins at once"
+		a.as("").send("POST /api/v1/auth/signin", annDetails).want(503, busy).wantHeader("Retry-After", "5")
+		a.as("").send("POST /api/v1/auth/signup", form("email", "bob@example.com", "password", annPassword)).want(503, busy)
+		a.as("").send("POST /login", raeDetails).want(503, busy).wantHeader("Retry-After", "5")
+		a.as("ann").send("GET /api/v1/items").want(200, "") // those who have signed in don't wait
+	})
+}
+
+func TestRefresh(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	ann := a.session("ann")
+	refresh := func() string {
+		t.Helper()
+		got := a.as("").bearing(ann.Refresh).send("POST /api/v1/auth/refresh")
+		token := row[session](got).Access
+		got.wantBody(200, `{"status":200,"data":[{"access_token":"`+token+`"}]}`)
+		return token
+	}
+	first := refresh()
+	a.as("").bearing(first).send("GET /api/v1/items").want(200, "")
+	a.clock.advance(29 * 24 * time.Hour)
+	a.as("").bearing(first).send("GET /api/v1/items").want(401, "Token has expired")
+	a.as("").bearing(refresh()).send("GET /api/v1/items").want(200, "") // not rotated
+}
+
+func TestLogOut(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{"DELETE", "POST"} {
+		for _, typ := range []string{accessToken, refreshToken} {
+			t.Run(method+" with the "+typ+" token", func(t *testing.T) {
+				t.Parallel()
+				a := newAPI(t, onDisk(t))
+				out, stays := a.session("ann"), a.signIn("signin", "ann")
+				renewed := row[session](a.as("").bearing(out.Refresh).send("POST /api/v1/auth/refresh")).Access
+				token := map[string]string{accessToken: out.Access, refreshToken: out.Refresh}[typ]
+				a.as("").bearing(token).send(method+" /api/v1/auth/logout").
+					wantBody(200, `{"status":200,"message":"Successfully logged out"}`)
+				for range 2 { // before a restart, and after
+					a.as("").bearing(out.Access).send("GET /api/v1/items").want(401, "Token has been revoked")
+					a.as("").bearing(renewed).send("GET /api/v1/items").want(401, "Token has been revoked")
+					a.as("").bearing(out.Refresh).send("POST /api/v1/auth/refresh").want(401, "Token has been revoked")
+					a.as("").bearing(token).send(method+" /api/v1/auth/logout").want(401, "Token has been revoked")
+					a.as("").with("X-Access-Token", out.Access).send("GET /bookapi/books").want(401, "Invalid token!")
+					a.as("").bearing(stays.Access).send("GET /api/v1/items").want(200, "")
+					a.as("").bearing(stays.Refresh).send("POST /api/v1/auth/refresh").want(200, "")
+					a = a.restart()
+				}
+			})
+		}
+	}
+}
+
+func TestTokenList(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.session("ann")
+	rae := a.reader("rae")
+	a.signIn("signin", "ann")
+	jti := func(id int) string { return a.store.tokens.latest(id).JTI }
+	line := func(id int, typ, identity string, revoked bool, expires string) string {
+		return fmt.Sprintf(`{"token_id":%d,"jti":"%s","token_type":"%s","user_identity":"%s","revoked":%v,"expires":"%s"}`,
+			id, jti(id), typ, identity, revoked, expires)
+	}
+	const soon, late = "Sun, 22 Nov 2026 14:20 PM", "Tue, 22 Dec 2026 14:05 PM"
+	list := func(lines ...string) string { return `{"status":200,"data":[` + strings.Join(lines, ",") + `]}` }
+	a.as("ann").send("PUT /api/v1/auth/tokens/4", form("revoke", "true")).want(200, "Token successfully revoked")
+	a.as("ann").send("GET /api/v1/auth/tokens").wantBody(200, list(
+		line(1, "access", "ann@example.com", false, soon), line(2, "refresh", "ann@example.com", false, late),
+		line(4, "access", "ann@example.com", true, soon), line(5, "refresh", "ann@example.com", false, late)))
+	token := rae.headers[1]
+	a.as("").bearing(token).send("GET /api/v1/auth/tokens").
+		wantBody(200, list(line(3, "access", "rae", false, "Mon, 23 Nov 2026 14:05 PM")))
+
+	// The expired are not listed any more.
+	a.clock.advance(15 * time.Minute)
+	renewed := row[session](a.as("").bearing(a.session("ann").Refresh).send("POST /api/v1/auth/refresh")).Access
+	a.as("").bearing(renewed).send("GET /api/v1/auth/tokens").wantBody(200, list(
+		line(2, "refresh", "ann@example.com", false, late), line(5, "refresh", "ann@example.com", false, late),
+		line(6, "access", "ann@example.com", false, "Sun, 22 Nov 2026 14:35 PM")))
+}
+
+// revokeTests are about tokens 1 and 2, of ann's first sign-in, 3 and 4 of her
+// second, which has logged out, and 5 and 6, of bob's. Each is sent with token 1.
+var revokeTests = []struct {
+	name, id   string
+	body       body
+	wantStatus int
+	wantSays   string
+}{
+	{"revoke", "2", asJSON(`{"revoke": true}`), 200, "Token successfully revoked"},
+	{"revoke by form", "2", form("revoke", "true"), 200, "Token successfully revoked"},
+	{"True, as Python writes it", "2", form("revoke", "True"), 200, "Token successfully revoked"},
+	{"1", "2", form("revoke", "1"), 200, "Token successfully revoked"},
+	{"restore", "2", asJSON(`{"revoke": false}`), 200, "Token successfully restored"},
+	{"restore by form", "2", form("revoke", "false"), 200, "Token successfully restored"},
+	{"False, as Python writes it", "2", form("revoke", "False"), 200, "Token successfully restored"},
+	{"0", "2", form("revoke", "0"), 200, "Token successfully restored"},
+	{"the token that it is sent with", "1", form("revoke", "1"), 200, "Token successfully revoked"},
+	{"a zero in front", "02", form("revoke", "1"), 200, "Token successfully revoked"},
+
+	{"no body", "2", body{}, 400, "Missing 'revoke' in body"},
+	{"an empty object", "2", asJSON(`{}`), 400, "Missing 'revoke' in body"},
+	{"null", "2", asJSON(`{"revoke": null}`), 400, "Missing 'revoke' in body"},
+	{"a word for true in JSON", "2", asJSON(`{"revoke": "true"}`), 400, "Invalid request body: 'revoke' must be a boolean"},
+	{"a number in JSON", "2", asJSON(`{"revoke": 1}`), 400, "Invalid request body: 'revoke' must be a boolean"},
+	{"another word", "2", form("revoke", "yes"), 400, "Invalid request body: 'revoke' must be a boolean"},
+	{"no word", "2", form("revoke", ""), 400, "Invalid request body: 'revoke' must be a boolean"},
+
+	{"no such token", "7", form("revoke", "1"), 404, "The specified token was not found"},
+	{"another's token", "5", form("revoke", "1"), 404, "The specified token was not found"},
+	{"another's token, to restore it", "5", form("revoke", "0"), 404, "The specified token was not found"},
+	{"an id too large", "99999999999999999999", form("revoke", "1"), 404, "The specified token was not found"},
+	{"a word for an id", "two", form("revoke", "1"), 404, "The specified token was not found"},
+
+	{"a token that log-out ended can't be restored", "3", form("revoke", "0"), 409, "The specified token has ended and can't be restored"},
+	{"but revoked all the same", "3", form("revoke", "1"), 200, "Token successfully revoked"},
+
+	{"the body before existence", "7", body{}, 400, "Missing 'revoke' in body"},
+	{"the id before the body", "two", body{}, 404, "The specified token was not found"},
+}
+
+func TestRevoke(t *testing.T) {
+	t.Parallel()
+	for _, tt := range revokeTests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			ann := a.as("ann")
+			a.as("").bearing(a.signIn("signin", "ann").Access).send("POST /api/v1/auth/logout").want(200, "Successfully logged out")
+			a.session("bob")
+			ann.send("PUT /api/v1/auth/tokens/"+tt.id, tt.body).want(tt.wantStatus, tt.wantSays)
+		})
+	}
+}
+
+func TestRevokeAndRestore(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, onDisk(t))
+	ann := a.as("ann")
+	other := a.signIn("signin", "ann") // tokens 3 and 4
+	revoke := func(id, value string) {
+		t.Helper()
+		says := map[string]string{"true": "Token successfully revoked", "false": "Token successfully restored"}[value]
+		ann.send("PUT /api/v1/auth/tokens/"+id, asJSON(`{"revoke":`+value+`}`)).want(200, says)
+	}
+	revoke("3", "true")
+	revoke("3", "true")
+	a.as("").bearing(other.Access).send("GET /api/v1/items").want(401, "Token has been revoked")
+	a.as("").bearing(other.Refresh).send("POST /api/v1/auth/refresh").want(200, "") // it alone is revoked
+
+	a = a.restart()
+	ann.api = a
+	a.as("").bearing(other.Access).send("GET /api/v1/items").want(401, "Token has been revoked")
+	revoke("3", "false")
+	a.as("").bearing(other.Access).send("GET /api/v1/items").want(200, "")
+
+	// What its owner has revoked, log-out ends for good.
+	revoke("4", "true")
+	a.as("").bearing(other.Access).send("POST /api/v1/auth/logout").want(200, "Successfully logged out")
+	ann.send("PUT /api/v1/auth/tokens/4", form("revoke", "0")).want(409, "The specified token has ended and can't be restored")
+
+	// An expired token is none of its owner's any more.
+	a.clock.advance(30 * 24 * time.Hour)
+	fresh := a.as("").bearing(a.signIn("signin", "ann").Access)
+	fresh.send("PUT /api/v1/auth/tokens/1", form("revoke", "1")).want(404, "The specified token was not found")
+}
+
+func TestPruneTokens(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, onDisk(t))
+	a.session("bob")
+	const onlyAdmins = "Only admins can access this endpoint"
+	a.as("").send("DELETE /api/v1/auth/tokens").want(401, "Missing Authorization Header")
+	a.as("bob").send("DELETE /api/v1/auth/tokens").want(403, onlyAdmins)
+	a.asAdmin("root").send("DELETE /api/v1/auth/tokens").wantBody(200, `{"status":200,"data":[{"pruned":0}]}`)
+	a.clock.advance(15 * time.Minute) // the access tokens of bob and root
+	root := func() *client { return a.as("").bearing(a.signIn("signin", "root").Access) }
+	// Root's own goes at root's sign-in.
+	root().send("DELETE /api/v1/auth/tokens").wantBody(200, `{"status":200,"data":[{"pruned":1}]}`)
+	root().send("DELETE /api/v1/auth/tokens").wantBody(200, `{"status":200,"data":[{"pruned":0}]}`)
+	a = a.restart()
+	root().send("DELETE /api/v1/auth/tokens").wantBody(200, `{"status":200,"data":[{"pruned":0}]}`) // an admin still
+	ids := rows[struct {
+		ID int `json:"token_id"`
+	}](root().send("GET /api/v1/auth/tokens"))
+	if last := ids[len(ids)-1].ID; last != 12 {
+		t.Errorf("the next sign-in's refresh token has id %d; want 12, as ids are never reused", last)
+	}
+}
+
+func TestAdminsAreMadeByTheCommandOnly(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	for _, b := range allForms("email", "eve@example.com", "password", annPassword, "admin", "true") {
+		a := newAPI(t)
+		s := row[session](a.as("").send("POST /api/v1/auth/signup", b))
+		a.as("").bearing(s.Access).send("DELETE /api/v1/auth/tokens").want(403, "Only admins can access this endpoint")
+	}
+	a.as("").send("POST /signup", asJSON(`{"username": "eve", "password": "p", "admin": true}`)).want(201, "registered successfully")
+	if a.store.userByUsername("eve").Admin {
+		t.Error("POST /signup made an admin")
+	}
+}
+
+// bearerTests are headers of requests for the items, or for what stands at the
+// beginning of the name. TOKEN is ann's access token, REFRESH her refresh token.
+// A JSON object stands for a token of ann's, well signed, with these claims
+// changed; one after alg: for one that is not, by that algorithm.
+var bearerTests = []struct {
+	name, authorization string
+	wantStatus          int
+	wantSays            string
+	wantError           bool // whether the challenge names an error
+}{
+	{"a good token", "Bearer TOKEN", 200, "", false},
+	{"the scheme in small letters", "bearer TOKEN", 200, "", false},
+	{"several blanks", "Bearer   TOKEN", 200, "", false},
+	{"a token without public_id and iss", `{"public_id": "", "iss": ""}`, 200, "", false},
+	{"no header", "", 401, "Missing Authorization Header", false},
+	{"a blank header", " ", 401, "Missing Authorization Header", false},
+	{"another scheme", "Basic YTpi", 401, noBearer, false},
+	{"a bare token", "TOKEN", 401, noBearer, false},
+	{"two parts", "Bearer TOKEN TOKEN", 422, "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'", true},
+	{"garbage", "Bearer garbage", 422, "Not enough segments", true},
+	{"one letter appended", "Bearer TOKENk", 422, "Signature verification failed", true},
+	{"alg none", `none:{}`, 422, "The specified alg value is not allowed", true},
+	{"another algorithm", `HS512:{}`, 422, "The specified alg value is not allowed", true},
+	{"another key", `other:{}`, 422, "Signature verification failed", true},
+	{"no exp", `{"exp": ""}`, 422, "Missing claim: exp", true},
+	{"no jti", `{"jti": ""}`, 422, "Missing claim: jti", true},
+	{"no type", `{"type": ""}`, 422, "Missing claim: type", true},
+	{"no sub", `{"sub": ""}`, 422, "Missing claim: sub", true},
+	{"another public_id", `{"public_id": "\"somebody\""}`, 422, "Invalid claim: public_id", true},
+	{"another issuer", `{"iss": "\"bookshop\""}`, 422, "Invalid claim: iss", true},
+	{"an audience", `{"aud": "\"shelf\""}`, 422, "Invalid claim: aud", true},
+	{"issued in the future", `{"iat": "1795356301"}`, 422, "The token is not yet valid (iat)", true},
+	{"not yet good", `{"nbf": "1795356301"}`, 422, "The token is not yet valid (nbf)", true},
+	{"expired", `{"exp": "1795356300"}`, 401, "Token has expired", true},
+	{"a jti that the store doesn't know", `{"jti": "\"7c9e6679-7425-40de-944b-e07fc1f90ae7\""}`, 401, "Token has been revoked", true},
+	{"a user whom it doesn't know", `{"sub": "\"x\"", "public_id": "\"x\""}`, 401, "User not found", true},
+	{"a refresh token", "Bearer REFRESH", 422, "Only non-refresh tokens are allowed", true},
+	{"an access token made of a refresh token's jti", `{"jti": "REFRESHJTI"}`, 401, "Token has been revoked", true},
+	{"a token made of another's jti", `{"jti": "BOBSJTI"}`, 401, "Token has been revoked", true},
+
+	// The order: header, token text, algorithm, signature, times, claims, type,
+	// user, revocation.
+	{"the text before the algorithm", "Bearer eyJhbGciOiJub25lIn0.e30.a.b", 422, "Invalid payload padding", true},
+	{"the algorithm before the signature", `none:{"exp": "1"}`, 422, "The specified alg value is not allowed", true},
+	{"the signature before the times", `other:{"exp": "1"}`, 422, "Signature verification failed", true},
+	{"the times before the claims", `{"exp": "1795356300", "aud": "1", "jti": ""}`, 401, "Token has expired", true},
+	{"the claims before the type", `{"type": "\"refresh\"", "aud": "1"}`, 422, "Invalid claim: aud", true},
+	{"the type before the user", `{"type": "\"refresh\"", "sub": "\"x\"", "public_id": "\"x\""}`, 422, "Only non-refresh tokens are allowed", true},
+	{"the user before revocation", `{"sub": "\"x\"", "public_id": "\"x\"", "jti": "\"y\""}`, 401, "User not found", true},
+}
+
+const noBearer = "Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'"
+
+// tokenOf makes what stands in a table's column into a token.
+func (a *api) tokenOf(t *testing.T, text string) string {
+	t.Helper()
+	ann, bob := a.session("ann"), a.session("bob")
+	jti := func(token string) string {
+		c, err := a.keys.verify(token, a.clock.now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("%q", c.ID)
+	}
+	how, changes, isClaims := strings.Cut(text, "{")
+	if !isClaims {
+		return strings.NewReplacer("TOKEN", ann.Access, "REFRESH", ann.Refresh).Replace(text)
+	}
+	sub := fmt.Sprintf("%q", a.store.userByUsername("ann@example.com").PublicID)
+	list := []string{"sub", sub, "public_id", sub, "jti", jti(ann.Access)}
+	members, err := objectOf([]byte("{" + changes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, raw := range members {
+		value, _ := stringOf(raw)
+		switch value {
+		case "REFRESHJTI":
+			value = jti(ann.Refresh)
+		case "BOBSJTI":
+			value = jti(bob.Access)
+		}
+		list = append(list, name, value)
+	}
+	switch claims := payload(list...); how {
+	case "none:":
+		return b64(`{"alg":"none"}`) + "." + b64(claims) + "."
+	case "HS512:":
+		return forge(`{"alg":"HS512"}`, claims, tokenSecret)
+	case "other:":
+		return forge(`{"alg":"HS256"}`, claims, "another secret of more than thirty-two bytes")
+	default:
+		return forge(`{"alg":"HS256"}`, claims, tokenSecret)
+	}
+}
+
+func TestBearer(t *testing.T) {
+	t.Parallel()
+	for _, tt := range bearerTests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			client := a.as("")
+			switch header := a.tokenOf(t, tt.authorization); {
+			case strings.HasSuffix(tt.authorization, "}"):
+				client = client.bearing(header)
+			case header != "":
+				client = client.with("Authorization", header)
+			}
+			got := client.send("GET /api/v1/items").want(tt.wantStatus, tt.wantSays)
+			challenge := ""
+			if tt.wantStatus != 200 {
+				challenge = `Bearer realm="shelf"`
+			}
+			if tt.wantError {
+				description := tt.wantSays
+				if tt.wantSays == "Token has expired" {
+					description = "expired 0s ago"
+				}
+				challenge += `, error="invalid_token", error_description="` + description + `"`
+			}
+			got.wantHeader("WWW-Authenticate", challenge)
+		})
+	}
+}
+
+func TestBearerWithoutAToken(t *testing.T) {
+	t.Parallel()
+	// A client can't send this one through net/http's own, which trims it.
+	for _, header := range []string{"Bearer", "Bearer "} {
+		newAPI(t).as("").with("Authorization", header).send("GET /api/v1/items").
+			want(422, "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'")
+	}
+}
+
+func TestTokensOfUsersThatChange(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	ann, bob := a.session("ann"), a.session("bob")
+	a.disable("ann@example.com")
+	a.remove("bob@example.com")
+	everywhere := func(s session, says string) {
+		t.Helper()
+		a.as("").bearing(s.Access).send("GET /api/v1/items").want(401, says)
+		a.as("").bearing(s.Access).send("GET /api/v1/auth/tokens").want(401, says)
+		a.as("").bearing(s.Access).send("DELETE /api/v1/auth/logout").want(401, says)
+		a.as("").bearing(s.Refresh).send("POST /api/v1/auth/refresh").want(401, says)
+		a.as("").bearing(s.Refresh).send("GET /api/v1/items").want(422, "Only non-refresh tokens are allowed")
+	}
+	everywhere(ann, "Account is disabled")
+	everywhere(bob, "User not found")
+}
+
+func TestDisabledBeforeRevoked(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.as("ann").send("POST /api/v1/auth/logout").want(200, "Successfully logged out")
+	a.as("ann").send("GET /api/v1/items").want(401, "Token has been revoked")
+	a.disable("ann@example.com")
+	a.as("ann").send("GET /api/v1/items").want(401, "Account is disabled")
+	a.clock.advance(time.Hour)
+	a.as("ann").send("GET /api/v1/items").want(401, "Token has expired")
+}
+
+// TestTypesOfTokens sends both types to every endpoint behind a token.
+func TestTypesOfTokens(t *testing.T) {
+	t.Parallel()
+	const onlyAccess, onlyRefresh = "Only non-refresh tokens are allowed", "Only refresh tokens are allowed"
+	for _, tt := range []struct{ request, access, refresh string }{
+		{"POST /api/v1/auth/refresh", onlyRefresh, ""},
+		{"DELETE /api/v1/auth/logout", "Successfully logged out", "Successfully logged out"},
+		{"POST /api/v1/auth/logout", "Successfully logged out", "Successfully logged out"},
+		{"GET /api/v1/auth/tokens", "", onlyAccess},
+		{"PUT /api/v1/auth/tokens/1", "Missing 'revoke' in body", onlyAccess},
+		{"DELETE /api/v1/auth/tokens", "Only admins can access this endpoint", onlyAccess},
+		{"POST /api/v1/items", "Invalid item name", onlyAccess},
+		{"GET /api/v1/items", "", onlyAccess},
+		{"GET /api/v1/items/1", "Requested item does not exist", onlyAccess},
+		{"PATCH /api/v1/items/1/itemname", onlyItemname, onlyAccess},
+		{"DELETE /api/v1/items/1", "Item does not exist", onlyAccess},
+	} {
+		for token, says := range map[string]string{"TOKEN": tt.access, "REFRESH": tt.refresh} {
+			a := newAPI(t)
+			got := a.as("").bearing(a.tokenOf(t, token)).send(tt.request)
+			if got.says() != says || (got.status == 422) != strings.HasPrefix(says, "Only ") && got.status != 403 {
+				t.Errorf("%v with the %s; want %q", got, token, says)
+			}
+		}
+		newAPI(t).as("").send(tt.request).want(401, "Missing Authorization Header").
+			wantHeader("WWW-Authenticate", `Bearer realm="shelf"`)
+	}
+}
+
+// together sends a request from 50 goroutines at once and returns how often
+// each status came back.
+func together(c *client, send func(i int) *answer) map[int]int {
+	var counts [600]atomic.Int32
+	var done sync.WaitGroup
+	for i := range 50 {
+		done.Go(func() { counts[send(i).status].Add(1) })
+	}
+	done.Wait()
+	got := map[int]int{}
+	for status := range counts {
+		if n := int(counts[status].Load()); n > 0 {
+			got[status] = n
+		}
+	}
+	return got
+}
+
+func TestSignUpsOfOneEmail(t *testing.T) {
+	t.Parallel()
+	for _, data := range []string{"-data=memory", onDisk(t)} {
+		a := newAPI(t, data)
+		nobody := a.as("")
+		got := together(nobody, func(i int) *answer {
+			email := []string{"ann@example.com", "Ann@Example.COM"}
+			return nobody.send("POST /api/v1/auth/signup", form("email", email[i%2], "password", annPassword))
+		})
+		if want := map[int]int{201: 1, 400: 49}; fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("50 sign-ups of one e-mail = %v; want %v", got, want)
+		}
+		if users, _, _ := a.store.counts(); users != 1 {
+			t.Errorf("50 sign-ups of one e-mail made %d accounts; want 1", users)
+		}
+	}
+}
+
+func TestSignUpsOfOneUsername(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, onDisk(t))
+	nobody := a.as("")
+	got := together(nobody, func(i int) *answer {
+		if i%2 == 0 {
+			return nobody.send("POST /signup", form("username", "ann", "password", annPassword))
+		}
+		return nobody.send("POST /api/v1/auth/signup", form("email", fmt.Sprintf("ann%d@example.com", i), "username", "ann", "password", annPassword))
+	})
+	if got[201] != 1 || got[409]+got[400] != 49 {
+		t.Errorf("50 sign-ups of one username in both APIs = %v; want one 201", got)
+	}
+}
+
+func TestAccountsOutliveARestart(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, onDisk(t))
+	ann := a.as("ann")
+	ann.send("POST /api/v1/items", ball).want(201, "Created a new item")
+	rae := a.reader("rae")
+	rae.send("POST /bookapi/addbook", dune).want(200, "new book created")
+	a = a.restart()
+	ann.api, rae.api = a, a
+	ann.send("GET /api/v1/items").wantBody(200, `{"status":200,"data":[{"id":1,`+ballRow+`}]}`)
+	rae.send("GET /bookapi/books").wantBody(200, `{"Books":[{"id":1,"title":"Dune","author":"Frank Herbert"}]}`)
+	a.signIn("signin", "ann")
+	a.logIn("rae")
+	a.as("").send("POST /api/v1/auth/signup", annDetails).want(400, "User already exists")
+	a.as("").send("POST /signup", raeDetails).want(409, "User already exists!")
+	bob := a.session("bob")
+	if bob.User.ID != 3 {
+		t.Errorf("the next account has id %d; want 3", bob.User.ID)
+	}
+	a.remove("bob@example.com")
+	a = a.restart()
+	if eve := a.session("eve"); eve.User.ID != 4 {
+		t.Errorf("the account after a deleted one has id %d; want 4", eve.User.ID)
+	}
+	a.as("").bearing(bob.Access).send("GET /api/v1/items").want(http.StatusUnauthorized, "User not found")
+}

@@ -1,0 +1,315 @@
+package main
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// ball is the first tutorial's TEST_ITEM.
+var ball = form("itemname", "ball", "category", "soccer", "description", "something to kick")
+
+// ballRow is the same as clients read it.
+const ballRow = `"itemname":"ball","category":"soccer","description":"something to kick","createdon":"Sun, 22 Nov 2026 14:05 PM","createdby":1`
+
+// TestTutorialItems is tests/v1/test_items.py of the first tutorial, step by
+// step; each subtest has the name of its function there. The tutorial sends
+// forms.
+func TestTutorialItems(t *testing.T) {
+	t.Parallel()
+	const (
+		noToken  = "Missing Authorization Header"
+		badToken = "Signature verification failed"
+	)
+	// fixture is the tutorial's client and auth: a server, its user's client,
+	// nobody's, and one with an invalid token.
+	fixture := func(t *testing.T) (user, nobody, invalid *client) {
+		a := newAPI(t)
+		a.as("").send("POST /api/v1/auth/signup", form("email", "user@example.com", "password", "r@78hy")).want(201, "")
+		token := row[session](a.as("").send("POST /api/v1/auth/signin", form("email", "user@example.com", "password", "r@78hy"))).Access
+		return a.as("").bearing(token), a.as(""), a.as("").bearing(token + "k")
+	}
+	type encoder = func(namesAndValues ...string) body
+	item := func(in encoder) body {
+		return in("itemname", "ball", "category", "soccer", "description", "something to kick")
+	}
+
+	t.Run("test_create_item", func(t *testing.T) {
+		inEveryEncoding(t, func(t *testing.T, in func(...string) body) {
+			user, nobody, invalid := fixture(t)
+			nobody.send("POST /api/v1/items", item(in)).want(401, noToken)
+			invalid.send("POST /api/v1/items", item(in)).want(422, badToken)
+			user.send("POST /api/v1/items", item(in)).want(201, "Created a new item").
+				wantHeader("Location", "http://localhost:8080/api/v1/items/1")
+			user.send("POST /api/v1/items", in("itemname", "", "category", "", "description", "")).want(400, "Invalid item name")
+			user.send("POST /api/v1/items", in("itemname", " ", "category", " ", "description", " ")).want(400, "Invalid item name")
+			user.send("POST /api/v1/items", in("itemname", "ball", "category", "soccer")).want(400, "Invalid description")
+			user.send("POST /api/v1/items", in("itemname", "jersey")).want(400, "Invalid category name")
+		})
+	})
+	t.Run("test_get_an_item", func(t *testing.T) {
+		t.Parallel()
+		user, nobody, invalid := fixture(t)
+		nobody.send("POST /api/v1/items", ball).want(401, noToken)
+		invalid.send("POST /api/v1/items", ball).want(422, badToken)
+		user.send("POST /api/v1/items", ball).want(201, "Created a new item")
+		user.send("GET /api/v1/items/1").wantBody(200, `{"status":200,"data":[{"id":1,`+ballRow+`}]}`)
+		user.send("GET /api/v1/items/99999").want(404, "Requested item does not exist")
+		user.send("GET /api/v1/items/item1").want(400, "Item ID should be an integer")
+	})
+	t.Run("test_get_item_collection", func(t *testing.T) {
+		t.Parallel()
+		user, nobody, invalid := fixture(t)
+		nobody.send("GET /api/v1/items").want(401, noToken)
+		invalid.send("GET /api/v1/items").want(422, badToken)
+		user.send("GET /api/v1/items").wantBody(200, `{"status":200,"data":[]}`)
+		user.send("POST /api/v1/items", ball).want(201, "Created a new item")
+		user.send("POST /api/v1/items", ball).want(201, "Created a new item")
+		user.send("GET /api/v1/items").wantBody(200, `{"status":200,"data":[{"id":1,`+ballRow+`},{"id":2,`+ballRow+`}]}`)
+	})
+	for _, tt := range []struct{ field, value, invalidField, invalidValue string }{
+		{"itemname", "new-name", "category", "new-category"},
+		{"category", "new-category", "itemname", "new-name"},
+		{"description", "new-description", "category", "new-category"},
+	} {
+		t.Run("test_patch_an_item/"+tt.field, func(t *testing.T) {
+			inEveryEncoding(t, func(t *testing.T, in func(...string) body) {
+				path := "PATCH /api/v1/items/1/" + tt.field
+				data := in(tt.field, tt.value)
+				only := "Invalid input data. Only " + tt.field + " field should be provided"
+				user, nobody, invalid := fixture(t)
+				nobody.send(path, data).want(401, noToken)
+				invalid.send(path, data).want(422, badToken)
+				user.send(path, data).want(404, "Item does not exist")
+				user.send("POST /api/v1/items", ball).want(201, "Created a new item")
+				patched := row[map[string]any](user.send(path, data).want(200, "successfully updated item "+tt.field))
+				if patched[tt.field] != tt.value {
+					t.Errorf("%s: the item is %v; want %s %q", path, patched, tt.field, tt.value)
+				}
+				user.send(path, in(tt.invalidField, tt.invalidValue)).want(400, only)
+				user.send(path, in("category", "cricket", "description", "bowling game")).want(400, only)
+				user.send(path, in("category", "cricket", "itemname", "bat", "description", "blowling game")).want(400, only)
+				user.send("PATCH /api/v1/items/9999/"+tt.field, data).want(404, "Item does not exist")
+				user.send("PATCH /api/v1/items/1/product", data).want(400, "Invalid field name")
+			})
+		})
+	}
+	t.Run("test_delete_item", func(t *testing.T) {
+		t.Parallel()
+		user, nobody, invalid := fixture(t)
+		nobody.send("DELETE /api/v1/items/1").want(401, noToken)
+		invalid.send("DELETE /api/v1/items/1").want(422, badToken)
+		user.send("DELETE /api/v1/items/1").want(404, "Item does not exist")
+		user.send("POST /api/v1/items", ball).want(201, "Created a new item")
+		user.send("DELETE /api/v1/items/1").wantBody(200, `{"status":200,"data":[{"id":1,"message":"Item has been deleted"}]}`)
+		user.send("DELETE /api/v1/items/99999").want(404, "Item does not exist")
+		user.send("DELETE /api/v1/items/item-1").want(400, "Item ID should be an integer")
+	})
+}
+
+// itemTests begin with item 1, ann's ball. Bob is somebody else, and root an
+// admin.
+var itemTests = []struct {
+	name, user, request string
+	body                body
+	wantStatus          int
+	wantSays            string
+}{
+	// Reading.
+	{"anybody may read anybody's item", "bob", "GET /api/v1/items/1", body{}, 200, ""},
+	{"anybody may list all items", "bob", "GET /api/v1/items", body{}, 200, ""},
+	{"a zero in front changes nothing", "ann", "GET /api/v1/items/01", body{}, 200, ""},
+	{"there is no item 0", "ann", "GET /api/v1/items/0", body{}, 404, "Requested item does not exist"},
+	{"an id too large is no item's", "ann", "GET /api/v1/items/99999999999999999999999", body{}, 404, "Requested item does not exist"},
+	{"a word is no id", "ann", "GET /api/v1/items/item1", body{}, 400, "Item ID should be an integer"},
+	{"a sign is no digit", "ann", "GET /api/v1/items/-1", body{}, 400, "Item ID should be an integer"},
+	{"a fraction is no id", "ann", "GET /api/v1/items/1.0", body{}, 400, "Item ID should be an integer"},
+	{"a blank is no digit", "ann", "GET /api/v1/items/1%20", body{}, 400, "Item ID should be an integer"},
+	{"an escaped digit is one", "ann", "GET /api/v1/items/%31", body{}, 200, ""},
+	{"an escaped slash is no id", "ann", "GET /api/v1/items/1%2F1", body{}, 400, "Item ID should be an integer"},
+	{"digits of other scripts are none", "ann", "GET /api/v1/items/%D9%A1", body{}, 400, "Item ID should be an integer"},
+	{"bytes that are no text are no id", "ann", "GET /api/v1/items/%ff", body{}, 400, "Item ID should be an integer"},
+	{"a query string changes nothing", "ann", "GET /api/v1/items/1?id=2", body{}, 200, ""},
+
+	// Adding.
+	{"all three fields make an item", "bob", "POST /api/v1/items", ball, 201, "Created a new item"},
+	{"no body is an empty one", "ann", "POST /api/v1/items", body{}, 400, "Invalid item name"},
+	{"JSON null is an empty one", "ann", "POST /api/v1/items", asJSON(`null`), 400, "Invalid item name"},
+	{"the name is judged first", "ann", "POST /api/v1/items", form("itemname", " "), 400, "Invalid item name"},
+	{"the category second", "ann", "POST /api/v1/items", form("itemname", "a", "category", "\t"), 400, "Invalid category name"},
+	{"the description last", "ann", "POST /api/v1/items", form("itemname", "a", "category", "b", "description", "\u00a0"), 400, "Invalid description"},
+	{"null is missing", "ann", "POST /api/v1/items", asJSON(`{"itemname": null, "category": "b", "description": "c"}`), 400, "Invalid item name"},
+	{"values as long as may be", "ann", "POST /api/v1/items", itemOf(64, 64, 300), 201, "Created a new item"},
+	{"a name too long", "ann", "POST /api/v1/items", itemOf(65, 65, 301), 400, "Invalid item name"},
+	{"a category too long", "ann", "POST /api/v1/items", itemOf(64, 65, 301), 400, "Invalid category name"},
+	{"a description too long", "ann", "POST /api/v1/items", itemOf(64, 64, 301), 400, "Invalid description"},
+	{"unknown fields are ignored", "ann", "POST /api/v1/items", asJSON(`{"itemname":"a","category":"b","description":"c","id":7,"createdby":9}`), 201, "Created a new item"},
+	{"the query string is no body", "ann", "POST /api/v1/items?itemname=a&category=b&description=c", body{}, 400, "Invalid item name"},
+
+	// Changing.
+	{"its creator may change an item", "ann", "PATCH /api/v1/items/1/itemname", form("itemname", "bat"), 200, "successfully updated item itemname"},
+	{"an admin may change anybody's", "root", "PATCH /api/v1/items/1/category", form("category", "cricket"), 200, "successfully updated item category"},
+	{"nobody else may", "bob", "PATCH /api/v1/items/1/itemname", form("itemname", "bat"), 403, "Only the creator of an item or an admin can change it"},
+	{"a value as long as may be", "ann", "PATCH /api/v1/items/1/description", form("description", strings.Repeat("é", 300)), 200, "successfully updated item description"},
+	{"a description too long", "ann", "PATCH /api/v1/items/1/description", form("description", strings.Repeat("é", 301)), 400, "description field is invalid"},
+	{"a name too long", "ann", "PATCH /api/v1/items/1/itemname", form("itemname", strings.Repeat("é", 65)), 400, "itemname field is invalid"},
+	{"a category too long", "ann", "PATCH /api/v1/items/1/category", form("category", strings.Repeat("é", 65)), 400, "category field is invalid"},
+	{"a blank value", "ann", "PATCH /api/v1/items/1/category", form("category", " "), 400, "category field is invalid"},
+	{"an empty value", "ann", "PATCH /api/v1/items/1/category", form("category", ""), 400, "category field is invalid"},
+	{"a field of the item that can't be changed", "ann", "PATCH /api/v1/items/1/createdby", form("createdby", "2"), 400, "Invalid field name"},
+	{"the field in another case", "ann", "PATCH /api/v1/items/1/Itemname", form("itemname", "bat"), 400, "Invalid field name"},
+
+	// A PATCH answers every fault of its body in its own words.
+	{"PATCH without a body", "ann", "PATCH /api/v1/items/1/itemname", body{}, 400, onlyItemname},
+	{"PATCH with null", "ann", "PATCH /api/v1/items/1/itemname", asJSON(`{"itemname": null}`), 400, onlyItemname},
+	{"PATCH with a number", "ann", "PATCH /api/v1/items/1/itemname", asJSON(`{"itemname": 5}`), 400, onlyItemname},
+	{"PATCH with a list", "ann", "PATCH /api/v1/items/1/itemname", asJSON(`[]`), 400, onlyItemname},
+	{"PATCH with broken JSON", "ann", "PATCH /api/v1/items/1/itemname", asJSON(`{"itemname": "a"`), 400, onlyItemname},
+	{"PATCH with the field twice", "ann", "PATCH /api/v1/items/1/itemname", asJSON(`{"itemname": "a", "itemname": "b"}`), 400, onlyItemname},
+	{"PATCH with a field too many", "ann", "PATCH /api/v1/items/1/itemname", asJSON(`{"itemname": "a", "other": 1}`), 400, onlyItemname},
+	{"PATCH with the field in another case", "ann", "PATCH /api/v1/items/1/itemname", form("Itemname", "a"), 400, onlyItemname},
+	{"PATCH with the field in the query string", "ann", "PATCH /api/v1/items/1/itemname?itemname=a", body{}, 400, onlyItemname},
+	{"PATCH with another content type", "ann", "PATCH /api/v1/items/1/itemname", body{"text/plain", `{"itemname":"a"}`}, 415, onlyItemname},
+	{"PATCH with a body too large", "ann", "PATCH /api/v1/items/1/itemname", tooLarge, 413, onlyItemname},
+
+	// Deleting.
+	{"its creator may delete an item", "ann", "DELETE /api/v1/items/1", body{}, 200, ""},
+	{"an admin may delete anybody's", "root", "DELETE /api/v1/items/1", body{}, 200, ""},
+	{"nobody else may", "bob", "DELETE /api/v1/items/1", body{}, 403, "Only the creator of an item or an admin can change it"},
+	{"an id too large is no item's", "ann", "DELETE /api/v1/items/9223372036854775808", body{}, 404, "Item does not exist"},
+
+	// The order: path, method, token, id, body, existence, ownership.
+	{"the path before the method", "", "PUT /api/v1/things", body{}, 404, "Not found"},
+	{"the method before the token", "", "PUT /api/v1/items/item1", body{}, 405, "The method is not allowed for the requested URL"},
+	{"the token before the id", "", "GET /api/v1/items/item1", body{}, 401, "Missing Authorization Header"},
+	{"the token before the body", "", "POST /api/v1/items", tooLarge, 401, "Missing Authorization Header"},
+	{"the id before the field", "ann", "PATCH /api/v1/items/item1/product", body{}, 400, "Item ID should be an integer"},
+	{"the field before the body", "ann", "PATCH /api/v1/items/9/product", tooLarge, 400, "Invalid field name"},
+	{"the body before existence", "ann", "PATCH /api/v1/items/9/itemname", body{}, 400, onlyItemname},
+	{"the value before existence", "ann", "PATCH /api/v1/items/9/itemname", form("itemname", ""), 400, "itemname field is invalid"},
+	{"existence before ownership", "bob", "PATCH /api/v1/items/9/itemname", form("itemname", "bat"), 404, "Item does not exist"},
+	{"the value before ownership", "bob", "PATCH /api/v1/items/1/itemname", form("itemname", ""), 400, "itemname field is invalid"},
+}
+
+const onlyItemname = "Invalid input data. Only itemname field should be provided"
+
+// tooLarge is a body of 1 MiB and a byte.
+var tooLarge = asJSON(strings.Repeat(" ", maxBody+1))
+
+// itemOf is an item whose values are that many characters long.
+func itemOf(name, category, description int) body {
+	long := func(n int) string { return strings.Repeat("é", n) }
+	return form("itemname", long(name), "category", long(category), "description", long(description))
+}
+
+func TestItems(t *testing.T) {
+	t.Parallel()
+	for _, tt := range itemTests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			a.as("ann").send("POST /api/v1/items", ball).want(201, "Created a new item")
+			client := a.as(tt.user)
+			if tt.user == "root" {
+				client = a.asAdmin("root")
+			}
+			client.send(tt.request, tt.body).want(tt.wantStatus, tt.wantSays)
+		})
+	}
+}
+
+func TestItemShape(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	ann := a.as("ann")
+	const uri = "http://localhost:8080/api/v1/items/1"
+	ann.send("POST /api/v1/items", ball).wantHeader("Location", uri).
+		wantBody(201, `{"status":201,"message":"Created a new item","data":[{"id":1,`+ballRow+`,"uri":"`+uri+`"}]}`)
+	a.clock.advance(10 * time.Minute) // createdon is not when it changed
+	patched := strings.Replace(ballRow, "ball", "a <b> & é\u2028😀", 1)
+	patched = strings.Replace(patched, "\u2028", `\u2028`, 1)
+	ann.send("PATCH /api/v1/items/1/itemname", form("itemname", " a <b> & é\u2028😀 ")).
+		wantBody(200, `{"status":200,"message":"successfully updated item itemname","data":[{"id":1,`+patched+`}]}`)
+	ann.send("GET /api/v1/items/1").wantBody(200, `{"status":200,"data":[{"id":1,`+patched+`}]}`)
+	a.remove("ann@example.com")
+	orphan := strings.Replace(patched, `"createdby":1`, `"createdby":null`, 1)
+	a.as("bob").send("GET /api/v1/items").wantBody(200, `{"status":200,"data":[{"id":1,`+orphan+`}]}`)
+	a.as("bob").send("DELETE /api/v1/items/1").want(403, "Only the creator of an item or an admin can change it")
+}
+
+func TestItemLocationIsTheClientsAddress(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, "-hosts=shelf.example")
+	a.as("ann").with("Host", "shelf.example").send("POST /api/v1/items", ball).
+		wantHeader("Location", "http://shelf.example/api/v1/items/1")
+}
+
+func TestItemsSharedWrites(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, "-shared-writes")
+	a.as("ann").send("POST /api/v1/items", ball).want(201, "Created a new item")
+	a.as("bob").send("PATCH /api/v1/items/1/itemname", form("itemname", "bat")).want(200, "successfully updated item itemname")
+	a.as("bob").send("DELETE /api/v1/items/1").want(200, "")
+}
+
+func TestItemIDsAreNeverReused(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, onDisk(t))
+	ann := a.as("ann")
+	add := func(id int) {
+		t.Helper()
+		got := row[struct{ ID int }](ann.send("POST /api/v1/items", ball).want(201, "Created a new item"))
+		if got.ID != id {
+			t.Errorf("POST /api/v1/items = item %d; want %d", got.ID, id)
+		}
+	}
+	add(1)
+	add(2)
+	ann.send("DELETE /api/v1/items/2").want(200, "")
+	add(3)
+	ann.send("DELETE /api/v1/items/3").want(200, "")
+	ann.api = a.restart()
+	add(4)
+}
+
+// TestItemOfAVanishedUser deletes an account while its request is being read,
+// between the judgement of its token and the write.
+func TestItemOfAVanishedUser(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		request, body string
+		client        func(*api) *client
+		username      string
+		wantStatus    int
+		wantSays      string
+	}{
+		{"POST /api/v1/items", `{"itemname":"a","category":"b","description":"c"}`, func(a *api) *client { return a.as("ann") }, "ann@example.com", 401, "User not found"},
+		{"POST /bookapi/books", `{"title":"a","author":"b"}`, func(a *api) *client { return a.reader("rae") }, "rae", 404, "User not found!"},
+	} {
+		t.Run(tt.request, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			client := tt.client(a)
+			method, path, _ := strings.Cut(tt.request, " ")
+			r := httptest.NewRequest(method, path, &bodyAfter{Reader: strings.NewReader(tt.body), first: func() { a.remove(tt.username) }})
+			r.Host = "localhost"
+			r.Header.Set("Content-Type", jsonType)
+			client.do(r).want(tt.wantStatus, tt.wantSays)
+		})
+	}
+}
+
+// A bodyAfter does something when it is first read.
+type bodyAfter struct {
+	*strings.Reader
+	first func()
+}
+
+func (b *bodyAfter) Read(p []byte) (int, error) {
+	if b.first != nil {
+		b.first()
+		b.first = nil
+	}
+	return b.Reader.Read(p)
+}
