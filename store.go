@@ -174,13 +174,16 @@ func openStore(d disk, path string, log *slog.Logger, now func() time.Time) (*st
 
 // explainOpen says what is wrong with a data file and what to do about it.
 func explainOpen(path string, err error) error {
-	var d *damage
+	var (
+		d    *damage
+		file *os.PathError
+	)
 	switch {
 	case errors.As(err, &d):
 		return fmt.Errorf("%s is damaged: %v (nothing was changed; mend or restore the file, or start with another -data)", path, d)
 	case errors.Is(err, errLocked):
 		return fmt.Errorf("%s is in use by another shelf", path)
-	case errors.Is(err, os.ErrPermission), errors.Is(err, os.ErrNotExist):
+	case errors.As(err, &file) && file.Op == "open":
 		return fmt.Errorf("can't open the data file: %w", err)
 	}
 	return fmt.Errorf("%s: %w", path, err)
