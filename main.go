@@ -137,6 +137,9 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		return fmt.Errorf("%s is in use by another program; choose another port with -addr, or 0 for a free one", c.addr)
 	}
 	if err != nil {
+		if op, ok := errors.AsType[*net.OpError](err); ok {
+			err = op.Err // the rest of it is the address again
+		}
 		return fmt.Errorf("can't listen on %s: %w", c.addr, err)
 	}
 	// Whoever sends or reads slower than this is not served (CWE-400).
@@ -223,7 +226,7 @@ func reachable(addr net.Addr) string {
 // works as pasted, at the first start and at later ones.
 func greet(w io.Writer, c config, st *store, url, keyFile string) {
 	users, items, books := st.counts()
-	data := fmt.Sprintf("%s (%d users, %d items, %d books)", c.data, users, items, books)
+	data := fmt.Sprintf("%s (%s, %s, %s)", c.data, count(users, "user"), count(items, "item"), count(books, "book"))
 	if c.data == inMemory {
 		data = "memory: it ends with this process"
 	}
@@ -239,11 +242,19 @@ func greet(w io.Writer, c config, st *store, url, keyFile string) {
 		fmt.Fprintf(w, "  config %s\n", c.envFile)
 	}
 	fmt.Fprintf(w, `
-Try it, in another terminal (the second line is for later visits too):
+Try it, in another terminal (next time, begin with the second line):
   curl %[1]s/api/v1/auth/signup -d email=ann@example.com -d password=b00k-worm
   TOKEN=$(curl -s %[1]s/api/v1/auth/signin -d email=ann@example.com -d password=b00k-worm | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
   curl %[1]s/api/v1/items -H "Authorization: Bearer $TOKEN" -d itemname=ball -d category=soccer -d 'description=something to kick'
   curl %[1]s/api/v1/items -H "Authorization: Bearer $TOKEN"
 
 `, url)
+}
+
+// count is a number of things in words: 1 item, 2 items.
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprint(n, " ", thing)
 }
