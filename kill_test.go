@@ -20,7 +20,8 @@ var killRounds = flag.Int("rounds", 5, "how often TestKill kills a server under 
 //
 //	go test -run TestKill -rounds 1000 -timeout 0 -v .
 //
-// Every other kill aims at a compaction.
+// Every fourth kill aims at the middle of a compaction, and every fourth at its
+// end.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	var sum killCount
@@ -67,17 +68,25 @@ func killOne(t *testing.T, rounds int) (sum killCount) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(20+rand.IntN(180))*time.Millisecond)
-		if round%2 == 0 {
-			cancel()
-			ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		// What this round waits for: some time, the beginning of a compaction,
+		// or its end.
+		var (
+			wait = time.Second
+			met  = func() bool { return exists(path + ".new") }
+			late = time.Duration(rand.IntN(8000)) * time.Microsecond
+		)
+		switch round % 4 {
+		case 1, 3:
+			wait, met = time.Duration(20+rand.IntN(180))*time.Millisecond, func() bool { return false }
+		case 2:
+			met, late = func() bool { is, err := os.Stat(path); return err == nil && !os.SameFile(was, is) }, late/10
 		}
 		var running sync.WaitGroup
 		running.Go(func() { l.load(t.Context(), p, token, fmt.Sprint("r", round), 8, 6, true) })
 		running.Go(func() { s.load(p, round) })
-		untilDone(ctx, func() bool { return round%2 == 0 && exists(path+".new") })
-		if round%2 == 0 && ctx.Err() == nil {
-			spin(time.Duration(rand.IntN(6000)) * time.Microsecond)
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
+		if untilDone(ctx, met) {
+			spin(late)
 		}
 		cancel()
 		p.kill()
