@@ -250,3 +250,9 @@ func (l *ledger) check(where string, before map[string]ledgerRow, items []itemRo
 	}
 	return lost
 }
+
+func (l *ledger) refusals() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.refused
+}
