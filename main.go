@@ -24,6 +24,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -143,6 +144,7 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		}
 		return fmt.Errorf("can't listen on %s: %w", c.addr, err)
 	}
+	var unused sync.Map // connections on which no request was read yet
 	// Whoever sends or reads slower than this is not served (CWE-400).
 	httpServer := &http.Server{
 		Handler:           newServer(c, st, keys, log, time.Now, listener.Addr()),
@@ -152,7 +154,19 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				unused.Store(c, nil)
+			} else {
+				unused.Delete(c)
+			}
+		},
 	}
+	// Browsers connect ahead of need, and Shutdown would wait five seconds for
+	// what they might ask.
+	httpServer.RegisterOnShutdown(func() {
+		unused.Range(func(c, _ any) bool { c.(net.Conn).Close(); return true })
+	})
 	url := "http://" + reachable(listener.Addr())
 	if c.log != "off" {
 		greet(stderr, c, st, url, keyFile)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A slowRequest is one that the server works on until the test goes on with it.
@@ -91,6 +92,25 @@ func TestStop(t *testing.T) {
 			rejectText(t, p.stderr.String(), "level=", "shelf: ", "goroutine")
 			startShelf(t, dir).send("GET /api/v1/items/1", token, "").want(http.StatusOK, `"itemname":"ball"`)
 		})
+	}
+}
+
+// Browsers open connections ahead of need. One on which nothing was ever asked
+// doesn't hold a stop up.
+func TestStopUnusedConnection(t *testing.T) {
+	t.Parallel()
+	p := startShelf(t, t.TempDir())
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	p.send("GET /", "", "").want(http.StatusOK) // accepted later than conn
+	start := time.Now()
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	status := p.wait()
+	if took := time.Since(start); status != 0 || took > 4*time.Second {
+		t.Errorf("exit status = %d after %v; want 0 at once", status, took)
 	}
 }
 
