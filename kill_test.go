@@ -32,6 +32,26 @@ func TestKill(t *testing.T) {
 		sum.rounds, sum.acked, sum.lost, sum.compacting, sum.compacted, sum.torn)
 }
 
+// TestKillStarting kills servers while they make their files. Whatever is there
+// then, the next start goes on from it.
+func TestKillStarting(t *testing.T) {
+	t.Parallel()
+	for range 10 {
+		dir := t.TempDir()
+		for range 3 {
+			p := launch(t, shelfCommand(t, dir, nil))
+			spin(time.Duration(rand.IntN(15_000)) * time.Microsecond)
+			p.kill()
+		}
+		p := startShelf(t, dir)
+		token := p.signUpAnn()
+		p.kill()
+		p = startShelf(t, dir)
+		p.send("POST /api/v1/items", token, ball).want(http.StatusCreated)
+		p.kill()
+	}
+}
+
 // killsOfOne is how often one data file goes through it. Then a new one begins,
 // or the books and sessions of all rounds would outgrow what changes.
 const killsOfOne = 25

@@ -208,13 +208,17 @@ func openData(c config, log *slog.Logger) (st *store, keyFile string, keys *keyr
 		}
 		return newStore(log, time.Now), "", keys, nil
 	}
+	path := strings.TrimSuffix(c.data, filepath.Ext(c.data)) + ".key"
+	if path == c.data {
+		return nil, "", nil, fmt.Errorf("-data %s: that is where the key goes; give the data file another name", c.data)
+	}
 	// The data file is locked first: the key file is its server's.
 	if st, err = openStore(osDisk{}, c.data, log, time.Now); err != nil {
 		return nil, "", nil, err
 	}
 	if keys == nil {
 		var warning string
-		keyFile = strings.TrimSuffix(c.data, filepath.Ext(c.data)) + ".key"
+		keyFile = path
 		keys, warning, err = loadKeys(keyFile, algHS256, time.Now())
 		if err != nil {
 			st.close()

@@ -57,6 +57,7 @@ func TestStartFails(t *testing.T) {
 		{"the file is another program's JSON", map[string]string{"shelf.jsonl": `{"items":[]}` + "\n"}, nil, nil, []string{"shelf.jsonl: not a data file of shelf"}},
 		{"the file is a newer shelf's", map[string]string{"shelf.jsonl": `{"format":"shelf","version":2}` + "\n"}, nil, nil, []string{"shelf.jsonl: data format 2", "newer shelf"}},
 		{"a line is missing", map[string]string{"shelf.jsonl": header + `{"seq":2,"op":"put","book":{"id":1,"title":"Dune","author":"Frank Herbert"}}` + "\n"}, nil, nil, []string{"shelf.jsonl is damaged: line 2: "}},
+		{"the data file has the name of its key file", nil, nil, []string{"-data", "shelf.key"}, []string{"-data shelf.key", "another name"}},
 		{"the key file is not ours", map[string]string{"shelf.key": "secret\n"}, nil, nil, []string{"shelf.key is not a key file of shelf"}},
 
 		{"the secret is short", nil, []string{"SECRET_KEY=2short4words"}, nil, []string{"SECRET_KEY", "RFC 7518 §3.2", "openssl rand"}},
@@ -149,6 +150,42 @@ func TestStartLocked(t *testing.T) {
 		wantFailure(t, status, stdout, stderr, "shelf.jsonl is in use by another shelf")
 	}
 	p.send("POST /api/v1/items", token, ball).want(http.StatusCreated)
+}
+
+// Of several that start at once, in a folder with nothing in it, one serves.
+func TestStartTogether(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var all []*program
+	for range 4 {
+		all = append(all, launch(t, shelfCommand(t, dir, nil)))
+	}
+	serving, ended := 0, 0
+	until(t, "each serves or ends", func() bool {
+		serving, ended = 0, 0
+		for _, p := range all {
+			select {
+			case <-p.ended:
+				ended++
+			default:
+				if p.stdout.String() != "" {
+					serving++
+				}
+			}
+		}
+		return serving+ended == len(all)
+	})
+	if serving != 1 {
+		t.Errorf("%d serve; want 1", serving)
+	}
+	for _, p := range all {
+		select {
+		case <-p.ended:
+			wantFailure(t, p.wait(), p.stdout.String(), p.stderr.String(), "shelf.jsonl is in use by another shelf")
+		default:
+			p.listening().signUpAnn()
+		}
+	}
 }
 
 // An account becomes an admin by the command, while no server runs.
