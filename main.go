@@ -45,8 +45,10 @@ func main() {
 func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdout, stderr io.Writer) error {
 	parse := func(args []string) (config, error) {
 		c, err := parseConfig(args, lookupEnv, func() ([]byte, error) { return os.ReadFile(".env") }, stdout)
-		for _, warning := range c.warnings {
-			fmt.Fprintln(stderr, "shelf: warning:", warning)
+		if c.log != "off" {
+			for _, warning := range c.warnings {
+				fmt.Fprintln(stderr, "shelf: warning:", warning)
+			}
 		}
 		return c, err
 	}

@@ -253,6 +253,16 @@ func TestStartGreeting(t *testing.T) {
 			t.Errorf("kid = %s; want that of SECRET_KEY, %s", got, want)
 		}
 	})
+	t.Run("-log off says nothing, not even of .env", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		writeTestFile(t, dir, ".env", "SHELF_DTA=typo\nSHELF_LOG=off\n")
+		p := startShelf(t, dir)
+		p.kill()
+		if got := p.stderr.String(); got != "" {
+			t.Errorf("standard error = %q; want none", got)
+		}
+	})
 	t.Run("the flags go before .env and the environment", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()

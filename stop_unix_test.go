@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -92,6 +93,34 @@ func TestStop(t *testing.T) {
 			rejectText(t, p.stderr.String(), "level=", "shelf: ", "goroutine")
 			startShelf(t, dir).send("GET /api/v1/items/1", token, "").want(http.StatusOK, `"itemname":"ball"`)
 		})
+	}
+}
+
+// A stop under load, while a compaction runs, loses nothing that was answered,
+// and leaves nothing lying about.
+func TestStopCompacting(t *testing.T) {
+	t.Parallel()
+	dir, l := t.TempDir(), newLedger()
+	p := startShelf(t, dir)
+	token := p.signUpAnn()
+	var running sync.WaitGroup
+	running.Go(func() { l.load(t.Context(), p, token, "stopped", 8, 40, true) })
+	until(t, "a compaction begins", func() bool { return exists(filepath.Join(dir, "shelf.jsonl.new")) })
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	if status := p.wait(); status != 0 {
+		t.Errorf("exit status = %d; want 0; standard error:\n%s", status, p.stderr)
+	}
+	running.Wait()
+	for _, name := range []string{"shelf.jsonl.new", "shelf.jsonl.torn"} {
+		if exists(filepath.Join(dir, name)) {
+			t.Errorf("%s was left behind", name)
+		}
+	}
+	rejectText(t, p.stderr.String(), "level=")
+	p = startShelf(t, dir)
+	l.check("after the stop", l.snapshot(), p.items(token), true)
+	for _, fault := range l.faults {
+		t.Error(fault)
 	}
 }
 
