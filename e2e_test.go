@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -129,4 +130,48 @@ func TestTutorials(t *testing.T) {
 	if text := p.stderr.String(); strings.Contains(text, access) || strings.Contains(text, "youcantguess") {
 		t.Errorf("standard error holds a secret:\n%s", text)
 	}
+}
+
+// The highest id is not given out again when its row was deleted, even if a
+// compaction has dropped all that told of it.
+func TestIDsAfterCompaction(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "shelf.jsonl")
+	p := startShelf(t, dir)
+	token := p.signUpAnn()
+	p.send("POST /api/v1/items", token, ball).want(http.StatusCreated, `"id":1,`)
+	p.send("POST /api/v1/items", token, ball).want(http.StatusCreated, `"id":2,`)
+	p.send("DELETE /api/v1/items/2", token, "").want(http.StatusOK)
+	p.send("POST /bookapi/books", token, `{"title":"Dune","author":"Frank Herbert"}`).want(http.StatusOK)
+	p.send("DELETE /bookapi/books/1", token, "").want(http.StatusOK)
+	p.compacted(t, path, token)
+	p.kill()
+	if text := readTestFile(t, dir, "shelf.jsonl"); strings.Contains(text, "Dune") {
+		t.Fatal("the data file still tells of what was deleted")
+	}
+	p = startShelf(t, dir)
+	p.send("POST /api/v1/items", token, ball).want(http.StatusCreated, `"id":3,`)
+	p.send("POST /bookapi/books", token, `{"title":"Emma","author":"Jane Austen"}`).want(http.StatusOK)
+	p.send("GET /bookapi/books/2", token, "").want(http.StatusOK, "Emma")
+}
+
+// compacted changes item 1 until the file at path was compacted.
+func (p *program) compacted(t *testing.T, path, token string) {
+	t.Helper()
+	was, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 3000 {
+		p.send("PATCH /api/v1/items/1/description", token, fmt.Sprintf(`{"description":%q}`, describe(n))).want(http.StatusOK)
+		is, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !os.SameFile(was, is) {
+			return
+		}
+	}
+	t.Fatal("no compaction in 3000 changes")
 }
