@@ -150,8 +150,15 @@ func TestStopTwice(t *testing.T) {
 	p.slowly(t, p.signUpAnn())
 	p.cmd.Process.Signal(os.Interrupt)
 	p.refusesCalls(t)
-	p.cmd.Process.Signal(os.Interrupt)
-	p.wait()
+	until(t, "the server ends", func() bool {
+		p.cmd.Process.Signal(os.Interrupt)
+		select {
+		case <-p.ended:
+			return true
+		default:
+			return false
+		}
+	})
 	if status := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGINT {
 		t.Errorf("the second signal: %v; want an end by it", p.cmd.ProcessState)
 	}
