@@ -27,8 +27,7 @@ import (
 const patience = 30 * time.Second
 
 // binary is shelf as people get it, built when the first test asks for it, into
-// a folder that TestMain removes. Under -race it is built with it too; then a
-// data race ends it with a status that no test expects.
+// a folder that TestMain removes. Under -race it is built with it too.
 var (
 	binary = sync.OnceValues(func() (string, error) {
 		name := filepath.Join(binaryDir, "shelf")
@@ -158,6 +157,11 @@ func (p *program) wait() int {
 		p.t.Fatalf("shelf does not end; standard error:\n%s", p.stderr)
 	}
 	p.client.CloseIdleConnections()
+	for _, never := range []string{"DATA RACE", "panic", "goroutine "} {
+		if strings.Contains(p.stderr.String(), never) {
+			p.t.Errorf("standard error holds %q:\n%s", never, p.stderr)
+		}
+	}
 	return p.cmd.ProcessState.ExitCode()
 }
 
