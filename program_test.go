@@ -34,7 +34,7 @@ var (
 		if runtime.GOOS == "windows" {
 			name += ".exe"
 		}
-		args := []string{"build", "-o", name}
+		args := []string{"build", "-buildvcs=false", "-o", name}
 		if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 			args = append(args, "-race")
 		}
