@@ -25,6 +25,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -32,6 +33,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // whoever asks a second time doesn't want to wait
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return
@@ -57,8 +59,10 @@ func (e *statusError) Unwrap() error { return e.error }
 func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdout, stderr io.Writer) error {
 	parse := func(args []string) (config, error) {
 		c, err := parseConfig(args, lookupEnv, func() ([]byte, error) { return os.ReadFile(".env") }, stdout)
-		for _, warning := range c.warnings {
-			fmt.Fprintln(stderr, "shelf: warning:", warning)
+		if c.log != "off" {
+			for _, warning := range c.warnings {
+				fmt.Fprintln(stderr, "shelf: warning:", warning)
+			}
 		}
 		return c, err
 	}
@@ -246,8 +250,12 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		return fmt.Errorf("%s is in use by another program; choose another port with -addr, or 0 for a free one", c.addr)
 	}
 	if err != nil {
+		if op, ok := errors.AsType[*net.OpError](err); ok {
+			err = op.Err // the rest of it is the address again
+		}
 		return fmt.Errorf("can't listen on %s: %w", c.addr, err)
 	}
+	var unused sync.Map // connections on which no request was read yet
 	// Whoever sends or reads slower than this is not served (CWE-400).
 	httpServer := &http.Server{
 		Handler:           newServer(c, st, keys, log, time.Now, listener.Addr()),
@@ -259,7 +267,19 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		// OPTIONS * goes by the rules about hosts like everything else.
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				unused.Store(c, nil)
+			} else {
+				unused.Delete(c)
+			}
+		},
 	}
+	// Browsers connect ahead of need, and Shutdown would wait five seconds for
+	// what they might ask.
+	httpServer.RegisterOnShutdown(func() {
+		unused.Range(func(c, _ any) bool { c.(net.Conn).Close(); return true })
+	})
 	url := "http://" + reachable(listener.Addr())
 	if c.log != "off" {
 		greet(stderr, c, st, url, keyFile)
@@ -317,13 +337,17 @@ func openData(c config, log *slog.Logger) (st *store, keyFile string, keys *keyr
 		}
 		return newStore(log, time.Now), "", keys, nil
 	}
+	path := strings.TrimSuffix(c.data, filepath.Ext(c.data)) + ".key"
+	if path == c.data {
+		return nil, "", nil, fmt.Errorf("-data %s: that is where the key goes; give the data file another name", c.data)
+	}
 	// The data file is locked first: the key file is its server's.
 	if st, err = openStore(osDisk{}, c.data, log, time.Now); err != nil {
 		return nil, "", nil, err
 	}
 	if keys == nil {
 		var warning string
-		keyFile = strings.TrimSuffix(c.data, filepath.Ext(c.data)) + ".key"
+		keyFile = path
 		keys, warning, err = loadKeys(keyFile, algHS256, time.Now())
 		if err != nil {
 			st.close()
@@ -366,7 +390,7 @@ func greet(w io.Writer, c config, st *store, url, keyFile string) {
 		fmt.Fprintf(w, "  config %s\n", c.envFile)
 	}
 	fmt.Fprintf(w, `
-Try it, in another terminal (the second line is for later visits too):
+Try it, in another terminal (next time, begin with the second line):
   curl %[1]s/api/v1/auth/signup -d email=ann@example.com -d password=b00k-worm
   TOKEN=$(curl -s %[1]s/api/v1/auth/signin -d email=ann@example.com -d password=b00k-worm | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
   curl %[1]s/api/v1/items -H "Authorization: Bearer $TOKEN" -d itemname=ball -d category=soccer -d 'description=something to kick'

@@ -1,0 +1,411 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+const goodSecret = "this secret has more than 32 bytes, and nobody guesses it"
+
+// busyPort is an address that is taken while the test runs.
+func busyPort(t *testing.T) (addr, port string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	_, port, _ = net.SplitHostPort(l.Addr().String())
+	return l.Addr().String(), port
+}
+
+// A start that fails says why in one line, with status 1, and leaves every file
+// as it was.
+func TestStartFails(t *testing.T) {
+	t.Parallel()
+	busy, port := busyPort(t)
+	other, _ := busyPort(t)
+	const header = `{"format":"shelf","version":1,"after":0,"snapshot":0}` + "\n"
+	tests := []struct {
+		name  string
+		files map[string]string
+		env   []string
+		args  []string
+		want  []string // parts of the line
+	}{
+		{"the port is in use", nil, nil, []string{"-addr", busy}, []string{busy + " is in use by another program", "-addr"}},
+		{"PORT is that of the default address", nil, []string{"SHELF_ADDR=", "PORT=" + port}, nil, []string{busy + " is in use"}},
+		{"PORT goes before .env", map[string]string{".env": "SHELF_ADDR=" + other}, []string{"SHELF_ADDR=", "PORT=" + port}, nil, []string{busy + " is in use"}},
+		{"SHELF_ADDR goes before PORT", nil, []string{"SHELF_ADDR=" + other, "PORT=" + port}, nil, []string{other + " is in use"}},
+		{"a flag goes before SHELF_ADDR", nil, []string{"SHELF_ADDR=" + other}, []string{"-addr", busy}, []string{busy + " is in use"}},
+		{"SHELF_ADDR goes before .env", map[string]string{".env": "SHELF_ADDR=" + other}, []string{"SHELF_ADDR=" + busy}, nil, []string{busy + " is in use"}},
+		{".env goes before the default", map[string]string{".env": "SHELF_ADDR=" + busy}, []string{"SHELF_ADDR="}, nil, []string{busy + " is in use"}},
+		{"an address that is not of this machine", nil, nil, []string{"-addr", "192.0.2.1:0"}, []string{"can't listen on 192.0.2.1:0: "}},
+
+		{"the folder is not there", nil, nil, []string{"-data", "nowhere/shelf.jsonl"}, []string{"can't open the data file ", "nowhere"}},
+		{"the folder can't be written, for it is a file", map[string]string{"file": ""}, nil, []string{"-data", "file/shelf.jsonl"}, []string{"can't open the data file ", "file"}},
+		{"the data file is a folder", nil, nil, []string{"-data", "."}, []string{"can't open the data file ", "directory"}},
+		{"the file is not ours", map[string]string{"shelf.jsonl": "Dear diary,\n"}, nil, nil, []string{"shelf.jsonl: not a data file of shelf"}},
+		{"the file is another program's JSON", map[string]string{"shelf.jsonl": `{"items":[]}` + "\n"}, nil, nil, []string{"shelf.jsonl: not a data file of shelf"}},
+		{"the file is a newer shelf's", map[string]string{"shelf.jsonl": `{"format":"shelf","version":2}` + "\n"}, nil, nil, []string{"shelf.jsonl: data format 2", "newer shelf"}},
+		{"a line is missing", map[string]string{"shelf.jsonl": header + `{"seq":2,"op":"put","book":{"id":1,"title":"Dune","author":"Frank Herbert"}}` + "\n"}, nil, nil, []string{"shelf.jsonl is damaged: line 2: "}},
+		{"the data file has the name of its key file", nil, nil, []string{"-data", "shelf.key"}, []string{"-data shelf.key", "another name"}},
+		{"the key file is not ours", map[string]string{"shelf.key": "secret\n"}, nil, nil, []string{"shelf.key is not a key file of shelf"}},
+
+		{"the secret is short", nil, []string{"SECRET_KEY=2short4words"}, nil, []string{"SECRET_KEY", "RFC 7518 §3.2", "openssl rand"}},
+		{"the secret in .env is short", map[string]string{".env": "SECRET_KEY=2short4words"}, nil, nil, []string{"SECRET_KEY", "RFC 7518 §3.2", "openssl rand"}},
+		{"a fallback is short", nil, []string{"SECRET_KEY=" + goodSecret, "SECRET_KEY_FALLBACKS=2short4words"}, nil, []string{"SECRET_KEY_FALLBACKS", "RFC 7518 §3.2"}},
+		{"a fallback without a key", nil, []string{"SECRET_KEY_FALLBACKS=" + goodSecret}, nil, []string{"SECRET_KEY is not"}},
+		{"a broken .env", map[string]string{".env": "SECRET_KEY\n"}, nil, nil, []string{".env line 1"}},
+
+		{"no such flag", nil, nil, []string{"-port", "80"}, []string{"-port", "shelf -h"}},
+		{"a flag without its value", nil, nil, []string{"-addr"}, []string{"-addr", "shelf -h"}},
+		{"a bad value", nil, nil, []string{"-bcrypt-cost", "40"}, []string{`-bcrypt-cost: "40"`, "4 to 15"}},
+		{"a bad value in the environment", nil, []string{"SHELF_ACCESS_TTL=soon"}, nil, []string{`SHELF_ACCESS_TTL: "soon"`}},
+		{"no such command", nil, nil, []string{"serve"}, []string{`unknown command "serve"`, "shelf -h"}},
+		{"something after the flags", nil, nil, []string{"-log", "off", "serve"}, []string{`"serve"`, "shelf -h"}},
+		{"user, and no more", nil, nil, []string{"user"}, []string{"shelf user admin NAME"}},
+		{"an admin without a data file", nil, nil, []string{"user", "admin", "ann"}, []string{"no data file", "shelf.jsonl"}},
+		{"an admin of nothing", nil, nil, []string{"user", "admin", "ann", "-data", "memory"}, []string{"-data memory"}},
+		{"an admin whom nobody knows", map[string]string{"shelf.jsonl": header}, nil, []string{"user", "admin", "ann"}, []string{`no account`, `"ann"`}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for name, text := range tt.files {
+				writeTestFile(t, dir, name, text)
+			}
+			status, stdout, stderr := runShelf(t, dir, tt.env, tt.args...)
+			wantFailure(t, status, stdout, stderr, tt.want...)
+			for name, text := range tt.files {
+				if got := readTestFile(t, dir, name); got != text {
+					t.Errorf("%s holds %q now; want it untouched", name, got)
+				}
+			}
+		})
+	}
+}
+
+// wantFailure checks that a command ended as failures do.
+func wantFailure(t *testing.T, status int, stdout, stderr string, parts ...string) {
+	t.Helper()
+	if status != 1 {
+		t.Errorf("exit status = %d; want 1", status)
+	}
+	if stdout != "" {
+		t.Errorf("standard output = %q; want none", stdout)
+	}
+	line, rest, _ := strings.Cut(stderr, "\n")
+	if !strings.HasPrefix(line, "shelf: ") || rest != "" {
+		t.Errorf("standard error = %q; want one line from shelf", stderr)
+	}
+	for _, part := range parts {
+		if !strings.Contains(line, part) {
+			t.Errorf("standard error = %q; want it to hold %q", stderr, part)
+		}
+	}
+	for _, never := range []string{"goroutine", "panic", "2short4words", goodSecret} {
+		if strings.Contains(stderr, never) {
+			t.Errorf("standard error = %q; it must not hold %q", stderr, never)
+		}
+	}
+}
+
+// A file that was damaged, in the middle of what was acknowledged, is refused
+// with its line's number.
+func TestStartDamaged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := startShelf(t, dir)
+	token := p.signUpAnn() // lines 2 to 4: the account and its two tokens
+	p.send("POST /api/v1/items", token, ballForm).want(http.StatusCreated)
+	p.send("POST /api/v1/items", token, ballForm).want(http.StatusCreated)
+	p.kill()
+	damaged := strings.Replace(readTestFile(t, dir, "shelf.jsonl"), `"itemname":"ball"`, `"itemname":"bell"`, 1)
+	writeTestFile(t, dir, "shelf.jsonl", damaged)
+	status, stdout, stderr := runShelf(t, dir, nil)
+	wantFailure(t, status, stdout, stderr, "shelf.jsonl is damaged: line 5: ", "nothing was changed")
+	if got := readTestFile(t, dir, "shelf.jsonl"); got != damaged {
+		t.Errorf("shelf.jsonl was changed")
+	}
+}
+
+// One data file has one server, and a command that writes counts as one.
+func TestStartLocked(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := startShelf(t, dir)
+	token := p.signUpAnn()
+	for _, args := range [][]string{{}, {"user", "admin", "ann@example.com"}} {
+		status, stdout, stderr := runShelf(t, dir, nil, args...)
+		wantFailure(t, status, stdout, stderr, "shelf.jsonl is in use by another shelf")
+	}
+	p.send("POST /api/v1/items", token, ballForm).want(http.StatusCreated)
+}
+
+// Of several that start at once, in a folder with nothing in it, one serves.
+func TestStartTogether(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var all []*program
+	for range 4 {
+		all = append(all, launch(t, shelfCommand(t, dir, nil)))
+	}
+	serving, ended := 0, 0
+	until(t, "each serves or ends", func() bool {
+		serving, ended = 0, 0
+		for _, p := range all {
+			select {
+			case <-p.ended:
+				ended++
+			default:
+				if p.stdout.String() != "" {
+					serving++
+				}
+			}
+		}
+		return serving+ended == len(all)
+	})
+	if serving != 1 {
+		t.Errorf("%d serve; want 1", serving)
+	}
+	for _, p := range all {
+		select {
+		case <-p.ended:
+			wantFailure(t, p.wait(), p.stdout.String(), p.stderr.String(), "shelf.jsonl is in use by another shelf")
+		default:
+			p.listening().signUpAnn()
+		}
+	}
+}
+
+// An account becomes an admin by the command, while no server runs.
+func TestUserAdmin(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := startShelf(t, dir)
+	token := p.signUpAnn()
+	p.send("POST /signup", "", `{"username":"bob","password":"builder"}`).want(http.StatusCreated)
+	p.send("DELETE /api/v1/auth/tokens", token, "").want(http.StatusForbidden, "Only admins")
+	p.kill()
+
+	status, stdout, stderr := runShelf(t, dir, nil, "user", "admin", "eve")
+	wantFailure(t, status, stdout, stderr, `no account has the e-mail or username "eve"`)
+	for name, want := range map[string]string{"Ann@Example.com": "ann@example.com (user 1) is an admin\n", "bob": "bob (user 2) is an admin\n"} {
+		status, stdout, stderr := runShelf(t, dir, nil, "user", "admin", name)
+		if status != 0 || stdout != want || stderr != "" {
+			t.Errorf("shelf user admin %s = %d, %q, %q; want 0, %q, none", name, status, stdout, stderr, want)
+		}
+	}
+
+	p = startShelf(t, dir)
+	p.send("DELETE /api/v1/auth/tokens", token, "").want(http.StatusOK, `"pruned":`)
+	p.send("POST /api/v1/auth/signin", "", annSecret).want(http.StatusOK, `"admin":true`)
+}
+
+// The greeting names everything that a person has to know.
+func TestStartGreeting(t *testing.T) {
+	t.Parallel()
+	t.Run("the first start makes a file and a key", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		p := startShelf(t, dir)
+		wantText(t, p.greeting(), "shelf listens on "+p.url+"\n", "data   shelf.jsonl (0 users, 0 items, 0 books)\n", "key    shelf.key\n", "curl "+p.url)
+		rejectText(t, p.stderr.String(), ".env", "warning")
+		if !exists(filepath.Join(dir, "shelf.key")) {
+			t.Error("there is no shelf.key")
+		}
+	})
+	t.Run("a later start counts what is there", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		p := startShelf(t, dir)
+		p.send("POST /api/v1/items", p.signUpAnn(), ballForm).want(http.StatusCreated)
+		p.kill()
+		wantText(t, startShelf(t, dir).greeting(), "data   shelf.jsonl (1 user, 1 item, 0 books)\n")
+	})
+	t.Run(".env is named when it was used", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		writeTestFile(t, dir, ".env", "FLASK_ENV=development\nSECRET_KEY='"+goodSecret+"'\nSHELF_DATA=books.jsonl\nSHELF_DTA=typo\n")
+		p := startShelf(t, dir)
+		wantText(t, p.greeting(), "config .env\n", "key    SECRET_KEY\n", "data   books.jsonl", "warning: .env line 4: SHELF_DTA is not a setting of shelf\n")
+		rejectText(t, p.stderr.String(), goodSecret)
+		if exists(filepath.Join(dir, "books.key")) || exists(filepath.Join(dir, "shelf.jsonl")) {
+			t.Error("the settings of .env did not count")
+		}
+		// The secret is the key: anything else that knows it can check a token.
+		ring, err := secretKeys(goodSecret, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := p.signUpAnn()
+		if got, want := keyID(t, token), ring.keys[0].id; got != want {
+			t.Errorf("kid = %s; want that of SECRET_KEY, %s", got, want)
+		}
+	})
+	t.Run("-log off says nothing, not even of .env", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		writeTestFile(t, dir, ".env", "SHELF_DTA=typo\nSHELF_LOG=off\n")
+		p := startShelf(t, dir)
+		p.kill()
+		if got := p.stderr.String(); got != "" {
+			t.Errorf("standard error = %q; want none", got)
+		}
+	})
+	t.Run("the flags go before .env and the environment", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		writeTestFile(t, dir, ".env", "SHELF_DATA=file.jsonl\n")
+		cmd := shelfCommand(t, dir, []string{"SHELF_DATA=environment.jsonl"}, "-data", "flag.jsonl")
+		p := launch(t, cmd).listening()
+		wantText(t, p.greeting(), "data   flag.jsonl", "key    flag.key\n")
+		rejectText(t, p.stderr.String(), ".env")
+	})
+	t.Run("memory leaves nothing on disk", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		p := startShelf(t, dir, "-data", "memory")
+		wantText(t, p.greeting(), "data   memory", "key    memory\n")
+		p.send("POST /api/v1/items", p.signUpAnn(), ballForm).want(http.StatusCreated)
+		p.kill()
+		entries, err := os.ReadDir(dir)
+		if err != nil || len(entries) > 0 {
+			t.Errorf("the folder holds %v, %v; want nothing", entries, err)
+		}
+	})
+}
+
+// greeting is all of what a start says. Standard error comes by a pipe of its
+// own, so it may still be on its way when the address is known.
+func (p *program) greeting() string {
+	p.t.Helper()
+	return p.await(p.stderr, "$TOKEN\"\n\n")
+}
+
+func wantText(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("want %q in:\n%s", part, text)
+		}
+	}
+}
+
+func rejectText(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if strings.Contains(text, part) {
+			t.Errorf("want no %q in:\n%s", part, text)
+		}
+	}
+}
+
+// The log has requests where it was asked to; it has problems unless it was
+// turned off, and standard error is not a terminal here.
+func TestStartLog(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name         string
+		args         []string
+		want, reject []string
+	}{
+		{"problems only, where nobody watches", nil, []string{"level=ERROR", "shelf listens on"}, []string{"level=INFO"}},
+		{"problems", []string{"-log", "problems"}, []string{"level=ERROR"}, []string{"level=INFO"}},
+		{"requests", []string{"-log", "requests"}, []string{"level=INFO", `route="GET /api/v1/items/{id}"`, "status=200", "level=ERROR"}, nil},
+		{"requests as JSON", []string{"-log=requests", "-log-format=json"}, []string{`"level":"INFO"`, `"route":"GET /api/v1/items/{id}"`, `"status":200`, `"level":"ERROR"`}, nil},
+		{"off", []string{"-log", "off"}, nil, []string{"shelf", "level", "curl"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			p := startShelf(t, dir, tt.args...)
+			token := p.signUpAnn()
+			p.send("POST /api/v1/items", token, ballForm).want(http.StatusCreated)
+			p.send("GET /api/v1/items/1?secret=inTheQuery", token, "").want(http.StatusOK)
+			// A problem: somebody writes into the file while the server runs.
+			writeTestFile(t, dir, "shelf.jsonl", readTestFile(t, dir, "shelf.jsonl")+"\n")
+			p.send("POST /api/v1/items", token, ballForm).want(http.StatusServiceUnavailable, `"error":"`)
+			p.send("GET /api/v1/items/1", token, "").want(http.StatusOK)
+			p.kill()
+			wantText(t, p.stderr.String(), tt.want...)
+			rejectText(t, p.stderr.String(), append(tt.reject, token, "youcantguess", "inTheQuery", "goroutine")...)
+		})
+	}
+}
+
+// shelf -h, in each of its spellings, is for standard output, and no failure.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, arg := range []string{"-h", "--help", "help"} {
+		status, stdout, stderr := runShelf(t, t.TempDir(), nil, arg)
+		if status != 0 || stderr != "" {
+			t.Errorf("shelf %s = %d, %q; want 0 and nothing on standard error", arg, status, stderr)
+		}
+		wantText(t, stdout, "shelf user admin NAME", "-addr HOST:PORT", "SHELF_ADDR, default 127.0.0.1:8080", "SECRET_KEY_FALLBACKS", "PORT")
+		for line := range strings.Lines(stdout) {
+			if len(line) > 81 {
+				t.Errorf("shelf %s: a line of %d bytes wraps in a terminal: %s", arg, len(line)-1, line)
+			}
+		}
+	}
+}
+
+// The transcript of the greeting works as pasted: at the first start, and at
+// the second, when the account is there already.
+func TestGreetingTranscript(t *testing.T) {
+	t.Parallel()
+	bash, err := exec.LookPath("bash")
+	_, curlErr := exec.LookPath("curl")
+	if err != nil || curlErr != nil {
+		t.Logf("not run: it takes bash and curl: %v, %v", err, curlErr)
+		return
+	}
+	dir := t.TempDir()
+	for start := 1; start <= 2; start++ {
+		p := startShelf(t, dir)
+		_, transcript, ok := strings.Cut(p.greeting(), "Try it")
+		_, transcript, _ = strings.Cut(transcript, "\n")
+		if !ok || !strings.Contains(transcript, "curl ") {
+			t.Fatalf("there is no transcript in:\n%s", p.stderr)
+		}
+		cmd := exec.Command(bash, "-e", "-o", "pipefail")
+		cmd.Stdin = strings.NewReader(transcript)
+		cmd.Dir = t.TempDir()
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // no proxy of the tester's
+		endWithTest(cmd)
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("bash: %v\n%s", err, out)
+		}
+		wantText(t, string(out), `"message":"Created a new item"`, fmt.Sprintf(`"id":%d`, start), `"itemname":"ball"`)
+		last := strings.TrimSpace(string(out))
+		last = last[strings.LastIndex(last, "\n")+1:]
+		if got := strings.Count(last, `"itemname":"ball"`); got != start || !strings.HasPrefix(last, `{"status":200,"data":[`) {
+			t.Errorf("the last answer of start %d is %s; want a list of %d", start, last, start)
+		}
+		p.kill()
+	}
+}
+
+// keyID is the kid that a token names.
+func keyID(t *testing.T, token string) string {
+	t.Helper()
+	parsed, _, err := jwt.NewParser().ParseUnverified(token, jwt.MapClaims{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, _ := parsed.Header["kid"].(string)
+	return id
+}
