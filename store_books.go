@@ -27,7 +27,9 @@ func (s *store) putBookLocked(b *book) {
 		// Its creator was deleted between the decision and now.
 		orphan := *b
 		orphan.CreatedBy = 0
-		delete(s.books.waiting, b.ID)
+		if s.books.waiting[b.ID] == b { // a later change to it may wait already
+			delete(s.books.waiting, b.ID)
+		}
 		b = &orphan
 	}
 	if old, ok := s.books.rows.get(b.ID); ok {

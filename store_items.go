@@ -61,7 +61,9 @@ func (s *store) putItemLocked(it *item) {
 		orphan := *it
 		orphan.CreatedBy = 0
 		orphan.render()
-		delete(s.items.waiting, it.ID)
+		if s.items.waiting[it.ID] == it { // a later change to it may wait already
+			delete(s.items.waiting, it.ID)
+		}
 		it = &orphan
 	}
 	s.items.put(it.ID, it)
