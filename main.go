@@ -87,7 +87,12 @@ func makeAdmin(c config, name string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	u, err := s.setAdmin(name)
+	u, admin := s.userByName(name), true
+	if u == nil {
+		err = errNoUser
+	} else {
+		u, err = s.setAccess(operator, u.ID, &admin, nil)
+	}
 	switch err := errors.Join(err, s.close()); {
 	case errors.Is(err, errNoUser):
 		return fmt.Errorf("no account has the e-mail or username %q", name)
