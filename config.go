@@ -243,7 +243,15 @@ const usageHead = `shelf is a small JSON API behind JWT sign-in, items and books
 
 Usage:
   shelf [flags]            start the server; Ctrl-C stops it
-  shelf user admin NAME    make an account an admin, with the server stopped
+
+With the server stopped; NAME is an account's e-mail or username:
+  shelf user list          show the accounts
+  shelf user add NAME      add one: a catalog account if NAME is an e-mail,
+                           else a book account
+  shelf user passwd NAME   give it a new password; its sign-ins end
+  shelf user admin NAME    make it an admin; with -off, no longer
+  shelf user delete NAME   delete it; what it made stays
+A password is asked for, or is the first line of standard input.
 
 Flags. The variable named with each does the same, in the environment or in a
 file called .env in the working folder. A flag goes before the environment, and
