@@ -134,7 +134,8 @@ func (a *api) as(name string) *client {
 func (a *api) asAdmin(name string) *client {
 	a.t.Helper()
 	c := a.as(name)
-	if _, err := a.store.setAdmin(name + "@example.com"); err != nil {
+	admin := true
+	if _, err := a.store.setAccess(operator, a.store.userByName(name+"@example.com").ID, &admin, nil); err != nil {
 		a.t.Fatal(err)
 	}
 	return c

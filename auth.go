@@ -88,7 +88,7 @@ func (s *server) callerOf(text, typ string) (*caller, error) {
 func requireAdmin(next callerHandler) callerHandler {
 	return func(w http.ResponseWriter, r *http.Request, c *caller) error {
 		if !c.user.Admin {
-			return fail(http.StatusForbidden, "Only admins can access this endpoint")
+			return errNotAdmin
 		}
 		return next(w, r, c)
 	}
@@ -113,7 +113,7 @@ func viewUser(u *user) userView {
 type success struct {
 	Status  int    `json:"status"`
 	Message string `json:"message,omitempty"`
-	Data    []any  `json:"data,omitempty"`
+	Data    []any  `json:"data,omitzero"` // an empty list stays one
 }
 
 // A signedIn is what sign-up and sign-in give.

@@ -194,9 +194,9 @@ func TestBookSignUp(t *testing.T) {
 
 // The tutorial's challenges, to the letter.
 const (
-	loginRequired = `Basic-realm= "Login required!"`
-	noUserFound   = `Basic-realm= "No user found!"`
-	wrongPassword = `Basic-realm= "Wrong Password!"`
+	loginRequired     = `Basic-realm= "Login required!"`
+	noUserFound       = `Basic-realm= "No user found!"`
+	wrongBookPassword = `Basic-realm= "Wrong Password!"`
 )
 
 // loginTests are about the book accounts rae and dan, who is disabled, and the
@@ -221,11 +221,11 @@ var loginTests = []struct {
 	{"the name in another case", form("username", "Rae", "password", annPassword), 401, "Could not verify user, Please signup!", noUserFound},
 	{"a catalog account by its e-mail", form("username", "ann@example.com", "password", annPassword), 401, "Could not verify user, Please signup!", noUserFound},
 	{"a catalog account by its name", form("username", "annie", "password", annPassword), 401, "Could not verify user, Please signup!", noUserFound},
-	{"a wrong password", form("username", "rae", "password", "b00k-worn"), 403, "Could not verify password!", wrongPassword},
-	{"a blank behind the password", form("username", "rae", "password", annPassword+" "), 403, "Could not verify password!", wrongPassword},
-	{"a NUL and the password again", form("username", "rae", "password", annPassword+"\x00"+annPassword), 403, "Could not verify password!", wrongPassword},
+	{"a wrong password", form("username", "rae", "password", "b00k-worn"), 403, "Could not verify password!", wrongBookPassword},
+	{"a blank behind the password", form("username", "rae", "password", annPassword+" "), 403, "Could not verify password!", wrongBookPassword},
+	{"a NUL and the password again", form("username", "rae", "password", annPassword+"\x00"+annPassword), 403, "Could not verify password!", wrongBookPassword},
 	{"a disabled account", form("username", "dan", "password", annPassword), 401, "Could not verify!", loginRequired},
-	{"a disabled account with a wrong password", form("username", "dan", "password", "b00k-worn"), 403, "Could not verify password!", wrongPassword},
+	{"a disabled account with a wrong password", form("username", "dan", "password", "b00k-worn"), 403, "Could not verify password!", wrongBookPassword},
 	{"broken JSON", asJSON(`{`), 400, "Invalid request body: unexpected end of JSON input", ""},
 	{"a number for a password", asJSON(`{"username": "rae", "password": 5}`), 400, "Invalid request body: 'password' must be a string", ""},
 	{"the query string is no body", body{}, 401, "Could not verify!", loginRequired},

@@ -245,13 +245,21 @@ const usageHead = `shelf is a small JSON API behind JWT sign-in, items and books
 
 Usage:
   shelf [flags]            start the server; Ctrl-C stops it
-  shelf user admin NAME    make an account an admin, with the server stopped
   shelf check [FILE]       examine a data file
   shelf export [FILE] [-o OUT] [-secrets]
                            its state as one JSON document, also beside a server;
                            -secrets: with the password hashes
+
+With the server stopped; NAME is an account's e-mail or username:
+  shelf user list          show the accounts
+  shelf user add NAME      add one: a catalog account if NAME is an e-mail,
+                           else a book account
+  shelf user passwd NAME   give it a new password; its sign-ins end
+  shelf user admin NAME    make it an admin; with -off, no longer
+  shelf user delete NAME   delete it; what it made stays
   shelf import FILE.json   an export, into an empty store; or a plain file of
-                           {"items":[],"books":[]}; with the server stopped
+                           {"items":[],"books":[]}
+A password is asked for, or is the first line of standard input.
 
 Flags. The variable named with each does the same, in the environment or in a
 file called .env in the working folder. A flag goes before the environment, and

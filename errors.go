@@ -68,13 +68,20 @@ func toAPIError(err error, d dialect) *apiError {
 	if errors.As(err, &bad) {
 		return refusedToken(bad, d)
 	}
-	if errors.Is(err, errNoUser) { // deleted since the token was judged
-		return refusedToken(errTokenUserGone, d)
-	}
 	answer := func(status int, message string) *apiError {
 		return &apiError{status: status, message: message, err: err}
 	}
 	switch {
+	case errors.Is(err, errNoUser): // the caller's own account has gone since the token was judged
+		return refusedToken(errTokenUserGone, d)
+	case errors.Is(err, errDisabled):
+		return refusedToken(errTokenDisabled, d)
+	case errors.Is(err, errStaleHash):
+		return answer(http.StatusForbidden, wrongPassword)
+	case errors.Is(err, errNotAdmin):
+		return answer(http.StatusForbidden, "Only admins can access this endpoint")
+	case errors.Is(err, errLastAdmin):
+		return answer(http.StatusConflict, "This is the last enabled admin: make another account an admin first")
 	case errors.Is(err, errUserExists) && d == catalog:
 		return answer(http.StatusBadRequest, "User already exists")
 	case errors.Is(err, errUserExists):

@@ -6,9 +6,11 @@
 //
 // To read it, follow one request: main.go starts the server; server.go has the
 // route table; auth.go signs people up and in and decides who is calling;
-// token.go says what makes a token good; items.go and books.go are the two
-// resources; validate.go reads what clients send, errors.go says what they did
-// wrong; store.go keeps the state and journal.go its history on disk.
+// token.go says what makes a token good; accounts.go is what people and admins
+// do with accounts, and user.go the same without a server; items.go and books.go
+// are the two resources; validate.go reads what clients send, errors.go says
+// what they did wrong; store.go keeps the state and journal.go its history on
+// disk.
 package main
 
 import (
@@ -34,7 +36,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // whoever asks a second time doesn't want to wait
-	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return
 	}
@@ -56,7 +58,7 @@ func (e *statusError) Unwrap() error { return e.error }
 
 // run is the program. It returns when ctx is done and the last request is
 // answered, or with the reason why it can't go on.
-func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdin io.Reader, stdout, stderr io.Writer) error {
 	parse := func(args []string) (config, error) {
 		c, err := parseConfig(args, lookupEnv, func() ([]byte, error) { return os.ReadFile(".env") }, stdout)
 		if c.log != "off" {
@@ -77,14 +79,7 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 		_, err := parse([]string{"-h"})
 		return err
 	case args[0] == "user":
-		if len(args) < 3 || args[1] != "admin" || strings.HasPrefix(args[2], "-") {
-			return errors.New("usage: shelf user admin NAME [-data FILE]")
-		}
-		c, err := parse(args[3:])
-		if err != nil {
-			return err
-		}
-		return makeAdmin(c, args[2], stdout, stderr)
+		return userCommand(ctx, args[1:], parse, stdin, stdout, stderr)
 	case args[0] == "check" || args[0] == "export" || args[0] == "import":
 		return runFileCommand(args[0], args[1:], parse, stdout, stderr)
 	}
@@ -181,30 +176,6 @@ func importFile(c config, name string, stdout, stderr io.Writer) error {
 
 // inMemory is the -data that keeps nothing.
 const inMemory = "memory"
-
-// makeAdmin is the command shelf user admin: nobody can become an admin over
-// the wire without one.
-func makeAdmin(c config, name string, stdout, stderr io.Writer) error {
-	if c.data == inMemory {
-		return errors.New("a server with -data memory keeps no accounts to change")
-	}
-	if _, err := os.Stat(c.data); err != nil {
-		return fmt.Errorf("no data file: %w", err)
-	}
-	s, err := openStore(osDisk{}, c.data, newLog(c, stderr), time.Now)
-	if err != nil {
-		return err
-	}
-	u, err := s.setAdmin(name)
-	switch err := errors.Join(err, s.close()); {
-	case errors.Is(err, errNoUser):
-		return fmt.Errorf("no account has the e-mail or username %q", name)
-	case err != nil:
-		return err
-	}
-	fmt.Fprintf(stdout, "%s (user %d) is an admin\n", u.Username, u.ID)
-	return nil
-}
 
 // newLog is the log on standard error. What it must never hold: passwords,
 // tokens, keys, Authorization headers, query strings.

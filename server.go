@@ -53,6 +53,16 @@ func (s *server) routes() []route {
 		{"PUT /api/v1/auth/tokens/{id}", s.bearer(accessToken, s.revokeToken)},
 		{"DELETE /api/v1/auth/tokens", s.bearer(accessToken, requireAdmin(s.pruneTokens))},
 
+		// accounts.go
+		{"GET /api/v1/auth/me", s.bearer(accessToken, s.getMe)},
+		{"PATCH /api/v1/auth/me", s.bearer(accessToken, s.patchMe)},
+		{"DELETE /api/v1/auth/me", s.bearer(accessToken, s.deleteMe)},
+		{"POST /api/v1/auth/password", s.bearer(accessToken, s.changePassword)},
+		{"DELETE /api/v1/auth/sessions", s.bearer(accessToken, s.endSessions)},
+		{"GET /api/v1/users", s.bearer(accessToken, requireAdmin(s.listUsers))},
+		{"PATCH /api/v1/users/{id}", s.bearer(accessToken, requireAdmin(s.patchUser))},
+		{"DELETE /api/v1/users/{id}", s.bearer(accessToken, requireAdmin(s.deleteUser))},
+
 		// items.go
 		{"POST /api/v1/items", s.bearer(accessToken, s.createItem)},
 		{"GET /api/v1/items", s.bearer(accessToken, s.listItems)},

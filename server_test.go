@@ -594,7 +594,7 @@ func TestOddRequests(t *testing.T) {
 	done := make(chan error, 1)
 	noEnv := func(string) (string, bool) { return "", false }
 	go func() {
-		done <- run(ctx, []string{"-addr=127.0.0.1:0", "-data=memory", "-bcrypt-cost=4", "-log=off"}, noEnv, in, io.Discard)
+		done <- run(ctx, []string{"-addr=127.0.0.1:0", "-data=memory", "-bcrypt-cost=4", "-log=off"}, noEnv, strings.NewReader(""), in, io.Discard)
 	}()
 	defer func() {
 		stop()

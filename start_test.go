@@ -72,7 +72,7 @@ func TestStartFails(t *testing.T) {
 		{"a bad value in the environment", nil, []string{"SHELF_ACCESS_TTL=soon"}, nil, []string{`SHELF_ACCESS_TTL: "soon"`}},
 		{"no such command", nil, nil, []string{"serve"}, []string{`unknown command "serve"`, "shelf -h"}},
 		{"something after the flags", nil, nil, []string{"-log", "off", "serve"}, []string{`"serve"`, "shelf -h"}},
-		{"user, and no more", nil, nil, []string{"user"}, []string{"shelf user admin NAME"}},
+		{"user, and no more", nil, nil, []string{"user"}, []string{"shelf user list"}},
 		{"an admin without a data file", nil, nil, []string{"user", "admin", "ann"}, []string{"no data file", "shelf.jsonl"}},
 		{"an admin of nothing", nil, nil, []string{"user", "admin", "ann", "-data", "memory"}, []string{"-data memory"}},
 		{"an admin whom nobody knows", map[string]string{"shelf.jsonl": header}, nil, []string{"user", "admin", "ann"}, []string{`no account`, `"ann"`}},
@@ -353,7 +353,7 @@ func TestHelp(t *testing.T) {
 		if status != 0 || stderr != "" {
 			t.Errorf("shelf %s = %d, %q; want 0 and nothing on standard error", arg, status, stderr)
 		}
-		wantText(t, stdout, "shelf user admin NAME", "-addr HOST:PORT", "SHELF_ADDR, default 127.0.0.1:8080", "SECRET_KEY_FALLBACKS", "PORT")
+		wantText(t, stdout, "shelf user list", "-addr HOST:PORT", "SHELF_ADDR, default 127.0.0.1:8080", "SECRET_KEY_FALLBACKS", "PORT")
 		for line := range strings.Lines(stdout) {
 			if len(line) > 81 {
 				t.Errorf("shelf %s: a line of %d bytes wraps in a terminal: %s", arg, len(line)-1, line)

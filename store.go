@@ -16,6 +16,7 @@ var (
 	errUserExists = errors.New("e-mail or username taken")
 	errNoUser     = errors.New("no such user")
 	errDisabled   = errors.New("account disabled")
+	errNotAdmin   = errors.New("no admin, or no longer")
 	errLastAdmin  = errors.New("the last admin")
 	errNoToken    = errors.New("no such token")
 	errTokenEnded = errors.New("token ended by something else than its owner's revoking it")
@@ -222,10 +223,12 @@ func (s *store) close() error {
 func (s *store) write(decide func() ([]change, error)) error {
 	s.mu.Lock()
 	changes, err := decide()
-	if err != nil || len(changes) == 0 {
+	if err != nil {
 		s.mu.Unlock()
 		return err
 	}
+	// No change is an answer as well: that all is so already. What decide saw
+	// may only wait for the disk, and be refused, so such a call waits too.
 	b, first := s.joinLocked(changes)
 	s.mu.Unlock()
 	if first {
@@ -262,7 +265,7 @@ func (s *store) sync(b *batch) {
 	s.mu.Unlock()
 
 	var err error
-	if s.journal != nil {
+	if s.journal != nil && len(b.changes) > 0 {
 		err = s.journal.append(s.now(), encodeChanges(b.changes))
 	}
 

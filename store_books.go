@@ -27,7 +27,7 @@ func (s *store) putBookLocked(b *book) {
 		// Its creator was deleted between the decision and now.
 		orphan := *b
 		orphan.CreatedBy = 0
-		if s.books.waiting[b.ID] == b {
+		if s.books.waiting[b.ID] == b { // a later change to it may wait already
 			delete(s.books.waiting, b.ID)
 		}
 		b = &orphan

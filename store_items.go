@@ -61,7 +61,7 @@ func (s *store) putItemLocked(it *item) {
 		orphan := *it
 		orphan.CreatedBy = 0
 		orphan.render()
-		if s.items.waiting[it.ID] == it {
+		if s.items.waiting[it.ID] == it { // a later change to it may wait already
 			delete(s.items.waiting, it.ID)
 		}
 		it = &orphan

@@ -323,20 +323,218 @@ func (s *store) pruneTokens() (int, error) {
 	return n, err
 }
 
-// setAdmin makes the account of that e-mail or username an admin.
-func (s *store) setAdmin(name string) (*user, error) {
+// userByName finds an account by its e-mail or else by its username; nil for none.
+func (s *store) userByName(name string) *user {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if u := s.byEmail[emailKey(name)]; u != nil {
+		return u
+	}
+	return s.byUsername[name]
+}
+
+// usersAfter returns the first limit users with an id above after, by id, and
+// whether there are more.
+func (s *store) usersAfter(after, limit int) (users []*user, more bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for u := range s.users.rows.after(after) {
+		if len(users) == limit {
+			return users, true
+		}
+		users = append(users, u)
+	}
+	return users, false
+}
+
+// editUser stores what edit makes of a copy of the user, and returns that. It
+// fails with errNoUser, with errDisabled, or with errUserExists if the new
+// username is another's.
+func (s *store) editUser(id int, edit func(*user)) (*user, error) {
 	var row user
 	err := s.write(func() ([]change, error) {
-		u := s.byEmail[emailKey(name)]
-		if u == nil {
-			u = s.byUsername[name]
-		}
-		if u == nil {
+		u := s.users.latest(id)
+		switch {
+		case u == nil:
 			return nil, errNoUser
+		case u.Disabled:
+			return nil, errDisabled
 		}
-		row = *s.users.latest(u.ID)
-		row.Admin = true
+		row = *u
+		edit(&row)
+		if row == *u {
+			return nil, nil
+		}
+		if s.userTakenLocked(&row) {
+			return nil, errUserExists
+		}
 		return []change{{Op: opPut, User: &row}}, nil
 	})
 	return &row, err
+}
+
+// noSession is a session that no token is of.
+const noSession = 0
+
+// setPassword gives u, as the caller knew u when it checked the old password,
+// a new hash, and ends all of u's sign-ins but the session keep. A sign-in that
+// checked the old password and has still to be recorded finds that it is
+// stale. It fails with errNoUser, errDisabled or errStaleHash if u is no longer
+// as it was.
+func (s *store) setPassword(u *user, hash string, keep int) error {
+	return s.write(func() ([]change, error) {
+		if err := s.changedLocked(u); err != nil {
+			return nil, err
+		}
+		row := *s.users.latest(u.ID)
+		row.Hash = hash
+		ended := s.endLocked(s.tokensOfLocked(u.ID), endedByPassword, func(t *tokenRecord) bool {
+			return t.Session != keep
+		})
+		return append([]change{{Op: opPut, User: &row}}, ended...), nil
+	})
+}
+
+// changedLocked says what has happened to u, as the caller knew it when it
+// checked the password: errNoUser if it has gone, errDisabled if it has been
+// disabled since, errStaleHash if its password is another one.
+func (s *store) changedLocked(u *user) error {
+	latest := s.users.latest(u.ID)
+	switch {
+	case latest == nil:
+		return errNoUser
+	case latest.Disabled && !u.Disabled:
+		return errDisabled
+	case latest.Hash != u.Hash:
+		return errStaleHash
+	}
+	return nil
+}
+
+// endSessions ends every token of the user, those of a sign-in that still waits
+// for the disk included.
+func (s *store) endSessions(userID int, by string) error {
+	return s.write(func() ([]change, error) {
+		return s.endLocked(s.tokensOfLocked(userID), by, anyRecord), nil
+	})
+}
+
+func anyRecord(*tokenRecord) bool { return true }
+
+// operator stands in the place of an admin's id for whoever has the data file
+// in hand. The rule about the last admin doesn't bind them: they can make
+// another at any time, in the same way.
+const operator = 0
+
+// setAccess makes the user an admin or not, and disabled or not, and returns
+// it; nil leaves either as it is. Disabling ends the user's tokens for good, so
+// that enabling brings back an account but not whatever was signed in (OWASP
+// ASVS 5, 7.4.2). It fails with errNotAdmin if by isn't an admin any more, and
+// with errNoUser or errLastAdmin.
+func (s *store) setAccess(by, id int, admin, disabled *bool) (*user, error) {
+	var row user
+	err := s.write(func() ([]change, error) {
+		u, err := s.administeredLocked(by, id)
+		if err != nil {
+			return nil, err
+		}
+		row = *u
+		row.Admin, row.Disabled = or(admin, u.Admin), or(disabled, u.Disabled)
+		if row == *u {
+			return nil, nil
+		}
+		if by != operator && s.lastAdminLocked(u) { // either change would end that
+			return nil, errLastAdmin
+		}
+		changes := []change{{Op: opPut, User: &row}}
+		if row.Disabled {
+			changes = append(changes, s.endLocked(s.tokensOfLocked(id), endedByAdmin, anyRecord)...)
+		}
+		return changes, nil
+	})
+	return &row, err
+}
+
+// or is what was given, or else what was there.
+func or[T any](given *T, was T) T {
+	if given == nil {
+		return was
+	}
+	return *given
+}
+
+// deleteUser removes the user; what it made stays, as made by nobody. It fails
+// with errNotAdmin if by isn't an admin any more, and with errNoUser or
+// errLastAdmin.
+func (s *store) deleteUser(by, id int) error {
+	return s.write(func() ([]change, error) {
+		u, err := s.administeredLocked(by, id)
+		if err != nil {
+			return nil, err
+		}
+		if by != operator && s.lastAdminLocked(u) {
+			return nil, errLastAdmin
+		}
+		return s.removalLocked(u), nil
+	})
+}
+
+// deleteSelf is deleteUser for the user itself, as the caller knew it when it
+// checked the password. It fails with errNoUser, errDisabled or errStaleHash if
+// u is no longer as it was, and with errLastAdmin.
+func (s *store) deleteSelf(u *user) error {
+	return s.write(func() ([]change, error) {
+		if err := s.changedLocked(u); err != nil {
+			return nil, err
+		}
+		if s.lastAdminLocked(s.users.latest(u.ID)) {
+			return nil, errLastAdmin
+		}
+		return s.removalLocked(u), nil
+	})
+}
+
+// removalLocked is what has to go with a user, in one batch: no token record
+// may be left that speaks for nobody.
+func (s *store) removalLocked(u *user) []change {
+	var changes []change
+	for _, t := range s.tokensOfLocked(u.ID) {
+		changes = append(changes, change{Op: opDelete, Kind: "token", ID: t.ID})
+	}
+	return append(changes, change{Op: opDelete, Kind: "user", ID: u.ID})
+}
+
+// administeredLocked returns the user that by wants to change. Whoever was an
+// admin when a request began may have been demoted while its body was on its
+// way (CWE-367), so that is asked again here: errNotAdmin.
+func (s *store) administeredLocked(by, id int) (*user, error) {
+	if by != operator {
+		if admin := s.users.latest(by); admin == nil || !admin.administers() {
+			return nil, errNotAdmin
+		}
+	}
+	u := s.users.latest(id)
+	if u == nil {
+		return nil, errNoUser
+	}
+	return u, nil
+}
+
+// administers reports whether u is an admin who can act as one.
+func (u *user) administers() bool { return u.Admin && !u.Disabled }
+
+// lastAdminLocked reports whether without u nobody would be left to administer.
+// It looks at what waits for the disk too: of two admins who demote each other
+// at once, one stays.
+func (s *store) lastAdminLocked(u *user) bool {
+	if !u.administers() {
+		return false
+	}
+	// Nobody is an admin at sign-up, so who only waits to be added needs no look.
+	for other := range s.users.rows.after(0) {
+		if latest := s.users.latest(other.ID); latest != nil && latest.ID != u.ID && latest.administers() {
+			return false
+		}
+	}
+	return true
 }

@@ -19,7 +19,7 @@ func runCommand(t *testing.T, args ...string) (stdout string, err error) {
 	t.Helper()
 	var out bytes.Buffer
 	none := func(string) (string, bool) { return "", false }
-	err = run(context.Background(), args, none, &out, new(bytes.Buffer))
+	err = run(context.Background(), args, none, strings.NewReader(""), &out, new(bytes.Buffer))
 	return out.String(), err
 }
 

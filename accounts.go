@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// wrongPassword answers whoever has to show the password again and can't.
+const wrongPassword = "Wrong password"
+
+// getMe handles GET /api/v1/auth/me.
+func (s *server) getMe(w http.ResponseWriter, r *http.Request, c *caller) error {
+	return writeUser(w, c.user)
+}
+
+func writeUser(w http.ResponseWriter, u *user) error {
+	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{viewUser(u)}})
+}
+
+// patchMe handles PATCH /api/v1/auth/me: the caller's names, and nothing else
+// that a body may hold (CWE-915). An empty first or last name clears it.
+func (s *server) patchMe(w http.ResponseWriter, r *http.Request, c *caller) error {
+	var username, firstname, lastname *string
+	_, err := readBody(w, r, fields{"username": &username, "firstname": &firstname, "lastname": &lastname})
+	if err != nil {
+		return err
+	}
+	edit := func(u *user) {
+		u.Username = or(username, u.Username)
+		u.Firstname = or(firstname, u.Firstname)
+		u.Lastname = or(lastname, u.Lastname)
+	}
+	edited := *c.user
+	edit(&edited)
+	if err := validNames(&edited); err != nil {
+		return err
+	}
+	u, err := s.store.editUser(c.user.ID, edit)
+	if err != nil {
+		return err
+	}
+	return writeUser(w, u)
+}
+
+// changePassword handles POST /api/v1/auth/password. It takes the current
+// password, so that a stolen access token doesn't become a stolen account
+// (OWASP ASVS 5, 6.2.3), and ends every other sign-in, for one of them may be
+// the reason for the change (7.4.3).
+func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *caller) error {
+	var current, changed password
+	if _, err := readBody(w, r, fields{"current_password": &current, "new_password": &changed}); err != nil {
+		return err
+	}
+	if current == "" {
+		return fail(http.StatusBadRequest, "Missing 'current_password' in body")
+	}
+	if why := passwordFault(c.user, changed); why != "" {
+		return fail(http.StatusBadRequest, why)
+	}
+	if err := s.confirm(r.Context(), c, current); err != nil {
+		return err
+	}
+	hash, err := s.hashes.hash(r.Context(), changed)
+	if err != nil {
+		return err
+	}
+	if err := s.store.setPassword(c.user, hash, c.token.Session); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Password successfully changed"})
+}
+
+// passwordFault says why p can't be a password of u's, "" for no reason. The
+// rule is that of the sign-up which makes such accounts: the book tutorial's
+// has none.
+func passwordFault(u *user, p password) string {
+	if u.Email != "" && !validPassword(p) {
+		return badPassword
+	}
+	if p == "" {
+		return "Invalid password. It should not be empty"
+	}
+	if why := unhashable(p); why != "" {
+		return "Invalid password. It " + why
+	}
+	return ""
+}
+
+// confirm checks the password that the caller shows again.
+func (s *server) confirm(ctx context.Context, c *caller, p password) error {
+	ok, err := s.hashes.check(ctx, c.user, p)
+	if err == nil && !ok {
+		err = fail(http.StatusForbidden, wrongPassword)
+	}
+	return err
+}
+
+// deleteMe handles DELETE /api/v1/auth/me: the account and its tokens go, what
+// it made stays. Like a change of password it takes the password.
+func (s *server) deleteMe(w http.ResponseWriter, r *http.Request, c *caller) error {
+	var shown password
+	if _, err := readBody(w, r, fields{"password": &shown}); err != nil {
+		return err
+	}
+	if shown == "" {
+		return fail(http.StatusBadRequest, "Missing 'password' in body")
+	}
+	if err := s.confirm(r.Context(), c, shown); err != nil {
+		return err
+	}
+	if err := s.store.deleteSelf(c.user); err != nil {
+		return err
+	}
+	return userDeleted(w, c.user.ID)
+}
+
+func userDeleted(w http.ResponseWriter, id int) error {
+	return writeRows(w, http.StatusOK, "", fmt.Appendf(nil, `{"id":%d,"message":"User has been deleted"}`, id))
+}
+
+// endSessions handles DELETE /api/v1/auth/sessions: log-out everywhere, here
+// included (OWASP ASVS 5, 7.5.2).
+func (s *server) endSessions(w http.ResponseWriter, r *http.Request, c *caller) error {
+	if err := s.store.endSessions(c.user.ID, endedByLogout); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Successfully logged out everywhere"})
+}
+
+// A managedUser is a user as admins read it.
+type managedUser struct {
+	userView
+	Disabled bool `json:"disabled"`
+}
+
+func manageUser(u *user) managedUser { return managedUser{viewUser(u), u.Disabled} }
+
+// How many users one page has, if the client doesn't say and at most.
+const (
+	usersPage    = 100
+	maxUsersPage = 1000
+)
+
+// listUsers handles GET /api/v1/users, for admins: a page of users by id. Where
+// more follow, the next page is named as RFC 8288 §3 has it.
+func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) error {
+	after, limit, err := pageOf(r)
+	if err != nil {
+		return err
+	}
+	users, more := s.store.usersAfter(after, limit)
+	if more {
+		next := fmt.Sprintf("%s%s?limit=%d&after=%d", baseURL(r), r.URL.Path, limit, users[len(users)-1].ID)
+		w.Header().Set("Link", "<"+next+`>; rel="next"`)
+	}
+	rows := make([]any, len(users))
+	for i, u := range users {
+		rows[i] = manageUser(u)
+	}
+	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Data: rows})
+}
+
+// pageOf reads which page a query asks for. What it doesn't know it refuses: a
+// misspelt parameter would otherwise silently mean another page.
+func pageOf(r *http.Request) (after, limit int, err error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return 0, 0, fail(http.StatusBadRequest, "Invalid query string")
+	}
+	refuse := func(name, what string) (int, int, error) {
+		return 0, 0, fail(http.StatusBadRequest, fmt.Sprintf("Invalid parameter '%.64s': %s", name, what))
+	}
+	limit = usersPage
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		n, ok := parseID(query[name][0])
+		switch {
+		case name != "limit" && name != "after":
+			return refuse(strings.ToValidUTF8(name, "\uFFFD"), "there are only limit and after")
+		case len(query[name]) > 1:
+			return refuse(name, "must be given only once")
+		case name == "limit" && (!ok || n < 1 || n > maxUsersPage):
+			return refuse(name, fmt.Sprintf("must be a number from 1 to %d", maxUsersPage))
+		case name == "limit":
+			limit = n
+		case !ok:
+			return refuse(name, "must be the id of a user")
+		case n < 0: // more than an int holds
+			after = math.MaxInt - 1
+		default:
+			after = min(n, math.MaxInt-1)
+		}
+	}
+	return after, limit, nil
+}
+
+// userID reads the path's id.
+func userID(r *http.Request) (int, error) {
+	id, ok := parseID(r.PathValue("id"))
+	if !ok {
+		return 0, fail(http.StatusBadRequest, "User ID should be an integer")
+	}
+	return id, nil
+}
+
+// errNobody is for a user that the path names, where errNoUser alone would mean
+// the caller.
+var errNobody = fail(http.StatusNotFound, "User does not exist")
+
+// patchUser handles PATCH /api/v1/users/{id}, for admins: who is an admin and
+// who is disabled. It holds from the next request on, as each one looks its
+// user up (OWASP ASVS 5, 8.3.2).
+func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller) error {
+	id, err := userID(r)
+	if err != nil {
+		return err
+	}
+	var admin, disabled *bool
+	if _, err := readBody(w, r, fields{"admin": &admin, "disabled": &disabled}); err != nil {
+		return err
+	}
+	u, err := s.store.setAccess(c.user.ID, id, admin, disabled)
+	if errors.Is(err, errNoUser) {
+		return errNobody
+	}
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{manageUser(u)}})
+}
+
+// deleteUser handles DELETE /api/v1/users/{id}, for admins.
+func (s *server) deleteUser(w http.ResponseWriter, r *http.Request, c *caller) error {
+	id, err := userID(r)
+	if err != nil {
+		return err
+	}
+	err = s.store.deleteUser(c.user.ID, id)
+	if errors.Is(err, errNoUser) {
+		return errNobody
+	}
+	if err != nil {
+		return err
+	}
+	return userDeleted(w, id)
+}

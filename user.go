@@ -1,0 +1,343 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// An accountCommand is one of the commands shelf user, at work: accounts as
+// whoever has the data file sees and changes them, with the server stopped.
+type accountCommand struct {
+	config config
+	store  *store
+	fresh  bool   // there was no data file
+	name   string // whom it is about; "" for list
+	added  *user  // add only
+	off    bool   // admin only
+
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// userCommand runs shelf user with args behind it. No rule about the last admin
+// binds it, as it can always make another one.
+func userCommand(ctx context.Context, args []string, parse func([]string) (config, error), stdin io.Reader, stdout, stderr io.Writer) (err error) {
+	usage := errors.New("usage: shelf user list, or shelf user add|passwd|admin|delete NAME, flags last (shelf -h says more)")
+	if len(args) == 0 {
+		return usage
+	}
+	a := &accountCommand{stdin: stdin, stdout: stdout, stderr: stderr}
+	var do func(context.Context) error
+	switch args[0] {
+	case "list":
+		do = a.list
+	case "add":
+		do = a.add
+	case "passwd":
+		do = a.passwd
+	case "admin":
+		do = a.admin
+	case "delete":
+		do = a.delete
+	case "-h", "-help", "--help":
+		_, err := parse(args[:1])
+		return err
+	default:
+		return usage
+	}
+	flags := args[1:]
+	if args[0] != "list" && (len(flags) == 0 || flags[0] != "-h") {
+		if len(flags) == 0 || strings.HasPrefix(flags[0], "-") || strings.TrimSpace(flags[0]) == "" {
+			return usage
+		}
+		a.name, flags = strings.TrimSpace(flags[0]), flags[1:]
+	}
+	if args[0] == "admin" {
+		n := len(flags)
+		flags = slices.DeleteFunc(slices.Clone(flags), func(f string) bool { return f == "-off" || f == "--off" })
+		a.off = len(flags) < n
+	}
+	if a.config, err = parse(flags); err != nil {
+		return err
+	}
+	if args[0] == "add" {
+		if a.added, err = a.newAccount(); err != nil {
+			return err
+		}
+	}
+	if err := a.open(); err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := a.store.close(); err == nil {
+			err = closeErr
+		}
+	}()
+	err = do(ctx)
+	switch {
+	case errors.Is(err, errNoUser):
+		return fmt.Errorf("no account has the e-mail or username %q", a.name)
+	case errors.Is(err, errUserExists):
+		return fmt.Errorf("an account with the e-mail or username %q exists already", a.name)
+	}
+	return err
+}
+
+// newAccount is the account that add adds, as yet without a password.
+func (a *accountCommand) newAccount() (*user, error) {
+	u := &user{PublicID: newJTI(), Username: a.name, Created: time.Now().UTC().Truncate(time.Second)}
+	if strings.Contains(a.name, "@") {
+		u.Email = a.name
+	}
+	switch {
+	case u.Email != "" && !validEmail(u.Email):
+		return nil, fmt.Errorf("%q is no e-mail address that an account can have", a.name)
+	case !utf8.ValidString(u.Username) || !within(u.Username, maxUsername):
+		return nil, fmt.Errorf("a username is UTF-8 text of at most %d characters", maxUsername)
+	}
+	return u, nil
+}
+
+// open opens the data file. Only add makes one.
+func (a *accountCommand) open() error {
+	c := a.config
+	if c.data == inMemory {
+		return errors.New("a server with -data memory keeps no accounts to change")
+	}
+	if _, err := os.Stat(c.data); err != nil {
+		if a.fresh = a.added != nil && errors.Is(err, os.ErrNotExist); !a.fresh {
+			return fmt.Errorf("no data file: %w", err)
+		}
+	}
+	var err error
+	a.store, err = openStore(osDisk{}, c.data, newLog(c, a.stderr), time.Now)
+	return err
+}
+
+// user finds the account that the command is about, or fails with errNoUser.
+func (a *accountCommand) user() (*user, error) {
+	if u := a.store.userByName(a.name); u != nil {
+		return u, nil
+	}
+	return nil, errNoUser
+}
+
+// say tells what has been done to u.
+func (a *accountCommand) say(u *user, what string) {
+	fmt.Fprintf(a.stdout, "%s (user %d) %s\n", printable(u.Username), u.ID, what)
+}
+
+func (a *accountCommand) list(context.Context) error {
+	users, _ := a.store.usersAfter(0, math.MaxInt)
+	table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ID\tUSERNAME\tE-MAIL\tADMIN\tDISABLED\tCREATED\tCAN SIGN IN")
+	for _, u := range users {
+		signsIn := "yes"
+		switch {
+		case u.Disabled:
+			signsIn = "no: disabled"
+		case u.Hash == "":
+			signsIn = "no: has no password"
+		}
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", u.ID, printable(u.Username), printable(orDash(u.Email)),
+			yesNo(u.Admin), yesNo(u.Disabled), u.Created.UTC().Format(time.DateTime), signsIn)
+	}
+	return table.Flush()
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// printable is s without what a terminal would obey: anybody can sign up, under
+// almost any name (CWE-150).
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+}
+
+func (a *accountCommand) add(ctx context.Context) error {
+	u := a.added
+	if a.store.userTaken(u) { // asked again below; here it saves the typing
+		return errUserExists
+	}
+	var err error
+	if u.Hash, err = a.newHash(ctx, u); err != nil {
+		return err
+	}
+	if err := a.store.signUp(u); err != nil {
+		return err
+	}
+	kind := "book"
+	if u.Email != "" {
+		kind = "catalog"
+	}
+	done := "is added, a " + kind + " account"
+	if a.fresh {
+		done += ", in the new file " + a.config.data
+	}
+	a.say(u, done)
+	return nil
+}
+
+func (a *accountCommand) passwd(ctx context.Context) error {
+	u, err := a.user()
+	if err != nil {
+		return err
+	}
+	hash, err := a.newHash(ctx, u)
+	if err != nil {
+		return err
+	}
+	if err := a.store.setPassword(u, hash, noSession); err != nil {
+		return err
+	}
+	a.say(u, "has a new password; its sign-ins have ended")
+	return nil
+}
+
+func (a *accountCommand) admin(context.Context) error {
+	u, err := a.user()
+	if err != nil {
+		return err
+	}
+	admin := !a.off
+	if u, err = a.store.setAccess(operator, u.ID, &admin, nil); err != nil {
+		return err
+	}
+	if admin {
+		a.say(u, "is an admin")
+		return nil
+	}
+	a.say(u, "is no admin")
+	a.warnOfNoAdmin()
+	return nil
+}
+
+func (a *accountCommand) delete(context.Context) error {
+	u, err := a.user()
+	if err != nil {
+		return err
+	}
+	if err := a.store.deleteUser(operator, u.ID); err != nil {
+		return err
+	}
+	a.say(u, "is deleted; what it made stays")
+	if u.Admin {
+		a.warnOfNoAdmin()
+	}
+	return nil
+}
+
+// warnOfNoAdmin says so if nobody can administer any more: over the wire that
+// could not be mended.
+func (a *accountCommand) warnOfNoAdmin() {
+	users, _ := a.store.usersAfter(0, math.MaxInt)
+	if !slices.ContainsFunc(users, (*user).administers) {
+		fmt.Fprintln(a.stderr, "shelf: warning: no enabled account is an admin now (shelf user admin NAME makes one)")
+	}
+}
+
+// newHash asks for a new password of u's and hashes it.
+func (a *accountCommand) newHash(ctx context.Context, u *user) (string, error) {
+	p, err := readNewPassword(ctx, a.stdin, a.stderr, printable(u.Username))
+	if err != nil {
+		return "", err
+	}
+	if why := passwordFault(u, p); why != "" {
+		return "", errors.New(why)
+	}
+	return newHasher(a.config.bcryptCost).hash(ctx, p)
+}
+
+// errNoTerminal says that there is no echo to hide input from.
+var errNoTerminal = errors.New("not a terminal")
+
+// readNewPassword asks for a password on a terminal, without echo and twice.
+// What is no terminal it reads one line from. It is never an argument, which
+// any user of the machine can read with ps (CWE-214). Whatever ends it, ctx
+// included, the terminal is left as it was.
+func readNewPassword(ctx context.Context, stdin io.Reader, prompts io.Writer, whose string) (p password, err error) {
+	lines := bufio.NewReader(io.LimitReader(stdin, 64<<10))
+	restore, err := hideInput(stdin)
+	if errors.Is(err, errNoTerminal) {
+		return readPassword(ctx, lines)
+	}
+	if err != nil {
+		return "", fmt.Errorf("can't hide what you would type, so give the password on standard input: %w", err)
+	}
+	defer func() {
+		if restoreErr := restore(); restoreErr != nil && err == nil {
+			err = fmt.Errorf("the terminal's echo is still off: %w", restoreErr)
+		}
+	}()
+	ask := func(prompt string) (password, error) {
+		fmt.Fprint(prompts, prompt)
+		p, err := readPassword(ctx, lines)
+		fmt.Fprintln(prompts) // the one typed had no echo either
+		return p, err
+	}
+	if p, err = ask("New password for " + whose + ": "); err != nil {
+		return "", err
+	}
+	again, err := ask("The same again: ")
+	if err == nil && again != p {
+		err = errors.New("the two passwords differ: nothing was changed")
+	}
+	return p, err
+}
+
+// readPassword reads one line, until ctx is done. Reading can't be called off:
+// in that case it is left behind, and ends with the process.
+func readPassword(ctx context.Context, in *bufio.Reader) (password, error) {
+	type result struct {
+		line string
+		err  error
+	}
+	read := make(chan result, 1)
+	go func() {
+		line, err := in.ReadString('\n')
+		read <- result{line, err}
+	}()
+	var r result
+	select {
+	case <-ctx.Done():
+		return "", errors.New("interrupted: nothing was changed")
+	case r = <-read:
+	}
+	line := strings.TrimSuffix(strings.TrimSuffix(r.line, "\n"), "\r")
+	switch {
+	case r.err != nil && r.err != io.EOF:
+		return "", fmt.Errorf("reading the password: %w", r.err)
+	case r.err == io.EOF && line == "":
+		return "", errors.New("no password given: nothing was changed")
+	case !utf8.ValidString(line): // no request could ever hold it
+		return "", errors.New("the password is not UTF-8: nothing was changed")
+	}
+	return password(line), nil
+}
