@@ -654,7 +654,6 @@ func TestBearer(t *testing.T) {
 
 func TestBearerWithoutAToken(t *testing.T) {
 	t.Parallel()
-	// A client can't send this one through net/http's own, which trims it.
 	for _, header := range []string{"Bearer", "Bearer "} {
 		newAPI(t).as("").with("Authorization", header).send("GET /api/v1/items").
 			want(422, "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'")
