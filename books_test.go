@@ -143,7 +143,7 @@ func TestAddsOfOneTitle(t *testing.T) {
 	for _, data := range []string{"-data=memory", onDisk(t)} {
 		a := newAPI(t, data)
 		rae := a.reader("rae")
-		got := together(rae, func(int) *answer { return rae.send("POST /bookapi/addbook", dune) })
+		got := a.together(func(int) *answer { return rae.send("POST /bookapi/addbook", dune) })
 		if want := map[int]int{200: 1, 409: 49}; fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("50 adds of one title = %v; want %v", got, want)
 		}
