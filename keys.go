@@ -15,6 +15,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // The algorithms that a key can be for. By HS256 one secret both makes tokens
@@ -44,9 +46,10 @@ func (k *key) signs(alg string) bool { return k.alg == alg && k.until.IsZero() }
 // A keyring signs with its first key and verifies with all of them. It never
 // changes, so it needs no lock.
 type keyring struct {
-	keys []*key
-	byID map[string]*key
-	algs []string // what the keys are for
+	keys   []*key
+	byID   map[string]*key
+	algs   []string // what the keys are for
+	parser *jwt.Parser
 }
 
 func newKeyring(keys ...*key) *keyring {
@@ -57,6 +60,7 @@ func newKeyring(keys ...*key) *keyring {
 			ring.algs = append(ring.algs, k.alg)
 		}
 	}
+	ring.parser = newParser(ring.algs)
 	return ring
 }
 

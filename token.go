@@ -131,6 +131,15 @@ func (r *keyring) sign(c claims) (string, error) {
 	return text, nil
 }
 
+// newParser is the library's part of verify, for tokens by algs.
+func newParser(algs []string) *jwt.Parser {
+	return jwt.NewParser(
+		jwt.WithValidMethods(algs),    // ours, whatever the token asks for (RFC 8725 §3.1)
+		jwt.WithStrictDecoding(),      // one token has one spelling (RFC 4648 §3.5)
+		jwt.WithoutClaimsValidation(), // rawClaims.judge does that, and only once the signature is verified
+	)
+}
+
 // verify judges a token by all that it says itself, in this order: its text,
 // algorithm, signature, times, other claims. Whether it is of the right type,
 // its user still there and the token itself not revoked is left to the caller.
@@ -142,13 +151,8 @@ func (r *keyring) verify(text string, now time.Time) (*claims, error) {
 	if strings.ContainsAny(text, "\r\n") { // encoding/base64 skips them, strict or not
 		return nil, malformed("The token has a line break in it", "")
 	}
-	parser := jwt.NewParser(
-		jwt.WithValidMethods(r.algs),  // ours, whatever the token asks for (RFC 8725 §3.1)
-		jwt.WithStrictDecoding(),      // one token has one spelling (RFC 4648 §3.5)
-		jwt.WithoutClaimsValidation(), // rawClaims.judge does that, and only once the signature is verified
-	)
 	var raw rawClaims
-	_, err := parser.ParseWithClaims(text, &raw, func(t *jwt.Token) (any, error) {
+	_, err := r.parser.ParseWithClaims(text, &raw, func(t *jwt.Token) (any, error) {
 		segment, _, _ := strings.Cut(t.Raw, ".")
 		header, err := readHeader(segment)
 		if err != nil {
@@ -169,12 +173,12 @@ func (r *keyring) verify(text string, now time.Time) (*claims, error) {
 // readHeader decodes a header more strictly than the parser does: a parameter
 // given twice may mean one thing to us and another to somebody else, so it is
 // refused (RFC 7515 §4).
-func readHeader(segment string) (map[string]json.RawMessage, error) {
+func readHeader(segment string) (object, error) {
 	text, err := base64.RawURLEncoding.DecodeString(segment)
 	if err != nil {
 		return nil, malformed("Invalid header padding", "")
 	}
-	header, err := objectOf(text)
+	header, err := decodeObject(text)
 	if err != nil {
 		return nil, malformed("Invalid header string: must be a json object", "Invalid header string: "+err.Error())
 	}
@@ -185,14 +189,14 @@ func readHeader(segment string) (map[string]json.RawMessage, error) {
 // or else the one that signs. It only chooses among the keys of the ring; kid
 // is looked up in a map and nowhere else (RFC 8725 §3.10), and what a header
 // says of keys elsewhere (jku, jwk, x5u) is not read at all.
-func (r *keyring) keyFor(header map[string]json.RawMessage, now time.Time) (*key, error) {
+func (r *keyring) keyFor(header object, now time.Time) (*key, error) {
 	// Each names extensions that must be understood, and we know none (RFC 7515 §4.1.11).
-	if _, ok := header["crit"]; ok {
+	if header.has("crit") {
 		return nil, malformed("Critical header parameters (crit) are not supported", "")
 	}
 	found := r.keys[0]
-	if kid, ok := header["kid"]; ok {
-		id, ok := stringOf(kid)
+	if header.has("kid") {
+		id, ok := header.text("kid")
 		if !ok {
 			return nil, malformed("Key ID header parameter must be a string", "")
 		}
@@ -203,7 +207,7 @@ func (r *keyring) keyFor(header map[string]json.RawMessage, now time.Time) (*key
 	}
 	// A key serves its own algorithm only; else a public key, which everybody
 	// knows, would pass for an HMAC secret (RFC 8725 §2.1 and §3.1).
-	if alg, _ := stringOf(header["alg"]); alg != found.alg {
+	if alg, _ := header.text("alg"); alg != found.alg {
 		return nil, malformed("The specified alg value is not allowed", "")
 	}
 	return found, nil
@@ -235,7 +239,7 @@ func (r *keyring) nameFault(text string, now time.Time, refusal error) error {
 	if strings.Trim(text[last+1:], base64url) != "" {
 		return malformed("Invalid crypto padding", "")
 	}
-	if alg, _ := stringOf(header["alg"]); !slices.Contains(r.algs, alg) {
+	if alg, _ := header.text("alg"); !slices.Contains(r.algs, alg) {
 		return malformed("The specified alg value is not allowed", "")
 	}
 	found, err := r.keyFor(header, now)
@@ -267,11 +271,11 @@ func (r *rawClaims) UnmarshalJSON(text []byte) error {
 // times first, then the others. There is no leeway: whoever made the times has
 // the clock that they are checked by.
 func (r *rawClaims) judge(now time.Time) (*claims, error) {
-	members, err := objectOf(r.text) // a claim given twice is refused (RFC 7519 §4)
+	members, err := decodeObject(r.text) // a claim given twice is refused (RFC 7519 §4)
 	if err != nil {
 		return nil, malformed("Invalid payload string: must be a json object", "Invalid payload string: "+err.Error())
 	}
-	in := &claimReader{members: members}
+	in := &claimReader{object: members}
 	c := &claims{
 		IssuedAt:  in.date("iat", "Issued At"),
 		NotBefore: in.date("nbf", "Not Before"),
@@ -297,7 +301,7 @@ func (r *rawClaims) judge(now time.Time) (*claims, error) {
 	if in.has("public_id") {
 		c.PublicID = in.text("public_id", c.Subject)
 	}
-	c.Fresh = string(members["fresh"]) == "true"
+	c.Fresh = string(in.value("fresh")) == "true"
 	if in.has("iss") { // RFC 7519 §4.1.1
 		c.Issuer = in.text("iss", issuer)
 	}
@@ -312,13 +316,8 @@ func (r *rawClaims) judge(now time.Time) (*claims, error) {
 
 // A claimReader reads one claim after the other and keeps the first fault.
 type claimReader struct {
-	members map[string]json.RawMessage
-	err     error
-}
-
-func (in *claimReader) has(name string) bool {
-	_, ok := in.members[name]
-	return ok
+	object
+	err error
 }
 
 func (in *claimReader) refuse(message string) {
@@ -334,7 +333,7 @@ func (in *claimReader) date(name, title string) time.Time {
 	if !in.has(name) {
 		return time.Time{}
 	}
-	seconds, err := strconv.ParseInt(string(in.members[name]), 10, 48)
+	seconds, err := strconv.ParseInt(string(in.value(name)), 10, 48)
 	if err != nil {
 		in.refuse(title + " claim (" + name + ") must be an integer.")
 	}
@@ -347,33 +346,36 @@ func (in *claimReader) text(name string, allowed ...string) string {
 	if !in.has(name) {
 		in.refuse("Missing claim: " + name)
 	}
-	s, ok := stringOf(in.members[name])
+	s, ok := in.object.text(name)
 	if !ok || s == "" || len(allowed) > 0 && !slices.Contains(allowed, s) {
 		in.refuse("Invalid claim: " + name)
 	}
 	return s
 }
 
-// objectOf reads a JSON object by decodeObject's strict rules.
-func objectOf(text []byte) (map[string]json.RawMessage, error) {
-	list, err := decodeObject(text)
-	if err != nil {
-		return nil, err
+// An object is the members of a JSON object, of which no two have one name: the
+// header of a token, or its claims.
+type object []member
+
+// value is the value of the member called name, nil if there is none.
+func (o object) value(name string) json.RawMessage {
+	for _, m := range o {
+		if m.name == name {
+			return m.value
+		}
 	}
-	members := make(map[string]json.RawMessage, len(list))
-	for _, m := range list {
-		members[m.name] = m.value
-	}
-	return members, nil
+	return nil
 }
 
-// stringOf is the string that raw holds, if it holds one.
-func stringOf(raw json.RawMessage) (string, bool) {
-	var s *string // stays nil for null
-	if json.Unmarshal(raw, &s) != nil || s == nil {
+func (o object) has(name string) bool { return o.value(name) != nil }
+
+// text is the string that the member called name holds, if it holds one.
+func (o object) text(name string) (text string, ok bool) {
+	value := o.value(name)
+	if len(value) == 0 || value[0] != '"' {
 		return "", false
 	}
-	return *s, true
+	return unquote(value), true
 }
 
 // newJTI makes a token's ID: a UUID of version 4, that is 122 random bits (RFC
