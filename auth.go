@@ -62,7 +62,8 @@ func (s *server) bookToken(next callerHandler) handler {
 // type, then what the store knows. A token is good only while the store holds
 // its jti unrevoked, so a stolen SECRET_KEY alone opens nothing.
 func (s *server) callerOf(text, typ string) (*caller, error) {
-	claims, err := s.keys.verify(text, s.now())
+	now := s.now()
+	claims, err := s.keys.verify(text, now)
 	if err != nil {
 		return nil, err
 	}
@@ -78,10 +79,29 @@ func (s *server) callerOf(text, typ string) (*caller, error) {
 		return nil, errTokenUserGone
 	case u.Disabled:
 		return nil, errTokenDisabled
-	case record == nil || record.EndedBy != "" || record.User != u.ID || record.Type != claims.Type:
-		return nil, errTokenRevoked
+	case record == nil || record.User != u.ID || record.Type != claims.Type:
+		return nil, errTokenUnknown
+	case record.EndedBy != "":
+		revoked := *errTokenRevoked
+		revoked.detail = endedText(record, now)
+		return nil, &revoked
 	}
 	return &caller{u, record}, nil
+}
+
+// endedText says when a token was ended, and by what.
+func endedText(t *tokenRecord, now time.Time) string {
+	by := t.EndedBy
+	switch by {
+	case endedByOwner:
+		by = "its owner"
+	case endedByAdmin:
+		by = "an admin"
+	}
+	if t.Ended.IsZero() { // a person wrote the line
+		return "revoked by " + by
+	}
+	return "revoked " + since(t.Ended, now) + " by " + by
 }
 
 // requireAdmin calls next only for an admin. Nobody becomes one at sign-up.

@@ -56,16 +56,36 @@ const (
 	tokenDisabled // its user is disabled
 )
 
+// A check is a thing that a token must stand. They are made in this order, and
+// the first that fails ends the matter, so a refusal at one of them says that
+// those before it were passed.
+type check int
+
+const (
+	checkHeader check = iota // of the request, where the token was looked for
+	checkText
+	checkAlgorithm
+	checkSignature // and whether there is a key for it
+	checkTimes
+	checkClaims
+	checkType
+	checkUser
+	checkRevocation
+)
+
 // A tokenError refuses a token.
 type tokenError struct {
 	kind    tokenKind
+	at      check
 	message string // what the client reads
 	detail  string // what error_description and the log have to add, "" for nothing
 }
 
 func (e *tokenError) Error() string { return e.description() }
 
-// description is the detail, or else the message.
+// description is the detail, or else the message. A detail may say what the
+// store knows only where the signature was verified: then it is told to somebody
+// who was given the token by us.
 func (e *tokenError) description() string {
 	if e.detail != "" {
 		return e.detail
@@ -73,18 +93,31 @@ func (e *tokenError) description() string {
 	return e.message
 }
 
-// The refusals that need no more words.
+// The refusals that are the same for every token.
 var (
-	errTokenMissing  = &tokenError{kind: tokenMissing, message: "Missing Authorization Header"}
-	errTokenRevoked  = &tokenError{kind: tokenRevoked, message: "Token has been revoked"}
-	errOnlyRefresh   = &tokenError{kind: tokenWrongType, message: "Only refresh tokens are allowed"}
-	errOnlyAccess    = &tokenError{kind: tokenWrongType, message: "Only non-refresh tokens are allowed"}
-	errTokenUserGone = &tokenError{kind: tokenUserGone, message: "User not found"}
-	errTokenDisabled = &tokenError{kind: tokenDisabled, message: "Account is disabled"}
+	errTokenMissing   = &tokenError{kind: tokenMissing, at: checkHeader, message: "Missing Authorization Header"}
+	errTokenNotBearer = &tokenError{kind: tokenNotBearer, at: checkHeader, message: "Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'"}
+	errOnlyRefresh    = &tokenError{kind: tokenWrongType, at: checkType, message: "Only refresh tokens are allowed", detail: "this is an access token; only refresh tokens are allowed here"}
+	errOnlyAccess     = &tokenError{kind: tokenWrongType, at: checkType, message: "Only non-refresh tokens are allowed", detail: "this is a refresh token; it is good for a new access token and for log-out only"}
+	errTokenUserGone  = &tokenError{kind: tokenUserGone, at: checkUser, message: "User not found"}
+	errTokenDisabled  = &tokenError{kind: tokenDisabled, at: checkUser, message: "Account is disabled"}
+	errTokenRevoked   = &tokenError{kind: tokenRevoked, at: checkRevocation, message: "Token has been revoked"}
+	errTokenUnknown   = &tokenError{kind: tokenRevoked, at: checkRevocation, message: "Token has been revoked", detail: "this server has no record of the token"}
 )
 
-func malformed(message, detail string) error {
-	return &tokenError{kind: tokenMalformed, message: message, detail: detail}
+func malformed(at check, message, detail string) error {
+	return &tokenError{kind: tokenMalformed, at: at, message: message, detail: detail}
+}
+
+// since words how long ago a moment of the past was, in whole seconds as all
+// times of tokens.
+func since(past, now time.Time) string {
+	return now.Sub(past).Truncate(time.Second).String() + " ago"
+}
+
+// until is how long a moment of the future is away.
+func until(future, now time.Time) time.Duration {
+	return future.Sub(now).Round(time.Second).Truncate(time.Second) // the longest Duration can't be rounded
 }
 
 // bearerToken takes the token out of a request's Authorization header, given
@@ -94,13 +127,13 @@ func bearerToken(lines []string) (string, error) {
 	if len(lines) == 0 || len(lines) == 1 && strings.Trim(lines[0], " ") == "" {
 		return "", errTokenMissing
 	}
-	bad := malformed("Bad Authorization header. Expected 'Authorization: Bearer <JWT>'", "")
+	bad := malformed(checkHeader, "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'", "")
 	if len(lines) > 1 { // a proxy in front may have judged the other one
 		return "", bad
 	}
 	scheme, token, _ := strings.Cut(strings.Trim(lines[0], " "), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return "", &tokenError{kind: tokenNotBearer, message: "Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'"}
+		return "", errTokenNotBearer
 	}
 	token = strings.TrimLeft(token, " ")
 	if token == "" || strings.ContainsAny(token, " \t") {
@@ -146,10 +179,10 @@ func newParser(algs []string) *jwt.Parser {
 // Errors are *tokenError.
 func (r *keyring) verify(text string, now time.Time) (*claims, error) {
 	if len(text) > maxToken {
-		return nil, malformed("The token is longer than 8 KiB", "")
+		return nil, malformed(checkText, "The token is longer than 8 KiB", "")
 	}
 	if strings.ContainsAny(text, "\r\n") { // encoding/base64 skips them, strict or not
-		return nil, malformed("The token has a line break in it", "")
+		return nil, malformed(checkText, "The token has a line break in it", "")
 	}
 	var raw rawClaims
 	_, err := r.parser.ParseWithClaims(text, &raw, func(t *jwt.Token) (any, error) {
@@ -176,11 +209,11 @@ func (r *keyring) verify(text string, now time.Time) (*claims, error) {
 func readHeader(segment string) (object, error) {
 	text, err := base64.RawURLEncoding.DecodeString(segment)
 	if err != nil {
-		return nil, malformed("Invalid header padding", "")
+		return nil, malformed(checkText, "Invalid header padding", "")
 	}
 	header, err := decodeObject(text)
 	if err != nil {
-		return nil, malformed("Invalid header string: must be a json object", "Invalid header string: "+err.Error())
+		return nil, malformed(checkText, "Invalid header string: must be a json object", "Invalid header string: "+err.Error())
 	}
 	return header, nil
 }
@@ -192,23 +225,23 @@ func readHeader(segment string) (object, error) {
 func (r *keyring) keyFor(header object, now time.Time) (*key, error) {
 	// Each names extensions that must be understood, and we know none (RFC 7515 §4.1.11).
 	if header.has("crit") {
-		return nil, malformed("Critical header parameters (crit) are not supported", "")
+		return nil, malformed(checkAlgorithm, "Critical header parameters (crit) are not supported", "")
 	}
 	found := r.keys[0]
 	if header.has("kid") {
 		id, ok := header.text("kid")
 		if !ok {
-			return nil, malformed("Key ID header parameter must be a string", "")
+			return nil, malformed(checkSignature, "Key ID header parameter must be a string", "")
 		}
 		found = r.byID[id]
 	}
 	if found == nil || found.ended(now) {
-		return nil, malformed("Signature verification failed", "Signature verification failed: no key has this kid")
+		return nil, malformed(checkSignature, "Signature verification failed", "Signature verification failed: no key has this kid")
 	}
 	// A key serves its own algorithm only; else a public key, which everybody
 	// knows, would pass for an HMAC secret (RFC 8725 §2.1 and §3.1).
 	if alg, _ := header.text("alg"); alg != found.alg {
-		return nil, malformed("The specified alg value is not allowed", "")
+		return nil, malformed(checkAlgorithm, "The specified alg value is not allowed", "")
 	}
 	return found, nil
 }
@@ -226,7 +259,7 @@ func (r *keyring) nameFault(text string, now time.Time, refusal error) error {
 	// To PyJWT the header ends at the first dot and the signature starts after the last.
 	first, last := strings.Index(text, "."), strings.LastIndex(text, ".")
 	if first == last {
-		return malformed("Not enough segments", "")
+		return malformed(checkText, "Not enough segments", "")
 	}
 	header, err := readHeader(text[:first])
 	if err != nil {
@@ -234,13 +267,13 @@ func (r *keyring) nameFault(text string, now time.Time, refusal error) error {
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(text[first+1 : last])
 	if err != nil {
-		return malformed("Invalid payload padding", "")
+		return malformed(checkText, "Invalid payload padding", "")
 	}
 	if strings.Trim(text[last+1:], base64url) != "" {
-		return malformed("Invalid crypto padding", "")
+		return malformed(checkText, "Invalid crypto padding", "")
 	}
 	if alg, _ := header.text("alg"); !slices.Contains(r.algs, alg) {
-		return malformed("The specified alg value is not allowed", "")
+		return malformed(checkAlgorithm, "The specified alg value is not allowed", "")
 	}
 	found, err := r.keyFor(header, now)
 	if err != nil {
@@ -250,9 +283,9 @@ func (r *keyring) nameFault(text string, now time.Time, refusal error) error {
 	// shall hear of the signature first.
 	signature, err := base64.RawURLEncoding.Strict().DecodeString(text[last+1:])
 	if err == nil && jwt.GetSigningMethod(found.alg).Verify(text[:last], signature, found.verifying) == nil && !json.Valid(payload) {
-		return malformed("Invalid payload string: must be a json object", "")
+		return malformed(checkTimes, "Invalid payload string: must be a json object", "")
 	}
-	return malformed("Signature verification failed", "")
+	return malformed(checkSignature, "Signature verification failed", "")
 }
 
 // rawClaims is a payload that nobody has looked into. The parser fills it, and
@@ -273,9 +306,9 @@ func (r *rawClaims) UnmarshalJSON(text []byte) error {
 func (r *rawClaims) judge(now time.Time) (*claims, error) {
 	members, err := decodeObject(r.text) // a claim given twice is refused (RFC 7519 §4)
 	if err != nil {
-		return nil, malformed("Invalid payload string: must be a json object", "Invalid payload string: "+err.Error())
+		return nil, malformed(checkTimes, "Invalid payload string: must be a json object", "Invalid payload string: "+err.Error())
 	}
-	in := &claimReader{object: members}
+	in := &claimReader{object: members, at: checkTimes}
 	c := &claims{
 		IssuedAt:  in.date("iat", "Issued At"),
 		NotBefore: in.date("nbf", "Not Before"),
@@ -288,13 +321,13 @@ func (r *rawClaims) judge(now time.Time) (*claims, error) {
 	case in.err != nil:
 		return nil, in.err
 	case now.Before(c.IssuedAt): // RFC 7519 §4.1.6 leaves it open; PyJWT refuses it too
-		return nil, malformed("The token is not yet valid (iat)", "")
+		return nil, malformed(checkTimes, "The token is not yet valid (iat)", fmt.Sprintf("issued %v in the future (iat)", until(c.IssuedAt, now)))
 	case now.Before(c.NotBefore): // RFC 7519 §4.1.5
-		return nil, malformed("The token is not yet valid (nbf)", "")
+		return nil, malformed(checkTimes, "The token is not yet valid (nbf)", fmt.Sprintf("not valid for another %v (nbf)", until(c.NotBefore, now)))
 	case !now.Before(c.ExpiresAt): // the very second is too late already (RFC 7519 §4.1.4)
-		ago := now.Sub(c.ExpiresAt).Truncate(time.Second)
-		return nil, &tokenError{kind: tokenExpired, message: "Token has expired", detail: fmt.Sprintf("expired %v ago", ago)}
+		return nil, &tokenError{kind: tokenExpired, at: checkTimes, message: "Token has expired", detail: "expired " + since(c.ExpiresAt, now)}
 	}
+	in.at = checkClaims
 	c.Subject = in.text("sub") // RFC 7519 §4.1.2
 	c.ID = in.text("jti")      // RFC 7519 §4.1.7
 	c.Type = in.text("type", accessToken, refreshToken)
@@ -317,12 +350,13 @@ func (r *rawClaims) judge(now time.Time) (*claims, error) {
 // A claimReader reads one claim after the other and keeps the first fault.
 type claimReader struct {
 	object
+	at  check // what a fault is a fault of
 	err error
 }
 
 func (in *claimReader) refuse(message string) {
 	if in.err == nil {
-		in.err = malformed(message, "")
+		in.err = malformed(in.at, message, "")
 	}
 }
 
