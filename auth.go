@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -112,6 +113,21 @@ func requireAdmin(next callerHandler) callerHandler {
 		}
 		return next(w, r, c)
 	}
+}
+
+// publicKeys handles GET /.well-known/jwks.json: the keys by which others can
+// check tokens, none for HS256. Nothing but habit gave it this path. What it
+// says doesn't change while the server runs, but for keys that end; five minutes
+// are how long others may trust a key that a restart has dropped as leaked.
+func (s *server) publicKeys(w http.ResponseWriter, r *http.Request) error {
+	text, err := json.Marshal(s.keys.publicJWKS(s.now()))
+	if err != nil {
+		return fmt.Errorf("rendering the public keys: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/jwk-set+json") // RFC 7517 §8.5
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Write(append(text, '\n'))
+	return nil
 }
 
 // A userView is a user as clients read it.

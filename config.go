@@ -25,6 +25,7 @@ type config struct {
 	refreshTTL   time.Duration
 	bookTTL      time.Duration
 	bcryptCost   int
+	alg          string   // algHS256 or algEdDSA
 	cors         []string // "loopback", "*" and origins as browsers write them; none for off
 	hosts        []string // lower case, without port or brackets
 	sharedWrites bool
@@ -58,6 +59,7 @@ func (c *config) settings() []setting {
 		{"access-ttl", "TIME", "15m", "how long an access token lasts: 90s, 15m, 12h, 30d", toLifetime(&c.accessTTL)},
 		{"refresh-ttl", "TIME", "30d", "how long a refresh token lasts", toLifetime(&c.refreshTTL)},
 		{"book-ttl", "TIME", "24h", "how long a token from /login lasts", toLifetime(&c.bookTTL)},
+		{"alg", "ALG", "HS256", "HS256, or EdDSA: then other services can check tokens\nwith the public keys at /.well-known/jwks.json", toChoice(&c.alg, algHS256, algEdDSA)},
 		{"bcrypt-cost", "N", "12", "4 to 15: each step doubles the work of a sign-in,\nand of guessing a password", toNumber(&c.bcryptCost, 4, 15)},
 		{"cors", "LIST", "loopback", "web pages that may call, comma separated: loopback,\n*, off, or origins such as https://app.example", toOrigins(&c.cors)},
 		{"hosts", "LIST", "", "host names to answer to beside the loopback ones,\ncomma separated; for a proxy in front", toHosts(&c.hosts)},

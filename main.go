@@ -22,7 +22,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -176,17 +175,12 @@ const drainTime = 10 * time.Second
 // openData opens the store and the keys that go with it. keyFile is "" where
 // the key has no file.
 func openData(c config, log *slog.Logger) (st *store, keyFile string, keys *keyring, err error) {
-	if c.secret == "" && len(c.fallbacks) > 0 {
-		return nil, "", nil, errors.New("SECRET_KEY_FALLBACKS is set but SECRET_KEY is not: there is no key to sign with")
-	}
-	if c.secret != "" {
-		if keys, err = secretKeys(c.secret, c.fallbacks); err != nil {
-			return nil, "", nil, err
-		}
+	if keys, err = configuredKeys(c); err != nil {
+		return nil, "", nil, err
 	}
 	if c.data == inMemory {
 		if keys == nil {
-			keys = memoryKeys()
+			keys = memoryKeys(c.alg)
 		}
 		return newStore(log, time.Now), "", keys, nil
 	}
@@ -196,8 +190,8 @@ func openData(c config, log *slog.Logger) (st *store, keyFile string, keys *keyr
 	}
 	if keys == nil {
 		var warning string
-		keyFile = strings.TrimSuffix(c.data, filepath.Ext(c.data)) + ".key"
-		keys, warning, err = loadKeys(keyFile, algHS256, time.Now())
+		keyFile = keyPath(c.data)
+		keys, warning, err = loadKeys(keyFile, c.alg, time.Now())
 		if err != nil {
 			st.close()
 			return nil, "", nil, err

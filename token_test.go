@@ -131,7 +131,7 @@ func TestSign(t *testing.T) {
 
 func TestSignThenVerify(t *testing.T) {
 	t.Parallel()
-	rings := map[string]*keyring{"HS256": tokenRing(t), "EdDSA": newKeyring(edKey([]byte(tokenSecret[:32]))), "memory": memoryKeys()}
+	rings := map[string]*keyring{"HS256": tokenRing(t), "EdDSA": newKeyring(edKey([]byte(tokenSecret[:32]))), "memory": memoryKeys(algHS256), "EdDSA in memory": memoryKeys(algEdDSA)}
 	for name, ring := range rings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
