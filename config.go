@@ -246,6 +246,8 @@ const usageHead = `shelf is a small JSON API behind JWT sign-in, items and books
 Usage:
   shelf [flags]            start the server; Ctrl-C stops it
   shelf user admin NAME    make an account an admin, with the server stopped
+  shelf explain [TOKEN]    say what is in a token, from standard input if not
+                           given, and why it is good or refused
 
 Flags. The variable named with each does the same, in the environment or in a
 file called .env in the working folder. A flag goes before the environment, and
@@ -263,7 +265,8 @@ Variables without a flag, as other users can see a program's arguments:
 
 Exit status:
   0                        stopped as asked
-  1                        could not start, or failed: standard error says why
+  1                        could not start, or failed: standard error says why;
+                           of explain: the token is refused
 `
 
 // printUsage writes what -h shows.

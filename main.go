@@ -66,6 +66,8 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 			return err
 		}
 		return makeAdmin(c, args[2], stdout, stderr)
+	case args[0] == "explain":
+		return explainCommand(args[1:], parse, time.Now(), os.Stdin, stdout, stderr)
 	}
 	return fmt.Errorf("unknown command %q (shelf -h lists the commands)", args[0])
 }
