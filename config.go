@@ -246,6 +246,10 @@ const usageHead = `shelf is a small JSON API behind JWT sign-in, items and books
 Usage:
   shelf [flags]            start the server; Ctrl-C stops it
   shelf user admin NAME    make an account an admin, with the server stopped
+  shelf key rotate         sign with a new key from the next start on, with the
+                           server stopped; the old one goes on verifying, or
+                           ends at once with -now, for a key that has leaked
+  shelf key list           which keys there are
   shelf explain [TOKEN]    say what is in a token, from standard input if not
                            given, and why it is good or refused
 

@@ -66,6 +66,8 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 			return err
 		}
 		return makeAdmin(c, args[2], stdout, stderr)
+	case args[0] == "key":
+		return keyCommand(args[1:], parse, time.Now(), stdout)
 	case args[0] == "explain":
 		return explainCommand(args[1:], parse, time.Now(), os.Stdin, stdout, stderr)
 	}
