@@ -36,7 +36,7 @@ type accountKit struct {
 func newAccountKit(t *testing.T) *accountKit {
 	t.Helper()
 	k := &accountKit{
-		t: t, path: filepath.Join(t.TempDir(), "shelf.jsonl"), keys: memoryKeys(),
+		t: t, path: filepath.Join(t.TempDir(), "shelf.jsonl"), keys: memoryKeys(algHS256),
 		now: time.Date(2026, 11, 22, 14, 5, 0, 0, time.UTC),
 	}
 	k.open()

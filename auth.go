@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -62,7 +63,8 @@ func (s *server) bookToken(next callerHandler) handler {
 // type, then what the store knows. A token is good only while the store holds
 // its jti unrevoked, so a stolen SECRET_KEY alone opens nothing.
 func (s *server) callerOf(text, typ string) (*caller, error) {
-	claims, err := s.keys.verify(text, s.now())
+	now := s.now()
+	claims, err := s.keys.verify(text, now)
 	if err != nil {
 		return nil, err
 	}
@@ -78,10 +80,29 @@ func (s *server) callerOf(text, typ string) (*caller, error) {
 		return nil, errTokenUserGone
 	case u.Disabled:
 		return nil, errTokenDisabled
-	case record == nil || record.EndedBy != "" || record.User != u.ID || record.Type != claims.Type:
-		return nil, errTokenRevoked
+	case record == nil || record.User != u.ID || record.Type != claims.Type:
+		return nil, errTokenUnknown
+	case record.EndedBy != "":
+		revoked := *errTokenRevoked
+		revoked.detail = endedText(record, now)
+		return nil, &revoked
 	}
 	return &caller{u, record}, nil
+}
+
+// endedText says when a token was ended, and by what.
+func endedText(t *tokenRecord, now time.Time) string {
+	by := t.EndedBy
+	switch by {
+	case endedByOwner:
+		by = "its owner"
+	case endedByAdmin:
+		by = "an admin"
+	}
+	if t.Ended.IsZero() { // a person wrote the line
+		return "revoked by " + by
+	}
+	return "revoked " + since(t.Ended, now) + " by " + by
 }
 
 // requireAdmin calls next only for an admin. Nobody becomes one at sign-up.
@@ -92,6 +113,21 @@ func requireAdmin(next callerHandler) callerHandler {
 		}
 		return next(w, r, c)
 	}
+}
+
+// publicKeys handles GET /.well-known/jwks.json: the keys by which others can
+// check tokens, none for HS256. Nothing but habit gave it this path. What it
+// says doesn't change while the server runs, but for keys that end; five minutes
+// are how long others may trust a key that a restart has dropped as leaked.
+func (s *server) publicKeys(w http.ResponseWriter, r *http.Request) error {
+	text, err := json.Marshal(s.keys.publicJWKS(s.now()))
+	if err != nil {
+		return fmt.Errorf("rendering the public keys: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/jwk-set+json") // RFC 7517 §8.5
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Write(append(text, '\n'))
+	return nil
 }
 
 // A userView is a user as clients read it.

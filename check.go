@@ -6,14 +6,14 @@ import (
 	"io"
 )
 
-// check is the command shelf check: it reports on the data file at path and
+// checkFile is the command shelf check: it reports on the data file at path and
 // changes nothing. Exit status 0: sound; 1: damaged; 2: not readable, or no
 // data file of ours.
-func check(path string, stdout io.Writer) error {
+func checkFile(path string, stdout io.Writer) error {
 	s, found, err := loadStore(path)
 	var d *damage
 	if err != nil && !errors.As(err, &d) {
-		return &statusError{2, explainOpen(path, err)}
+		return &statusError{2, err}
 	}
 	verdict := "sound"
 	if d != nil {

@@ -26,6 +26,7 @@ type config struct {
 	refreshTTL   time.Duration
 	bookTTL      time.Duration
 	bcryptCost   int
+	alg          string   // algHS256 or algEdDSA
 	cors         []string // "loopback", "*" and origins as browsers write them; none for off
 	hosts        []string // lower case, without port or brackets
 	sharedWrites bool
@@ -60,6 +61,7 @@ func (c *config) settings() []setting {
 		{"access-ttl", "TIME", "15m", "how long an access token lasts: 90s, 15m, 12h, 30d", toLifetime(&c.accessTTL)},
 		{"refresh-ttl", "TIME", "30d", "how long a refresh token lasts", toLifetime(&c.refreshTTL)},
 		{"book-ttl", "TIME", "24h", "how long a token from /login lasts", toLifetime(&c.bookTTL)},
+		{"alg", "ALG", "HS256", "HS256, or EdDSA: then other services can check tokens\nwith the public keys at /.well-known/jwks.json", toChoice(&c.alg, algHS256, algEdDSA)},
 		{"bcrypt-cost", "N", "12", "4 to 15: each step doubles the work of a sign-in,\nand of guessing a password", toNumber(&c.bcryptCost, 4, 15)},
 		{"cors", "LIST", "loopback", "web pages that may call, comma separated: loopback,\n*, off, or origins such as https://app.example", toOrigins(&c.cors)},
 		{"hosts", "LIST", "", "host names to answer to beside the loopback ones,\ncomma separated; for a proxy in front", toHosts(&c.hosts)},
@@ -249,6 +251,9 @@ Usage:
   shelf export [FILE] [-o OUT] [-secrets]
                            its state as one JSON document, also beside a server;
                            -secrets: with the password hashes
+  shelf explain [TOKEN]    say what is in a token, from standard input if not
+                           given, and why it is good or refused
+  shelf key list           which keys there are
 
 With the server stopped; NAME is an account's e-mail or username:
   shelf user list          show the accounts
@@ -257,6 +262,9 @@ With the server stopped; NAME is an account's e-mail or username:
   shelf user passwd NAME   give it a new password; its sign-ins end
   shelf user admin NAME    make it an admin; with -off, no longer
   shelf user delete NAME   delete it; what it made stays
+  shelf key rotate         sign with a new key from the next start on; the old
+                           one goes on verifying, or ends at once with -now,
+                           for a key that has leaked
   shelf import FILE.json   an export, into an empty store; or a plain file of
                            {"items":[],"books":[]}
 A password is asked for, or is the first line of standard input.
@@ -278,7 +286,8 @@ Variables without a flag, as other users can see a program's arguments:
 Exit status:
   0                        stopped as asked
   1                        could not start, or failed: standard error says why;
-                           check: the file is damaged
+                           check: the file is damaged;
+                           explain: the token is refused
   2                        check: not readable, or no data file of shelf
 `
 

@@ -21,6 +21,7 @@ var defaultConfig = config{
 	refreshTTL: 30 * 24 * time.Hour,
 	bookTTL:    24 * time.Hour,
 	bcryptCost: 12,
+	alg:        algHS256,
 	cors:       []string{"loopback"},
 	logFormat:  "text",
 }
@@ -71,6 +72,7 @@ func TestConfig(t *testing.T) {
 			c.accessTTL, c.refreshTTL = 2*time.Hour, time.Hour
 			c.warnings = []string{"refresh-ttl (1h0m0s) is shorter than access-ttl (2h0m0s): there is nothing to refresh"}
 		}},
+		{"another algorithm", "-alg EdDSA", "", "", func(c *config) { c.alg = algEdDSA }},
 		{"the cost is a number", "-bcrypt-cost 4", "", "", func(c *config) { c.bcryptCost = 4 }},
 		{"a switch needs no value", "-shared-writes", "", "", func(c *config) { c.sharedWrites = true }},
 		{"a switch can be turned off again", "-shared-writes=false", "SHELF_SHARED_WRITES=true", "", func(c *config) {}},
@@ -147,6 +149,8 @@ func TestConfigRefused(t *testing.T) {
 		{"a cost that protects nothing", "-bcrypt-cost 3", "", "", `flag -bcrypt-cost: "3": want a number from 4 to 15`},
 		{"a cost that takes seconds", "-bcrypt-cost 16", "", "", `flag -bcrypt-cost: "16": want a number from 4 to 15`},
 		{"neither true nor false", "-shared-writes=perhaps", "", "", `flag -shared-writes: "perhaps": want true or false`},
+		{"an algorithm that shelf has not", "-alg RS256", "", "", `flag -alg: "RS256": want one of HS256, EdDSA`},
+		{"an algorithm in small letters", "-alg hs256", "", "", `flag -alg: "hs256": want one of HS256, EdDSA`},
 		{"an unknown log format", "-log-format xml", "", "", `flag -log-format: "xml": want one of text, json`},
 
 		{"an origin with a path", "-cors https://app.example/", "", "", `flag -cors: "https://app.example/": ` + wantOrigin},

@@ -32,7 +32,7 @@ func TestCopy(t *testing.T) {
 	running.Go(func() { squeeze(loading, p, path) })
 	defer running.Wait()
 	defer loaded()
-	until(t, "the file is large enough to be compacted", func() bool { return fileSize(path) > compactMinSize/2 })
+	waitUntil(t, "the file is large enough to be compacted", func() bool { return fileSize(path) > compactMinSize/2 })
 
 	type copied struct {
 		before map[string]ledgerRow

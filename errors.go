@@ -128,9 +128,12 @@ func refusedToken(e *tokenError, d dialect) *apiError {
 		return a
 	}
 	a := &apiError{status: http.StatusUnauthorized, message: e.message, challenge: `Bearer realm="shelf"`, err: e}
-	switch e.kind {
+	switch e.kind { // no error code where no token was sent (RFC 6750 §3.1)
 	case tokenMissing, tokenNotBearer:
-		return a // no error code where no token was sent (RFC 6750 §3.1)
+		return a
+	case tokenEmpty:
+		a.status = http.StatusUnprocessableEntity
+		return a
 	case tokenMalformed, tokenWrongType:
 		a.status = http.StatusUnprocessableEntity
 	}

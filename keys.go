@@ -14,7 +14,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // The algorithms that a key can be for. By HS256 one secret both makes tokens
@@ -44,9 +47,10 @@ func (k *key) signs(alg string) bool { return k.alg == alg && k.until.IsZero() }
 // A keyring signs with its first key and verifies with all of them. It never
 // changes, so it needs no lock.
 type keyring struct {
-	keys []*key
-	byID map[string]*key
-	algs []string // what the keys are for
+	keys   []*key
+	byID   map[string]*key
+	algs   []string // what the keys are for
+	parser *jwt.Parser
 }
 
 func newKeyring(keys ...*key) *keyring {
@@ -57,6 +61,7 @@ func newKeyring(keys ...*key) *keyring {
 			ring.algs = append(ring.algs, k.alg)
 		}
 	}
+	ring.parser = newParser(ring.algs)
 	return ring
 }
 
@@ -79,7 +84,31 @@ func secretKeys(secret string, fallbacks []string) (*keyring, error) {
 }
 
 // memoryKeys is a ring that is written nowhere: its tokens end with the process.
-func memoryKeys() *keyring { return newKeyring(secretKey(randomBytes())) }
+func memoryKeys(alg string) *keyring {
+	if alg == algEdDSA {
+		return newKeyring(edKey(randomBytes()))
+	}
+	return newKeyring(secretKey(randomBytes()))
+}
+
+// configuredKeys is the ring that the settings themselves hold, nil if the key
+// is one that shelf makes.
+func configuredKeys(c config) (*keyring, error) {
+	switch {
+	case c.secret == "" && len(c.fallbacks) > 0:
+		return nil, errors.New("SECRET_KEY_FALLBACKS is set but SECRET_KEY is not: there is no key to sign with")
+	case c.secret == "":
+		return nil, nil
+	case c.alg == algEdDSA:
+		return nil, errors.New("-alg EdDSA signs with a key that shelf makes, but SECRET_KEY is set: take one of the two away")
+	}
+	return secretKeys(c.secret, c.fallbacks)
+}
+
+// keyPath is where the key that goes with a data file is kept.
+func keyPath(data string) string {
+	return strings.TrimSuffix(data, filepath.Ext(data)) + ".key"
+}
 
 // checkSecret refuses a secret shorter than the output of SHA-256, as HS256 must
 // (RFC 7518 §3.2): it could be guessed from a single token, with no limit of
@@ -138,12 +167,12 @@ type jwk struct {
 	Until     time.Time `json:"until,omitzero"` // the key is retired, and only verifies, until this moment
 }
 
-// publicJWKS is what the world may know of the ring: of an EdDSA key its public
-// half, of an HS256 key nothing.
-func (r *keyring) publicJWKS() jwkSet {
+// publicJWKS is what the world may know of the ring: of an EdDSA key that still
+// verifies its public half, of an HS256 key nothing.
+func (r *keyring) publicJWKS(now time.Time) jwkSet {
 	set := jwkSet{Keys: []jwk{}}
 	for _, k := range r.keys {
-		if public, ok := k.verifying.(ed25519.PublicKey); ok {
+		if public, ok := k.verifying.(ed25519.PublicKey); ok && !k.ended(now) {
 			x := base64.RawURLEncoding.EncodeToString(public)
 			set.Keys = append(set.Keys, jwk{Type: "OKP", Use: "sig", Algorithm: k.alg, ID: k.id, Curve: "Ed25519", Public: x})
 		}
@@ -204,41 +233,75 @@ func (j jwk) key() (*key, error) {
 	return k, nil
 }
 
-// loadKeys is the ring of the key file at path: its keys for alg, of which the
-// first that is not retired signs. Where there is no file, or no such key in it,
-// one is made. A warning, "" for none, is for the log.
+// loadKeys is the ring of the key file at path, see readKeys. Where there is no
+// file, or no key in it that signs by alg, one is made. A warning, "" for none,
+// is for the log.
 func loadKeys(path, alg string, now time.Time) (ring *keyring, warning string, err error) {
-	signs := func(k *key) bool { return k.signs(alg) }
-	_, keys, err := readKeyFile(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !slices.ContainsFunc(keys, signs) {
-		if err := rotateKey(path, alg, now, now); err != nil {
+	ring, err = readKeys(path, alg, now)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNoKey) {
+		if err := addKey(path, alg, now, func(*jwk, *key) bool { return true }); err != nil {
 			return nil, "", err
 		}
-		_, keys, err = readKeyFile(path)
+		ring, err = readKeys(path, alg, now)
 	}
 	if err != nil {
 		return nil, "", err
 	}
-	// Only the chosen algorithm is accepted. The other one's keys stay in the
-	// file, for the day it is chosen again.
-	keys = slices.DeleteFunc(keys, func(k *key) bool { return k.alg != alg || k.ended(now) })
-	signer := slices.IndexFunc(keys, signs)
-	if signer < 0 { // a start for the other algorithm made the file a moment ago
-		return nil, "", fmt.Errorf("%s has no key for %s: start again", path, alg)
-	}
-	keys[0], keys[signer] = keys[signer], keys[0]
 	info, err := os.Stat(path)
 	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 		warning = fmt.Sprintf("%s is open to other users of this machine (mode %04o), who can make tokens with it: chmod 600 %[1]s", path, info.Mode().Perm())
 	}
-	return newKeyring(keys...), warning, nil
+	return ring, warning, nil
+}
+
+// errNoKey: the key file has no key that signs by the chosen algorithm.
+var errNoKey = errors.New("shelf makes one when it starts with this -alg")
+
+// readKeys is the ring of the keys for alg in the key file at path; the first
+// that is not retired signs. Only the chosen algorithm is accepted: the other
+// one's keys stay in the file, for the day that it is chosen again. It fails
+// with fs.ErrNotExist or errNoKey where there is no such file or key.
+func readKeys(path, alg string, now time.Time) (*keyring, error) {
+	_, keys, err := readKeyFile(path)
+	if err != nil {
+		return nil, err
+	}
+	keys = slices.DeleteFunc(keys, func(k *key) bool { return k.alg != alg || k.ended(now) })
+	signer := slices.IndexFunc(keys, func(k *key) bool { return k.signs(alg) })
+	if signer < 0 {
+		return nil, fmt.Errorf("%s has no key for %s: %w", path, alg, errNoKey)
+	}
+	keys[0], keys[signer] = keys[signer], keys[0]
+	return newKeyring(keys...), nil
 }
 
 // rotateKey adds a new key for alg to the key file at path and retires those it
 // had for alg: they verify until keepUntil, which should be when the last token
-// that they signed has ended. If a key has leaked it should be now. Keys whose
-// time is over leave the file. A server that runs goes on with the keys it has.
+// that they signed has ended, and may be past if it has. A server that runs goes
+// on with the keys it has.
 func rotateKey(path, alg string, now, keepUntil time.Time) error {
+	if keepUntil.Before(now) {
+		keepUntil = now
+	}
+	return addKey(path, alg, now, func(j *jwk, k *key) bool {
+		if k.signs(alg) {
+			k.until = keepUntil.UTC()
+			j.Until = k.until
+		}
+		return true
+	})
+}
+
+// replaceKeys puts a new key for alg in the place of all that the key file at
+// path holds, those for the other algorithm too: who has read one has read all.
+func replaceKeys(path, alg string, now time.Time) error {
+	return addKey(path, alg, now, func(*jwk, *key) bool { return false })
+}
+
+// addKey puts a new key for alg before those in the key file at path, or into a
+// new file. Of the others it drops those whose time is over and those that keep
+// refuses; keep may also change them.
+func addKey(path, alg string, now time.Time, keep func(*jwk, *key) bool) error {
 	set, keys, err := readKeyFile(path)
 	exists := !errors.Is(err, fs.ErrNotExist)
 	if err != nil && exists {
@@ -250,11 +313,7 @@ func rotateKey(path, alg string, now, keepUntil time.Time) error {
 	}
 	kept := []jwk{fresh}
 	for i, k := range keys {
-		if k.signs(alg) {
-			k.until = keepUntil.UTC()
-			set.Keys[i].Until = k.until
-		}
-		if !k.ended(now) {
+		if keep(&set.Keys[i], k) && !k.ended(now) {
 			kept = append(kept, set.Keys[i])
 		}
 	}

@@ -206,17 +206,32 @@ func TestRotateKey(t *testing.T) {
 	if ring := loadKeyFile(t, path, algHS256, until); len(ring.keys) != 1 {
 		t.Errorf("%d keys are left at the end of the old one; want 1", len(ring.keys))
 	}
+}
 
-	// After a leak nothing of the old keys is kept.
-	if err := rotateKey(path, algHS256, tokenNow, tokenNow); err != nil {
+// A leaked file is a leak of every key in it: the one that signs, those that
+// are retired, and those of the other algorithm.
+func TestReplaceKeys(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "shelf.key")
+	leaked := []string{loadKeyFile(t, path, algHS256, tokenNow).keys[0].id, loadKeyFile(t, path, algEdDSA, tokenNow).keys[0].id}
+	if err := rotateKey(path, algHS256, tokenNow, tokenNow.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	leaked = append(leaked, loadKeyFile(t, path, algHS256, tokenNow).keys[0].id)
+	if err := replaceKeys(path, algHS256, tokenNow); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(text), after.keys[0].id) {
-		t.Errorf("the key file still holds a key that has leaked:\n%s", text)
+	for _, id := range leaked {
+		if strings.Contains(string(text), id) {
+			t.Errorf("the key file still holds %s, which has leaked:\n%s", id, text)
+		}
+	}
+	if ring := loadKeyFile(t, path, algHS256, tokenNow); len(ring.keys) != 1 {
+		t.Errorf("%d keys; want the new one alone", len(ring.keys))
 	}
 }
 
@@ -227,18 +242,21 @@ func TestPublicJWKS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ended := edKey([]byte(tokenSecret[:32]))
+	ended.until = tokenNow
 	tests := []struct {
 		name string
 		ring *keyring
 		want string
 	}{
 		{"of a secret nothing is public", tokenRing(t), `{"keys":[]}`},
+		{"a key that has ended is gone", newKeyring(secretKey([]byte(tokenSecret)), ended), `{"keys":[]}`},
 		{"of an EdDSA key one half is", newKeyring(secretKey([]byte(tokenSecret)), ed), `{"keys":[{"kty":"OKP","use":"sig","alg":"EdDSA","kid":"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := json.Marshal(tt.ring.publicJWKS())
+			got, err := json.Marshal(tt.ring.publicJWKS(tokenNow))
 			if err != nil || string(got) != tt.want {
 				t.Errorf("publicJWKS = %s, %v; want %s", got, err, tt.want)
 			}

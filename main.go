@@ -25,7 +25,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -82,6 +81,10 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 		return userCommand(ctx, args[1:], parse, stdin, stdout, stderr)
 	case args[0] == "check" || args[0] == "export" || args[0] == "import":
 		return runFileCommand(args[0], args[1:], parse, stdout, stderr)
+	case args[0] == "key":
+		return keyCommand(args[1:], parse, time.Now(), stdout)
+	case args[0] == "explain":
+		return explainCommand(args[1:], parse, time.Now(), stdin, stdout, stderr)
 	}
 	return fmt.Errorf("unknown command %q (shelf -h lists the commands)", args[0])
 }
@@ -135,7 +138,7 @@ func runFileCommand(name string, args []string, parse func([]string) (config, er
 		return importFile(c, names[0], stdout, stderr)
 	}
 	if name == "check" {
-		return check(c.data, stdout)
+		return checkFile(c.data, stdout)
 	}
 	return exportFile(c, out, secrets, stdout)
 }
@@ -144,7 +147,7 @@ func runFileCommand(name string, args []string, parse func([]string) (config, er
 func exportFile(c config, out string, secrets bool, stdout io.Writer) error {
 	s, _, err := loadStore(c.data)
 	if err != nil {
-		return explainOpen(c.data, err)
+		return err
 	}
 	if out == "" {
 		return writeExport(stdout, s, time.Now(), secrets)
@@ -294,22 +297,16 @@ const drainTime = 10 * time.Second
 // openData opens the store and the keys that go with it. keyFile is "" where
 // the key has no file.
 func openData(c config, log *slog.Logger) (st *store, keyFile string, keys *keyring, err error) {
-	if c.secret == "" && len(c.fallbacks) > 0 {
-		return nil, "", nil, errors.New("SECRET_KEY_FALLBACKS is set but SECRET_KEY is not: there is no key to sign with")
-	}
-	if c.secret != "" {
-		if keys, err = secretKeys(c.secret, c.fallbacks); err != nil {
-			return nil, "", nil, err
-		}
+	if keys, err = configuredKeys(c); err != nil {
+		return nil, "", nil, err
 	}
 	if c.data == inMemory {
 		if keys == nil {
-			keys = memoryKeys()
+			keys = memoryKeys(c.alg)
 		}
 		return newStore(log, time.Now), "", keys, nil
 	}
-	path := strings.TrimSuffix(c.data, filepath.Ext(c.data)) + ".key"
-	if path == c.data {
+	if keyPath(c.data) == c.data {
 		return nil, "", nil, fmt.Errorf("-data %s: that is where the key goes; give the data file another name", c.data)
 	}
 	// The data file is locked first: the key file is its server's.
@@ -318,8 +315,8 @@ func openData(c config, log *slog.Logger) (st *store, keyFile string, keys *keyr
 	}
 	if keys == nil {
 		var warning string
-		keyFile = path
-		keys, warning, err = loadKeys(keyFile, algHS256, time.Now())
+		keyFile = keyPath(c.data)
+		keys, warning, err = loadKeys(keyFile, c.alg, time.Now())
 		if err != nil {
 			st.close()
 			return nil, "", nil, err

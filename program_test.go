@@ -311,8 +311,8 @@ func (p *program) signUpAnn() string {
 	return access
 }
 
-// until polls ok until it says true.
-func until(t testing.TB, what string, ok func() bool) {
+// waitUntil polls ok until it says true.
+func waitUntil(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

@@ -42,6 +42,7 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 func (s *server) routes() []route {
 	return []route{
 		{"GET /{$}", s.index},
+		{"GET /.well-known/jwks.json", s.publicKeys},
 
 		// The catalog API: auth.go
 		{"POST /api/v1/auth/signup", s.signUp},

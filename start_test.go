@@ -161,7 +161,7 @@ func TestStartTogether(t *testing.T) {
 		all = append(all, launch(t, shelfCommand(t, dir, nil)))
 	}
 	serving, ended := 0, 0
-	until(t, "each serves or ends", func() bool {
+	waitUntil(t, "each serves or ends", func() bool {
 		serving, ended = 0, 0
 		for _, p := range all {
 			select {

@@ -62,7 +62,7 @@ func (r *slowRequest) goOn() (int, string) {
 // refusesCalls waits until nobody listens at p's address any more.
 func (p *program) refusesCalls(t *testing.T) {
 	t.Helper()
-	until(t, "the server stops listening", func() bool {
+	waitUntil(t, "the server stops listening", func() bool {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
 		if err == nil {
 			conn.Close()
@@ -105,7 +105,7 @@ func TestStopCompacting(t *testing.T) {
 	token := p.signUpAnn()
 	var running sync.WaitGroup
 	running.Go(func() { l.load(t.Context(), p, token, "stopped", 8, 40, true) })
-	until(t, "a compaction begins", func() bool { return exists(filepath.Join(dir, "shelf.jsonl.new")) })
+	waitUntil(t, "a compaction begins", func() bool { return exists(filepath.Join(dir, "shelf.jsonl.new")) })
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	if status := p.wait(); status != 0 {
 		t.Errorf("exit status = %d; want 0; standard error:\n%s", status, p.stderr)
@@ -150,7 +150,7 @@ func TestStopTwice(t *testing.T) {
 	p.slowly(t, p.signUpAnn())
 	p.cmd.Process.Signal(os.Interrupt)
 	p.refusesCalls(t)
-	until(t, "the server ends", func() bool {
+	waitUntil(t, "the server ends", func() bool {
 		p.cmd.Process.Signal(os.Interrupt)
 		select {
 		case <-p.ended:

@@ -193,7 +193,7 @@ func explainOpen(path string, err error) error {
 	var d *damage
 	switch {
 	case errors.As(err, &d):
-		return fmt.Errorf("%s is damaged: %v (nothing was changed; mend or restore the file, or start with another -data)", path, d)
+		return fmt.Errorf("%s is damaged: %w (nothing was changed; mend or restore the file, or start with another -data)", path, d)
 	case errors.Is(err, errLocked):
 		return fmt.Errorf("%s is in use by another shelf", path)
 	}

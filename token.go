@@ -48,6 +48,7 @@ type tokenKind int
 const (
 	tokenMissing   tokenKind = iota // no token was sent
 	tokenNotBearer                  // credentials of another scheme were sent
+	tokenEmpty                      // the scheme was sent, and no token behind it
 	tokenMalformed                  // not a JWT, a bad signature, a bad claim
 	tokenExpired
 	tokenRevoked   // revoked, or unknown to the store
@@ -56,16 +57,36 @@ const (
 	tokenDisabled // its user is disabled
 )
 
+// A check is a thing that a token must stand. They are made in this order, and
+// the first that fails ends the matter, so a refusal at one of them says that
+// those before it were passed.
+type check int
+
+const (
+	checkHeader check = iota // of the request, where the token was looked for
+	checkText
+	checkAlgorithm
+	checkSignature // and whether there is a key for it
+	checkTimes
+	checkClaims
+	checkType
+	checkUser
+	checkRevocation
+)
+
 // A tokenError refuses a token.
 type tokenError struct {
 	kind    tokenKind
+	at      check
 	message string // what the client reads
 	detail  string // what error_description and the log have to add, "" for nothing
 }
 
 func (e *tokenError) Error() string { return e.description() }
 
-// description is the detail, or else the message.
+// description is the detail, or else the message. A detail may say what the
+// store knows only where the signature was verified: then it is told to somebody
+// who was given the token by us.
 func (e *tokenError) description() string {
 	if e.detail != "" {
 		return e.detail
@@ -73,18 +94,31 @@ func (e *tokenError) description() string {
 	return e.message
 }
 
-// The refusals that need no more words.
+// The refusals that are the same for every token.
 var (
-	errTokenMissing  = &tokenError{kind: tokenMissing, message: "Missing Authorization Header"}
-	errTokenRevoked  = &tokenError{kind: tokenRevoked, message: "Token has been revoked"}
-	errOnlyRefresh   = &tokenError{kind: tokenWrongType, message: "Only refresh tokens are allowed"}
-	errOnlyAccess    = &tokenError{kind: tokenWrongType, message: "Only non-refresh tokens are allowed"}
-	errTokenUserGone = &tokenError{kind: tokenUserGone, message: "User not found"}
-	errTokenDisabled = &tokenError{kind: tokenDisabled, message: "Account is disabled"}
+	errTokenMissing   = &tokenError{kind: tokenMissing, at: checkHeader, message: "Missing Authorization Header"}
+	errTokenNotBearer = &tokenError{kind: tokenNotBearer, at: checkHeader, message: "Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'"}
+	errOnlyRefresh    = &tokenError{kind: tokenWrongType, at: checkType, message: "Only refresh tokens are allowed", detail: "this is an access token; only refresh tokens are allowed here"}
+	errOnlyAccess     = &tokenError{kind: tokenWrongType, at: checkType, message: "Only non-refresh tokens are allowed", detail: "this is a refresh token; it is good for a new access token and for log-out only"}
+	errTokenUserGone  = &tokenError{kind: tokenUserGone, at: checkUser, message: "User not found"}
+	errTokenDisabled  = &tokenError{kind: tokenDisabled, at: checkUser, message: "Account is disabled"}
+	errTokenRevoked   = &tokenError{kind: tokenRevoked, at: checkRevocation, message: "Token has been revoked"}
+	errTokenUnknown   = &tokenError{kind: tokenRevoked, at: checkRevocation, message: "Token has been revoked", detail: "this server has no record of the token"}
 )
 
-func malformed(message, detail string) error {
-	return &tokenError{kind: tokenMalformed, message: message, detail: detail}
+func malformed(at check, message, detail string) *tokenError {
+	return &tokenError{kind: tokenMalformed, at: at, message: message, detail: detail}
+}
+
+// since words how long ago a moment of the past was, in whole seconds as all
+// times of tokens.
+func since(past, now time.Time) string {
+	return now.Sub(past).Truncate(time.Second).String() + " ago"
+}
+
+// until is how long a moment of the future is away.
+func until(future, now time.Time) time.Duration {
+	return future.Sub(now).Round(time.Second).Truncate(time.Second) // the longest Duration can't be rounded
 }
 
 // bearerToken takes the token out of a request's Authorization header, given
@@ -94,15 +128,18 @@ func bearerToken(lines []string) (string, error) {
 	if len(lines) == 0 || len(lines) == 1 && strings.Trim(lines[0], " ") == "" {
 		return "", errTokenMissing
 	}
-	bad := malformed("Bad Authorization header. Expected 'Authorization: Bearer <JWT>'", "")
+	bad := malformed(checkHeader, "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'", "")
 	if len(lines) > 1 { // a proxy in front may have judged the other one
 		return "", bad
 	}
 	scheme, token, _ := strings.Cut(strings.Trim(lines[0], " "), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return "", &tokenError{kind: tokenNotBearer, message: "Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'"}
+		return "", errTokenNotBearer
 	}
 	token = strings.TrimLeft(token, " ")
+	if token == "" {
+		bad.kind = tokenEmpty
+	}
 	if token == "" || strings.ContainsAny(token, " \t") {
 		return "", bad
 	}
@@ -131,24 +168,28 @@ func (r *keyring) sign(c claims) (string, error) {
 	return text, nil
 }
 
+// newParser is the library's part of verify, for tokens by algs.
+func newParser(algs []string) *jwt.Parser {
+	return jwt.NewParser(
+		jwt.WithValidMethods(algs),    // ours, whatever the token asks for (RFC 8725 §3.1)
+		jwt.WithStrictDecoding(),      // one token has one spelling (RFC 4648 §3.5)
+		jwt.WithoutClaimsValidation(), // rawClaims.judge does that, and only once the signature is verified
+	)
+}
+
 // verify judges a token by all that it says itself, in this order: its text,
 // algorithm, signature, times, other claims. Whether it is of the right type,
 // its user still there and the token itself not revoked is left to the caller.
 // Errors are *tokenError.
 func (r *keyring) verify(text string, now time.Time) (*claims, error) {
 	if len(text) > maxToken {
-		return nil, malformed("The token is longer than 8 KiB", "")
+		return nil, malformed(checkText, "The token is longer than 8 KiB", "")
 	}
 	if strings.ContainsAny(text, "\r\n") { // encoding/base64 skips them, strict or not
-		return nil, malformed("The token has a line break in it", "")
+		return nil, malformed(checkText, "The token has a line break in it", "")
 	}
-	parser := jwt.NewParser(
-		jwt.WithValidMethods(r.algs),  // ours, whatever the token asks for (RFC 8725 §3.1)
-		jwt.WithStrictDecoding(),      // one token has one spelling (RFC 4648 §3.5)
-		jwt.WithoutClaimsValidation(), // rawClaims.judge does that, and only once the signature is verified
-	)
 	var raw rawClaims
-	_, err := parser.ParseWithClaims(text, &raw, func(t *jwt.Token) (any, error) {
+	_, err := r.parser.ParseWithClaims(text, &raw, func(t *jwt.Token) (any, error) {
 		segment, _, _ := strings.Cut(t.Raw, ".")
 		header, err := readHeader(segment)
 		if err != nil {
@@ -169,14 +210,14 @@ func (r *keyring) verify(text string, now time.Time) (*claims, error) {
 // readHeader decodes a header more strictly than the parser does: a parameter
 // given twice may mean one thing to us and another to somebody else, so it is
 // refused (RFC 7515 §4).
-func readHeader(segment string) (map[string]json.RawMessage, error) {
+func readHeader(segment string) (object, error) {
 	text, err := base64.RawURLEncoding.DecodeString(segment)
 	if err != nil {
-		return nil, malformed("Invalid header padding", "")
+		return nil, malformed(checkText, "Invalid header padding", "")
 	}
-	header, err := objectOf(text)
+	header, err := decodeObject(text)
 	if err != nil {
-		return nil, malformed("Invalid header string: must be a json object", "Invalid header string: "+err.Error())
+		return nil, malformed(checkText, "Invalid header string: must be a json object", "Invalid header string: "+err.Error())
 	}
 	return header, nil
 }
@@ -185,26 +226,26 @@ func readHeader(segment string) (map[string]json.RawMessage, error) {
 // or else the one that signs. It only chooses among the keys of the ring; kid
 // is looked up in a map and nowhere else (RFC 8725 §3.10), and what a header
 // says of keys elsewhere (jku, jwk, x5u) is not read at all.
-func (r *keyring) keyFor(header map[string]json.RawMessage, now time.Time) (*key, error) {
+func (r *keyring) keyFor(header object, now time.Time) (*key, error) {
 	// Each names extensions that must be understood, and we know none (RFC 7515 §4.1.11).
-	if _, ok := header["crit"]; ok {
-		return nil, malformed("Critical header parameters (crit) are not supported", "")
+	if header.has("crit") {
+		return nil, malformed(checkAlgorithm, "Critical header parameters (crit) are not supported", "")
 	}
 	found := r.keys[0]
-	if kid, ok := header["kid"]; ok {
-		id, ok := stringOf(kid)
+	if header.has("kid") {
+		id, ok := header.text("kid")
 		if !ok {
-			return nil, malformed("Key ID header parameter must be a string", "")
+			return nil, malformed(checkSignature, "Key ID header parameter must be a string", "")
 		}
 		found = r.byID[id]
 	}
 	if found == nil || found.ended(now) {
-		return nil, malformed("Signature verification failed", "Signature verification failed: no key has this kid")
+		return nil, malformed(checkSignature, "Signature verification failed", "Signature verification failed: no key has this kid")
 	}
 	// A key serves its own algorithm only; else a public key, which everybody
 	// knows, would pass for an HMAC secret (RFC 8725 §2.1 and §3.1).
-	if alg, _ := stringOf(header["alg"]); alg != found.alg {
-		return nil, malformed("The specified alg value is not allowed", "")
+	if alg, _ := header.text("alg"); alg != found.alg {
+		return nil, malformed(checkAlgorithm, "The specified alg value is not allowed", "")
 	}
 	return found, nil
 }
@@ -222,7 +263,7 @@ func (r *keyring) nameFault(text string, now time.Time, refusal error) error {
 	// To PyJWT the header ends at the first dot and the signature starts after the last.
 	first, last := strings.Index(text, "."), strings.LastIndex(text, ".")
 	if first == last {
-		return malformed("Not enough segments", "")
+		return malformed(checkText, "Not enough segments", "")
 	}
 	header, err := readHeader(text[:first])
 	if err != nil {
@@ -230,13 +271,13 @@ func (r *keyring) nameFault(text string, now time.Time, refusal error) error {
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(text[first+1 : last])
 	if err != nil {
-		return malformed("Invalid payload padding", "")
+		return malformed(checkText, "Invalid payload padding", "")
 	}
 	if strings.Trim(text[last+1:], base64url) != "" {
-		return malformed("Invalid crypto padding", "")
+		return malformed(checkText, "Invalid crypto padding", "")
 	}
-	if alg, _ := stringOf(header["alg"]); !slices.Contains(r.algs, alg) {
-		return malformed("The specified alg value is not allowed", "")
+	if alg, _ := header.text("alg"); !slices.Contains(r.algs, alg) {
+		return malformed(checkAlgorithm, "The specified alg value is not allowed", "")
 	}
 	found, err := r.keyFor(header, now)
 	if err != nil {
@@ -246,9 +287,9 @@ func (r *keyring) nameFault(text string, now time.Time, refusal error) error {
 	// shall hear of the signature first.
 	signature, err := base64.RawURLEncoding.Strict().DecodeString(text[last+1:])
 	if err == nil && jwt.GetSigningMethod(found.alg).Verify(text[:last], signature, found.verifying) == nil && !json.Valid(payload) {
-		return malformed("Invalid payload string: must be a json object", "")
+		return malformed(checkTimes, "Invalid payload string: must be a json object", "")
 	}
-	return malformed("Signature verification failed", "")
+	return malformed(checkSignature, "Signature verification failed", "")
 }
 
 // rawClaims is a payload that nobody has looked into. The parser fills it, and
@@ -267,11 +308,11 @@ func (r *rawClaims) UnmarshalJSON(text []byte) error {
 // times first, then the others. There is no leeway: whoever made the times has
 // the clock that they are checked by.
 func (r *rawClaims) judge(now time.Time) (*claims, error) {
-	members, err := objectOf(r.text) // a claim given twice is refused (RFC 7519 §4)
+	members, err := decodeObject(r.text) // a claim given twice is refused (RFC 7519 §4)
 	if err != nil {
-		return nil, malformed("Invalid payload string: must be a json object", "Invalid payload string: "+err.Error())
+		return nil, malformed(checkTimes, "Invalid payload string: must be a json object", "Invalid payload string: "+err.Error())
 	}
-	in := &claimReader{members: members}
+	in := &claimReader{object: members, at: checkTimes}
 	c := &claims{
 		IssuedAt:  in.date("iat", "Issued At"),
 		NotBefore: in.date("nbf", "Not Before"),
@@ -284,20 +325,20 @@ func (r *rawClaims) judge(now time.Time) (*claims, error) {
 	case in.err != nil:
 		return nil, in.err
 	case now.Before(c.IssuedAt): // RFC 7519 §4.1.6 leaves it open; PyJWT refuses it too
-		return nil, malformed("The token is not yet valid (iat)", "")
+		return nil, malformed(checkTimes, "The token is not yet valid (iat)", fmt.Sprintf("issued %v in the future (iat)", until(c.IssuedAt, now)))
 	case now.Before(c.NotBefore): // RFC 7519 §4.1.5
-		return nil, malformed("The token is not yet valid (nbf)", "")
+		return nil, malformed(checkTimes, "The token is not yet valid (nbf)", fmt.Sprintf("not valid for another %v (nbf)", until(c.NotBefore, now)))
 	case !now.Before(c.ExpiresAt): // the very second is too late already (RFC 7519 §4.1.4)
-		ago := now.Sub(c.ExpiresAt).Truncate(time.Second)
-		return nil, &tokenError{kind: tokenExpired, message: "Token has expired", detail: fmt.Sprintf("expired %v ago", ago)}
+		return nil, &tokenError{kind: tokenExpired, at: checkTimes, message: "Token has expired", detail: "expired " + since(c.ExpiresAt, now)}
 	}
+	in.at = checkClaims
 	c.Subject = in.text("sub") // RFC 7519 §4.1.2
 	c.ID = in.text("jti")      // RFC 7519 §4.1.7
 	c.Type = in.text("type", accessToken, refreshToken)
 	if in.has("public_id") {
 		c.PublicID = in.text("public_id", c.Subject)
 	}
-	c.Fresh = string(members["fresh"]) == "true"
+	c.Fresh = string(in.value("fresh")) == "true"
 	if in.has("iss") { // RFC 7519 §4.1.1
 		c.Issuer = in.text("iss", issuer)
 	}
@@ -312,18 +353,14 @@ func (r *rawClaims) judge(now time.Time) (*claims, error) {
 
 // A claimReader reads one claim after the other and keeps the first fault.
 type claimReader struct {
-	members map[string]json.RawMessage
-	err     error
-}
-
-func (in *claimReader) has(name string) bool {
-	_, ok := in.members[name]
-	return ok
+	object
+	at  check // what a fault is a fault of
+	err error
 }
 
 func (in *claimReader) refuse(message string) {
 	if in.err == nil {
-		in.err = malformed(message, "")
+		in.err = malformed(in.at, message, "")
 	}
 }
 
@@ -334,7 +371,7 @@ func (in *claimReader) date(name, title string) time.Time {
 	if !in.has(name) {
 		return time.Time{}
 	}
-	seconds, err := strconv.ParseInt(string(in.members[name]), 10, 48)
+	seconds, err := strconv.ParseInt(string(in.value(name)), 10, 48)
 	if err != nil {
 		in.refuse(title + " claim (" + name + ") must be an integer.")
 	}
@@ -347,33 +384,36 @@ func (in *claimReader) text(name string, allowed ...string) string {
 	if !in.has(name) {
 		in.refuse("Missing claim: " + name)
 	}
-	s, ok := stringOf(in.members[name])
+	s, ok := in.object.text(name)
 	if !ok || s == "" || len(allowed) > 0 && !slices.Contains(allowed, s) {
 		in.refuse("Invalid claim: " + name)
 	}
 	return s
 }
 
-// objectOf reads a JSON object by decodeObject's strict rules.
-func objectOf(text []byte) (map[string]json.RawMessage, error) {
-	list, err := decodeObject(text)
-	if err != nil {
-		return nil, err
+// An object is the members of a JSON object, of which no two have one name: the
+// header of a token, or its claims.
+type object []member
+
+// value is the value of the member called name, nil if there is none.
+func (o object) value(name string) json.RawMessage {
+	for _, m := range o {
+		if m.name == name {
+			return m.value
+		}
 	}
-	members := make(map[string]json.RawMessage, len(list))
-	for _, m := range list {
-		members[m.name] = m.value
-	}
-	return members, nil
+	return nil
 }
 
-// stringOf is the string that raw holds, if it holds one.
-func stringOf(raw json.RawMessage) (string, bool) {
-	var s *string // stays nil for null
-	if json.Unmarshal(raw, &s) != nil || s == nil {
+func (o object) has(name string) bool { return o.value(name) != nil }
+
+// text is the string that the member called name holds, if it holds one.
+func (o object) text(name string) (text string, ok bool) {
+	value := o.value(name)
+	if len(value) == 0 || value[0] != '"' {
 		return "", false
 	}
-	return *s, true
+	return unquote(value), true
 }
 
 // newJTI makes a token's ID: a UUID of version 4, that is 122 random bits (RFC

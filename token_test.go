@@ -131,7 +131,7 @@ func TestSign(t *testing.T) {
 
 func TestSignThenVerify(t *testing.T) {
 	t.Parallel()
-	rings := map[string]*keyring{"HS256": tokenRing(t), "EdDSA": newKeyring(edKey([]byte(tokenSecret[:32]))), "memory": memoryKeys()}
+	rings := map[string]*keyring{"HS256": tokenRing(t), "EdDSA": newKeyring(edKey([]byte(tokenSecret[:32]))), "memory": memoryKeys(algHS256), "EdDSA in memory": memoryKeys(algEdDSA)}
 	for name, ring := range rings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -391,6 +391,51 @@ func TestVerifyExpired(t *testing.T) {
 	}
 }
 
+// Each refusal names the check that failed, and error_description says in words
+// what was wrong (RFC 6750 §3).
+func TestVerifyRefusalSaysWhy(t *testing.T) {
+	t.Parallel()
+	const hs256 = `{"alg":"HS256"}`
+	good := forge(hs256, payload(), tokenSecret)
+	tests := []struct {
+		name, token string
+		at          check
+		description string
+	}{
+		{"half a token", good[:40], checkText, "Not enough segments"},
+		{"a header with alg twice", forge(`{"alg":"HS256","alg":"HS256"}`, payload(), tokenSecret), checkText, "Invalid header string: 'alg' must be given only once"},
+		{"alg none", forge(`{"alg":"none"}`, payload(), ""), checkAlgorithm, "The specified alg value is not allowed"},
+		{"crit", forge(`{"alg":"HS256","crit":["b64"]}`, payload(), tokenSecret), checkAlgorithm, "Critical header parameters (crit) are not supported"},
+		{"a key that is not ours", forge(`{"alg":"HS256","kid":"k1"}`, payload(), tokenSecret), checkSignature, "Signature verification failed: no key has this kid"},
+		{"another's signature", forge(hs256, payload(), formerSecret), checkSignature, "Signature verification failed"},
+		{"another's signature and out of date", forge(hs256, payload("exp", "1"), formerSecret), checkSignature, "Signature verification failed"},
+		{"a claim given twice", forge(hs256, `{"sub":"x",`+payload()[1:], tokenSecret), checkTimes, "Invalid payload string: 'sub' must be given only once"},
+		{"out of date", claimToken("exp", "1795356108"), checkTimes, "expired 3m12s ago"},
+		{"valid only from later on", claimToken("nbf", "1795356492"), checkTimes, "not valid for another 3m12s (nbf)"},
+		{"made in the future", claimToken("iat", "1795359900"), checkTimes, "issued 1h0m0s in the future (iat)"},
+		{"made in a future that no Duration reaches", claimToken("iat", "99999999999999"), checkTimes, "issued 2562047h47m16s in the future (iat)"},
+		{"without exp", claimToken("exp", ""), checkTimes, "Missing claim: exp"},
+		{"of another issuer", claimToken("iss", `"joe"`), checkClaims, "Invalid claim: iss"},
+		{"for somebody else, without jti", claimToken("aud", `"joe"`, "jti", ""), checkClaims, "Missing claim: jti"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := tokenRing(t).verify(tt.token, tokenNow)
+			var e *tokenError
+			if !errors.As(err, &e) || e.at != tt.at || e.description() != tt.description {
+				t.Errorf("verify = %#v; want check %d, %q", err, tt.at, tt.description)
+			}
+		})
+	}
+}
+
+// claimToken makes a token that is signed well and says something else than the
+// good one, see payload.
+func claimToken(changes ...string) string {
+	return forge(`{"alg":"HS256"}`, payload(changes...), tokenSecret)
+}
+
 // A public key is no secret: who signs with it by HMAC must not get in, not even
 // where HS256 is in use beside it.
 func TestVerifyAlgorithmConfusion(t *testing.T) {
@@ -452,8 +497,8 @@ func TestBearerToken(t *testing.T) {
 		{"a bare token", []string{"a.b.c"}, "", tokenNotBearer, noBearer},
 		{"a longer word", []string{"Bearers a.b.c"}, "", tokenNotBearer, noBearer},
 		{"a tab after the scheme", []string{"Bearer\ta.b.c"}, "", tokenNotBearer, noBearer},
-		{"no token", []string{"Bearer"}, "", tokenMalformed, bad},
-		{"blanks for a token", []string{"Bearer   "}, "", tokenMalformed, bad},
+		{"no token", []string{"Bearer"}, "", tokenEmpty, bad},
+		{"blanks for a token", []string{"Bearer   "}, "", tokenEmpty, bad},
 		{"two tokens", []string{"Bearer a.b.c d.e.f"}, "", tokenMalformed, bad},
 		{"two tokens with a tab between", []string{"Bearer a.b.c\td.e.f"}, "", tokenMalformed, bad},
 		{"two headers", []string{"Bearer a.b.c", "Bearer a.b.c"}, "", tokenMalformed, bad},

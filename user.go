@@ -12,7 +12,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -168,17 +167,6 @@ func orDash(s string) string {
 		return "-"
 	}
 	return s
-}
-
-// printable is s without what a terminal would obey: anybody can sign up, under
-// almost any name (CWE-150).
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
 }
 
 func (a *accountCommand) add(ctx context.Context) error {

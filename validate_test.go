@@ -325,6 +325,41 @@ func TestDecodeObjectKeepsOrder(t *testing.T) {
 	}
 }
 
+func TestDecodeObjectCuts(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, text, want string }{
+		{"an empty object has no members", " \n{\t} ", `[] <nil>`},
+		{"brackets in a string are text", `{"a":"}],{[","b":1}`, `[{a "}],{["} {b 1}] <nil>`},
+		{"an escaped quote ends nothing", `{"a":"\",\"b\":2","c":"\\"}`, `[{a "\",\"b\":2"} {c "\\"}] <nil>`},
+		{"commas and colons of nested objects are theirs", `{"a":{"b":[1,{"c":2}],"d":3},"e":[4,5]}`, `[{a {"b":[1,{"c":2}],"d":3}} {e [4,5]}] <nil>`},
+		{"a colon in a name is part of it", `{"a:b" : 1}`, `[{a:b 1}] <nil>`},
+		{"a name is what its escapes say", `{"\u0061\"\ud83d\ude00":1}`, `[{a"😀 1}] <nil>`},
+		{"an escape of a name makes no second name", `{"a":1,"\u0061":2}`, `[] 'a' must be given only once`},
+		{"half a pair in a name", `{"\ud83d":1}`, "[] '\ufffd' must not hold half of a surrogate pair"},
+		{"a pair the wrong way round", `{"a":"\ude00\ud83d"}`, `[] 'a' must not hold half of a surrogate pair`},
+		{"the fault of the first member at fault is named", "{\"a\":[\"\xff\"],\"b\":\"\\ud83d\"}", `[] 'a' must be valid UTF-8`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			members, err := decodeObject([]byte(tt.text))
+			if got := fmt.Sprintf("%s %v", members, err); got != tt.want {
+				t.Errorf("decodeObject(%s) = %s; want %s", tt.text, got, tt.want)
+			}
+		})
+	}
+}
+
+func BenchmarkDecodeObject(b *testing.B) {
+	text := []byte(payload())
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := decodeObject(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 var emailTests = []struct {
 	name, email string
 	want        bool

@@ -1,0 +1,425 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// errExplained ends shelf explain with status 1; everything else is printed.
+var errExplained = errors.New("the token is refused")
+
+// explainCommand is the command shelf explain: it judges a token as the server
+// with the same settings would, and says how it came to that. It only reads, and
+// works beside a running server.
+func explainCommand(args []string, parse func([]string) (config, error), now time.Time, stdin io.Reader, stdout, stderr io.Writer) error {
+	text, args := tokenArgument(args)
+	c, err := parse(args)
+	if err != nil {
+		return err
+	}
+	if c.data == inMemory {
+		return errors.New("a server with -data memory leaves nothing to check a token against")
+	}
+	if text == "" {
+		if text, err = readToken(stdin, stderr); err != nil {
+			return err
+		}
+	}
+	s := &server{config: c, now: func() time.Time { return now }}
+	if s.store, _, err = loadStore(c.data); err != nil {
+		return err
+	}
+	if s.keys, err = configuredKeys(c); err == nil && s.keys == nil {
+		s.keys, err = readKeys(keyPath(c.data), c.alg, now)
+	}
+	if err != nil {
+		return err
+	}
+	if !s.explain(stdout, bareToken(text)) {
+		return errExplained
+	}
+	return nil
+}
+
+// tokenArgument takes the token out of the arguments: the first, or the last
+// after flags if it begins as a header in base64url must. What is left is for
+// the flags; an error about one would show a token in full.
+func tokenArgument(args []string) (text string, rest []string) {
+	if len(args) == 0 {
+		return "", nil
+	}
+	last := len(args) - 1
+	switch {
+	case !strings.HasPrefix(args[0], "-"):
+		return args[0], args[1:]
+	case strings.HasPrefix(args[last], "eyJ"): // {"
+		return args[last], args[:last]
+	}
+	return "", args
+}
+
+// readToken reads a token from standard input: a line of it, if somebody sits
+// there and types.
+func readToken(stdin io.Reader, stderr io.Writer) (string, error) {
+	if f, ok := stdin.(*os.File); ok && isTerminal(f) {
+		fmt.Fprint(stderr, "Paste a token, then press Enter: ")
+		line, err := bufio.NewReader(stdin).ReadString('\n')
+		if err == io.EOF {
+			err = nil
+		}
+		return line, err
+	}
+	text, err := io.ReadAll(io.LimitReader(stdin, 2*maxToken))
+	return string(text), err
+}
+
+// bareToken drops what may stand around a token where people copy it from: the
+// name of the header, the scheme, quotes and blanks.
+func bareToken(text string) string {
+	text = strings.Trim(text, " \t\r\n\"'")
+	for _, prefix := range []string{"authorization:", "x-access-token:", "bearer "} {
+		if len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix) {
+			text = strings.TrimLeft(text[len(prefix):], " ")
+		}
+	}
+	return text
+}
+
+// explain prints what callerOf makes of a token and reports whether it is good.
+// It has no rules of its own, so it can't disagree with the server: the checks
+// that were passed are those before the one that refused. What the signature
+// doesn't vouch for is marked.
+func (s *server) explain(w io.Writer, text string) (good bool) {
+	e := &explanation{server: s, w: w, now: s.now(), text: text, refusedAt: checkRevocation + 1}
+	e.parts = strings.Split(text, ".")
+	if len(text) <= maxToken {
+		e.header, e.headerErr = decodePart(e.parts[0])
+		if len(e.parts) > 1 {
+			e.claims, e.claimsErr = decodePart(e.parts[1])
+		}
+	}
+	caller, err := s.callerOf(text, anyToken)
+	var refusal *tokenError
+	if errors.As(err, &refusal) {
+		e.refusedAt = refusal.at
+		fmt.Fprintf(w, "refused: %s\n", printable(refusal.message))
+	} else {
+		fmt.Fprintf(w, "good: %s token of %s\n", article(caller.token.Type), printable(caller.user.identity()))
+	}
+	e.user, e.record = e.find()
+	e.printChecks(refusal)
+	if len(text) > maxToken {
+		return false // nothing in it is looked into
+	}
+	e.printPart("header", e.header, e.headerErr, e.headerNote)
+	if len(e.parts) > 1 {
+		e.printPart("claims", e.claims, e.claimsErr, e.claimNote)
+	}
+	if len(e.parts) > 2 {
+		fmt.Fprintf(w, "\nsignature: %d characters, not shown\n", len(strings.Join(e.parts[2:], ".")))
+	}
+	return refusal == nil
+}
+
+// decodePart reads a header or claims to be shown, which needn't be in their
+// only spelling.
+func decodePart(part string) (object, error) {
+	text, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(part, "="))
+	if err != nil {
+		return nil, errors.New("not base64url")
+	}
+	members, err := decodeObject(text)
+	if err != nil {
+		return nil, fmt.Errorf("not a JSON object to rely on: %w", err)
+	}
+	return members, nil
+}
+
+// An explanation is what is known of a token.
+type explanation struct {
+	server    *server
+	w         io.Writer
+	now       time.Time
+	text      string
+	parts     []string
+	header    object
+	headerErr error
+	claims    object
+	claimsErr error
+	refusedAt check
+	user      *user        // whom the claims name, nil if the store has nobody of that
+	record    *tokenRecord // what the store knows of the token they name
+}
+
+func (e *explanation) verified() bool { return e.refusedAt > checkSignature }
+
+func (e *explanation) find() (*user, *tokenRecord) {
+	subject, _ := e.claims.text("sub")
+	id, _ := e.claims.text("jti")
+	return e.server.store.userWithToken(subject, id)
+}
+
+// checkNames are the checks that a token without a request around it can stand.
+var checkNames = []struct {
+	check check
+	name  string
+}{
+	{checkText, "text"},
+	{checkAlgorithm, "algorithm"},
+	{checkSignature, "signature"},
+	{checkTimes, "times"},
+	{checkClaims, "claims"},
+	{checkType, "type"},
+	{checkUser, "user"},
+	{checkRevocation, "revocation"},
+}
+
+// printChecks prints what came of each check. refusal is nil if all were passed.
+func (e *explanation) printChecks(refusal *tokenError) {
+	fmt.Fprintln(e.w)
+	for _, c := range checkNames {
+		switch {
+		case c.check < e.refusedAt:
+			e.print(c.name, "pass", e.passed(c.check))
+		case c.check == e.refusedAt:
+			e.print(c.name, "FAIL", printable(refusal.description()))
+		default:
+			e.print(c.name, "-", "not looked at")
+		}
+	}
+}
+
+// passed says what a check has found, given that it was passed.
+func (e *explanation) passed(c check) string {
+	switch c {
+	case checkText:
+		return fmt.Sprintf("three parts, %d bytes", len(e.text))
+	case checkAlgorithm:
+		alg, _ := e.header.text("alg")
+		return alg
+	case checkSignature:
+		if found, err := e.server.keys.keyFor(e.header, e.now); err == nil {
+			return "made with key " + found.id
+		}
+	case checkTimes:
+		expires, _ := e.time("exp")
+		if issued, ok := e.time("iat"); ok {
+			return fmt.Sprintf("issued %s ago, expires in %s", span(e.now.Sub(issued)), span(expires.Sub(e.now)))
+		}
+		return "expires in " + span(expires.Sub(e.now))
+	case checkClaims:
+		return "sub, jti and type are there, none is wrong"
+	case checkType:
+		if typ, _ := e.claims.text("type"); typ == refreshToken {
+			return "refresh: good for /api/v1/auth/refresh and log-out only"
+		}
+		return "access: good for everything but /api/v1/auth/refresh"
+	case checkUser:
+		return e.claimNote("sub")
+	case checkRevocation:
+		return e.claimNote("jti")
+	}
+	return ""
+}
+
+// printPart prints the header or the claims, each member with what note has to
+// say about it.
+func (e *explanation) printPart(name string, members object, err error, note func(name string) string) {
+	vouched := ""
+	if !e.verified() {
+		vouched = " (NOT VERIFIED: anybody can write this)"
+	}
+	fmt.Fprintf(e.w, "\n%s%s\n", name, vouched)
+	if err != nil {
+		for _, line := range wrap("can't be read: "+printable(err.Error()), lastColumn-2) {
+			fmt.Fprintln(e.w, "  "+line)
+		}
+		return
+	}
+	for _, m := range members {
+		e.print(printable(m.name), printable(oneLine(m.value)), note(m.name))
+	}
+}
+
+// The columns that explain prints in, for a terminal of 80.
+const (
+	factColumn = 14
+	noteColumn = 20
+	lastColumn = 79
+)
+
+// print prints a name, a fact and a note in three columns. A fact that is long
+// pushes its note aside, or below; one that is too long for a line is cut.
+func (e *explanation) print(name, fact, note string) {
+	line := fmt.Sprintf("  %-11s %s", clip(name, factColumn-3), clip(fact, lastColumn-factColumn))
+	if note == "" {
+		fmt.Fprintln(e.w, line)
+		return
+	}
+	width := utf8.RuneCountInString(line)
+	column := max(noteColumn, width+2)
+	if width > noteColumn && column+utf8.RuneCountInString(note) > lastColumn {
+		fmt.Fprintln(e.w, line)
+		line, column = "", factColumn
+	}
+	for _, words := range wrap(note, lastColumn-column) {
+		fmt.Fprintln(e.w, strings.TrimRight(fmt.Sprintf("%-*s%s", column, line, words), " "))
+		line = ""
+	}
+}
+
+// wrap breaks a text at its blanks into lines of a width in characters.
+func wrap(text string, width int) []string {
+	lines := []string{""}
+	for word := range strings.FieldsSeq(text) {
+		last := &lines[len(lines)-1]
+		switch word = clip(word, width); {
+		case *last == "":
+			*last = word
+		case utf8.RuneCountInString(*last)+1+utf8.RuneCountInString(word) <= width:
+			*last += " " + word
+		default:
+			lines = append(lines, word)
+		}
+	}
+	return lines
+}
+
+// headerNote is what there is to say about a member of the header.
+func (e *explanation) headerNote(name string) string {
+	switch name {
+	case "kid":
+		id, _ := e.header.text("kid")
+		k := e.server.keys.byID[id]
+		switch {
+		case k == nil:
+			return "no key that verifies here"
+		case k == e.server.keys.keys[0]:
+			return "the key that signs"
+		case !k.until.IsZero():
+			return "a former key, which verifies until " + k.until.UTC().Format(minuteTime)
+		}
+		return "a former key"
+	case "jku", "jwk", "x5u", "x5c":
+		return "never looked at"
+	}
+	return ""
+}
+
+// claimNote is what there is to say about a claim.
+func (e *explanation) claimNote(name string) string {
+	switch name {
+	case "exp", "iat", "nbf":
+		at, ok := e.time(name)
+		if !ok {
+			return "no time that counts"
+		}
+		date := at.Format(", 2006-01-02 15:04:05 UTC")
+		if at.After(e.now) {
+			words := map[string]string{"exp": "expires in ", "iat": "issued only in ", "nbf": "valid only in "}
+			return words[name] + span(at.Sub(e.now)) + date
+		}
+		words := map[string]string{"exp": "expired ", "iat": "issued ", "nbf": "valid since "}
+		return words[name] + span(e.now.Sub(at)) + " ago" + date
+	case "sub":
+		if e.user == nil {
+			return "nobody of this store"
+		}
+		who := fmt.Sprintf("user %d, %s", e.user.ID, printable(e.user.identity()))
+		if e.user.Admin {
+			who += ", an admin"
+		}
+		if e.user.Disabled {
+			who += ", disabled"
+		}
+		return who
+	case "jti":
+		switch {
+		case e.record == nil:
+			return "not known to this store"
+		case e.user == nil || e.record.User != e.user.ID:
+			return fmt.Sprintf("token %d, of somebody else", e.record.ID)
+		case e.record.EndedBy != "":
+			return fmt.Sprintf("token %d, %s", e.record.ID, printable(endedText(e.record, e.now)))
+		}
+		return fmt.Sprintf("token %d, not revoked", e.record.ID)
+	}
+	return ""
+}
+
+// time is the moment that a claim names.
+func (e *explanation) time(name string) (time.Time, bool) {
+	in := claimReader{object: e.claims}
+	at := in.date(name, "")
+	return at, in.has(name) && in.err == nil
+}
+
+// minuteTime is how commands write a moment.
+const minuteTime = "2006-01-02 15:04 UTC"
+
+// article is a word with its article.
+func article(word string) string {
+	if strings.ContainsRune("aeiou", rune(word[0])) {
+		return "an " + word
+	}
+	return "a " + word
+}
+
+// span words a time as people would: 45s, 12m, 3h 5m, 29d 23h.
+func span(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh %dm", d/time.Hour, d/time.Minute%60)
+	}
+	return fmt.Sprintf("%dd %dh", d/(24*time.Hour), d/time.Hour%24)
+}
+
+// oneLine is a JSON value without the blanks between its parts.
+func oneLine(value json.RawMessage) string {
+	var line bytes.Buffer
+	if json.Compact(&line, value) != nil {
+		return string(value)
+	}
+	return line.String()
+}
+
+// printable replaces what could do more to a terminal than show a character:
+// whoever wrote the token may want it to, and anybody can sign up under almost
+// any name (CWE-150).
+func printable(s string) string {
+	if !slices.ContainsFunc([]rune(s), func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return s
+	}
+	var safe strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			safe.WriteRune(r)
+		} else {
+			fmt.Fprintf(&safe, "\\u%04x", r)
+		}
+	}
+	return safe.String()
+}
+
+// clip cuts s to a width in characters.
+func clip(s string, width int) string {
+	if utf8.RuneCountInString(s) <= width {
+		return s
+	}
+	return string([]rune(s)[:max(0, width-1)]) + "…"
+}
