@@ -30,7 +30,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "shelf:", err)
 		os.Exit(1)
@@ -39,7 +39,7 @@ func main() {
 
 // run is the program. It returns when ctx is done and the last request is
 // answered, or with the reason why it can't go on.
-func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdin io.Reader, stdout, stderr io.Writer) error {
 	parse := func(args []string) (config, error) {
 		c, err := parseConfig(args, lookupEnv, func() ([]byte, error) { return os.ReadFile(".env") }, stdout)
 		for _, warning := range c.warnings {
@@ -69,7 +69,7 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 	case args[0] == "key":
 		return keyCommand(args[1:], parse, time.Now(), stdout)
 	case args[0] == "explain":
-		return explainCommand(args[1:], parse, time.Now(), os.Stdin, stdout, stderr)
+		return explainCommand(args[1:], parse, time.Now(), stdin, stdout, stderr)
 	}
 	return fmt.Errorf("unknown command %q (shelf -h lists the commands)", args[0])
 }

@@ -208,7 +208,7 @@ func TestRunKeyCommands(t *testing.T) {
 	noEnv := func(string) (string, bool) { return "", false }
 	for _, args := range [][]string{{"key", "list", "-data", path}, {"explain", token, "-data", path}} {
 		var stdout strings.Builder
-		err := run(t.Context(), args, noEnv, &stdout, io.Discard)
+		err := run(t.Context(), args, noEnv, strings.NewReader(""), &stdout, io.Discard)
 		if err != nil && !errors.Is(err, errExplained) || stdout.Len() == 0 {
 			t.Errorf("shelf %q = %q, %v", args[0], stdout.String(), err)
 		}
