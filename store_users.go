@@ -68,7 +68,8 @@ func (s *store) forgetUserLocked(u *user) {
 	delete(s.byPublicID, u.PublicID)
 }
 
-// deleteUserLocked leaves what the user made, as made by nobody.
+// deleteUserLocked takes the user's tokens too, and leaves what the user made,
+// as made by nobody.
 func (s *store) deleteUserLocked(id int) {
 	u, ok := s.users.rows.get(id)
 	if !ok {
@@ -76,6 +77,9 @@ func (s *store) deleteUserLocked(id int) {
 	}
 	s.forgetUserLocked(u)
 	s.users.delete(id)
+	for _, token := range slices.Clone(s.tokensOf[id]) {
+		s.deleteTokenLocked(token) // a token of nobody would be damage to the next replay
+	}
 	if made := s.itemsOf[id]; made != nil {
 		for _, it := range made.all() {
 			orphan := *it
@@ -334,7 +338,10 @@ func (s *store) setAdmin(name string) (*user, error) {
 		if u == nil {
 			return nil, errNoUser
 		}
-		row = *s.users.latest(u.ID)
+		if u = s.users.latest(u.ID); u == nil {
+			return nil, errNoUser // about to go
+		}
+		row = *u
 		row.Admin = true
 		return []change{{Op: opPut, User: &row}}, nil
 	})
