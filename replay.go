@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"strconv"
@@ -178,6 +179,9 @@ func (s *store) admit(c change) error {
 		}
 		return nil
 	case c.Op == opNext && c.Next != nil:
+		if max(c.Next.User, c.Next.Token, c.Next.Item, c.Next.Book) > maxID {
+			return fmt.Errorf("an id is above %d", maxID)
+		}
 		return nil
 	case c.Op != opPut || c.Kind != "" || c.Next != nil:
 		return fmt.Errorf("op %q does not go with what the line holds", c.Op)
@@ -247,9 +251,13 @@ func (s *store) admitToken(t *tokenRecord) error {
 	return positive("token", t.ID)
 }
 
+// maxID is far beyond any id that is ever given out, and leaves room behind it.
+const maxID = math.MaxInt / 2
+
+// positive refuses ids that could not be, or that would leave none for others.
 func positive(kind string, id int) error {
-	if id < 1 {
-		return fmt.Errorf("%s %d: ids start at 1", kind, id)
+	if id < 1 || id > maxID {
+		return fmt.Errorf("%s %d: ids go from 1 to %d", kind, id, maxID)
 	}
 	return nil
 }
