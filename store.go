@@ -92,6 +92,14 @@ func (t *table[R]) put(id int, row *R) {
 	}
 }
 
+// putInstead makes row visible in the place of decided, which was to be.
+func (t *table[R]) putInstead(id int, row, decided *R) {
+	if t.waiting[id] == decided {
+		t.waiting[id] = row
+	}
+	t.put(id, row)
+}
+
 func (t *table[R]) delete(id int) {
 	t.rows.remove(id)
 	delete(t.waiting, id)
