@@ -212,19 +212,28 @@ func (s *store) close() error {
 // They join the waiting batch, and write returns when that is on disk. Disk
 // order is the order of decisions.
 func (s *store) write(decide func() ([]change, error)) error {
-	s.mu.Lock()
-	changes, err := decide()
-	if err != nil || len(changes) == 0 {
-		s.mu.Unlock()
+	b, first, err := s.decide(decide)
+	if err != nil || b == nil {
 		return err
 	}
-	b, first := s.joinLocked(changes)
-	s.mu.Unlock()
 	if first {
 		s.sync(b)
 	}
 	<-b.done
 	return b.err
+}
+
+// decide gives the lock back even if its argument panics, as a request must
+// not take the whole store with it.
+func (s *store) decide(decide func() ([]change, error)) (b *batch, first bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changes, err := decide()
+	if err != nil || len(changes) == 0 {
+		return nil, false, err
+	}
+	b, first = s.joinLocked(changes)
+	return b, first, nil
 }
 
 // joinLocked adds changes to the waiting batch. Who is first in it writes it,
