@@ -161,7 +161,10 @@ func openStore(d disk, path string, log *slog.Logger, now func() time.Time) (*st
 	s := newStore(log, now)
 	r := newReplay(s)
 	j, err := openJournal(d, path, r.emit)
-	if err = r.finish(err); err != nil {
+	if err = r.finish(err); err == nil {
+		err = j.ready()
+	}
+	if err != nil {
 		if j != nil {
 			j.close()
 		}
