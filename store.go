@@ -134,6 +134,7 @@ type store struct {
 	byTitle    map[string]*book
 	joining    *batch // not yet being written; nil if no change waits
 	compacts   bool   // a compaction runs
+	closing    bool   // none is to begin any more
 	// compactFrom is the number of lines at which to try again, after a
 	// compaction that failed.
 	compactFrom int
@@ -200,6 +201,9 @@ func explainOpen(path string, err error) error {
 // close waits for what is being written and gives the file back. Whoever wants
 // to write afterwards gets errReadOnly.
 func (s *store) close() error {
+	s.mu.Lock()
+	s.closing = true
+	s.mu.Unlock()
 	s.compacting.Wait()
 	s.writing.Lock()
 	defer s.writing.Unlock()
