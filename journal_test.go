@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -271,6 +273,53 @@ func TestJournalRefusedWrites(t *testing.T) {
 		w.end()
 		if err := w.aftermath(); err != nil {
 			t.Fatalf("keep %d: %v", keep, err)
+		}
+	}
+}
+
+// TestReplayDecodeItem: the quick way to read an item finds what encoding/json
+// finds, or nothing.
+func TestReplayDecodeItem(t *testing.T) {
+	t.Parallel()
+	texts := []string{"", "lamp", `a "quoted" word`, `C:\temp`, "naïve 東京 🙂", "a\ttab", "\u2028", "<b>&", strings.Repeat("long ", 500)}
+	created := []time.Time{noon, {}, noon.Add(123456789), noon.In(time.FixedZone("", 3600))}
+	quick := 0
+	for i, name := range texts {
+		for _, closes := range []int{0, 1, 12} {
+			it := &item{
+				ID: i*1000 + 1, Itemname: name, Category: texts[(i+1)%len(texts)], Description: texts[(i+2)%len(texts)],
+				Created: created[i%len(created)], CreatedBy: i % 3,
+			}
+			line := bytes.TrimSpace(appendLine(nil, 7, noon, encodeChange(change{Op: opPut, Item: it}), closes))
+			got := decodeItem(line)
+			if got == nil {
+				continue
+			}
+			quick++
+			var want change
+			if err := json.Unmarshal(line, &want); err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, want.Item) {
+				t.Errorf("%s:\ngot  %+v\nwant %+v", line, got, want.Item)
+			}
+		}
+	}
+	if quick == 0 {
+		t.Error("nothing was read the quick way")
+	}
+	good := string(appendLine(nil, 7, noon, []byte(putItem1), 1))
+	if decodeItem([]byte(good)) == nil {
+		t.Error("a plain item isn't read the quick way")
+	}
+	for n := range len(good) - crcLength {
+		if decodeItem([]byte(good[:n])) != nil {
+			t.Errorf("%s is taken for a whole line", good[:n])
+		}
+	}
+	for _, other := range []string{putUser1, putBook1, putJTI1, strings.Replace(putItem1, `"id":1`, `"id":-1`, 1), strings.Replace(putItem1, `"id":1`, `"id":12345678901234567890`, 1), strings.Replace(putItem1, `"category":"",`, "", 1), strings.Replace(putItem1, "put", "delete", 1)} {
+		if decodeItem(appendLine(nil, 7, noon, []byte(other), 1)) != nil {
+			t.Errorf("%s is taken for a plain item", other)
 		}
 	}
 }

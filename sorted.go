@@ -27,6 +27,9 @@ type chunk[R any] struct {
 
 // find returns the run in which id is or would be, and its place there.
 func (s *sorted[R]) find(id int) (r, i int, found bool) {
+	if n := len(s.runs); n > 0 && id > s.runs[n-1].ids[len(s.runs[n-1].ids)-1] {
+		return n, 0, false // most often, as ids grow
+	}
 	r, _ = slices.BinarySearchFunc(s.runs, id, func(run *chunk[R], id int) int {
 		return cmp.Compare(run.ids[len(run.ids)-1], id)
 	})
