@@ -78,9 +78,6 @@ func (c *compaction) carryOver(end int64) error {
 	n, err := io.Copy(io.NewOffsetWriter(c.f, c.size), io.NewSectionReader(c.j.f, c.from, end-c.from))
 	c.size += n
 	c.from += n
-	if err == nil && c.from < end {
-		err = io.ErrUnexpectedEOF // somebody has cut the old file
-	}
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ type faultDisk struct {
 	dead    bool              // the machine has stopped
 	room    int64             // the bytes that all files together may hold, 0 for any number
 	onSync  func(name string) // called before a Sync, nil for nothing
+	onWrite func(name string) // and before a WriteAt
 	last    []byte            // what was last written to the data file, whether it arrived or not
 	chance  *rand.Rand        // decides what a crash or a failed fsync leaves
 }
@@ -318,6 +319,9 @@ func (f *faultFile) ReadAt(p []byte, at int64) (int, error) {
 }
 
 func (f *faultFile) WriteAt(p []byte, at int64) (int, error) {
+	if f.d.onWrite != nil {
+		f.d.onWrite(f.name)
+	}
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
 	var err error

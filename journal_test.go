@@ -94,6 +94,9 @@ func TestJournalTornTail(t *testing.T) {
 			if !strings.Contains(log, "torn tail") || !strings.Contains(log, fmt.Sprint("bytes=", len(tt.tail))) {
 				t.Errorf("the log says %q", log)
 			}
+			if got, _ := d.crash(leaveNothing).content(dataFile + ".torn"); got != tt.tail {
+				t.Errorf("after a crash the torn tail is %q; want %q", got, tt.tail)
+			}
 			if err := s.addItem(&item{Itemname: "chair", CreatedBy: 1}); err != nil {
 				t.Fatal(err)
 			}
@@ -122,6 +125,8 @@ func TestJournalDamage(t *testing.T) {
 		return n
 	}
 	last := string(appendLine(nil, 4, noon, []byte(putItem2), 1))
+	lost := lines(putUser1) // … and a batch of two, of whose first line only zeros are left
+	lost += strings.Repeat("\x00", sector-len(lost)%sector) + "\n" + string(appendLine(nil, 3, noon, []byte(putItem2), 2))
 	tests := []struct{ name, content, want string }{
 		{"a changed letter", strings.Replace(good, "lamp", "lump", 1), "line 3: the checksum does not match"},
 		{"a line is missing", good[:at(3)] + good[at(4):], "line 3: seq is 3 where 2 should follow"},
@@ -137,6 +142,8 @@ func TestJournalDamage(t *testing.T) {
 		{"a batch that lost its first line", lines(putUser1) + string(appendLine(nil, 3, noon, []byte(putItem2), 2)), "line 3: seq is 3 where 2 should follow"},
 		{"a last line that closes too many", good + string(appendLine(nil, 4, noon, []byte(putItem2), 2)), "line 5: closes 2 lines where 1 are open"},
 		{"a snapshot that is cut short", string(appendHeader(nil, 0, 2)) + string(appendLine(nil, 1, noon, []byte(putUser1), 1)), "inside its snapshot"},
+		{"a lost sector before another batch", lost + last, "line 3: "},
+		{"a lost sector before the beginning of another batch", lost + string(appendLine(nil, 4, noon, []byte(putItem2), 0)), "line 3: "},
 		{"damage before a torn tail", strings.Replace(good, "lamp", "lump", 1) + last[:20], "line 3: the checksum does not match"},
 	}
 	for _, tt := range tests {

@@ -33,13 +33,13 @@ func (s *store) waitingChanges() int {
 	return len(s.joining.changes)
 }
 
-// held starts one write, which the disk holds in its fsync, and n more that
-// wait behind it. release lets the disk go on; the writes' errors come out of
+// held starts one write, which the disk holds in its fsync (or where hook says),
+// and n more that wait behind it. release lets the disk go on; the writes' errors come out of
 // the channel, the held one's first.
-func held(s *store, d *faultDisk, n int) (release func(), ordered chan error) {
+func held(s *store, d *faultDisk, hook *func(string), n int) (release func(), ordered chan error) {
 	reached, gate := make(chan bool), make(chan bool)
 	var once sync.Once
-	d.onSync = func(string) {
+	*hook = func(string) {
 		once.Do(func() {
 			reached <- true
 			<-gate
@@ -75,7 +75,7 @@ func TestStoreGroupCommit(t *testing.T) {
 	d := newFaultDisk(1)
 	s := newTestStore(t, d)
 	writes, syncs := d.count("WriteAt "+dataFile), d.count("Sync "+dataFile)
-	release, results := held(s, d, 64)
+	release, results := held(s, d, &d.onSync, 64)
 	if n := len(s.allItems()); n != 0 {
 		t.Errorf("%d items are visible before their fsync", n)
 	}
@@ -112,20 +112,27 @@ func TestStoreDroppedBatch(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name          string
+		write         bool // else the fsync fails
 		fault         error
 		first, behind error
 		after         error
 	}{
-		{"an fsync fails", errIO, errOutcomeUnknown, errReadOnly, errReadOnly},
-		{"an fsync fails for want of room", errNoRoom, errOutcomeUnknown, errReadOnly, errReadOnly},
+		{"an fsync fails", false, errIO, errOutcomeUnknown, errReadOnly, errReadOnly},
+		{"an fsync fails for want of room", false, errNoRoom, errOutcomeUnknown, errReadOnly, errReadOnly},
+		{"a write fails", true, errIO, errReadOnly, errReadOnly, nil},
+		{"a write fails for want of room", true, errNoRoom, errStoreFull, errStoreFull, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			d := newFaultDisk(1)
 			s := newTestStore(t, d)
-			release, results := held(s, d, 5)
-			d.fail(fault{at: d.callsSoFar(), err: tt.fault})
+			hook := &d.onSync
+			if tt.write {
+				hook = &d.onWrite
+			}
+			release, results := held(s, d, hook, 5)
+			d.fail(fault{at: d.callsSoFar(), keep: 10, err: tt.fault})
 			release()
 			if err := <-results; !errors.Is(err, tt.first) {
 				t.Errorf("the first write: %v; want %v", err, tt.first)
@@ -141,15 +148,20 @@ func TestStoreDroppedBatch(t *testing.T) {
 			if s.items.latest(1) != nil || len(s.items.waiting) > 0 {
 				t.Error("the rules still see what was dropped")
 			}
+			kept := 0
 			if err := s.addItem(&item{CreatedBy: 1}); !errors.Is(err, tt.after) {
 				t.Errorf("the next write: %v; want %v", err, tt.after)
+			} else if err == nil {
+				kept = 1
+			} else if !strings.Contains(err.Error(), "an fsync failed") {
+				t.Errorf("the next write doesn't say why: %v", err)
 			}
 			if s.userByUsername("ann") == nil {
 				t.Error("reads don't go on")
 			}
 			d.kill()
 			s = restarted(t, d)
-			if n := len(s.allItems()); n > 1 {
+			if n := len(s.allItems()); n != kept && (tt.write || n > 1) {
 				t.Errorf("after a restart %d items are there", n)
 			}
 			if err := s.addItem(&item{CreatedBy: 1}); err != nil {
@@ -562,7 +574,7 @@ func TestStoreOverlay(t *testing.T) {
 			return err
 		}, nil},
 	}
-	release, results := held(s, d, 0)
+	release, results := held(s, d, &d.onSync, 0)
 	answers := make(chan error, len(ops))
 	started := 0
 	for _, tt := range ops {
