@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"time"
 )
@@ -23,6 +24,9 @@ type compaction struct {
 	buf      []byte
 }
 
+// errNoHistory: a new file would be no shorter than the old one.
+var errNoHistory = errors.New("nothing to compact")
+
 // beginCompaction starts one for a state of rows lines, taken at this moment.
 // Like append it needs the journal to itself. The lines are given the numbers
 // up to the last one used, so that the numbers go on afterwards; there have
@@ -32,7 +36,11 @@ func (j *journal) beginCompaction(rows int) (*compaction, error) {
 		return nil, j.dead
 	}
 	if int64(rows) > j.seq {
-		return nil, errors.New("more rows than changes")
+		return nil, errNoHistory
+	}
+	// One that failed may not have been able to remove its file.
+	if err := j.disk.remove(j.path + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	c := &compaction{j: j, name: j.path + ".new", seq: j.seq - int64(rows) + 1, snapshot: j.seq, rows: rows, from: j.size}
 	f, err := j.disk.open(c.name, true)
@@ -93,9 +101,11 @@ func (c *compaction) finish() error {
 	}
 	f, err := j.disk.replace(c.f, c.name, j.path, j.f)
 	if err != nil {
-		j.dead = err
+		// Most likely nothing has happened; if the old file can't be used any
+		// more, the next append finds out.
 		return err
 	}
+	c.f = nil // it is the journal's now
 	j.f, j.size = f, c.size
 	j.lines = c.rows + int(j.seq-c.snapshot)
 	// Until the folder is synced a power cut may bring the old file back,
@@ -107,8 +117,12 @@ func (c *compaction) finish() error {
 	return nil
 }
 
-// abandon gives up and removes the unfinished file.
+// abandon gives up and removes the unfinished file, unless it has become the
+// journal's.
 func (c *compaction) abandon() {
+	if c.f == nil {
+		return
+	}
 	c.f.Close()
 	c.j.disk.remove(c.name)
 }
@@ -121,7 +135,7 @@ const compactMinSize = 1 << 20
 // history. The caller holds the journal too.
 func (s *store) compactIfWorthLocked() {
 	j := s.journal
-	if j == nil || s.compacts || j.size < compactMinSize || j.lines < s.compactFrom {
+	if j == nil || s.compacts || s.closing || j.size < compactMinSize || j.lines < s.compactFrom {
 		return
 	}
 	live := s.users.rows.len() + s.tokens.rows.len() + s.items.rows.len() + s.books.rows.len()
@@ -135,7 +149,7 @@ func (s *store) compactIfWorthLocked() {
 		defer s.writing.Unlock()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.compacts = false
+		s.compacts, s.compactFrom = false, 0
 		if err != nil {
 			// A disk without room for a second file: try again when it pays more.
 			s.compactFrom = s.journal.lines * 3 / 2

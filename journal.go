@@ -25,8 +25,8 @@ import (
 //	  - A batch is written with one write and one fsync and counts as a whole:
 //	    its last line "closes" that many lines, itself included.
 //	  - crc is the CRC-32C (RFC 3720 §12.1) of the line's bytes before `,"crc":`,
-//	    in lower-case hex. A line that a person adds has none and is a batch of
-//	    its own.
+//	    in lower-case hex. A line that a person adds or edits has none; outside a
+//	    batch it is one of its own.
 //	  - A line that ends in " #refused" is what a failed write left behind.
 //	    Nobody was ever told that it worked; replay passes over it.
 //
@@ -89,6 +89,7 @@ type record struct {
 type scan struct {
 	header
 	seq     int64 // of the last closed batch
+	last    int64 // the offset behind the one before, or that of the header
 	end     int64 // the offset behind it
 	size    int64 // of the file; what lies between end and size is a torn tail
 	lines   int   // in closed batches
@@ -97,13 +98,14 @@ type scan struct {
 
 	line    int      // the number of lines read
 	pending []record // of the batch that is still open
+	edited  int      // the lines without a crc right before pending
 	bad     *damage  // the first unreadable line since end
 	lost    bool     // … and a page that never reached the disk explains it
 	over    bool     // a closing line was met after a lost page: that must be the end
 }
 
 // scanJournal reads the first size bytes of r and calls emit with each closed
-// batch, in order. The records' texts stay valid. It fails with a *damage, with
+// batch, in order. The records' texts stay valid, the slice does not. It fails with a *damage, with
 // emit's error, or with one that says that this is no data file of ours.
 func scanJournal(r io.ReaderAt, size int64, emit func([]record) error) (*scan, error) {
 	s := &scan{size: size}
@@ -144,11 +146,14 @@ func (s *scan) take(line []byte, pos int64, emit func([]record) error) error {
 		return s.takeHeader(line)
 	}
 	if len(bytes.TrimSpace(line)) == 0 {
+		if len(s.pending) == 0 && s.bad == nil {
+			s.end = next // an editor's, no torn tail
+		}
 		return nil
 	}
 	if bytes.HasSuffix(line, []byte(refusedMark)) {
 		s.refused++
-		s.pending = nil
+		s.pending = s.pending[:0]
 		return nil
 	}
 	rec, err := parseRecord(line)
@@ -169,8 +174,8 @@ func (s *scan) take(line []byte, pos int64, emit func([]record) error) error {
 	case rec.seq == first:
 		// The numbers go on, so what stands in between was never acknowledged.
 		s.refused++
-		s.pending, s.bad, s.lost = append(s.pending[:0:0], rec), nil, false
-	case s.lost && rec.seq > first:
+		s.pending, s.bad, s.lost = append(s.pending[:0], rec), nil, false
+	case s.lost && rec.seq > first && !rec.manual:
 		// The rest of a batch of which some pages never reached the disk; so
 		// it was never synced, and nothing can have been written after it.
 		if rec.closes > 0 {
@@ -185,17 +190,25 @@ func (s *scan) take(line []byte, pos int64, emit func([]record) error) error {
 	default:
 		return &damage{s.line, fmt.Sprintf("seq is %d where %d should follow", rec.seq, first+int64(len(s.pending)))}
 	}
+	if rec.manual && rec.closes == 0 && len(s.pending) == 1 {
+		rec.closes = 1
+		s.edited++
+	} else if rec.closes > 0 {
+		// A person may have taken the crc from the first lines of a batch, which
+		// then were batches of their own.
+		if missing := rec.closes - len(s.pending); missing < 0 || missing > s.edited {
+			return &damage{s.line, fmt.Sprintf("closes %d lines where %d are open", rec.closes, len(s.pending))}
+		}
+		s.edited = 0
+	}
 	if rec.closes == 0 {
 		return nil
-	}
-	if rec.closes != len(s.pending) {
-		return &damage{s.line, fmt.Sprintf("closes %d lines where %d are open", rec.closes, len(s.pending))}
 	}
 	if err := emit(s.pending); err != nil {
 		return err
 	}
 	s.lines += len(s.pending)
-	s.seq, s.end, s.pending = rec.seq, next, s.pending[:0:0]
+	s.seq, s.last, s.end, s.pending = rec.seq, s.end, next, s.pending[:0]
 	return nil
 }
 
@@ -241,13 +254,19 @@ func (s *scan) finish(rest []byte, pos int64, emit func([]record) error) error {
 	if s.bad != nil && !s.lost {
 		return s.bad
 	}
+	for _, rec := range s.pending {
+		if rec.manual {
+			return &damage{rec.line, "an edited line inside a batch that is not closed (the batch's last line needs its closes)"}
+		}
+	}
 	return nil
 }
 
 // unborn reports whether a file that holds no more than rest is one whose
 // creation a crash ended: empty, the beginning of a header, or zeros.
 func unborn(rest []byte) bool {
-	return bytes.HasPrefix(appendHeader(nil, 0, 0), rest) || len(bytes.Trim(rest, "\x00")) == 0
+	header := appendHeader(nil, 0, 0)
+	return bytes.HasPrefix(header, rest) || len(rest) <= len(header) && len(bytes.Trim(rest, "\x00")) == 0
 }
 
 // torn is the number of bytes after the last closed batch.
@@ -279,8 +298,7 @@ func parseRecord(line []byte) (record, error) {
 	return rec, nil
 }
 
-// parseManual reads a line that a person wrote: it carries no checksum and
-// closes itself.
+// parseManual reads a line that a person wrote or edited: it carries no checksum.
 func parseManual(line []byte) (record, error) {
 	var frame struct {
 		Seq    int64   `json:"seq"`
@@ -293,12 +311,12 @@ func parseManual(line []byte) (record, error) {
 	switch {
 	case frame.CRC != nil:
 		return record{}, errors.New("crc is not the last member (a line that you edit needs no crc: remove it)")
-	case frame.Closes > 1:
-		return record{}, errors.New("a line without a crc closes itself only (remove its closes)")
+	case frame.Closes < 0:
+		return record{}, errors.New("closes is below 0")
 	case frame.Seq < 1:
 		return record{}, errors.New("no seq, or one below 1")
 	}
-	return record{seq: frame.Seq, closes: 1, manual: true, text: line}, nil
+	return record{seq: frame.Seq, closes: frame.Closes, manual: true, text: line}, nil
 }
 
 func hasCRC(line []byte) bool {
@@ -340,8 +358,9 @@ func lostPage(line []byte, pos int64) bool {
 // perhaps the beginning of a mark of refusal behind it.
 func cutShort(rest []byte) bool {
 	for n := len(refusedMark); n > 0; n-- {
-		if bytes.HasSuffix(rest, []byte(refusedMark[:n])) && cutShort(rest[:len(rest)-n]) {
-			return true
+		if bytes.HasSuffix(rest, []byte(refusedMark[:n])) {
+			rest = rest[:len(rest)-n]
+			break
 		}
 	}
 	if hasCRC(rest) {
@@ -396,9 +415,9 @@ type journal struct {
 }
 
 // openJournal locks the file at path, creating it if there is none, and calls
-// emit with each batch in it. What follows the last closed batch was never
-// acknowledged: it moves to path.torn. It fails with errLocked, a *damage or
-// what emit or the disk said; then the file is as it was.
+// emit with each batch in it. It fails with errLocked, a *damage or what emit or
+// the disk said. It changes nothing in the file; before the first append, ready
+// does.
 func openJournal(d disk, path string, emit func([]record) error) (*journal, error) {
 	f, err := lockFile(d, path)
 	if err != nil {
@@ -412,10 +431,15 @@ func openJournal(d disk, path string, emit func([]record) error) (*journal, erro
 	return j, nil
 }
 
+// lockPatience is how long a start waits for the file, so that one that follows
+// a stop at once finds it free.
+const lockPatience = 300 * time.Millisecond
+
 // lockFile opens path and locks it. The file may have been replaced between
 // the two (by a compaction just ended), so it looks again afterwards.
 func lockFile(d disk, path string) (diskFile, error) {
-	for range 10 {
+	const pause = 10 * time.Millisecond
+	for waited := time.Duration(0); waited < lockPatience; waited += pause {
 		f, err := d.open(path, false)
 		if errors.Is(err, fs.ErrNotExist) {
 			f, err = d.open(path, true)
@@ -426,7 +450,11 @@ func lockFile(d disk, path string) (diskFile, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := f.lock(); err != nil {
+		if err := f.lock(); errors.Is(err, errLocked) {
+			f.Close()
+			time.Sleep(pause)
+			continue
+		} else if err != nil {
 			f.Close()
 			return nil, err
 		}
@@ -446,25 +474,48 @@ func (j *journal) replay(emit func([]record) error) error {
 	if j.scan, err = scanJournal(j.f, size, emit); err != nil {
 		return err
 	}
+	j.seq, j.lines, j.size = j.scan.seq, j.scan.lines, size
+	return nil
+}
+
+// ready prepares the file for the first append, once what openJournal emitted is
+// accepted. What follows the last closed batch was never acknowledged: it moves
+// to path.torn. What is there is on disk afterwards.
+func (j *journal) ready() error {
 	// A compaction that a crash ended leaves its unfinished file.
 	if err := j.disk.remove(j.path + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	s := j.scan
-	j.seq, j.lines, j.size = s.seq, s.lines, size
-	switch {
-	case s.line == 0:
+	if s.line == 0 {
 		return j.create()
-	case s.newline:
-		if _, err := j.f.WriteAt([]byte("\n"), j.size); err != nil {
+	}
+	if s.torn() > 0 && !s.newline {
+		if err := j.setTornAside(); err != nil {
 			return err
 		}
-		j.size++
-		return j.f.Sync()
-	case s.torn() > 0:
-		return j.setTornAside()
 	}
-	return nil
+	// The last batch may be in the system's memory only, if the process that
+	// wrote it was killed before its fsync; and after a failed fsync the system
+	// may take it for written, so that the next one does nothing. Readers are
+	// about to see it, so it is written once more, as it is, and synced.
+	last := make([]byte, s.end-s.last)
+	if s.newline {
+		last[len(last)-1] = '\n'
+	}
+	if _, err := j.f.ReadAt(last[:min(int64(len(last)), j.size-s.last)], s.last); err != nil && err != io.EOF {
+		return err
+	}
+	if _, err := j.f.WriteAt(last, s.last); err != nil {
+		return err
+	}
+	j.size = s.end
+	if err := j.f.Sync(); err != nil {
+		return err
+	}
+	// The same goes for the file's name: it may have been created, copied or
+	// renamed just before a process was killed.
+	return j.disk.syncDir(filepath.Dir(j.path))
 }
 
 // create begins the file.
@@ -525,11 +576,7 @@ func (j *journal) setTornAside() error {
 // nothing of it is there or ever will be, or with errOutcomeUnknown, after
 // which every further append fails with errReadOnly.
 func (j *journal) append(now time.Time, changes [][]byte) error {
-	if j.dead != nil {
-		return fmt.Errorf("%w: %v", errReadOnly, j.dead)
-	}
 	if err := j.stillOurs(); err != nil {
-		j.dead = err
 		return fmt.Errorf("%w: %v", errReadOnly, err)
 	}
 	buf := j.buf[:0]
@@ -581,18 +628,21 @@ func (j *journal) writeFailed(err error, n int64) error {
 
 // stillOurs fails when the path has stopped naming our file, or somebody else
 // has written to it: then our lines would go where nobody finds them, or
-// behind ones that we don't know.
+// behind ones that we don't know. Either is the end of writing.
 func (j *journal) stillOurs() error {
+	if j.dead != nil {
+		return j.dead
+	}
 	size, same, err := j.disk.names(j.path, j.f)
 	switch {
 	case err != nil:
-		return err
+		return err // perhaps not for ever
 	case !same:
-		return fmt.Errorf("%s was replaced by another program; restart to use the new file", j.path)
+		j.dead = fmt.Errorf("%s was replaced by another program; restart to use the new file", j.path)
 	case size != j.size:
-		return fmt.Errorf("%s was changed by another program; restart to use the changed file", j.path)
+		j.dead = fmt.Errorf("%s was changed by another program; restart to use the changed file", j.path)
 	}
-	return nil
+	return j.dead
 }
 
 // close gives the file back. Everything acknowledged is on disk already.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 )
@@ -26,8 +27,11 @@ type chunk[R any] struct {
 
 // find returns the run in which id is or would be, and its place there.
 func (s *sorted[R]) find(id int) (r, i int, found bool) {
+	if n := len(s.runs); n > 0 && id > s.runs[n-1].ids[len(s.runs[n-1].ids)-1] {
+		return n, 0, false // most often, as ids grow
+	}
 	r, _ = slices.BinarySearchFunc(s.runs, id, func(run *chunk[R], id int) int {
-		return run.ids[len(run.ids)-1] - id
+		return cmp.Compare(run.ids[len(run.ids)-1], id)
 	})
 	if r == len(s.runs) {
 		return r, 0, false
@@ -89,7 +93,10 @@ func (s *sorted[R]) remove(id int) {
 // after yields the rows with an id above id, in order.
 func (s *sorted[R]) after(id int) iter.Seq[R] {
 	return func(yield func(R) bool) {
-		r, i, _ := s.find(id + 1)
+		r, i, found := s.find(id)
+		if found {
+			i++
+		}
 		for ; r < len(s.runs); r, i = r+1, 0 {
 			for _, row := range s.runs[r].rows[i:] {
 				if !yield(row) {

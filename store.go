@@ -108,6 +108,14 @@ func (t *table[R]) put(id int, row *R) {
 	}
 }
 
+// putInstead makes row visible in the place of decided, which was to be.
+func (t *table[R]) putInstead(id int, row, decided *R) {
+	if t.waiting[id] == decided {
+		t.waiting[id] = row
+	}
+	t.put(id, row)
+}
+
 func (t *table[R]) delete(id int) {
 	t.rows.remove(id)
 	delete(t.waiting, id)
@@ -142,6 +150,7 @@ type store struct {
 	byTitle    map[string]*book
 	joining    *batch // not yet being written; nil if no change waits
 	compacts   bool   // a compaction runs
+	closing    bool   // none is to begin any more
 	// compactFrom is the number of lines at which to try again, after a
 	// compaction that failed.
 	compactFrom int
@@ -169,7 +178,10 @@ func openStore(d disk, path string, log *slog.Logger, now func() time.Time) (*st
 	s := newStore(log, now)
 	r := newReplay(s)
 	j, err := openJournal(d, path, r.emit)
-	if err = r.finish(err); err != nil {
+	if err = r.finish(err); err == nil {
+		err = j.ready()
+	}
+	if err != nil {
 		if j != nil {
 			j.close()
 		}
@@ -206,6 +218,9 @@ func explainOpen(path string, err error) error {
 // close waits for what is being written and gives the file back. Whoever wants
 // to write afterwards gets errReadOnly.
 func (s *store) close() error {
+	s.mu.Lock()
+	s.closing = true
+	s.mu.Unlock()
 	s.compacting.Wait()
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -221,21 +236,30 @@ func (s *store) close() error {
 // They join the waiting batch, and write returns when that is on disk. Disk
 // order is the order of decisions.
 func (s *store) write(decide func() ([]change, error)) error {
-	s.mu.Lock()
-	changes, err := decide()
+	b, first, err := s.decide(decide)
 	if err != nil {
-		s.mu.Unlock()
 		return err
 	}
-	// No change is an answer as well: that all is so already. What decide saw
-	// may only wait for the disk, and be refused, so such a call waits too.
-	b, first := s.joinLocked(changes)
-	s.mu.Unlock()
 	if first {
 		s.sync(b)
 	}
 	<-b.done
 	return b.err
+}
+
+// decide gives the lock back even if its argument panics, as a request must
+// not take the whole store with it.
+func (s *store) decide(decide func() ([]change, error)) (b *batch, first bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changes, err := decide()
+	if err != nil {
+		return nil, false, err
+	}
+	// No change is an answer as well: that all is so already. What decide saw
+	// may only wait for the disk, and be refused, so such a call waits too.
+	b, first = s.joinLocked(changes)
+	return b, first, nil
 }
 
 // joinLocked adds changes to the waiting batch. Who is first in it writes it,

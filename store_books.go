@@ -23,19 +23,17 @@ func (b *book) render() {
 }
 
 func (s *store) putBookLocked(b *book) {
+	decided := b
 	if _, ok := s.users.rows.get(b.CreatedBy); b.CreatedBy != 0 && !ok {
 		// Its creator was deleted between the decision and now.
 		orphan := *b
 		orphan.CreatedBy = 0
-		if s.books.waiting[b.ID] == b { // a later change to it may wait already
-			delete(s.books.waiting, b.ID)
-		}
 		b = &orphan
 	}
 	if old, ok := s.books.rows.get(b.ID); ok {
 		delete(s.byTitle, old.Title)
 	}
-	s.books.put(b.ID, b)
+	s.books.putInstead(b.ID, b, decided)
 	s.byTitle[b.Title] = b
 }
 

@@ -56,17 +56,15 @@ func appendJSONString(b []byte, s string) []byte {
 }
 
 func (s *store) putItemLocked(it *item) {
+	decided := it
 	if _, ok := s.users.rows.get(it.CreatedBy); it.CreatedBy != 0 && !ok {
 		// Its creator was deleted between the decision and now.
 		orphan := *it
 		orphan.CreatedBy = 0
 		orphan.render()
-		if s.items.waiting[it.ID] == it { // a later change to it may wait already
-			delete(s.items.waiting, it.ID)
-		}
 		it = &orphan
 	}
-	s.items.put(it.ID, it)
+	s.items.putInstead(it.ID, it, decided)
 	if it.CreatedBy != 0 {
 		if s.itemsOf[it.CreatedBy] == nil {
 			s.itemsOf[it.CreatedBy] = &sorted[*item]{}

@@ -68,7 +68,8 @@ func (s *store) forgetUserLocked(u *user) {
 	delete(s.byPublicID, u.PublicID)
 }
 
-// deleteUserLocked leaves what the user made, as made by nobody.
+// deleteUserLocked takes the user's tokens too, and leaves what the user made,
+// as made by nobody.
 func (s *store) deleteUserLocked(id int) {
 	u, ok := s.users.rows.get(id)
 	if !ok {
@@ -76,6 +77,9 @@ func (s *store) deleteUserLocked(id int) {
 	}
 	s.forgetUserLocked(u)
 	s.users.delete(id)
+	for _, token := range slices.Clone(s.tokensOf[id]) {
+		s.deleteTokenLocked(token) // a token of nobody would be damage to the next replay
+	}
 	if made := s.itemsOf[id]; made != nil {
 		for _, it := range made.all() {
 			orphan := *it
