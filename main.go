@@ -7,8 +7,9 @@
 // To read it, follow one request: main.go starts the server; server.go has the
 // route table; auth.go signs people up and in and decides who is calling;
 // token.go says what makes a token good; items.go and books.go are the two
-// resources; validate.go reads what clients send, errors.go says what they did
-// wrong; store.go keeps the state and journal.go its history on disk.
+// resources, and events.go tells what happens to them; validate.go reads what
+// clients send, errors.go says what they did wrong; store.go keeps the state
+// and journal.go its history on disk.
 package main
 
 import (
@@ -248,9 +249,10 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 	if err != nil {
 		return fmt.Errorf("can't listen on %s: %w", c.addr, err)
 	}
+	handler := newServer(c, st, keys, log, time.Now, listener.Addr())
 	// Whoever sends or reads slower than this is not served (CWE-400).
 	httpServer := &http.Server{
-		Handler:           newServer(c, st, keys, log, time.Now, listener.Addr()),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      time.Minute,
@@ -258,6 +260,7 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+	httpServer.RegisterOnShutdown(handler.streams.stop) // they would not end by themselves
 	url := "http://" + reachable(listener.Addr())
 	if c.log != "off" {
 		greet(stderr, c, st, url, keyFile)

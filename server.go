@@ -24,6 +24,8 @@ type server struct {
 	now    func() time.Time
 	hosts  func(host string) bool // which Host headers it answers to
 	mux    *http.ServeMux
+
+	streams *streams
 }
 
 // A route is one line of the table below.
@@ -59,6 +61,9 @@ func (s *server) routes() []route {
 		{"PATCH /api/v1/items/{id}/{field}", s.bearer(accessToken, s.patchItem)},
 		{"DELETE /api/v1/items/{id}", s.bearer(accessToken, s.deleteItem)},
 
+		// events.go
+		{"GET /api/v1/events", s.bearer(accessToken, s.streamEvents)},
+
 		// The book API: auth.go, books.go
 		{"POST /signup", s.bookSignUp},
 		{"POST /login", s.bookLogin},
@@ -76,6 +81,7 @@ func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() 
 	s := &server{
 		config: c, store: st, keys: keys, log: log, now: now,
 		hashes: newHasher(c.bcryptCost), hosts: allowedHosts(addr, c.hosts), mux: http.NewServeMux(),
+		streams: newStreams(),
 	}
 	methods := map[string][]string{} // by path
 	for _, rt := range s.routes() {
