@@ -63,8 +63,7 @@ func (s *server) bookToken(next callerHandler) handler {
 // type, then what the store knows. A token is good only while the store holds
 // its jti unrevoked, so a stolen SECRET_KEY alone opens nothing.
 func (s *server) callerOf(text, typ string) (*caller, error) {
-	now := s.now()
-	claims, err := s.keys.verify(text, now)
+	claims, err := s.keys.verify(text, s.now())
 	if err != nil {
 		return nil, err
 	}
@@ -74,17 +73,23 @@ func (s *server) callerOf(text, typ string) (*caller, error) {
 		}
 		return nil, errOnlyAccess
 	}
-	u, record := s.store.userWithToken(claims.Subject, claims.ID)
+	return s.knownCaller(claims.Subject, claims.ID, claims.Type)
+}
+
+// knownCaller judges a token that says the right things of itself by what the
+// store knows of it.
+func (s *server) knownCaller(publicID, jti, typ string) (*caller, error) {
+	u, record := s.store.userWithToken(publicID, jti)
 	switch {
 	case u == nil:
 		return nil, errTokenUserGone
 	case u.Disabled:
 		return nil, errTokenDisabled
-	case record == nil || record.User != u.ID || record.Type != claims.Type:
+	case record == nil || record.User != u.ID || record.Type != typ:
 		return nil, errTokenUnknown
 	case record.EndedBy != "":
 		revoked := *errTokenRevoked
-		revoked.detail = endedText(record, now)
+		revoked.detail = endedText(record, s.now())
 		return nil, &revoked
 	}
 	return &caller{u, record}, nil

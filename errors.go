@@ -100,6 +100,8 @@ func toAPIError(err error, d dialect) *apiError {
 		return answer(http.StatusForbidden, "Only the creator of an item or an admin can change it")
 	case errors.Is(err, errNotOwner):
 		return answer(http.StatusForbidden, "Only the creator of a book or an admin can delete it")
+	case errors.Is(err, errEventsGone):
+		return answer(http.StatusGone, "The events after that id are no longer kept: start without Last-Event-ID and read the lists anew")
 	case errors.Is(err, errStoreFull):
 		return answer(http.StatusInsufficientStorage, "The disk is full: nothing was changed")
 	case errors.Is(err, errOutcomeUnknown):

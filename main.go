@@ -8,9 +8,9 @@
 // route table; auth.go signs people up and in and decides who is calling;
 // token.go says what makes a token good; accounts.go is what people and admins
 // do with accounts, and user.go the same without a server; items.go and books.go
-// are the two resources; validate.go reads what clients send, errors.go says
-// what they did wrong; store.go keeps the state and journal.go its history on
-// disk.
+// are the two resources, and events.go tells what happens to them; validate.go
+// reads what clients send, errors.go says what they did wrong; store.go keeps
+// the state and journal.go its history on disk.
 package main
 
 import (
@@ -229,10 +229,11 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		}
 		return fmt.Errorf("can't listen on %s: %w", c.addr, err)
 	}
+	handler := newServer(c, st, keys, log, time.Now, listener.Addr())
 	var unused sync.Map // connections on which no request was read yet
 	// Whoever sends or reads slower than this is not served (CWE-400).
 	httpServer := &http.Server{
-		Handler:           newServer(c, st, keys, log, time.Now, listener.Addr()),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      time.Minute,
@@ -254,6 +255,7 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 	httpServer.RegisterOnShutdown(func() {
 		unused.Range(func(c, _ any) bool { c.(net.Conn).Close(); return true })
 	})
+	httpServer.RegisterOnShutdown(handler.streams.stop) // they would not end by themselves
 	url := "http://" + reachable(listener.Addr())
 	if c.log != "off" {
 		greet(stderr, c, st, url, keyFile)

@@ -103,7 +103,7 @@ func (r *replay) apply() {
 				close(r.stop)
 				break
 			}
-			r.store.applyLocked(c)
+			r.store.commitLocked(g.records[i].seq, c)
 		}
 	}
 }

@@ -25,6 +25,8 @@ type server struct {
 	now    func() time.Time
 	hosts  func(host string) bool // which Host headers it answers to
 	mux    *http.ServeMux
+
+	streams *streams
 }
 
 // A route is one line of the table below.
@@ -71,6 +73,9 @@ func (s *server) routes() []route {
 		{"PATCH /api/v1/items/{id}/{field}", s.bearer(accessToken, s.patchItem)},
 		{"DELETE /api/v1/items/{id}", s.bearer(accessToken, s.deleteItem)},
 
+		// events.go
+		{"GET /api/v1/events", s.bearer(accessToken, s.streamEvents)},
+
 		// The book API: auth.go, books.go
 		{"POST /signup", s.bookSignUp},
 		{"POST /login", s.bookLogin},
@@ -88,6 +93,7 @@ func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() 
 	s := &server{
 		config: c, store: st, keys: keys, log: log, now: now,
 		hashes: newHasher(c.bcryptCost), hosts: allowedHosts(addr, c.hosts), mux: http.NewServeMux(),
+		streams: newStreams(),
 	}
 	methods := map[string][]string{} // by path
 	for _, rt := range s.routes() {

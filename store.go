@@ -154,6 +154,9 @@ type store struct {
 	// compactFrom is the number of lines at which to try again, after a
 	// compaction that failed.
 	compactFrom int
+
+	seq    int64     // of the last change that is visible
+	events eventRing // what happened to items and books, for those who follow
 }
 
 // A batch is the changes that share one write and one fsync.
@@ -169,6 +172,7 @@ func newStore(log *slog.Logger, now func() time.Time) *store {
 		byEmail: map[string]*user{}, byUsername: map[string]*user{}, byPublicID: map[string]*user{},
 		byJTI: map[string]*tokenRecord{}, tokensOf: map[int][]int{},
 		itemsOf: map[int]*sorted[*item]{}, byTitle: map[string]*book{},
+		events: eventRing{more: make(chan struct{})},
 	}
 }
 
@@ -188,6 +192,7 @@ func openStore(d disk, path string, log *slog.Logger, now func() time.Time) (*st
 		return nil, explainOpen(path, err)
 	}
 	s.journal = j
+	s.seq, s.events.gone = j.seq, max(s.events.gone, j.scan.Snapshot) // a snapshot's lines are not what happened
 	if n := j.scan.refused; n > 0 {
 		log.Warn("passed over failed writes, which nobody was told had worked", "file", path, "writes", n)
 	}
@@ -300,9 +305,10 @@ func (s *store) sync(b *batch) {
 		return
 	}
 	for _, c := range b.changes {
-		s.applyLocked(c)
+		s.commitLocked(s.seq+1, c) // the number that the journal gave its line
 	}
 	close(b.done)
+	s.events.wake()
 	s.compactIfWorthLocked()
 }
 

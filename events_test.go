@@ -1,0 +1,839 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// An eventsServer is a server over pipes: what goes through them counts as
+// waiting in a bubble of synctest, which a socket does not.
+type eventsServer struct {
+	t testing.TB
+	*server
+	http *http.Server
+	eventsListener
+	ann   *user // who makes what the tests make
+	token string
+}
+
+// newEventsServer serves st, in which it makes the account ann if there is
+// none, and signs her in.
+func newEventsServer(t testing.TB, st *store) *eventsServer {
+	t.Helper()
+	k := &eventsServer{t: t, eventsListener: eventsListener{make(chan net.Conn), make(chan struct{})}}
+	c := config{bcryptCost: minCost}
+	k.server = newServer(c, st, tokenRing(t), st.log, st.now, k.Addr())
+	k.http = &http.Server{ // with the limits that shelf itself has
+		Handler:           k.server,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(st.log.Handler(), slog.LevelWarn),
+	}
+	k.http.RegisterOnShutdown(k.streams.stop)
+	var served sync.WaitGroup
+	served.Go(func() { k.http.Serve(k) })
+	t.Cleanup(func() {
+		k.streams.stop()
+		k.http.Close()
+		served.Wait()
+	})
+	if k.ann = st.userByUsername("ann"); k.ann == nil {
+		k.ann = k.signUp("ann")
+	}
+	k.token = k.signIn(k.ann, accessToken, time.Hour)
+	return k
+}
+
+// eventsMemory is a store that keeps nothing.
+func eventsMemory() *store { return newStore(slog.New(slog.DiscardHandler), time.Now) }
+
+func eventsOpen(t testing.TB, d disk, path string) *store {
+	t.Helper()
+	st, err := openStore(d, path, slog.New(slog.DiscardHandler), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+func (k *eventsServer) signUp(name string) *user {
+	k.t.Helper()
+	u := &user{PublicID: newJTI(), Username: name, Email: name + "@example.com"}
+	k.must(k.store.signUp(u))
+	return u
+}
+
+func (k *eventsServer) signIn(u *user, typ string, ttl time.Duration) string {
+	k.t.Helper()
+	token, record, err := k.issue(u, typ, ttl, true)
+	k.must(err)
+	k.must(k.store.signIn(u, record))
+	return token
+}
+
+func (k *eventsServer) must(err error) {
+	k.t.Helper()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// add makes an item and returns the number of that change.
+func (k *eventsServer) add(name string) int64 {
+	k.t.Helper()
+	k.must(k.store.addItem(&item{Itemname: name, Category: "c", Description: "d", CreatedBy: k.ann.ID}))
+	return k.store.lastSeq()
+}
+
+// deleteUser does what an admin may.
+func (k *eventsServer) deleteUser(id int) {
+	k.t.Helper()
+	k.must(k.store.write(func() ([]change, error) {
+		return []change{{Op: opDelete, Kind: "user", ID: id}}, nil
+	}))
+}
+
+type eventsListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (l eventsListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l eventsListener) Close() error {
+	select {
+	case <-l.closed:
+	default:
+		close(l.closed)
+	}
+	return nil
+}
+
+func (l eventsListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
+
+// An eventsStream is a client's end of a stream.
+type eventsStream struct {
+	*http.Response
+	conn  net.Conn
+	lines *bufio.Reader
+	last  string // as the HTML standard's §9.2.6 says: what to come back with
+	beats int
+}
+
+// request sends a request for the events and reads the head of the answer. It
+// reads no more than limit bytes, and then the connection is cut.
+func (k *eventsServer) request(method, token, last string, limit int64) *eventsStream {
+	k.t.Helper()
+	conn, far := net.Pipe()
+	k.conns <- far
+	req, err := http.NewRequest(method, "http://shelf/api/v1/events", nil)
+	k.must(err)
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	if last != "" {
+		req.Header.Set("Last-Event-ID", last)
+	}
+	k.must(req.Write(conn))
+	answer, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, limit)), req)
+	k.must(err)
+	k.t.Cleanup(func() { conn.Close() })
+	return &eventsStream{Response: answer, conn: conn, lines: bufio.NewReader(answer.Body), last: last}
+}
+
+// follow opens ann's stream behind last, or from now on if last is "", and
+// reads on until it knows where it stands.
+func (k *eventsServer) follow(last string) *eventsStream {
+	k.t.Helper()
+	s := k.request("GET", k.token, last, 1<<40)
+	if s.StatusCode != http.StatusOK {
+		k.t.Fatalf("GET /api/v1/events after %q = %d; want 200", last, s.StatusCode)
+	}
+	if last == "" {
+		if e, err := s.block(); err != nil || e.data != "" || s.last == "" {
+			k.t.Fatalf("a stream begins with %+v, %v; want an id without data", e, err)
+		}
+	}
+	return s
+}
+
+type eventsMessage struct{ id, name, data string }
+
+// block reads up to the next empty line, as §9.2.6 has it.
+func (s *eventsStream) block() (e eventsMessage, err error) {
+	id := s.last
+	for {
+		line, err := s.lines.ReadString('\n')
+		if err != nil {
+			return e, err // what is not whole does not count
+		}
+		field, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
+		value = strings.TrimPrefix(value, " ")
+		switch {
+		case line == "\n":
+			s.last, e.id = id, id
+			return e, nil
+		case field == "":
+			s.beats++
+		case field == "id":
+			id = value
+		case field == "event":
+			e.name = value
+		case field == "data":
+			e.data += value
+		}
+	}
+}
+
+// next is the next event.
+func (s *eventsStream) next() (e eventsMessage, err error) {
+	for err == nil && e.data == "" {
+		e, err = s.block()
+	}
+	return e, err
+}
+
+// upTo reads events until the one numbered seq.
+func (s *eventsStream) upTo(t testing.TB, seq int64) (events []eventsMessage) {
+	t.Helper()
+	for s.last != strconv.FormatInt(seq, 10) {
+		e, err := s.next()
+		if err != nil {
+			t.Fatalf("after %d events, the last with id %s: %v", len(events), s.last, err)
+		}
+		events = append(events, e)
+	}
+	return events
+}
+
+func wantEvents(t testing.TB, got, want []eventsMessage) {
+	t.Helper()
+	for i := range min(len(got), len(want)) {
+		if got[i] != want[i] {
+			t.Fatalf("event %d is\n%+v; want\n%+v", i, got[i], want[i])
+		}
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d events; want %d", len(got), len(want))
+	}
+}
+
+// eventsOf reads from a data file which events its lines after seq have to make.
+func eventsOf(t testing.TB, path string, seq int64) (events []eventsMessage) {
+	t.Helper()
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	made := map[int]int{} // items by creator
+	creator := map[int]int{}
+	for _, text := range bytes.Split(bytes.TrimSpace(file), []byte("\n"))[1:] {
+		var l line
+		if err := json.Unmarshal(text, &l); err != nil {
+			t.Fatal(err)
+		}
+		kind, id := l.row()
+		row := fmt.Sprint(kind, id)
+		e := eventsMessage{id: strconv.FormatInt(l.Seq, 10), data: fmt.Sprintf(`{"id":%d}`, id)}
+		switch {
+		case l.Op == opDelete && kind == "user":
+			if e.name = "creator.deleted"; made[id] == 0 {
+				continue
+			}
+			made[id] = 0
+			for it, by := range creator {
+				if by == id {
+					creator[it] = 0
+				}
+			}
+		case kind != "item" && kind != "book":
+			continue
+		case l.Op == opDelete:
+			e.name = kind + ".deleted"
+			if kind == "item" {
+				made[creator[id]]--
+				delete(creator, id)
+			}
+		default:
+			if e.name = kind + ".created"; there[row] {
+				e.name = kind + ".changed"
+			}
+			l.render()
+			if l.Item != nil {
+				e.data = string(l.Item.wire)
+				if !there[row] {
+					creator[id] = l.Item.CreatedBy
+					made[l.Item.CreatedBy]++
+				}
+			} else {
+				e.data = string(l.Book.wire)
+			}
+		}
+		there[row] = l.Op == opPut
+		if l.Seq > seq {
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
+func TestEventsRequest(t *testing.T) {
+	t.Parallel()
+	k := newEventsServer(t, eventsMemory())
+	k.add("ball")
+	now := strconv.FormatInt(k.store.lastSeq(), 10)
+	for _, tt := range []struct {
+		name, method, token, last string
+		status                    int
+		want                      string // the error; "" for a stream
+	}{
+		{"a stream takes a token", "GET", "", "", 401, "Missing Authorization Header"},
+		{"a refresh token opens none", "GET", k.signIn(k.ann, refreshToken, time.Hour), "", 422, "Only non-refresh tokens are allowed"},
+		{"no id: from now on", "GET", k.token, "", 200, ""},
+		{"an id that was", "GET", k.token, now, 200, ""},
+		{"zero: from the first on", "GET", k.token, "0", 200, ""},
+		{"a word for an id", "GET", k.token, "latest", 400, "Last-Event-ID should be the id of an event"},
+		{"an id below zero", "GET", k.token, "-1", 400, "Last-Event-ID should be the id of an event"},
+		{"two ids", "GET", k.token, "1, 2", 400, "Last-Event-ID should be the id of an event"},
+		{"an id that is yet to come", "GET", k.token, now + "0", 410, "The events after that id are no longer kept: start without Last-Event-ID and read the lists anew"},
+		{"an id beyond all numbers", "GET", k.token, "99999999999999999999", 410, "The events after that id are no longer kept: start without Last-Event-ID and read the lists anew"},
+		{"HEAD has the same head", "HEAD", k.token, now, 200, ""},
+		{"HEAD takes a token", "HEAD", "", "", 401, ""},
+		{"nothing is posted here", "POST", k.token, "", 405, "The method is not allowed for the requested URL"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := k.request(tt.method, tt.token, tt.last, 1<<20)
+			defer s.conn.Close()
+			if s.StatusCode != tt.status {
+				t.Errorf("%s with Last-Event-ID %q = %d; want %d", tt.method, tt.last, s.StatusCode, tt.status)
+			}
+			if tt.method == "HEAD" {
+				if body, err := io.ReadAll(s.Body); len(body) > 0 || err != nil {
+					t.Errorf("HEAD = %q, %v; want no body, at once", body, err)
+				}
+			}
+			if tt.status == http.StatusOK {
+				for name, want := range map[string]string{"Content-Type": "text/event-stream", "Cache-Control": "no-store", "Content-Length": ""} {
+					if got := s.Header.Get(name); got != want {
+						t.Errorf("%s = %q; want %q", name, got, want)
+					}
+				}
+			}
+			if tt.want != "" {
+				body, _ := io.ReadAll(s.Body)
+				if want := fmt.Sprintf(`{"status":%d,"error":%q}`+"\n", tt.status, tt.want); string(body) != want {
+					t.Errorf("body = %s; want %s", body, want)
+				}
+			}
+		})
+	}
+}
+
+func TestEventsTell(t *testing.T) {
+	t.Parallel()
+	st := eventsMemory()
+	k := newEventsServer(t, st)
+	bob := k.signUp("bob")
+	s := k.follow("")
+	began, err := strconv.ParseInt(s.last, 10, 64)
+	if err != nil || began != st.lastSeq() {
+		t.Fatalf("a stream begins at %q; want %d", s.last, st.lastSeq())
+	}
+	at := time.Now().UTC().Format(wireTime)
+	ball := &item{Itemname: "ball", Category: "soccer", Description: "a\r\n\"b\"\u2028", CreatedBy: bob.ID}
+	dune := &book{Title: "Dune", Author: "Herbert", CreatedBy: bob.ID}
+	k.must(st.addItem(ball))                                                                   // 1
+	_, err = st.changeItem(ball.ID, actor{all: true}, func(it *item) { it.Description = "d" }) // 2
+	k.must(err)
+	k.must(st.addBook(dune))                         // 3
+	k.signIn(bob, accessToken, time.Hour)            // 4: tokens and users are not told of
+	k.deleteUser(bob.ID)                             // 5: ball is nobody's now
+	k.must(st.deleteItem(ball.ID, actor{all: true})) // 6
+	k.must(st.deleteBook(dune.ID, actor{all: true})) // 7
+	k.deleteUser(k.signUp("eve").ID)                 // 8, 9: she made nothing
+	k.add("bat")                                     // 10
+	created := "createdon\":\"" + ball.Created.Format(wireTime)
+	if !strings.Contains(at+time.Now().UTC().Format(wireTime), ball.Created.Format(wireTime)) {
+		t.Fatalf("created at %v", ball.Created)
+	}
+	bat, err := st.item(2)
+	k.must(err)
+	id := func(n int64) string { return strconv.FormatInt(began+n, 10) }
+	by := fmt.Sprintf(`","createdby":%d}`, bob.ID)
+	got := s.upTo(t, began+10)
+	wantEvents(t, got, []eventsMessage{
+		{id(1), "item.created", `{"id":1,"itemname":"ball","category":"soccer","description":"a\r\n\"b\"\u2028","` + created + by},
+		{id(2), "item.changed", `{"id":1,"itemname":"ball","category":"soccer","description":"d","` + created + by},
+		{id(3), "book.created", `{"id":1,"title":"Dune","author":"Herbert"}`},
+		{id(5), "creator.deleted", fmt.Sprintf(`{"id":%d}`, bob.ID)},
+		{id(6), "item.deleted", `{"id":1}`},
+		{id(7), "book.deleted", `{"id":1}`},
+		{id(10), "item.created", string(bat.wire)},
+	})
+}
+
+// A change that was decided before its row's creator was deleted, and came to
+// the disk after, is told as everybody reads it.
+func TestEventsOrphan(t *testing.T) {
+	t.Parallel()
+	st := eventsMemory()
+	k := newEventsServer(t, st)
+	bob := k.signUp("bob")
+	it := &item{Itemname: "ball", Category: "c", Description: "d", CreatedBy: bob.ID}
+	k.must(st.addItem(it))
+	later := *it
+	later.Itemname = "bat"
+	later.render()
+	s := k.follow(strconv.FormatInt(st.lastSeq(), 10))
+	k.must(st.write(func() ([]change, error) {
+		return []change{{Op: opDelete, Kind: "user", ID: bob.ID}, {Op: opPut, Item: &later}}, nil
+	}))
+	seq := st.lastSeq()
+	wantEvents(t, s.upTo(t, seq), []eventsMessage{
+		{strconv.FormatInt(seq-1, 10), "creator.deleted", fmt.Sprintf(`{"id":%d}`, bob.ID)},
+		{strconv.FormatInt(seq, 10), "item.changed", strings.Replace(string(later.wire), fmt.Sprintf(`"createdby":%d`, bob.ID), `"createdby":null`, 1)},
+	})
+}
+
+// The promise: whoever is cut off, wherever, and comes back with the last id
+// that it has, gets every change once and in order, while writers go on.
+func TestEventsCutAndResumed(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "shelf.jsonl")
+	st := eventsOpen(t, osDisk{}, path)
+	defer st.close()
+	k := newEventsServer(t, st)
+	first := k.follow("")
+	first.conn.Close()
+	began, _ := strconv.ParseInt(first.last, 10, 64)
+
+	const writers, followers, writes = 4, 3, 120
+	var writing, following sync.WaitGroup
+	for w := range writers {
+		writing.Go(func() {
+			u := k.signUp(fmt.Sprint("writer", w))
+			var items, books []int
+			for i := range writes {
+				switch n := rand.IntN(8); {
+				case n < 3:
+					it := &item{Itemname: fmt.Sprint(w, "-", i), Category: "c", Description: strings.Repeat("ü", rand.IntN(200)+1), CreatedBy: u.ID}
+					k.must(st.addItem(it))
+					items = append(items, it.ID)
+				case n < 4 && len(items) > 0:
+					_, err := st.changeItem(items[rand.IntN(len(items))], actor{all: true}, func(it *item) { it.Category = fmt.Sprint(i) })
+					k.must(err)
+				case n < 5 && len(items) > 0:
+					k.must(st.deleteItem(items[0], actor{all: true}))
+					items = items[1:]
+				case n < 6:
+					b := &book{Title: fmt.Sprint(w, "-", i), Author: "a", CreatedBy: u.ID}
+					k.must(st.addBook(b))
+					books = append(books, b.ID)
+				case n < 7 && len(books) > 0:
+					k.must(st.deleteBook(books[0], actor{all: true}))
+					books = books[1:]
+				default:
+					k.signIn(u, accessToken, time.Hour)
+				}
+			}
+			k.deleteUser(u.ID)
+		})
+	}
+	done := make(chan int64)
+	go func() {
+		writing.Wait()
+		last := k.add("the last one")
+		for range followers {
+			done <- last
+		}
+	}()
+	got := make([][]eventsMessage, followers)
+	cuts := make([]int, followers)
+	for i := range followers {
+		following.Go(func() {
+			id := first.last
+			var end int64
+			for end == 0 || id != strconv.FormatInt(end, 10) {
+				s := k.request("GET", k.token, id, 400+rand.Int64N(4000))
+				for {
+					e, err := s.next()
+					if err != nil {
+						break
+					}
+					got[i] = append(got[i], e)
+					if e.name == "item.created" && strings.Contains(e.data, "the last one") {
+						break
+					}
+				}
+				id = s.last
+				s.conn.Close()
+				cuts[i]++
+				select {
+				case end = <-done:
+				default:
+				}
+			}
+		})
+	}
+	following.Wait()
+	want := eventsOf(t, path, began)
+	if len(want) < writers*writes/2 {
+		t.Fatalf("%d events are too few to prove anything", len(want))
+	}
+	for i := range followers {
+		t.Logf("follower %d: %d events over %d connections", i, len(got[i]), cuts[i])
+		wantEvents(t, got[i], want)
+	}
+}
+
+func TestEventsRestart(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "shelf.jsonl")
+	st := eventsOpen(t, osDisk{}, path)
+	k := newEventsServer(t, st)
+	s := k.follow("")
+	began, _ := strconv.ParseInt(s.last, 10, 64)
+	var middle, end int64
+	for i := range 300 {
+		end = k.add(fmt.Sprint("item ", i))
+		if i == 99 {
+			middle = end
+		}
+	}
+	wantEvents(t, s.upTo(t, middle), eventsOf(t, path, began)[:100])
+
+	restart := func() {
+		t.Helper()
+		k.must(k.http.Shutdown(t.Context()))
+		k.must(st.close())
+		st = eventsOpen(t, osDisk{}, path)
+		k = newEventsServer(t, st)
+	}
+	restart()
+	s = k.follow(s.last)
+	wantEvents(t, s.upTo(t, end), eventsOf(t, path, middle))
+
+	// A compaction changes nothing for a server that runs …
+	for id := 1; id <= 200; id++ {
+		k.must(st.deleteItem(id, actor{all: true}))
+	}
+	before := eventsOf(t, path, middle)
+	k.must(st.compact())
+	s = k.follow(strconv.FormatInt(middle, 10))
+	snapshot := st.lastSeq()
+	end = k.add("after the snapshot")
+	after := eventsOf(t, path, snapshot)
+	wantEvents(t, s.upTo(t, end), append(before, after...))
+
+	// … but the next one knows only what came after the snapshot.
+	restart()
+	for id, status := range map[int64]int{began: 410, middle: 410, snapshot - 1: 410, snapshot: 200, end: 200} {
+		s := k.request("GET", k.token, strconv.FormatInt(id, 10), 1<<20)
+		s.conn.Close()
+		if s.StatusCode != status {
+			t.Errorf("after a compaction at %d, Last-Event-ID %d = %d; want %d", snapshot, id, s.StatusCode, status)
+		}
+	}
+	s = k.follow(strconv.FormatInt(snapshot, 10))
+	wantEvents(t, s.upTo(t, end), after)
+}
+
+// What does not reach the disk is never told, and takes no number.
+func TestEventsRefusedWrites(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "shelf.jsonl")
+	d := eventsDisk{full: new(atomic.Bool)}
+	st := eventsOpen(t, d, path)
+	k := newEventsServer(t, st)
+	s := k.follow("")
+	began, _ := strconv.ParseInt(s.last, 10, 64)
+	k.add("first")
+	d.full.Store(true)
+	for i := range 3 {
+		if err := st.addItem(&item{Itemname: fmt.Sprint("refused ", i), Category: "c", Description: "d", CreatedBy: k.ann.ID}); !errors.Is(err, errStoreFull) && !errors.Is(err, errReadOnly) {
+			t.Fatalf("a write to a full disk = %v", err)
+		}
+	}
+	d.full.Store(false)
+	end := k.add("second")
+	if end != began+2 {
+		t.Errorf("two changes took the numbers from %d to %d", began, end)
+	}
+	want := s.upTo(t, end)
+	if len(want) != 2 || !strings.Contains(want[0].data, "first") || !strings.Contains(want[1].data, "second") {
+		t.Errorf("events = %+v; want the first and the second", want)
+	}
+	k.must(k.http.Shutdown(t.Context()))
+	k.must(st.close())
+	st = eventsOpen(t, osDisk{}, path)
+	defer st.close()
+	k = newEventsServer(t, st)
+	wantEvents(t, k.follow(strconv.FormatInt(began, 10)).upTo(t, end), want)
+}
+
+// An eventsDisk gets full half-way through a write.
+type eventsDisk struct {
+	osDisk
+	full *atomic.Bool
+}
+
+type eventsFile struct {
+	osFile
+	full *atomic.Bool
+}
+
+func (d eventsDisk) open(name string, create bool) (diskFile, error) {
+	f, err := d.osDisk.open(name, create)
+	if err != nil {
+		return nil, err
+	}
+	return eventsFile{f.(osFile), d.full}, nil
+}
+
+func (d eventsDisk) names(name string, f diskFile) (int64, bool, error) {
+	return d.osDisk.names(name, f.(eventsFile).osFile)
+}
+
+func (f eventsFile) WriteAt(b []byte, at int64) (int, error) {
+	if !f.full.Load() {
+		return f.osFile.WriteAt(b, at)
+	}
+	n, _ := f.osFile.WriteAt(b[:len(b)/2], at)
+	return n, syscall.ENOSPC
+}
+
+// inEventsBubble runs f with a server of its own, by a clock that costs no
+// time. It fails if f leaves a goroutine behind.
+func inEventsBubble(t *testing.T, f func(t *testing.T, k *eventsServer)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { f(t, newEventsServer(t, eventsMemory())) })
+}
+
+// untilEnd reads s to its end, which has to be that of a whole answer, and
+// returns when that came.
+func (s *eventsStream) untilEnd(t testing.TB) time.Time {
+	t.Helper()
+	for {
+		switch _, err := s.block(); {
+		case err == io.EOF:
+			return time.Now()
+		case err != nil:
+			t.Fatalf("a stream ends with %v; want a whole answer", err)
+		}
+	}
+}
+
+func TestEventsTokenEnds(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		end  func(k *eventsServer, token *tokenRecord) error
+	}{
+		{"the token expires", func(k *eventsServer, token *tokenRecord) error {
+			<-time.After(time.Until(token.Expires))
+			return nil
+		}},
+		{"the token is revoked", func(k *eventsServer, token *tokenRecord) error {
+			return k.store.setRevoked(k.ann.ID, token.ID, true)
+		}},
+		{"the sign-in logs out", func(k *eventsServer, token *tokenRecord) error {
+			return k.store.endSession(token, endedByLogout)
+		}},
+		{"the account is disabled", func(k *eventsServer, _ *tokenRecord) error {
+			return k.store.write(func() ([]change, error) {
+				u := *k.ann
+				u.Disabled = true
+				return []change{{Op: opPut, User: &u}}, nil
+			})
+		}},
+		{"the account is deleted", func(k *eventsServer, _ *tokenRecord) error {
+			k.deleteUser(k.ann.ID)
+			return nil
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			inEventsBubble(t, func(t *testing.T, k *eventsServer) {
+				bob := k.signUp("bob")
+				anns := k.signIn(k.ann, accessToken, 5*time.Second)
+				k.token = k.signIn(bob, accessToken, time.Hour)
+				other := k.follow("")
+				k.token = anns
+				own, slow := k.follow(""), k.follow("")
+				k.add("ball")
+				other.upTo(t, k.store.lastSeq())
+				own.upTo(t, k.store.lastSeq()) // slow reads nothing more: a write waits for it
+
+				k.must(tt.end(k, k.store.liveTokens(k.ann.ID)[1]))
+				ended := time.Now()
+				k.must(k.store.addItem(&item{Itemname: "secret", Category: "c", Description: "d", CreatedBy: bob.ID}))
+				seq := k.store.lastSeq()
+				if took := own.untilEnd(t).Sub(ended); took > time.Second {
+					t.Errorf("the stream ended %v after its token", took)
+				}
+				if id, _ := strconv.ParseInt(own.last, 10, 64); id >= seq {
+					t.Errorf("the stream told of change %s, which came after its token's end", own.last)
+				}
+				<-time.After(time.Second - time.Since(ended))
+				synctest.Wait()
+				k.streams.mu.Lock()
+				all := k.streams.all
+				k.streams.mu.Unlock()
+				if all != 1 {
+					t.Errorf("%d streams a second after; want that of the other account alone", all)
+				}
+				other.upTo(t, seq)
+				slow.conn.Close()
+			})
+		})
+	}
+}
+
+// A stream outlives every limit that the server has for other answers.
+func TestEventsHeartbeat(t *testing.T) {
+	t.Parallel()
+	inEventsBubble(t, func(t *testing.T, k *eventsServer) {
+		s := k.follow("")
+		began := time.Now()
+		k.signIn(k.ann, accessToken, time.Hour) // makes no event, but moves on what a client comes back with
+		for i := 1; i <= 40; i++ {
+			if e, err := s.block(); err != nil || e.data != "" || s.beats != i {
+				t.Fatalf("after %v: %+v, %v; want heartbeat %d", time.Since(began), e, err, i)
+			}
+			if got, want := time.Since(began), time.Duration(i)*eventHeartbeat; got != want {
+				t.Fatalf("heartbeat %d came after %v; want %v", i, got, want)
+			}
+		}
+		if want := strconv.FormatInt(k.store.lastSeq(), 10); s.last != want {
+			t.Errorf("the heartbeats tell id %s; want %s", s.last, want)
+		}
+		k.add("ball")
+		s.upTo(t, k.store.lastSeq())
+	})
+}
+
+func TestEventsSlowReader(t *testing.T) {
+	t.Parallel()
+	inEventsBubble(t, func(t *testing.T, k *eventsServer) {
+		slow, dead := k.follow(""), k.follow("")
+		began := time.Now()
+		last := slow.last
+		for i := range eventsKept + 2*eventsAtOnce {
+			k.add(fmt.Sprint(i))
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("writers waited %v for readers who don't read", took)
+		}
+		// The slow one is told what was on its way to it, and no more.
+		slow.untilEnd(t)
+		if slow.last == last || slow.last == strconv.FormatInt(k.store.lastSeq(), 10) {
+			t.Errorf("a reader that was overtaken stands at %s; it began at %s, and the last change is %d", slow.last, last, k.store.lastSeq())
+		}
+		if s := k.request("GET", k.token, slow.last, 1<<20); s.StatusCode != http.StatusGone {
+			t.Errorf("it comes back behind %s = %d; want 410", slow.last, s.StatusCode)
+		}
+		// The dead one's connection is given up.
+		<-time.After(eventPatience + time.Second - time.Since(began))
+		synctest.Wait()
+		if len(k.streams.each) != 0 {
+			t.Errorf("streams after %v = %v; want none", time.Since(began), k.streams.each)
+		}
+		if _, err := io.Copy(io.Discard, dead.lines); err == nil {
+			t.Error("the dead reader's stream has a proper end; want it cut")
+		}
+		// All that is kept can be had.
+		oldest := strconv.FormatInt(k.store.lastSeq()-eventsKept, 10)
+		if got := k.follow(oldest).upTo(t, k.store.lastSeq()); len(got) != eventsKept {
+			t.Errorf("%d events after %s; want %d", len(got), oldest, eventsKept)
+		}
+	})
+}
+
+func TestEventsTooManyStreams(t *testing.T) {
+	t.Parallel()
+	inEventsBubble(t, func(t *testing.T, k *eventsServer) {
+		var open []*eventsStream
+		for range maxStreamsEach {
+			open = append(open, k.follow(""))
+		}
+		refused := k.request("GET", k.token, "", 1<<20)
+		if refused.StatusCode != http.StatusTooManyRequests || refused.Header.Get("Retry-After") == "" || refused.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("one stream too many = %d %v; want 429 with Retry-After", refused.StatusCode, refused.Header)
+		}
+		k.request("HEAD", k.token, "", 1<<20) // takes no place
+		open[0].conn.Close()
+		synctest.Wait()
+		k.follow("")
+		k.token = k.signIn(k.signUp("bob"), accessToken, time.Hour)
+		k.follow("")
+	})
+
+	st := newStreams()
+	var leave []func()
+	for u := range maxStreams {
+		l, err := st.join(u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leave = append(leave, l)
+	}
+	var e *apiError
+	if _, err := st.join(-1); !errors.As(err, &e) || e.status != http.StatusServiceUnavailable {
+		t.Errorf("stream %d = %v; want a 503", maxStreams+1, err)
+	}
+	for _, l := range leave {
+		l()
+	}
+	if st.all != 0 || !reflect.DeepEqual(st.each, map[int]int{}) {
+		t.Errorf("after all have left there are %d, %v", st.all, st.each)
+	}
+}
+
+func TestEventsShutdown(t *testing.T) {
+	t.Parallel()
+	inEventsBubble(t, func(t *testing.T, k *eventsServer) {
+		idle, slow := k.follow(""), k.follow("")
+		k.add("ball")
+		idle.upTo(t, k.store.lastSeq())
+		began := time.Now()
+		stopped := make(chan error)
+		go func() { stopped <- k.http.Shutdown(context.Background()) }()
+		if took := idle.untilEnd(t).Sub(began); took != 0 {
+			t.Errorf("a stream ended %v after the signal", took)
+		}
+		if err, took := <-stopped, time.Since(began); err != nil || took > time.Second {
+			t.Errorf("Shutdown = %v after %v; want nil within a second, slow readers or not", err, took)
+		}
+		slow.conn.Close()
+	})
+}
