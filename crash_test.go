@@ -235,7 +235,7 @@ func TestEveryFlippedByte(t *testing.T) {
 	for _, steps := range []int{9, len(script)} {
 		content, known := played(t, steps)
 		for at := range len(content) {
-			flips := []byte{1 << (at % 8), content[at], content[at] ^ '\n', content[at] ^ ' '}
+			flips := []byte{1 << (at % 8), content[at]}
 			if *longRuns > 0 || content[at] == '\n' || strings.Contains(`"crc`, content[at:at+1]) {
 				flips = append(flips, 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, content[at]^'0', content[at]^'}')
 			}

@@ -311,7 +311,7 @@ func TestModel(t *testing.T) {
 		return
 	}
 	until := time.Now().Add(*longRuns)
-	for round := 0; round < 60 || time.Now().Before(until); round++ {
+	for round := 0; round < 25 || time.Now().Before(until); round++ {
 		if runModel(t, rand.Uint64(), 400); t.Failed() {
 			return
 		}
