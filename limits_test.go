@@ -507,6 +507,37 @@ func TestTooManyAttemptsCountsWrongPasswordsOnly(t *testing.T) {
 	g.want(g.post("/api/v1/auth/signin", guardHere, guardRight), 200, "access_token")
 }
 
+// A stolen token must not be a way around the count.
+func TestTooManyAttemptsBehindAToken(t *testing.T) {
+	t.Parallel()
+	for _, request := range []string{
+		"POST /api/v1/auth/password current_password=n0t-that!&new_password=n3w-worm",
+		"DELETE /api/v1/auth/me password=n0t-that!",
+	} {
+		method, rest, _ := strings.Cut(request, " ")
+		path, form, _ := strings.Cut(rest, " ")
+		g := newGuardServer(t, "")
+		w := g.post("/api/v1/auth/signup", guardHere, guardRight)
+		var in struct{ Data []signedIn }
+		if err := json.Unmarshal(w.Body.Bytes(), &in); err != nil || len(in.Data) != 1 {
+			t.Fatalf("%s: %v", w.Body, err)
+		}
+		for i := range 11 {
+			r := httptest.NewRequest(method, path, strings.NewReader(form))
+			r.RemoteAddr = net.JoinHostPort(guardHere, "1234")
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Authorization", "Bearer "+in.Data[0].AccessToken)
+			if w := g.send(r); i < 10 {
+				g.want(w, 403, "Wrong password")
+			} else {
+				g.want(w, 429, "Too many attempts")
+			}
+		}
+		g.want(g.post("/api/v1/auth/signin", guardHere, guardRight), 429, "Too many attempts")
+		g.want(g.post("/api/v1/auth/signin", guardThere, guardRight), 200, "access_token")
+	}
+}
+
 func TestSignInsInParallel(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
