@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -64,7 +63,7 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *calle
 	if why := passwordFault(c.user, changed); why != "" {
 		return fail(http.StatusBadRequest, why)
 	}
-	if err := s.confirm(r.Context(), c, current); err != nil {
+	if err := s.confirm(r, c, current); err != nil {
 		return err
 	}
 	hash, err := s.hashes.hash(r.Context(), changed)
@@ -93,9 +92,10 @@ func passwordFault(u *user, p password) string {
 	return ""
 }
 
-// confirm checks the password that the caller shows again.
-func (s *server) confirm(ctx context.Context, c *caller, p password) error {
-	ok, err := s.hashes.check(ctx, c.user, p)
+// confirm checks the password that the caller shows again. Wrong ones count
+// like those of a sign-in: who stole a token must not guess faster here.
+func (s *server) confirm(r *http.Request, c *caller, p password) error {
+	ok, err := s.checkPassword(r, c.user.identity(), c.user, p)
 	if err == nil && !ok {
 		err = fail(http.StatusForbidden, wrongPassword)
 	}
@@ -112,7 +112,7 @@ func (s *server) deleteMe(w http.ResponseWriter, r *http.Request, c *caller) err
 	if shown == "" {
 		return fail(http.StatusBadRequest, "Missing 'password' in body")
 	}
-	if err := s.confirm(r.Context(), c, shown); err != nil {
+	if err := s.confirm(r, c, shown); err != nil {
 		return err
 	}
 	if err := s.store.deleteSelf(c.user); err != nil {
@@ -157,7 +157,7 @@ func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) er
 	}
 	users, more := s.store.usersAfter(after, limit)
 	if more {
-		next := fmt.Sprintf("%s%s?limit=%d&after=%d", baseURL(r), r.URL.Path, limit, users[len(users)-1].ID)
+		next := fmt.Sprintf("%s%s?limit=%d&after=%d", s.baseURL(r), r.URL.Path, limit, users[len(users)-1].ID)
 		w.Header().Set("Link", "<"+next+`>; rel="next"`)
 	}
 	rows := make([]any, len(users))

@@ -791,7 +791,7 @@ func TestAccountWaitingSignIn(t *testing.T) {
 				t.Fatal(err)
 			}
 			k.held(func(begin func(func() error)) {
-				begin(func() error { return s.signIn(u, record) })
+				begin(func() error { return s.signIn(u, "", record) })
 				begin(func() error { return tt.end(s, u) })
 			})
 			k.ended(tt.said, token)

@@ -237,6 +237,7 @@ func (c *client) send(request string, bodies ...body) *answer {
 		content = strings.NewReader(bodies[0].text)
 	}
 	r := httptest.NewRequest(method, target, content)
+	r.RemoteAddr = "127.0.0.1:1234" // where no limit counts all of an address together
 	r.Host = "localhost:8080"
 	if len(bodies) > 0 && bodies[0].contentType != "" {
 		r.Header.Set("Content-Type", bodies[0].contentType)

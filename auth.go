@@ -210,6 +210,9 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err := validNames(u); err != nil {
 		return err
 	}
+	if err := s.limits.signUp(s.clientAddr(r)); err != nil {
+		return err
+	}
 	if s.store.userTaken(u) { // asked again below; here it saves the hashing
 		return errUserExists
 	}
@@ -244,25 +247,65 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 	if err := in.validate(); err != nil {
 		return err
 	}
-	bad := fail(http.StatusUnauthorized, "Bad email or password")
-	disabled := fail(http.StatusUnauthorized, "Account is disabled")
-	u := s.store.userByEmail(in.email)
-	switch ok, err := s.hashes.check(r.Context(), u, in.password); {
-	case err != nil:
-		return err
-	case !ok:
-		return bad
-	case u.Disabled:
-		return disabled
-	}
-	err := s.startSession(w, http.StatusOK, u, s.store.signIn)
-	switch { // the account may have changed while the password was checked
-	case errors.Is(err, errNoUser), errors.Is(err, errStaleHash):
-		return bad
+	err := s.authenticate(r, in.email, in.password, s.store.userByEmail, func(u *user, newHash string) error {
+		return s.startSession(w, http.StatusOK, u, func(u *user, tokens ...*tokenRecord) error {
+			return s.store.signIn(u, newHash, tokens...)
+		})
+	})
+	switch {
+	case errors.Is(err, errNoUser), errors.Is(err, errWrongPassword):
+		return fail(http.StatusUnauthorized, "Bad email or password")
 	case errors.Is(err, errDisabled):
-		return disabled
+		return fail(http.StatusUnauthorized, "Account is disabled")
 	}
 	return err
+}
+
+var errWrongPassword = errors.New("wrong password")
+
+// authenticate finds the account of that name and hands it to signIn once p has
+// proved to be its password, with a new hash of p to be stored in the place of
+// one that is weaker than the configured cost, else "". It fails with
+// errNoUser, errWrongPassword or errDisabled, or as checkPassword does.
+func (s *server) authenticate(r *http.Request, name string, p password, find func(name string) *user, signIn func(u *user, newHash string) error) error {
+	for {
+		u := find(name)
+		ok, err := s.checkPassword(r, name, u, p)
+		switch {
+		case err != nil:
+			return err
+		case u == nil:
+			return errNoUser
+		case !ok:
+			return errWrongPassword
+		case u.Disabled:
+			return errDisabled
+		}
+		if err := signIn(u, s.hashes.upgrade(u, p)); !errors.Is(err, errStaleHash) {
+			return err
+		}
+		// The password was changed since u was read, or another sign-in stored
+		// its upgraded hash first: only another look can tell.
+	}
+}
+
+// checkPassword reports whether p is u's password, which for no user it never
+// is. account is what the client calls u. It fails with 429 where there were too
+// many wrong ones, and with 503 if no worker is free in time.
+func (s *server) checkPassword(r *http.Request, account string, u *user, p password) (ok bool, err error) {
+	client := s.clientAddr(r)
+	if err := s.limits.try(account, client); err != nil {
+		return false, err
+	}
+	err = s.hashes.work(r.Context(), func() error {
+		// Those ahead in the line may have used up what was left.
+		if err := s.limits.try(account, client); err != nil {
+			return err
+		}
+		ok = s.hashes.matches(u, p)
+		return s.limits.judge(account, client, ok)
+	})
+	return ok && err == nil, err
 }
 
 // startSession issues an access and a refresh token to u, has record store
@@ -397,6 +440,9 @@ func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 	if why := unhashable(pw); why != "" {
 		return fail(http.StatusBadRequest, "Invalid input! The password "+why)
 	}
+	if err := s.limits.signUp(s.clientAddr(r)); err != nil {
+		return err
+	}
 	if s.store.userTaken(u) { // asked again below; here it saves the hashing
 		return errUserExists
 	}
@@ -420,7 +466,6 @@ func (s *server) bookLogin(w http.ResponseWriter, r *http.Request) error {
 		return &apiError{status: status, message: text, challenge: `Basic-realm= "` + challenge + `"`}
 	}
 	unverified := refuse(http.StatusUnauthorized, "Could not verify!", "Login required!")
-	nobody := refuse(http.StatusUnauthorized, "Could not verify user, Please signup!", "No user found!")
 
 	var username string
 	var pw password
@@ -430,26 +475,27 @@ func (s *server) bookLogin(w http.ResponseWriter, r *http.Request) error {
 	if username == "" || pw == "" {
 		return unverified
 	}
-	u := s.store.userByUsername(username)
-	if u != nil && u.Email != "" {
-		u = nil
+	bookAccount := func(username string) *user {
+		if u := s.store.userByUsername(username); u != nil && u.Email == "" {
+			return u
+		}
+		return nil
 	}
-	switch ok, err := s.hashes.check(r.Context(), u, pw); {
-	case err != nil:
-		return err
-	case u == nil:
-		return nobody
-	case !ok:
+	var token string
+	err := s.authenticate(r, username, pw, bookAccount, func(u *user, newHash string) error {
+		text, record, err := s.issue(u, accessToken, s.config.bookTTL, true)
+		if err != nil {
+			return err
+		}
+		token = text
+		return s.store.signIn(u, newHash, record)
+	})
+	switch {
+	case errors.Is(err, errNoUser):
+		return refuse(http.StatusUnauthorized, "Could not verify user, Please signup!", "No user found!")
+	case errors.Is(err, errWrongPassword):
 		return refuse(http.StatusForbidden, "Could not verify password!", "Wrong Password!")
-	case u.Disabled:
-		return unverified
-	}
-	token, record, err := s.issue(u, accessToken, s.config.bookTTL, true)
-	if err != nil {
-		return err
-	}
-	switch err := s.store.signIn(u, record); {
-	case errors.Is(err, errNoUser), errors.Is(err, errDisabled), errors.Is(err, errStaleHash):
+	case errors.Is(err, errDisabled):
 		return unverified
 	case err != nil:
 		return err
@@ -470,24 +516,36 @@ const (
 // a flood of sign-ins must not keep everybody else from the processors.
 type hasher struct {
 	cost    int
+	line    chan struct{} // holds one for each that works or waits
 	workers chan struct{} // holds one for each that works
 	nobody  []byte        // a hash that no password has
 }
 
-// hashPatience is how long a request waits for a worker before it is sent away.
-const hashPatience = 5 * time.Second
+const (
+	hashPatience = 5 * time.Second // how long a request waits for a worker before it is sent away
+	hashLine     = 1000            // how many may work or wait; whoever comes then is sent away at once
+)
 
 func newHasher(cost int) *hasher {
 	return &hasher{
 		cost: cost,
+		line: make(chan struct{}, hashLine),
 		// One processor stays free for those who have signed in already.
 		workers: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
 		nobody:  fmt.Appendf(nil, "$2a$%02d$%053d", cost, 0),
 	}
 }
 
-// work runs f on a worker. It fails with a 503 if none is free in time.
+// work runs f on a worker; who came first is served first. It fails with a 503
+// if none is free in time, and leaves the line when ctx is done.
 func (h *hasher) work(ctx context.Context, f func() error) error {
+	busy := &apiError{status: http.StatusServiceUnavailable, message: "Too many sign-ins at once", retryAfter: hashPatience}
+	select {
+	case h.line <- struct{}{}:
+		defer func() { <-h.line }()
+	default:
+		return busy
+	}
 	patience := time.NewTimer(hashPatience)
 	defer patience.Stop()
 	select {
@@ -497,7 +555,7 @@ func (h *hasher) work(ctx context.Context, f func() error) error {
 	case <-ctx.Done():
 		return &apiError{status: http.StatusServiceUnavailable, message: "The client has gone", err: ctx.Err()}
 	case <-patience.C:
-		return &apiError{status: http.StatusServiceUnavailable, message: "Too many sign-ins at once", retryAfter: hashPatience}
+		return busy
 	}
 }
 
@@ -511,18 +569,38 @@ func (h *hasher) hash(ctx context.Context, p password) (hash string, err error) 
 	return hash, err
 }
 
-// check reports whether p is u's password. For no user, or one without a hash,
-// it takes the time that a hash of the configured cost takes, and says no.
-func (h *hasher) check(ctx context.Context, u *user, p password) (ok bool, err error) {
+// matches reports whether p is u's password; it is for a worker to call. For
+// no user, or one without a hash, it takes the time that a hash of the
+// configured cost takes, and says no.
+func (h *hasher) matches(u *user, p password) bool {
 	hash := h.nobody
 	if u != nil && u.Hash != "" {
 		hash = []byte(u.Hash)
 	}
-	err = h.work(ctx, func() error {
-		// What bcrypt can't tell apart from a shorter password is no match.
-		matches := bcrypt.CompareHashAndPassword(hash, []byte(p)) == nil
-		ok = matches && u != nil && u.Hash != "" && unhashable(p) == ""
-		return nil
-	})
-	return ok, err
+	// What bcrypt can't tell apart from a shorter password is no match.
+	return bcrypt.CompareHashAndPassword(hash, []byte(p)) == nil &&
+		u != nil && u.Hash != "" && unhashable(p) == ""
+}
+
+// upgrade makes a hash of p, which is u's password, if the one that u has cost
+// less than the configured cost: this is the one moment when the password is
+// here to be hashed again. A hash that cost more stays, as it is no weaker and
+// a lower setting shall not weaken what is stored. It returns "" if there is
+// nothing to do, and also if no worker is free at once: a sign-in waits for no
+// upgrade, the next one is as good.
+func (h *hasher) upgrade(u *user, p password) string {
+	if cost, err := bcrypt.Cost([]byte(u.Hash)); err != nil || cost >= h.cost {
+		return ""
+	}
+	select {
+	case h.workers <- struct{}{}:
+		defer func() { <-h.workers }()
+	default:
+		return ""
+	}
+	hash, err := bcrypt.GenerateFromPassword([]byte(p), h.cost)
+	if err != nil { // p is too long, but then it would not have matched
+		return ""
+	}
+	return string(hash)
 }

@@ -274,9 +274,9 @@ func TestSignInMeanwhile(t *testing.T) {
 		{"deleted", func(a *api) { a.remove("ann@example.com") }, "POST /api/v1/auth/signin", annDetails, 401, "Bad email or password"},
 		{"disabled", func(a *api) { a.disable("ann@example.com") }, "POST /api/v1/auth/signin", annDetails, 401, "Account is disabled"},
 		{"another password", func(a *api) { a.newHash("ann@example.com") }, "POST /api/v1/auth/signin", annDetails, 401, "Bad email or password"},
-		{"deleted reader", func(a *api) { a.remove("rae") }, "POST /login", raeDetails, 401, "Could not verify!"},
+		{"deleted reader", func(a *api) { a.remove("rae") }, "POST /login", raeDetails, 401, "Could not verify user, Please signup!"},
 		{"disabled reader", func(a *api) { a.disable("rae") }, "POST /login", raeDetails, 401, "Could not verify!"},
-		{"reader with another password", func(a *api) { a.newHash("rae") }, "POST /login", raeDetails, 401, "Could not verify!"},
+		{"reader with another password", func(a *api) { a.newHash("rae") }, "POST /login", raeDetails, 403, "Could not verify password!"},
 		{"taken e-mail", func(a *api) { a.session("bob") }, "POST /api/v1/auth/signup", form("email", "bob@example.com", "password", annPassword), 400, "User already exists"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

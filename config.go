@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"net"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -32,6 +33,10 @@ type config struct {
 	sharedWrites bool
 	log          string // "requests", "problems", "off"; "": requests on a terminal, else problems
 	logFormat    string // "text" or "json"
+
+	proxies []netip.Prefix // whose forwarded headers are believed
+	tlsCert string         // PEM files; both or neither
+	tlsKey  string
 
 	// The keys are never flags: any user of the machine can read arguments with
 	// ps. Their strength is judged where they are used, in token.go.
@@ -65,7 +70,10 @@ func (c *config) settings() []setting {
 		{"bcrypt-cost", "N", "12", "4 to 15: each step doubles the work of a sign-in,\nand of guessing a password", toNumber(&c.bcryptCost, 4, 15)},
 		{"cors", "LIST", "loopback", "web pages that may call, comma separated: loopback,\n*, off, or origins such as https://app.example", toOrigins(&c.cors)},
 		{"hosts", "LIST", "", "host names to answer to beside the loopback ones,\ncomma separated; for a proxy in front", toHosts(&c.hosts)},
+		{"trusted-proxies", "LIST", "", "addresses or networks, comma separated, of proxies\nwhose X-Forwarded-For and -Proto are believed", toNetworks(&c.proxies)},
 		{"shared-writes", "", "false", "any account may change any item and delete any book,\nas in the tutorials", toBool(&c.sharedWrites)},
+		{"tls-cert", "FILE", "", "serve https with this certificate chain, PEM; SIGHUP\nreads it again", toText(&c.tlsCert)},
+		{"tls-key", "FILE", "", "the certificate's private key, PEM", toText(&c.tlsKey)},
 		{"log", "WHAT", "", "requests, problems or off; when not set, requests on\na terminal, else problems", toChoice(&c.log, "requests", "problems", "off")},
 		{"log-format", "FORMAT", "text", "text or json", toChoice(&c.logFormat, "text", "json")},
 	}
@@ -137,6 +145,9 @@ func parseConfig(args []string, lookupEnv func(string) (string, bool), dotenv fu
 		c.fallbacks = commaList(fromFile("SECRET_KEY_FALLBACKS"))
 	}
 
+	if (c.tlsCert == "") != (c.tlsKey == "") {
+		return config{}, errors.New("-tls-cert and -tls-key go together, but only one of them is set")
+	}
 	c.warnings = unknownNames(file, settings)
 	if c.refreshTTL < c.accessTTL {
 		c.warnings = append(c.warnings, fmt.Sprintf("refresh-ttl (%v) is shorter than access-ttl (%v): there is nothing to refresh", c.refreshTTL, c.accessTTL))
@@ -390,6 +401,25 @@ func toHosts(p *[]string) func(string) error {
 			names[i] = strings.Trim(name, "[]")
 		}
 		return names, true
+	})
+}
+
+// toNetworks reads addresses and networks in CIDR notation (RFC 4632 §3.1, RFC
+// 4291 §2.3). An address is the network of itself.
+func toNetworks(p *[]netip.Prefix) func(string) error {
+	return into(p, "addresses or networks, comma separated, such as 10.0.0.7,fd00::/8", func(s string) (networks []netip.Prefix, ok bool) {
+		for _, text := range commaList(s) {
+			network, err := netip.ParsePrefix(text)
+			if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
+				addr = addr.Unmap().WithZone("")
+				network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+			}
+			if err != nil {
+				return nil, false
+			}
+			networks = append(networks, network.Masked())
+		}
+		return networks, true
 	})
 }
 

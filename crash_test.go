@@ -29,7 +29,7 @@ var script = []func(*world) error{
 			if u == nil {
 				return errNoUser
 			}
-			return s.signIn(u, w.token(accessToken), w.token(refreshToken))
+			return s.signIn(u, "", w.token(accessToken), w.token(refreshToken))
 		})
 	},
 	func(w *world) error {

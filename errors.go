@@ -163,7 +163,7 @@ func writeError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err er
 	d := dialectOf(r.URL.Path)
 	e := toAPIError(err, d)
 	if e.status >= 500 {
-		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "status", e.status, "error", err)
+		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "status", e.status, "error", err, "request_id", w.Header().Get(requestID))
 	}
 	h := w.Header()
 	switch {

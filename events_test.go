@@ -89,7 +89,7 @@ func (k *eventsServer) signIn(u *user, typ string, ttl time.Duration) string {
 	k.t.Helper()
 	token, record, err := k.issue(u, typ, ttl, true)
 	k.must(err)
-	k.must(k.store.signIn(u, record))
+	k.must(k.store.signIn(u, "", record))
 	return token
 }
 

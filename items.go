@@ -19,7 +19,7 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	if err := s.store.addItem(&it); err != nil {
 		return err
 	}
-	uri := baseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
+	uri := s.baseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
 	w.Header().Set("Location", uri)
 	row := append([]byte(nil), it.wire[:len(it.wire)-1]...)
 	row = append(appendJSONString(append(row, `,"uri":`...), uri), '}')
@@ -40,8 +40,8 @@ func (it *item) validate() error {
 }
 
 // baseURL is the address that the client used.
-func baseURL(r *http.Request) string {
-	if r.TLS != nil {
+func (s *server) baseURL(r *http.Request) string {
+	if r.TLS != nil || s.forwardedHTTPS(r) {
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host

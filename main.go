@@ -219,6 +219,13 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 			return err
 		}
 	}
+	var cert *certificate // none: plain http
+	if c.tlsCert != "" {
+		if cert, err = loadCertificate(c.tlsCert, c.tlsKey); err != nil {
+			return err
+		}
+		cert.reloadOnHangup(ctx, log)
+	}
 	listener, err := net.Listen("tcp", c.addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%s is in use by another program; choose another port with -addr, or 0 for a free one", c.addr)
@@ -230,40 +237,24 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		return fmt.Errorf("can't listen on %s: %w", c.addr, err)
 	}
 	handler := newServer(c, st, keys, log, time.Now, listener.Addr())
-	var unused sync.Map // connections on which no request was read yet
-	// Whoever sends or reads slower than this is not served (CWE-400).
-	httpServer := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-		// OPTIONS * goes by the rules about hosts like everything else.
-		DisableGeneralOptionsHandler: true,
-		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		ConnState: func(c net.Conn, state http.ConnState) {
-			if state == http.StateNew {
-				unused.Store(c, nil)
-			} else {
-				unused.Delete(c)
-			}
-		},
-	}
-	// Browsers connect ahead of need, and Shutdown would wait five seconds for
-	// what they might ask.
-	httpServer.RegisterOnShutdown(func() {
-		unused.Range(func(c, _ any) bool { c.(net.Conn).Close(); return true })
-	})
+	httpServer := newHTTPServer(handler, log)
 	httpServer.RegisterOnShutdown(handler.streams.stop) // they would not end by themselves
 	url := "http://" + reachable(listener.Addr())
+	serveHTTP := httpServer.Serve
+	if cert != nil {
+		url = "https://" + reachable(listener.Addr())
+		httpServer.TLSConfig = cert.tlsConfig()
+		serveHTTP = func(l net.Listener) error { return httpServer.ServeTLS(l, "", "") }
+	} else if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		log.Warn("listening beyond this machine without TLS: passwords and tokens can be read on their way; set -tls-cert and -tls-key, or put a proxy with TLS in front")
+	}
 	if c.log != "off" {
 		greet(stderr, c, st, url, keyFile)
 	}
 	fmt.Fprintln(stdout, "listening on "+url)
 
 	stopped := make(chan error, 1)
-	go func() { stopped <- httpServer.Serve(listener) }()
+	go func() { stopped <- serveHTTP(listener) }()
 	select {
 	case err := <-stopped:
 		return fmt.Errorf("serving: %w", err)
@@ -291,6 +282,38 @@ func seedStore(s *store, name string) error {
 		return fmt.Errorf("-seed %s: %w", name, err)
 	}
 	return nil
+}
+
+// newHTTPServer bounds what a client can make the server wait for and keep
+// before a handler sees it (CWE-400, CWE-770): whoever sends or reads slower
+// than this, or sends more than this in the request line and headers together,
+// is not served. What a body may hold stands in validate.go.
+func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
+	var unused sync.Map // connections on which no request was read yet
+	httpServer := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second, // a TLS handshake has it too
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		// OPTIONS * goes by the rules about hosts like everything else.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				unused.Store(c, nil)
+			} else {
+				unused.Delete(c)
+			}
+		},
+	}
+	// Browsers connect ahead of need, and Shutdown would wait five seconds for
+	// what they might ask.
+	httpServer.RegisterOnShutdown(func() {
+		unused.Range(func(c, _ any) bool { c.(net.Conn).Close(); return true })
+	})
+	return httpServer
 }
 
 // drainTime is how long requests that are running may go on after a signal.

@@ -458,7 +458,7 @@ func (w *world) randomOp(chance *rand.Rand) (string, func(*store) error) {
 			if u == nil {
 				return errNoUser
 			}
-			return s.signIn(u, w.token(accessToken), w.token(refreshToken))
+			return s.signIn(u, "", w.token(accessToken), w.token(refreshToken))
 		}
 	case 3:
 		id := any("token")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,7 @@ type server struct {
 	store  *store
 	keys   *keyring
 	hashes *hasher
+	limits *limiter
 	log    *slog.Logger
 	now    func() time.Time
 	hosts  func(host string) bool // which Host headers it answers to
@@ -40,15 +42,15 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 
 // routes is the whole server on one screen. What a route needs is said around
 // its handler: bearer takes a token of the catalog's, bookToken one of the
-// book API's.
+// book API's, and noForeignPage stands where there is no token.
 func (s *server) routes() []route {
 	return []route{
 		{"GET /{$}", s.index},
 		{"GET /.well-known/jwks.json", s.publicKeys},
 
 		// The catalog API: auth.go
-		{"POST /api/v1/auth/signup", s.signUp},
-		{"POST /api/v1/auth/signin", s.signIn},
+		{"POST /api/v1/auth/signup", s.noForeignPage(s.signUp)},
+		{"POST /api/v1/auth/signin", s.noForeignPage(s.signIn)},
 		{"POST /api/v1/auth/refresh", s.bearer(refreshToken, s.refresh)},
 		{"DELETE /api/v1/auth/logout", s.bearer(anyToken, s.logOut)},
 		{"POST /api/v1/auth/logout", s.bearer(anyToken, s.logOut)},
@@ -77,8 +79,8 @@ func (s *server) routes() []route {
 		{"GET /api/v1/events", s.bearer(accessToken, s.streamEvents)},
 
 		// The book API: auth.go, books.go
-		{"POST /signup", s.bookSignUp},
-		{"POST /login", s.bookLogin},
+		{"POST /signup", s.noForeignPage(s.bookSignUp)},
+		{"POST /login", s.noForeignPage(s.bookLogin)},
 		{"GET /bookapi/books", s.bookToken(s.listBooks)},
 		{"GET /bookapi/books/{id}", s.bookToken(s.getBook)},
 		{"POST /bookapi/addbook", s.bookToken(s.addBook)},
@@ -92,7 +94,7 @@ func (s *server) routes() []route {
 func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() time.Time, addr net.Addr) *server {
 	s := &server{
 		config: c, store: st, keys: keys, log: log, now: now,
-		hashes: newHasher(c.bcryptCost), hosts: allowedHosts(addr, c.hosts), mux: http.NewServeMux(),
+		hashes: newHasher(c.bcryptCost), limits: newLimiter(now), hosts: allowedHosts(addr, c.hosts), mux: http.NewServeMux(),
 		streams: newStreams(),
 	}
 	methods := map[string][]string{} // by path
@@ -136,17 +138,33 @@ func (s *server) answering(h handler) http.Handler {
 // and the rules about hosts and origins; then the route table.
 func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	start := s.now()
+	// Ours, whatever the client sent: an id that it may choose names nothing.
+	id := rand.Text()
 	w := &responseWriter{ResponseWriter: rw}
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	h := w.Header()
+	h.Set(requestID, id)
+	h.Set("X-Content-Type-Options", "nosniff") // no answer is HTML; one that is needs a strict Content-Security-Policy
+	if r.TLS != nil && !loopbackName(hostOf(r.Host)) {
+		// A year (OWASP ASVS 5, 3.4.1). Only TLS may say it (RFC 6797 §7.2), and
+		// localhost belongs to other programs too.
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 	defer func() {
-		if p := recover(); p != nil {
-			id := rand.Text()
-			s.log.Error("panic", "method", r.Method, "route", r.Pattern, "request", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			if w.status == 0 {
-				writeError(w, r, s.log, fail(http.StatusInternalServerError, "Internal server error; the log has it as "+id))
-			}
+		// The route's pattern, not the path, and never a query string, a header
+		// or a body: those hold what is private. slog escapes the method.
+		s.log.Info("request", "method", r.Method, "route", r.Pattern, "status", cmp.Or(w.status, http.StatusOK),
+			"bytes", w.bytes, "duration", s.now().Sub(start), "request_id", id)
+	}()
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
 		}
-		s.log.Info("request", "method", r.Method, "route", r.Pattern, "status", w.status, "bytes", w.bytes, "duration", s.now().Sub(start))
+		s.log.Error("panic", "method", r.Method, "route", r.Pattern, "request_id", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		if w.status != 0 {
+			panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+		}
+		writeError(w, r, s.log, fail(http.StatusInternalServerError, "Internal server error; the log has it as "+id))
 	}()
 	if !s.hosts(r.Host) {
 		writeError(w, r, s.log, fail(http.StatusMisdirectedRequest, "This server does not answer to that Host"))
@@ -181,6 +199,10 @@ func (s *server) dispatch(w http.ResponseWriter, r *http.Request) {
 		s.mux.ServeHTTP(w, r)
 	}
 }
+
+// requestID is the header that tells a client under which id the log has its
+// request.
+const requestID = "X-Request-Id"
 
 // A responseWriter remembers what was answered, for the log.
 type responseWriter struct {
@@ -292,6 +314,26 @@ func (s *server) originAllowed(origin string) bool {
 		}
 	}
 	return false
+}
+
+// noForeignPage calls next unless the request comes from a web page of another
+// origin that -cors doesn't allow. It stands around what changes something
+// without a token: a page could have a browser sign up or in here, from inside
+// its user's network or into an account of its own choosing (CWE-352), though
+// it could not read the answer. Clients that are no browsers send neither
+// Sec-Fetch-Site nor Origin, and pass.
+//
+// Requests with a token need no such thing. A browser adds cookies to whatever
+// a foreign page sends, but never an Authorization or x-access-token header:
+// that page would have to know the token, and then needs no browser.
+func (s *server) noForeignPage(next handler) handler {
+	protection := http.NewCrossOriginProtection()
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := protection.Check(r); err != nil && !s.originAllowed(r.Header.Get("Origin")) {
+			return &apiError{status: http.StatusForbidden, message: "Web pages of other origins may not do this here", err: err}
+		}
+		return next(w, r)
+	}
 }
 
 // index names the endpoints, for somebody who opens the address in a browser.

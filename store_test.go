@@ -402,7 +402,7 @@ func TestStoreCompaction(t *testing.T) {
 		u := s.userByUsername("ann")
 		old := &tokenRecord{JTI: "old", Type: accessToken, Expires: noon}
 		good := &tokenRecord{JTI: "good", Type: accessToken, Expires: noon.Add(time.Second)}
-		if err := s.signIn(u, old, good); err != nil {
+		if err := s.signIn(u, "", old, good); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.compact(); err != nil {
@@ -655,7 +655,7 @@ func TestStoreDeletedUser(t *testing.T) {
 	d := newFaultDisk(1)
 	s := newTestStore(t, d)
 	history(t, s)
-	if err := s.signIn(s.userByUsername("ann"), &tokenRecord{JTI: "j", Type: accessToken, Expires: noon.Add(time.Hour)}); err != nil {
+	if err := s.signIn(s.userByUsername("ann"), "", &tokenRecord{JTI: "j", Type: accessToken, Expires: noon.Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	err := s.write(func() ([]change, error) { return []change{{Op: opDelete, Kind: "user", ID: 1}}, nil })

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -180,10 +181,15 @@ func (s *store) signUp(u *user, tokens ...*tokenRecord) error {
 	})
 }
 
+// maxTokens is how many token records an account may have: whoever has its
+// password could otherwise sign in until the disk is full (CWE-770).
+const maxTokens = 1000
+
 // signIn records the tokens of a sign-in of u as the caller knew u when it
-// checked the password, and drops the account's expired records. It fails with
+// checked the password, and drops the account's expired records and those over
+// maxTokens. A newHash, "" for none, takes the place of u's hash. It fails with
 // errNoUser, errDisabled or errStaleHash if u is no longer so.
-func (s *store) signIn(u *user, tokens ...*tokenRecord) error {
+func (s *store) signIn(u *user, newHash string, tokens ...*tokenRecord) error {
 	return s.write(func() ([]change, error) {
 		latest := s.users.latest(u.ID)
 		switch {
@@ -194,18 +200,29 @@ func (s *store) signIn(u *user, tokens ...*tokenRecord) error {
 		case latest.Hash != u.Hash:
 			return nil, errStaleHash
 		}
-		return append(s.expiredLocked(s.tokensOfLocked(u.ID)), s.newTokensLocked(u.ID, 0, tokens)...), nil
+		changes := s.makeRoomLocked(s.tokensOfLocked(u.ID), 0, len(tokens))
+		if newHash != "" {
+			row := *latest
+			row.Hash = newHash
+			changes = append(changes, change{Op: opPut, User: &row})
+		}
+		return append(changes, s.newTokensLocked(u.ID, 0, tokens)...), nil
 	})
 }
 
 // refresh records a new access token of the sign-in that the refresh token by
-// belongs to. It fails with errNoToken if that has ended meanwhile.
+// belongs to, and drops records over maxTokens. It fails with errNoToken if the
+// sign-in has ended meanwhile.
 func (s *store) refresh(by *tokenRecord, access *tokenRecord) error {
 	return s.write(func() ([]change, error) {
 		if latest := s.tokens.latest(by.ID); latest == nil || latest.EndedBy != "" || s.users.latest(by.User) == nil {
 			return nil, errNoToken
 		}
-		return s.newTokensLocked(by.User, by.Session, []*tokenRecord{access}), nil
+		var changes []change
+		if len(s.tokensOf[by.User])+len(s.tokens.waiting) >= maxTokens { // or else there is room for certain
+			changes = s.makeRoomLocked(s.tokensOfLocked(by.User), by.Session, 1)
+		}
+		return append(changes, s.newTokensLocked(by.User, by.Session, []*tokenRecord{access})...), nil
 	})
 }
 
@@ -250,6 +267,43 @@ func (s *store) expiredLocked(tokens []*tokenRecord) []change {
 		if t.expired(now) && s.tokens.latest(t.ID) != nil {
 			changes = append(changes, change{Op: opDelete, Kind: "token", ID: t.ID})
 		}
+	}
+	return changes
+}
+
+// makeRoomLocked drops what has expired of the tokens of one account, and then
+// what it takes for more of them to stay within maxTokens: whole sign-ins,
+// oldest first, but not the session in use; then, where that alone is too many,
+// its oldest access tokens. The refresh token that it lives by stays.
+func (s *store) makeRoomLocked(tokens []*tokenRecord, inUse, more int) []change {
+	changes := s.expiredLocked(tokens)
+	now := s.now()
+	live := slices.DeleteFunc(tokens, func(t *tokenRecord) bool {
+		return t.expired(now)
+	})
+	over := len(live) + more - maxTokens
+	if over <= 0 {
+		return changes
+	}
+	sessions := map[int][]*tokenRecord{} // what can go together
+	for _, t := range live {
+		if t.Session != inUse {
+			sessions[t.Session] = append(sessions[t.Session], t)
+		}
+	}
+	var going []*tokenRecord
+	for _, session := range slices.Sorted(maps.Keys(sessions)) { // numbered as they began
+		if len(going) < over {
+			going = append(going, sessions[session]...)
+		}
+	}
+	for _, t := range live {
+		if len(going) < over && t.Session == inUse && t.Type == accessToken {
+			going = append(going, t)
+		}
+	}
+	for _, t := range going {
+		changes = append(changes, change{Op: opDelete, Kind: "token", ID: t.ID})
 	}
 	return changes
 }
