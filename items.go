@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"sync"
 )
 
 // createItem handles POST /api/v1/items: the caller adds an item and owns it.
@@ -21,6 +23,7 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	}
 	uri := baseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
 	w.Header().Set("Location", uri)
+	w.Header().Set("ETag", rowTag(it.wire))
 	row := append([]byte(nil), it.wire[:len(it.wire)-1]...)
 	row = append(appendJSONString(append(row, `,"uri":`...), uri), '}')
 	return writeRows(w, http.StatusCreated, "Created a new item", row)
@@ -47,12 +50,59 @@ func baseURL(r *http.Request) string {
 	return "http://" + r.Host
 }
 
+// itemList is what GET /api/v1/items can be asked. Texts are in the order of
+// their code points, so capital letters come first.
+var itemList = listing[*item]{
+	filters: []string{"category", "createdby"},
+	orders: map[string]func(*item) position{
+		"id":        func(it *item) position { return position{ID: it.ID} },
+		"itemname":  func(it *item) position { return position{Text: it.Itemname, ID: it.ID} },
+		"category":  func(it *item) position { return position{Text: it.Category, ID: it.ID} },
+		"createdon": func(it *item) position { return position{Time: it.Created.Unix(), ID: it.ID} },
+	},
+	text: func(it *item) [2]string { return [2]string{it.Itemname, it.Description} },
+}
+
 // listItems handles GET /api/v1/items.
 func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	items := s.store.allItems()
+	q, err := itemList.parse(r)
+	if err != nil {
+		return err
+	}
+	filter := itemFilter{category: q.values.Get("category")}
+	if by := q.values.Get("createdby"); by != "" {
+		id, ok := parseID(by)
+		if by != "null" && (!ok || id == 0) {
+			return badParameter("createdby", "must be the id of a user, or null for items whose creator is gone")
+		}
+		filter.createdBy = &id
+	}
+	if done, err := answered(w, r, s.listTag(r, s.store.itemChanges())); done || err != nil {
+		return err
+	}
+	items, total, changes := s.store.selectItems(filter, q.stretch())
+	w.Header().Set("ETag", s.listTag(r, changes)) // there may be more by now
+	items = itemList.page(w, r, q, items, total)
 	rows := make([][]byte, len(items))
 	for i, it := range items {
 		rows[i] = it.wire
+	}
+	return writeRows(w, http.StatusOK, "", rows...)
+}
+
+// listCategories handles GET /api/v1/categories.
+func (s *server) listCategories(w http.ResponseWriter, r *http.Request, _ *caller) error {
+	if _, err := parameters(r); err != nil {
+		return err
+	}
+	if done, err := answered(w, r, s.listTag(r, s.store.itemChanges())); done || err != nil {
+		return err
+	}
+	all, changes := s.store.categories()
+	w.Header().Set("ETag", s.listTag(r, changes)) // there may be more by now
+	rows := make([][]byte, len(all))
+	for i, c := range all {
+		rows[i] = encodeJSON(c)
 	}
 	return writeRows(w, http.StatusOK, "", rows...)
 }
@@ -70,6 +120,9 @@ func (s *server) getItem(w http.ResponseWriter, r *http.Request, _ *caller) erro
 	if err != nil {
 		return err
 	}
+	if done, err := answered(w, r, rowTag(it.wire)); done || err != nil {
+		return err
+	}
 	return writeRows(w, http.StatusOK, "", it.wire)
 }
 
@@ -80,6 +133,20 @@ func itemID(r *http.Request) (int, error) {
 		return 0, fail(http.StatusBadRequest, "Item ID should be an integer")
 	}
 	return id, nil
+}
+
+// changeItem has the store edit an item, and answers with what became of it.
+func (s *server) changeItem(w http.ResponseWriter, r *http.Request, c *caller, id int, done string, edit func(*item)) error {
+	by, err := s.actor(r, c)
+	if err != nil {
+		return err
+	}
+	it, err := s.store.changeItem(id, by, edit)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("ETag", rowTag(it.wire))
+	return writeRows(w, http.StatusOK, done, it.wire)
 }
 
 // patchItem handles PATCH /api/v1/items/{id}/{field}: one field, named twice.
@@ -116,11 +183,7 @@ func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller) er
 	if !within(*value, limit) {
 		return fail(http.StatusBadRequest, field+" field is invalid")
 	}
-	it, err := s.store.changeItem(id, s.actor(c), func(it *item) { set(it, *value) })
-	if err != nil {
-		return err
-	}
-	return writeRows(w, http.StatusOK, "successfully updated item "+field, it.wire)
+	return s.changeItem(w, r, c, id, "successfully updated item "+field, func(it *item) { set(it, *value) })
 }
 
 // deleteItem handles DELETE /api/v1/items/{id}.
@@ -129,37 +192,59 @@ func (s *server) deleteItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	if err != nil {
 		return err
 	}
-	if err := s.store.deleteItem(id, s.actor(c)); err != nil {
+	by, err := s.actor(r, c)
+	if err != nil {
+		return err
+	}
+	if err := s.store.deleteItem(id, by); err != nil {
 		return err
 	}
 	return writeRows(w, http.StatusOK, "", fmt.Appendf(nil, `{"id":%d,"message":"Item has been deleted"}`, id))
 }
 
-// actor is the caller as the store's rules of ownership see it.
-func (s *server) actor(c *caller) actor {
-	return actor{id: c.user.ID, all: c.user.Admin || s.config.sharedWrites}
+// actor is the caller as the store's rules see it: what it may change, and on
+// which conditions it wants to.
+func (s *server) actor(r *http.Request, c *caller) (actor, error) {
+	conditions, err := readConditions(r)
+	return actor{id: c.user.ID, all: c.user.Admin || s.config.sharedWrites, expects: conditions.check}, err
 }
 
 // writeRows answers in the catalog's way, {"status":…,"message":…,"data":[…]},
 // with rows that are JSON already. No message is no member.
 func writeRows(w http.ResponseWriter, status int, message string, rows ...[]byte) error {
-	size := 48 + len(message) + len(rows)
-	for _, row := range rows {
-		size += len(row)
-	}
-	b := make([]byte, 0, size)
-	b = strconv.AppendInt(append(b, `{"status":`...), int64(status), 10)
+	buf := buffers.Get().(*[]byte)
+	b := strconv.AppendInt(append((*buf)[:0], `{"status":`...), int64(status), 10)
 	if message != "" {
 		b = appendJSONString(append(b, `,"message":`...), message)
 	}
-	b = append(b, `,"data":[`...)
+	b = appendList(append(b, `,"data":`...), rows)
+	err := writeBytes(w, status, append(b, '}', '\n'))
+	if cap(b) <= 1<<20 { // a longer one is rare, and much to keep
+		*buf = b
+		buffers.Put(buf)
+	}
+	return err
+}
+
+// buffers are those of answers that are out. A page is some twenty kilobytes:
+// made anew each time, most of its cost would be the garbage collector's, which
+// goes through all rows of the store each time.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// appendList appends rows that are JSON already as a JSON array.
+func appendList(b []byte, rows [][]byte) []byte {
+	size := 4 + len(rows)
+	for _, row := range rows {
+		size += len(row)
+	}
+	b = append(slices.Grow(b, size), '[')
 	for i, row := range rows {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(b, row...)
 	}
-	return writeBytes(w, status, append(b, ']', '}', '\n'))
+	return append(b, ']')
 }
 
 // writeBytes answers with JSON that is rendered already.

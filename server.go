@@ -70,6 +70,7 @@ func (s *server) routes() []route {
 		{"GET /api/v1/items/{id}", s.bearer(accessToken, s.getItem)},
 		{"PATCH /api/v1/items/{id}/{field}", s.bearer(accessToken, s.patchItem)},
 		{"DELETE /api/v1/items/{id}", s.bearer(accessToken, s.deleteItem)},
+		{"GET /api/v1/categories", s.bearer(accessToken, s.listCategories)},
 
 		// The book API: auth.go, books.go
 		{"POST /signup", s.bookSignUp},
