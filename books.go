@@ -5,10 +5,29 @@ import (
 	"net/http"
 )
 
+// bookList is what GET /bookapi/books can be asked.
+var bookList = listing[*book]{
+	orders: map[string]func(*book) position{
+		"id":     func(b *book) position { return position{ID: b.ID} },
+		"title":  func(b *book) position { return position{Text: b.Title, ID: b.ID} },
+		"author": func(b *book) position { return position{Text: b.Author, ID: b.ID} },
+	},
+	text: func(b *book) [2]string { return [2]string{b.Title, b.Author} },
+}
+
 // listBooks handles GET /bookapi/books.
 func (s *server) listBooks(w http.ResponseWriter, r *http.Request, _ *caller) error {
+	q, err := bookList.parse(r)
+	if err != nil {
+		return err
+	}
+	if done, err := answered(w, r, s.listTag(r, s.store.bookChanges())); done || err != nil {
+		return err
+	}
+	books, total, changes := s.store.selectBooks(q.stretch())
+	w.Header().Set("ETag", s.listTag(r, changes)) // there may be more by now
 	body := []byte(`{"Books":[`)
-	for i, b := range s.store.allBooks() {
+	for i, b := range bookList.page(w, s.baseURL(r)+r.URL.EscapedPath(), q, books, total) {
 		if i > 0 {
 			body = append(body, ',')
 		}
@@ -25,6 +44,9 @@ func (s *server) getBook(w http.ResponseWriter, r *http.Request, _ *caller) erro
 	}
 	b, err := s.store.book(id)
 	if err != nil {
+		return err
+	}
+	if done, err := answered(w, r, rowTag(b.wire)); done || err != nil {
 		return err
 	}
 	return writeBytes(w, http.StatusOK, append(b.wire[:len(b.wire):len(b.wire)], '\n'))
@@ -56,12 +78,17 @@ func (b *book) validate() error {
 }
 
 // deleteBook handles DELETE /bookapi/books/{id}. Deleting what is not there is
-// a 200 that says so, as in the tutorial.
+// a 200 that says so, as in the tutorial; RFC 9110 §13.1.1 allows that with an
+// If-Match too, as the client has what it asks for.
 func (s *server) deleteBook(w http.ResponseWriter, r *http.Request, c *caller) error {
 	id, ok := parseID(r.PathValue("id"))
-	err := errNoBook
+	by, err := s.actor(r, c)
+	if err != nil {
+		return err
+	}
+	err = errNoBook
 	if ok {
-		err = s.store.deleteBook(id, s.actor(c))
+		err = s.store.deleteBook(id, by)
 	}
 	if errors.Is(err, errNoBook) {
 		return writeJSON(w, http.StatusOK, message{"book does not exist"})

@@ -4,27 +4,50 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"sync"
 )
 
 // createItem handles POST /api/v1/items: the caller adds an item and owns it.
+// With a JSON array in the body it is many, all or none.
 func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) error {
-	it := item{CreatedBy: c.user.ID}
-	if _, err := readBody(w, r, fields{"itemname": &it.Itemname, "category": &it.Category, "description": &it.Description}); err != nil {
+	var items []*item
+	many, err := readRows(w, r, "items", maxItems, func() fields {
+		it := &item{CreatedBy: c.user.ID}
+		items = append(items, it)
+		return fields{"itemname": &it.Itemname, "category": &it.Category, "description": &it.Description}
+	})
+	if err != nil {
 		return err
 	}
-	if err := it.validate(); err != nil {
+	for i, it := range items {
+		if err := it.validate(); err != nil && many {
+			return fail(http.StatusBadRequest, fmt.Sprintf("items[%d]: %s", i, err))
+		} else if err != nil {
+			return err
+		}
+	}
+	if err := s.store.addItem(items...); err != nil {
 		return err
 	}
-	if err := s.store.addItem(&it); err != nil {
-		return err
+	rows := make([][]byte, len(items))
+	var uri string
+	for i, it := range items {
+		uri = s.baseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
+		row := append([]byte(nil), it.wire[:len(it.wire)-1]...)
+		rows[i] = append(appendJSONString(append(row, `,"uri":`...), uri), '}')
 	}
-	uri := s.baseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
+	if many {
+		return writeRows(w, http.StatusCreated, "Created "+count(len(items), "new item"), rows...)
+	}
 	w.Header().Set("Location", uri)
-	row := append([]byte(nil), it.wire[:len(it.wire)-1]...)
-	row = append(appendJSONString(append(row, `,"uri":`...), uri), '}')
-	return writeRows(w, http.StatusCreated, "Created a new item", row)
+	w.Header().Set("ETag", rowTag(items[0].wire))
+	return writeRows(w, http.StatusCreated, "Created a new item", rows...)
 }
+
+// maxItems is the most items in one request.
+const maxItems = 1000
 
 // validate checks the fields that a client sets.
 func (it *item) validate() error {
@@ -47,12 +70,59 @@ func (s *server) baseURL(r *http.Request) string {
 	return "http://" + r.Host
 }
 
+// itemList is what GET /api/v1/items can be asked. Texts are in the order of
+// their code points, so capital letters come first.
+var itemList = listing[*item]{
+	filters: []string{"category", "createdby"},
+	orders: map[string]func(*item) position{
+		"id":        func(it *item) position { return position{ID: it.ID} },
+		"itemname":  func(it *item) position { return position{Text: it.Itemname, ID: it.ID} },
+		"category":  func(it *item) position { return position{Text: it.Category, ID: it.ID} },
+		"createdon": func(it *item) position { return position{Time: it.Created.Unix(), ID: it.ID} },
+	},
+	text: func(it *item) [2]string { return [2]string{it.Itemname, it.Description} },
+}
+
 // listItems handles GET /api/v1/items.
 func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	items := s.store.allItems()
+	q, err := itemList.parse(r)
+	if err != nil {
+		return err
+	}
+	filter := itemFilter{category: q.values.Get("category")}
+	if by := q.values.Get("createdby"); by != "" {
+		id, ok := parseID(by)
+		if by != "null" && (!ok || id == 0) {
+			return badParameter("createdby", "must be the id of a user, or null for items whose creator is gone")
+		}
+		filter.createdBy = &id
+	}
+	if done, err := answered(w, r, s.listTag(r, s.store.itemChanges())); done || err != nil {
+		return err
+	}
+	items, total, changes := s.store.selectItems(filter, q.stretch())
+	w.Header().Set("ETag", s.listTag(r, changes)) // there may be more by now
+	items = itemList.page(w, s.baseURL(r)+r.URL.EscapedPath(), q, items, total)
 	rows := make([][]byte, len(items))
 	for i, it := range items {
 		rows[i] = it.wire
+	}
+	return writeRows(w, http.StatusOK, "", rows...)
+}
+
+// listCategories handles GET /api/v1/categories.
+func (s *server) listCategories(w http.ResponseWriter, r *http.Request, _ *caller) error {
+	if _, err := parameters(r); err != nil {
+		return err
+	}
+	if done, err := answered(w, r, s.listTag(r, s.store.itemChanges())); done || err != nil {
+		return err
+	}
+	all, changes := s.store.categories()
+	w.Header().Set("ETag", s.listTag(r, changes)) // there may be more by now
+	rows := make([][]byte, len(all))
+	for i, c := range all {
+		rows[i] = encodeJSON(c)
 	}
 	return writeRows(w, http.StatusOK, "", rows...)
 }
@@ -70,6 +140,9 @@ func (s *server) getItem(w http.ResponseWriter, r *http.Request, _ *caller) erro
 	if err != nil {
 		return err
 	}
+	if done, err := answered(w, r, rowTag(it.wire)); done || err != nil {
+		return err
+	}
 	return writeRows(w, http.StatusOK, "", it.wire)
 }
 
@@ -80,6 +153,74 @@ func itemID(r *http.Request) (int, error) {
 		return 0, fail(http.StatusBadRequest, "Item ID should be an integer")
 	}
 	return id, nil
+}
+
+// putItem handles PUT /api/v1/items/{id}: all three fields anew. It makes no
+// items: their ids are the store's to give.
+func (s *server) putItem(w http.ResponseWriter, r *http.Request, c *caller) error {
+	id, err := itemID(r)
+	if err != nil {
+		return err
+	}
+	var in item
+	if _, err := readBody(w, r, fields{"itemname": &in.Itemname, "category": &in.Category, "description": &in.Description}); err != nil {
+		return err
+	}
+	if err := in.validate(); err != nil {
+		return err
+	}
+	return s.changeItem(w, r, c, id, "successfully updated item", func(it *item) {
+		it.Itemname, it.Category, it.Description = in.Itemname, in.Category, in.Description
+	})
+}
+
+// mergeItem handles PATCH /api/v1/items/{id}: a JSON merge patch (RFC 7396), or
+// a form with the fields to change. An item needs its three fields, so null,
+// which would take one away, is refused like a blank one.
+func (s *server) mergeItem(w http.ResponseWriter, r *http.Request, c *caller) error {
+	id, err := itemID(r)
+	if err != nil {
+		return err
+	}
+	var itemname, category, description replacement
+	if _, err := readBody(w, r, fields{"itemname": &itemname, "category": &category, "description": &description}); err != nil {
+		return err
+	}
+	edit := func(it *item) {
+		if itemname.given {
+			it.Itemname = itemname.text
+		}
+		if category.given {
+			it.Category = category.text
+		}
+		if description.given {
+			it.Description = description.text
+		}
+	}
+	trial := item{Itemname: "good", Category: "good", Description: "good"}
+	edit(&trial)
+	if err := trial.validate(); err != nil {
+		return err
+	}
+	return s.changeItem(w, r, c, id, "successfully updated item", edit)
+}
+
+// changeItem has the store edit an item, and answers with what became of it.
+//
+// RFC 9110 §9.3.4 wants no ETag after a PUT unless the row is the body, byte for
+// byte, lest the client take the one for the other. Our answer has the row in
+// it, and without the tag who goes on editing would have to read it again.
+func (s *server) changeItem(w http.ResponseWriter, r *http.Request, c *caller, id int, done string, edit func(*item)) error {
+	by, err := s.actor(r, c)
+	if err != nil {
+		return err
+	}
+	it, err := s.store.changeItem(id, by, edit)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("ETag", rowTag(it.wire))
+	return writeRows(w, http.StatusOK, done, it.wire)
 }
 
 // patchItem handles PATCH /api/v1/items/{id}/{field}: one field, named twice.
@@ -116,11 +257,7 @@ func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller) er
 	if !within(*value, limit) {
 		return fail(http.StatusBadRequest, field+" field is invalid")
 	}
-	it, err := s.store.changeItem(id, s.actor(c), func(it *item) { set(it, *value) })
-	if err != nil {
-		return err
-	}
-	return writeRows(w, http.StatusOK, "successfully updated item "+field, it.wire)
+	return s.changeItem(w, r, c, id, "successfully updated item "+field, func(it *item) { set(it, *value) })
 }
 
 // deleteItem handles DELETE /api/v1/items/{id}.
@@ -129,37 +266,59 @@ func (s *server) deleteItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	if err != nil {
 		return err
 	}
-	if err := s.store.deleteItem(id, s.actor(c)); err != nil {
+	by, err := s.actor(r, c)
+	if err != nil {
+		return err
+	}
+	if err := s.store.deleteItem(id, by); err != nil {
 		return err
 	}
 	return writeRows(w, http.StatusOK, "", fmt.Appendf(nil, `{"id":%d,"message":"Item has been deleted"}`, id))
 }
 
-// actor is the caller as the store's rules of ownership see it.
-func (s *server) actor(c *caller) actor {
-	return actor{id: c.user.ID, all: c.user.Admin || s.config.sharedWrites}
+// actor is the caller as the store's rules see it: what it may change, and on
+// which conditions it wants to.
+func (s *server) actor(r *http.Request, c *caller) (actor, error) {
+	conditions, err := readConditions(r)
+	return actor{id: c.user.ID, all: c.user.Admin || s.config.sharedWrites, expects: conditions.check}, err
 }
 
 // writeRows answers in the catalog's way, {"status":…,"message":…,"data":[…]},
 // with rows that are JSON already. No message is no member.
 func writeRows(w http.ResponseWriter, status int, message string, rows ...[]byte) error {
-	size := 48 + len(message) + len(rows)
-	for _, row := range rows {
-		size += len(row)
-	}
-	b := make([]byte, 0, size)
-	b = strconv.AppendInt(append(b, `{"status":`...), int64(status), 10)
+	buf := buffers.Get().(*[]byte)
+	b := strconv.AppendInt(append((*buf)[:0], `{"status":`...), int64(status), 10)
 	if message != "" {
 		b = appendJSONString(append(b, `,"message":`...), message)
 	}
-	b = append(b, `,"data":[`...)
+	b = appendList(append(b, `,"data":`...), rows)
+	err := writeBytes(w, status, append(b, '}', '\n'))
+	if cap(b) <= 1<<20 { // a longer one is rare, and much to keep
+		*buf = b
+		buffers.Put(buf)
+	}
+	return err
+}
+
+// buffers are those of answers that are out. A page is some twenty kilobytes:
+// made anew each time, most of its cost would be the garbage collector's, which
+// goes through all rows of the store each time.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// appendList appends rows that are JSON already as a JSON array.
+func appendList(b []byte, rows [][]byte) []byte {
+	size := 4 + len(rows)
+	for _, row := range rows {
+		size += len(row)
+	}
+	b = append(slices.Grow(b, size), '[')
 	for i, row := range rows {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(b, row...)
 	}
-	return writeBytes(w, status, append(b, ']', '}', '\n'))
+	return append(b, ']')
 }
 
 // writeBytes answers with JSON that is rendered already.

@@ -8,9 +8,10 @@
 // route table; auth.go signs people up and in and decides who is calling;
 // token.go says what makes a token good; accounts.go is what people and admins
 // do with accounts, and user.go the same without a server; items.go and books.go
-// are the two resources, and events.go tells what happens to them; validate.go
-// reads what clients send, errors.go says what they did wrong; store.go keeps
-// the state and journal.go its history on disk.
+// are the two resources, query.go what their lists can be asked, conditional.go
+// their ETags, and events.go tells what happens to them; validate.go reads what
+// clients send, errors.go says what they did wrong; store.go keeps the state
+// and journal.go its history on disk.
 package main
 
 import (

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"iter"
+	"math"
 	"slices"
 )
 
@@ -105,6 +106,54 @@ func (s *sorted[R]) after(id int) iter.Seq[R] {
 			}
 		}
 	}
+}
+
+// before yields the rows with an id below id, the highest first.
+func (s *sorted[R]) before(id int) iter.Seq[R] {
+	return func(yield func(R) bool) {
+		for r, i, _ := s.find(id); r >= 0; r-- {
+			if r < len(s.runs) {
+				for _, row := range slices.Backward(s.runs[r].rows[:i]) {
+					if !yield(row) {
+						return
+					}
+				}
+			}
+			if r > 0 {
+				i = len(s.runs[r-1].rows)
+			}
+		}
+	}
+}
+
+// A stretch is the rows of a sorted that a list may need: the first max that come
+// after an id.
+type stretch struct {
+	desc bool // from the highest id down
+	from int  // the id itself is not in it; 0 for all rows
+	max  int  // 0 for no limit
+}
+
+// stretch returns the rows of p, in a slice of their own.
+func (s *sorted[R]) stretch(p stretch) []R {
+	if p.max == 0 {
+		p.max = s.n
+	}
+	rows := make([]R, 0, min(p.max, s.n))
+	in := s.after(p.from)
+	switch {
+	case p.desc && p.from == 0:
+		in = s.before(math.MaxInt)
+	case p.desc:
+		in = s.before(p.from)
+	}
+	for row := range in {
+		if len(rows) == p.max {
+			break
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 // all returns the rows in order, in a slice of their own.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -77,6 +78,7 @@ type table[R any] struct {
 	rows    sorted[*R]
 	waiting map[int]*R // nil for a row that goes
 	lastID  int        // the highest id given out; never taken back
+	changes int        // how often rows has changed since the start
 }
 
 // next gives out an id.
@@ -101,6 +103,7 @@ func (t *table[R]) wait(id int, row *R) {
 
 // put makes a row visible.
 func (t *table[R]) put(id int, row *R) {
+	t.changes++
 	t.rows.put(id, row)
 	t.lastID = max(t.lastID, id)
 	if t.waiting[id] == row { // not so if a later change to it waits already
@@ -117,6 +120,7 @@ func (t *table[R]) putInstead(id int, row, decided *R) {
 }
 
 func (t *table[R]) delete(id int) {
+	t.changes++
 	t.rows.remove(id)
 	delete(t.waiting, id)
 }
@@ -128,6 +132,10 @@ func (t *table[R]) delete(id int) {
 type store struct {
 	log *slog.Logger
 	now func() time.Time
+	// run is another one at every start. The tables count their changes from
+	// there; together the two name a state of a table that never comes back,
+	// whatever was compacted, edited or restored from a copy meanwhile.
+	run string
 
 	// writing is held by whoever uses the journal. It is taken before mu,
 	// never while mu is held.
@@ -145,7 +153,8 @@ type store struct {
 	byJTI      map[string]*tokenRecord
 	tokensOf   map[int][]int // by user: ids, ascending
 	items      table[item]
-	itemsOf    map[int]*sorted[*item] // by user
+	itemsOf    itemIndex[int]    // by user, 0 for those made by nobody
+	itemsIn    itemIndex[string] // by category
 	books      table[book]
 	byTitle    map[string]*book
 	joining    *batch // not yet being written; nil if no change waits
@@ -168,10 +177,10 @@ type batch struct {
 
 func newStore(log *slog.Logger, now func() time.Time) *store {
 	return &store{
-		log: log, now: now,
+		log: log, now: now, run: rand.Text(),
 		byEmail: map[string]*user{}, byUsername: map[string]*user{}, byPublicID: map[string]*user{},
 		byJTI: map[string]*tokenRecord{}, tokensOf: map[int][]int{},
-		itemsOf: map[int]*sorted[*item]{}, byTitle: map[string]*book{},
+		itemsOf: itemIndex[int]{}, itemsIn: itemIndex[string]{}, byTitle: map[string]*book{},
 		events: eventRing{more: make(chan struct{})},
 	}
 }
@@ -427,10 +436,25 @@ func encodeJSON(row any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// An actor is who wants to change a row.
+// An actor is who wants to change a row, and what they take it to be.
 type actor struct {
-	id  int
-	all bool // may change what others made
+	id      int
+	all     bool                    // may change what others made
+	expects func(wire []byte) error // refuses a row that is another by now; nil for no conditions
+}
+
+// check fails with errNotOwner, or as expects does. It is called with the lock
+// held and with the latest row, the changes that wait for the disk included: of
+// two who edit what they have both read, the second is told, though the first
+// may still wait.
+func (a actor) check(createdBy int, wire []byte) error {
+	switch {
+	case !a.may(createdBy):
+		return errNotOwner
+	case a.expects != nil:
+		return a.expects(wire)
+	}
+	return nil
 }
 
 func (a actor) may(createdBy int) bool { return a.all || createdBy != 0 && createdBy == a.id }

@@ -57,11 +57,19 @@ func (s *store) book(id int) (*book, error) {
 	return b, nil
 }
 
-// allBooks returns every book, by id.
-func (s *store) allBooks() []*book {
+// bookChanges is how often books have changed since the start.
+func (s *store) bookChanges() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.books.rows.all()
+	return s.books.changes
+}
+
+// selectBooks returns the books in a stretch of ids, the number of all books, and
+// the number of changes that they show.
+func (s *store) selectBooks(p stretch) (rows []*book, total, changes int) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.books.rows.stretch(p), s.books.rows.len(), s.books.changes
 }
 
 // titleTakenLocked reports whether another book than that of id has the title,
@@ -96,15 +104,15 @@ func (s *store) addBook(b *book) error {
 	})
 }
 
-// deleteBook fails with errNoBook or errNotOwner.
+// deleteBook fails with errNoBook, errNotOwner or as by expects.
 func (s *store) deleteBook(id int, by actor) error {
 	return s.write(func() ([]change, error) {
 		b := s.books.latest(id)
 		if b == nil {
 			return nil, errNoBook
 		}
-		if !by.may(b.CreatedBy) {
-			return nil, errNotOwner
+		if err := by.check(b.CreatedBy, b.wire); err != nil {
+			return nil, err
 		}
 		return []change{{Op: opDelete, Kind: "book", ID: id}}, nil
 	})

@@ -728,3 +728,15 @@ func TestStoreOpenFault(t *testing.T) {
 		}
 	}
 }
+
+// allItems returns every item, by id.
+func (s *store) allItems() []*item {
+	items, _, _ := s.selectItems(itemFilter{}, stretch{})
+	return items
+}
+
+// allBooks returns every book, by id.
+func (s *store) allBooks() []*book {
+	books, _, _ := s.selectBooks(stretch{})
+	return books
+}

@@ -86,9 +86,8 @@ func (s *store) deleteUserLocked(id int) {
 			orphan := *it
 			orphan.CreatedBy = 0
 			orphan.render()
-			s.items.rows.put(it.ID, &orphan)
+			s.putItemLocked(&orphan)
 		}
-		delete(s.itemsOf, id)
 	}
 	for b := range s.books.rows.after(0) {
 		if b.CreatedBy == id {

@@ -32,11 +32,19 @@ var errTooManyFields = fmt.Errorf("must not have more than %d fields", maxFields
 // fields binds the names that a body may have to variables, as package flag
 // binds flags. The type of the variable says what the field may hold:
 //
-//	*string    text, trimmed; missing or null leaves it as it is
-//	**string   the same, and nil tells that it was missing or null
-//	*password  text as it is, never trimmed
-//	**bool     true or false; in a form also true, True, 1 and false, False, 0
+//	*string       text, trimmed; missing or null leaves it as it is
+//	**string      the same, and nil tells that it was missing or null
+//	*password     text as it is, never trimmed
+//	**bool        true or false; in a form also true, True, 1 and false, False, 0
+//	*replacement  text, trimmed; null is none, and differs from missing
 type fields map[string]any
+
+// A replacement is what a merge patch says of a text: nothing, that it goes
+// (null), or what it is from now on (RFC 7396 §1).
+type replacement struct {
+	given bool
+	text  string // empty: the text goes
+}
 
 // A password is text that is never trimmed.
 type password string
@@ -58,6 +66,49 @@ type member struct {
 // and 400 for any other fault of the body, naming the field where there is one.
 // The variables may then be half set.
 func readBody(w http.ResponseWriter, r *http.Request, f fields) (unknown []string, err error) {
+	data, err := readAll(w, r)
+	if err != nil {
+		return nil, err
+	}
+	return f.decode(data, r.Header.Get("Content-Type"))
+}
+
+// readRows is readBody for a body that may also be a JSON array of 1 to most
+// objects: next gives the variables for one more. many reports that it was an
+// array. A fault in one of its elements is named as in items[3], from 0.
+func readRows(w http.ResponseWriter, r *http.Request, name string, most int, next func() fields) (many bool, err error) {
+	data, err := readAll(w, r)
+	if err != nil {
+		return false, err
+	}
+	contentType := r.Header.Get("Content-Type")
+	mediaType, _, _ := mime.ParseMediaType(contentType)
+	if !isJSON(mediaType) || !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("[")) {
+		_, err = next().decode(data, contentType)
+		return false, err
+	}
+	var rows []json.RawMessage
+	err = json.Unmarshal(data, &rows)
+	if err == nil && (len(rows) == 0 || len(rows) > most) {
+		err = fmt.Errorf("must hold from 1 to %d %s", most, name)
+	}
+	for i := 0; i < len(rows) && err == nil; i++ {
+		members, rowErr := decodeObject(rows[i])
+		if rowErr == nil {
+			_, rowErr = next().set(members, false)
+		}
+		if rowErr != nil {
+			err = fmt.Errorf("%s[%d]: %w", name, i, rowErr)
+		}
+	}
+	if err != nil {
+		return true, fail(http.StatusBadRequest, "Invalid request body: "+err.Error())
+	}
+	return true, nil
+}
+
+// readAll reads r's body to its end.
+func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -65,12 +116,22 @@ func readBody(w http.ResponseWriter, r *http.Request, f fields) (unknown []strin
 		return nil, fail(http.StatusRequestEntityTooLarge, "The body must be at most 1 MiB long")
 	case err != nil: // the client went away, or was too slow
 		return nil, fail(http.StatusBadRequest, "Invalid request body: could not be read to its end")
-	case len(data) == 0:
+	}
+	return data, nil
+}
+
+func isJSON(mediaType string) bool {
+	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
+}
+
+// decode is readBody for what was read.
+func (f fields) decode(data []byte, contentType string) (unknown []string, err error) {
+	if len(data) == 0 {
 		return nil, nil
 	}
 	// A faulty parameter leaves the type itself readable: only multipart needs one.
-	mediaType, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	isJSON := mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
+	mediaType, params, _ := mime.ParseMediaType(contentType)
+	isJSON := isJSON(mediaType)
 	var members []member
 	switch {
 	case isJSON && string(bytes.Trim(data, " \t\r\n")) == "null":
@@ -121,6 +182,9 @@ func (m member) into(variable any, form bool) error {
 	case m.value == nil:
 		return m.fault("must not be a file")
 	case string(m.value) == "null":
+		if v, ok := variable.(*replacement); ok {
+			v.given = true
+		}
 		return nil
 	}
 	if v, ok := variable.(**bool); ok {
@@ -141,6 +205,8 @@ func (m member) into(variable any, form bool) error {
 		*v = trimmed
 	case **string:
 		*v = &trimmed
+	case *replacement:
+		*v = replacement{given: true, text: trimmed}
 	case *password:
 		*v = password(text)
 	default:

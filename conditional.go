@@ -1,0 +1,145 @@
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// A row's entity tag is made of its bytes, so it is the same after a restart,
+// and again the same once the row is again the same (RFC 9110 §8.8.3; strong).
+func rowTag(wire []byte) string {
+	sum := sha256.Sum256(wire)
+	return fmt.Sprintf(`"%x"`, sum[:12])
+}
+
+// listTag is the entity tag of what the list at r says after so many changes to
+// its rows. It costs the same however long the list is.
+func (s *server) listTag(r *http.Request, changes int) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %s?%s", s.store.run, changes, r.URL.Path, r.URL.RawQuery))
+	return fmt.Sprintf(`"%x"`, sum[:12])
+}
+
+// conditions are what a client asks of the row before its request counts (RFC
+// 9110 §13.1). There is nothing for If-Modified-Since to compare with: the rows
+// have no date of change.
+type conditions struct {
+	ifMatch, ifNoneMatch tagList
+}
+
+// readConditions reads the conditional headers. It fails with 400 for a
+// malformed one: taken for no condition, it would let a client overwrite what
+// it never saw.
+func readConditions(r *http.Request) (c conditions, err error) {
+	if c.ifMatch, err = readTags(r, "If-Match"); err != nil {
+		return c, err
+	}
+	c.ifNoneMatch, err = readTags(r, "If-None-Match")
+	return c, err
+}
+
+// stale reports whether If-Match names other tags than this.
+func (c conditions) stale(tag string) bool { return c.ifMatch.given && !c.ifMatch.has(tag, false) }
+
+// known reports whether If-None-Match names this tag.
+func (c conditions) known(tag string) bool {
+	return c.ifNoneMatch.given && c.ifNoneMatch.has(tag, true)
+}
+
+// check fails with 412 unless a row that is about to be changed meets the
+// conditions. They come last, after its existence and its owner: what would be
+// refused without conditions is refused as it would be (RFC 9110 §13.2.1).
+func (c conditions) check(wire []byte) error {
+	tag := rowTag(wire)
+	switch {
+	case c.stale(tag):
+		return errStale
+	case c.known(tag):
+		return fail(http.StatusPreconditionFailed, "If-None-Match names what is there")
+	}
+	return nil
+}
+
+var errStale = fail(http.StatusPreconditionFailed, "If-Match names another ETag: this was changed since you read it")
+
+// answered sends tag with the answer to a GET or HEAD, and the whole answer if
+// that is a 304, because the client has what it asks for.
+func answered(w http.ResponseWriter, r *http.Request, tag string) (bool, error) {
+	c, err := readConditions(r)
+	if err != nil {
+		return false, err
+	}
+	if c.stale(tag) {
+		return false, errStale
+	}
+	h := w.Header()
+	h.Set("ETag", tag)
+	// A cache of the client's own may keep the answer, but has to ask each time:
+	// the row may have changed, or the token ended (RFC 9111 §5.2.2).
+	h.Set("Cache-Control", "private, no-cache")
+	if !c.known(tag) {
+		return false, nil
+	}
+	w.WriteHeader(http.StatusNotModified)
+	return true, nil
+}
+
+// A tagList is the value of If-Match or If-None-Match.
+type tagList struct {
+	given bool
+	any   bool // *
+	tags  []string
+}
+
+// readTags reads the header of that name, which may stand on several lines.
+func readTags(r *http.Request, name string) (tagList, error) {
+	lines := r.Header.Values(name)
+	if len(lines) == 0 {
+		return tagList{}, nil
+	}
+	const blanks = ", \t" // a list may have empty elements (RFC 9110 §5.6.1.2)
+	rest := strings.Trim(strings.Join(lines, ","), blanks)
+	l := tagList{given: true, any: rest == "*"}
+	for rest != "" && !l.any {
+		tag := cutTag(rest)
+		rest = strings.TrimLeft(rest[len(tag):], " \t")
+		if tag == "" || rest != "" && rest[0] != ',' {
+			l.tags = nil
+			break
+		}
+		l.tags = append(l.tags, tag)
+		rest = strings.TrimLeft(rest, blanks)
+	}
+	if !l.any && len(l.tags) == 0 {
+		return l, fail(http.StatusBadRequest, name+` must be * or a list of entity tags in double quotes, as ETag has them`)
+	}
+	return l, nil
+}
+
+// cutTag returns the entity tag that s begins with, "" for none (RFC 9110
+// §8.8.3).
+func cutTag(s string) string {
+	opaque := strings.TrimPrefix(s, "W/")
+	if !strings.HasPrefix(opaque, `"`) {
+		return ""
+	}
+	end := strings.IndexByte(opaque[1:], '"')
+	if end < 0 || strings.ContainsFunc(opaque[1:1+end], func(c rune) bool { return c <= ' ' || c == 0x7f }) {
+		return ""
+	}
+	return s[:len(s)-len(opaque)+end+2]
+}
+
+// has reports whether the list has the tag, which is a strong one. Weakly
+// compared, one that is marked as weak may be it too (RFC 9110 §8.8.3.2): a
+// proxy that compresses answers marks them so.
+func (l tagList) has(tag string, weak bool) bool {
+	return l.any || slices.ContainsFunc(l.tags, func(t string) bool {
+		if weak {
+			t = strings.TrimPrefix(t, "W/")
+		}
+		return t == tag
+	})
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A listing is what can be asked of one of the lists. All lists take limit and
+// after, sort and q.
+type listing[R any] struct {
+	filters []string                    // parameters of its own
+	orders  map[string]func(R) position // by the names that sort has for them; id is the default
+	text    func(R) [2]string           // what q looks in
+}
+
+// maxLimit is the most rows in a page.
+const maxLimit = 1000
+
+// A position is where a row stands in one of the orders. Every order ends in the
+// id, so no two rows have one position, and a list can go on behind a row that is
+// gone by then.
+type position struct {
+	Text string `json:"text,omitempty"`
+	Time int64  `json:"time,omitempty"`
+	ID   int    `json:"id"`
+}
+
+func (p position) compare(other position) int {
+	return cmp.Or(strings.Compare(p.Text, other.Text), cmp.Compare(p.Time, other.Time), cmp.Compare(p.ID, other.ID))
+}
+
+// A query is what a request asks of a list.
+type query struct {
+	values url.Values // the parameters, trimmed
+	order  string     // a name in the listing's orders
+	desc   bool       // the order reversed, ids included
+	text   string     // in lower case; "" for any
+	limit  int        // 0 for all rows
+	after  *position  // of the last row of the page before; nil at the start
+	digest string     // of what a cursor has to agree with
+}
+
+// parse reads r's query string. It fails with 400, naming the parameter.
+func (l listing[R]) parse(r *http.Request) (*query, error) {
+	values, err := parameters(r, append([]string{"limit", "after", "sort", "q"}, l.filters...)...)
+	if err != nil {
+		return nil, err
+	}
+	q := &query{values: values, text: strings.ToLower(values.Get("q"))}
+	q.order, q.desc = strings.CutPrefix(cmp.Or(values.Get("sort"), "id"), "-")
+	if l.orders[q.order] == nil {
+		names := strings.Join(slices.Sorted(maps.Keys(l.orders)), ", ")
+		return nil, badParameter("sort", "must be one of "+names+", with a - in front for the reverse")
+	}
+	if limit := values.Get("limit"); limit != "" {
+		n, ok := parseID(limit)
+		if !ok || n < 1 || n > maxLimit {
+			return nil, badParameter("limit", fmt.Sprintf("must be a number from 1 to %d", maxLimit))
+		}
+		q.limit = n
+	}
+	same := maps.Clone(values) // from page to page
+	same.Set("sort", cmp.Or(values.Get("sort"), "id"))
+	same.Del("limit")
+	same.Del("after")
+	sum := sha256.Sum256([]byte(r.URL.Path + "?" + same.Encode()))
+	q.digest = base64.RawURLEncoding.EncodeToString(sum[:9])
+	if after := values.Get("after"); after != "" {
+		if q.after = q.parseCursor(after); q.after == nil {
+			return nil, badParameter("after", "must be from a Link of the same list, with the same other parameters")
+		}
+	}
+	return q, nil
+}
+
+// parameters reads a query string that may have each of the named parameters
+// once, and no other. Like a form it is trimmed; only q may be blank, as a
+// search box is at first. It fails with 400, naming the parameter.
+func parameters(r *http.Request, names ...string) (url.Values, error) {
+	texts, f := make([]*string, len(names)), fields{}
+	for i, name := range names {
+		f[name] = &texts[i]
+	}
+	members, err := decodeURLEncoded(r.URL.RawQuery)
+	var unknown []string
+	if err == nil {
+		unknown, err = f.set(members, true)
+	}
+	for _, name := range unknown {
+		err = errors.Join(err, member{name: name}.fault("is no parameter here"))
+	}
+	if err != nil {
+		return nil, fail(http.StatusBadRequest, "Invalid query: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	values := url.Values{}
+	for i, name := range names {
+		switch {
+		case texts[i] == nil:
+		case *texts[i] != "":
+			values.Set(name, *texts[i])
+		case name != "q":
+			return nil, badParameter(name, "must not be empty")
+		}
+	}
+	return values, nil
+}
+
+func badParameter(name, what string) error {
+	return fail(http.StatusBadRequest, "Invalid query: "+member{name: name}.fault(what).Error())
+}
+
+// A cursor is what an after parameter holds. A client can make one up: then it
+// gets another part of the list that it may read anyway.
+type cursor struct {
+	Version int    `json:"v"`
+	Query   string `json:"query"` // the digest of the query it belongs to
+	position
+}
+
+const cursorVersion = 1
+
+func (q *query) cursor(p position) string {
+	text, err := json.Marshal(cursor{cursorVersion, q.digest, p})
+	if err != nil {
+		panic(err) // a cursor holds nothing that JSON can't
+	}
+	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+// parseCursor returns nil for what is no cursor of this query.
+func (q *query) parseCursor(s string) *position {
+	text, err := base64.RawURLEncoding.DecodeString(s)
+	var c cursor
+	if err != nil || strictDecode(text, &c) != nil {
+		return nil
+	}
+	if c.Version != cursorVersion || c.Query != q.digest || c.ID < 1 {
+		return nil
+	}
+	return &c.position
+}
+
+// stretch is the rows that the store has to give for this query. In the order of
+// ids that is no more than a page, and one row that tells whether there is
+// another page; otherwise any row may have to be seen.
+func (q *query) stretch() stretch {
+	if q.order != "id" {
+		return stretch{}
+	}
+	p := stretch{desc: q.desc}
+	if q.after != nil {
+		p.from = q.after.ID
+	}
+	if q.limit > 0 && q.text == "" {
+		p.max = q.limit + 1
+	}
+	return p
+}
+
+// page returns the rows that q asks for, out of those in its stretch, and sends
+// what the answer's headers say: how many rows the list has in all, and where
+// the next page is (RFC 8288); here is the URL of the list.
+func (l listing[R]) page(w http.ResponseWriter, here string, q *query, rows []R, total int) []R {
+	if q.text == "" { // else it would take a look at every row
+		w.Header().Set("X-Total-Count", strconv.Itoa(total))
+	}
+	rows = l.choose(q, rows)
+	if q.limit == 0 || len(rows) <= q.limit {
+		return rows
+	}
+	rows = rows[:q.limit]
+	next := maps.Clone(q.values)
+	next.Set("after", q.cursor(l.orders[q.order](rows[q.limit-1])))
+	w.Header().Set("Link", "<"+here+"?"+next.Encode()+`>; rel="next"`)
+	return rows
+}
+
+// choose returns the rows of the page in order, and one more if there is one. It
+// overwrites rows.
+func (l listing[R]) choose(q *query, rows []R) []R {
+	at := l.orders[q.order]
+	compare := func(a, b position) int {
+		if q.desc {
+			a, b = b, a
+		}
+		return a.compare(b)
+	}
+	byPosition := func(a, b R) int { return compare(at(a), at(b)) }
+	enough := len(rows)
+	if q.limit > 0 {
+		enough = q.limit + 1
+	}
+	chosen := rows[:0]
+	for _, row := range rows {
+		switch {
+		case q.after != nil && compare(at(row), *q.after) <= 0:
+			continue
+		case q.text != "" && !l.holds(row, q.text):
+			continue
+		}
+		chosen = append(chosen, row)
+		if q.order == "id" { // the store gave them in this order
+			if len(chosen) == enough {
+				break
+			}
+		} else if len(chosen) == 2*enough {
+			// Now and then what can't be on the page goes, which takes less
+			// time than to sort everything.
+			slices.SortFunc(chosen, byPosition)
+			chosen = chosen[:enough]
+		}
+	}
+	if q.order != "id" {
+		slices.SortFunc(chosen, byPosition)
+	}
+	return chosen[:min(enough, len(chosen))]
+}
+
+// holds reports whether a text of the row has q in it, in any case.
+func (l listing[R]) holds(row R, q string) bool {
+	for _, text := range l.text(row) {
+		if strings.Contains(strings.ToLower(text), q) {
+			return true
+		}
+	}
+	return false
+}
