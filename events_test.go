@@ -43,14 +43,7 @@ func newEventsServer(t testing.TB, st *store) *eventsServer {
 	k := &eventsServer{t: t, eventsListener: eventsListener{make(chan net.Conn), make(chan struct{})}}
 	c := config{bcryptCost: minCost}
 	k.server = newServer(c, st, tokenRing(t), st.log, st.now, k.Addr())
-	k.http = &http.Server{ // with the limits that shelf itself has
-		Handler:           k.server,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(st.log.Handler(), slog.LevelWarn),
-	}
+	k.http = newHTTPServer(k.server, st.log)
 	k.http.RegisterOnShutdown(k.streams.stop)
 	var served sync.WaitGroup
 	served.Go(func() { k.http.Serve(k) })
