@@ -207,13 +207,18 @@ func (s *eventsStream) block() (e eventsMessage, err error) {
 	}
 }
 
-// next is the next event.
+// next is the next event. It fails if there is none before a heartbeat.
 func (s *eventsStream) next() (e eventsMessage, err error) {
+	beats := s.beats
 	for err == nil && e.data == "" {
-		e, err = s.block()
+		if e, err = s.block(); s.beats > beats {
+			return e, errEventsSilent
+		}
 	}
 	return e, err
 }
+
+var errEventsSilent = errors.New("nothing but a heartbeat")
 
 // upTo reads events until the one numbered seq.
 func (s *eventsStream) upTo(t testing.TB, seq int64) (events []eventsMessage) {
@@ -476,6 +481,10 @@ func TestEventsCutAndResumed(t *testing.T) {
 				s := k.request("GET", k.token, id, 400+rand.Int64N(4000))
 				for !last {
 					e, err := s.next()
+					if err == errEventsSilent || s.StatusCode != http.StatusOK {
+						t.Errorf("after %s: status %d, %v", id, s.StatusCode, err)
+						return
+					}
 					if err != nil {
 						break
 					}
@@ -631,6 +640,8 @@ func (s *eventsStream) untilEnd(t testing.TB) time.Time {
 			return time.Now()
 		case err != nil:
 			t.Fatalf("a stream ends with %v; want a whole answer", err)
+		case s.beats > 0:
+			t.Fatal("a stream that should end goes on")
 		}
 	}
 }
@@ -719,8 +730,13 @@ func TestEventsHeartbeat(t *testing.T) {
 		if want := strconv.FormatInt(k.store.lastSeq(), 10); s.last != want {
 			t.Errorf("the heartbeats tell id %s; want %s", s.last, want)
 		}
+		<-time.After(eventHeartbeat / 3)
 		k.add("ball")
 		s.upTo(t, k.store.lastSeq())
+		began = time.Now()
+		if _, err := s.block(); err != nil || time.Since(began) != eventHeartbeat {
+			t.Errorf("a heartbeat (%v) came %v after an event; want %v", err, time.Since(began), eventHeartbeat)
+		}
 	})
 }
 
@@ -772,7 +788,9 @@ func TestEventsTooManyStreams(t *testing.T) {
 		if refused.StatusCode != http.StatusTooManyRequests || refused.Header.Get("Retry-After") == "" || refused.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("one stream too many = %d %v; want 429 with Retry-After", refused.StatusCode, refused.Header)
 		}
-		k.request("HEAD", k.token, "", 1<<20) // takes no place
+		if head := k.request("HEAD", k.token, "", 1<<20); head.StatusCode != http.StatusOK {
+			t.Errorf("HEAD = %d; want 200, as it takes no place", head.StatusCode)
+		}
 		open[0].conn.Close()
 		synctest.Wait()
 		k.follow("")
