@@ -43,14 +43,7 @@ func newEventsServer(t testing.TB, st *store) *eventsServer {
 	k := &eventsServer{t: t, eventsListener: eventsListener{make(chan net.Conn), make(chan struct{})}}
 	c := config{bcryptCost: minCost}
 	k.server = newServer(c, st, tokenRing(t), st.log, st.now, k.Addr())
-	k.http = &http.Server{ // with the limits that shelf itself has
-		Handler:           k.server,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(st.log.Handler(), slog.LevelWarn),
-	}
+	k.http = newHTTPServer(k.server, st.log)
 	k.http.RegisterOnShutdown(k.streams.stop)
 	var served sync.WaitGroup
 	served.Go(func() { k.http.Serve(k) })
@@ -214,13 +207,18 @@ func (s *eventsStream) block() (e eventsMessage, err error) {
 	}
 }
 
-// next is the next event.
+// next is the next event. It fails if there is none before a heartbeat.
 func (s *eventsStream) next() (e eventsMessage, err error) {
+	beats := s.beats
 	for err == nil && e.data == "" {
-		e, err = s.block()
+		if e, err = s.block(); s.beats > beats {
+			return e, errEventsSilent
+		}
 	}
 	return e, err
 }
+
+var errEventsSilent = errors.New("nothing but a heartbeat")
 
 // upTo reads events until the one numbered seq.
 func (s *eventsStream) upTo(t testing.TB, seq int64) (events []eventsMessage) {
@@ -469,39 +467,32 @@ func TestEventsCutAndResumed(t *testing.T) {
 			k.deleteUser(u.ID)
 		})
 	}
-	done := make(chan int64)
+	const lastName = "the last one"
 	go func() {
 		writing.Wait()
-		last := k.add("the last one")
-		for range followers {
-			done <- last
-		}
+		k.add(lastName)
 	}()
 	got := make([][]eventsMessage, followers)
 	cuts := make([]int, followers)
 	for i := range followers {
 		following.Go(func() {
-			id := first.last
-			var end int64
-			for end == 0 || id != strconv.FormatInt(end, 10) {
+			id, last := first.last, false
+			for ; !last; cuts[i]++ {
 				s := k.request("GET", k.token, id, 400+rand.Int64N(4000))
-				for {
+				for !last {
 					e, err := s.next()
+					if err == errEventsSilent || s.StatusCode != http.StatusOK {
+						t.Errorf("after %s: status %d, %v", id, s.StatusCode, err)
+						return
+					}
 					if err != nil {
 						break
 					}
 					got[i] = append(got[i], e)
-					if e.name == "item.created" && strings.Contains(e.data, "the last one") {
-						break
-					}
+					last = strings.Contains(e.data, lastName)
 				}
 				id = s.last
 				s.conn.Close()
-				cuts[i]++
-				select {
-				case end = <-done:
-				default:
-				}
 			}
 		})
 	}
@@ -649,6 +640,8 @@ func (s *eventsStream) untilEnd(t testing.TB) time.Time {
 			return time.Now()
 		case err != nil:
 			t.Fatalf("a stream ends with %v; want a whole answer", err)
+		case s.beats > 0:
+			t.Fatal("a stream that should end goes on")
 		}
 	}
 }
@@ -737,8 +730,13 @@ func TestEventsHeartbeat(t *testing.T) {
 		if want := strconv.FormatInt(k.store.lastSeq(), 10); s.last != want {
 			t.Errorf("the heartbeats tell id %s; want %s", s.last, want)
 		}
+		<-time.After(eventHeartbeat / 3)
 		k.add("ball")
 		s.upTo(t, k.store.lastSeq())
+		began = time.Now()
+		if _, err := s.block(); err != nil || time.Since(began) != eventHeartbeat {
+			t.Errorf("a heartbeat (%v) came %v after an event; want %v", err, time.Since(began), eventHeartbeat)
+		}
 	})
 }
 
@@ -790,7 +788,9 @@ func TestEventsTooManyStreams(t *testing.T) {
 		if refused.StatusCode != http.StatusTooManyRequests || refused.Header.Get("Retry-After") == "" || refused.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("one stream too many = %d %v; want 429 with Retry-After", refused.StatusCode, refused.Header)
 		}
-		k.request("HEAD", k.token, "", 1<<20) // takes no place
+		if head := k.request("HEAD", k.token, "", 1<<20); head.StatusCode != http.StatusOK {
+			t.Errorf("HEAD = %d; want 200, as it takes no place", head.StatusCode)
+		}
 		open[0].conn.Close()
 		synctest.Wait()
 		k.follow("")
