@@ -479,6 +479,10 @@ func TestEventsCutAndResumed(t *testing.T) {
 			id, last := first.last, false
 			for ; !last; cuts[i]++ {
 				s := k.request("GET", k.token, id, 400+rand.Int64N(4000))
+				if s.StatusCode == http.StatusTooManyRequests {
+					s.conn.Close() // the server still counts streams that it has not yet seen end
+					continue
+				}
 				for !last {
 					e, err := s.next()
 					if err == errEventsSilent || s.StatusCode != http.StatusOK {
