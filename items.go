@@ -10,24 +10,44 @@ import (
 )
 
 // createItem handles POST /api/v1/items: the caller adds an item and owns it.
+// With a JSON array in the body it is many, all or none.
 func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) error {
-	it := item{CreatedBy: c.user.ID}
-	if _, err := readBody(w, r, fields{"itemname": &it.Itemname, "category": &it.Category, "description": &it.Description}); err != nil {
+	var items []*item
+	many, err := readRows(w, r, "items", maxItems, func() fields {
+		it := &item{CreatedBy: c.user.ID}
+		items = append(items, it)
+		return fields{"itemname": &it.Itemname, "category": &it.Category, "description": &it.Description}
+	})
+	if err != nil {
 		return err
 	}
-	if err := it.validate(); err != nil {
+	for i, it := range items {
+		if err := it.validate(); err != nil && many {
+			return fail(http.StatusBadRequest, fmt.Sprintf("items[%d]: %s", i, err))
+		} else if err != nil {
+			return err
+		}
+	}
+	if err := s.store.addItem(items...); err != nil {
 		return err
 	}
-	if err := s.store.addItem(&it); err != nil {
-		return err
+	rows := make([][]byte, len(items))
+	var uri string
+	for i, it := range items {
+		uri = baseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
+		row := append([]byte(nil), it.wire[:len(it.wire)-1]...)
+		rows[i] = append(appendJSONString(append(row, `,"uri":`...), uri), '}')
 	}
-	uri := baseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
+	if many {
+		return writeRows(w, http.StatusCreated, "Created "+count(len(items), "new item"), rows...)
+	}
 	w.Header().Set("Location", uri)
-	w.Header().Set("ETag", rowTag(it.wire))
-	row := append([]byte(nil), it.wire[:len(it.wire)-1]...)
-	row = append(appendJSONString(append(row, `,"uri":`...), uri), '}')
-	return writeRows(w, http.StatusCreated, "Created a new item", row)
+	w.Header().Set("ETag", rowTag(items[0].wire))
+	return writeRows(w, http.StatusCreated, "Created a new item", rows...)
 }
+
+// maxItems is the most items in one request.
+const maxItems = 1000
 
 // validate checks the fields that a client sets.
 func (it *item) validate() error {
@@ -135,7 +155,61 @@ func itemID(r *http.Request) (int, error) {
 	return id, nil
 }
 
+// putItem handles PUT /api/v1/items/{id}: all three fields anew. It makes no
+// items: their ids are the store's to give.
+func (s *server) putItem(w http.ResponseWriter, r *http.Request, c *caller) error {
+	id, err := itemID(r)
+	if err != nil {
+		return err
+	}
+	var in item
+	if _, err := readBody(w, r, fields{"itemname": &in.Itemname, "category": &in.Category, "description": &in.Description}); err != nil {
+		return err
+	}
+	if err := in.validate(); err != nil {
+		return err
+	}
+	return s.changeItem(w, r, c, id, "successfully updated item", func(it *item) {
+		it.Itemname, it.Category, it.Description = in.Itemname, in.Category, in.Description
+	})
+}
+
+// mergeItem handles PATCH /api/v1/items/{id}: a JSON merge patch (RFC 7396), or
+// a form with the fields to change. An item needs its three fields, so null,
+// which would take one away, is refused like a blank one.
+func (s *server) mergeItem(w http.ResponseWriter, r *http.Request, c *caller) error {
+	id, err := itemID(r)
+	if err != nil {
+		return err
+	}
+	var itemname, category, description replacement
+	if _, err := readBody(w, r, fields{"itemname": &itemname, "category": &category, "description": &description}); err != nil {
+		return err
+	}
+	edit := func(it *item) {
+		if itemname.given {
+			it.Itemname = itemname.text
+		}
+		if category.given {
+			it.Category = category.text
+		}
+		if description.given {
+			it.Description = description.text
+		}
+	}
+	trial := item{Itemname: "good", Category: "good", Description: "good"}
+	edit(&trial)
+	if err := trial.validate(); err != nil {
+		return err
+	}
+	return s.changeItem(w, r, c, id, "successfully updated item", edit)
+}
+
 // changeItem has the store edit an item, and answers with what became of it.
+//
+// RFC 9110 §9.3.4 wants no ETag after a PUT unless the row is the body, byte for
+// byte, lest the client take the one for the other. Our answer has the row in
+// it, and without the tag who goes on editing would have to read it again.
 func (s *server) changeItem(w http.ResponseWriter, r *http.Request, c *caller, id int, done string, edit func(*item)) error {
 	by, err := s.actor(r, c)
 	if err != nil {

@@ -68,6 +68,8 @@ func (s *server) routes() []route {
 		{"POST /api/v1/items", s.bearer(accessToken, s.createItem)},
 		{"GET /api/v1/items", s.bearer(accessToken, s.listItems)},
 		{"GET /api/v1/items/{id}", s.bearer(accessToken, s.getItem)},
+		{"PUT /api/v1/items/{id}", s.bearer(accessToken, s.putItem)},
+		{"PATCH /api/v1/items/{id}", s.bearer(accessToken, s.mergeItem)},
 		{"PATCH /api/v1/items/{id}/{field}", s.bearer(accessToken, s.patchItem)},
 		{"DELETE /api/v1/items/{id}", s.bearer(accessToken, s.deleteItem)},
 		{"GET /api/v1/categories", s.bearer(accessToken, s.listCategories)},
@@ -106,6 +108,9 @@ func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() 
 		s.mux.Handle(path, s.answering(func(w http.ResponseWriter, r *http.Request) error {
 			w.Header().Set("Allow", allow)
 			if r.Method == http.MethodOptions {
+				if strings.Contains(allow, http.MethodPatch) { // RFC 5789 §3.1
+					w.Header().Set("Accept-Patch", acceptPatch)
+				}
 				w.WriteHeader(http.StatusNoContent)
 				return nil
 			}
@@ -117,6 +122,9 @@ func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() 
 	}))
 	return s
 }
+
+// acceptPatch is the types that every PATCH takes.
+const acceptPatch = "application/merge-patch+json, application/json, application/x-www-form-urlencoded, multipart/form-data"
 
 // answering makes a handler an http.Handler, by answering with its error.
 func (s *server) answering(h handler) http.Handler {
