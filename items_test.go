@@ -181,7 +181,7 @@ var itemTests = []struct {
 
 	// The order: path, method, token, id, body, existence, ownership.
 	{"the path before the method", "", "PUT /api/v1/things", body{}, 404, "Not found"},
-	{"the method before the token", "", "PUT /api/v1/items/item1", body{}, 405, "The method is not allowed for the requested URL"},
+	{"the method before the token", "", "POST /api/v1/items/item1", body{}, 405, "The method is not allowed for the requested URL"},
 	{"the token before the id", "", "GET /api/v1/items/item1", body{}, 401, "Missing Authorization Header"},
 	{"the token before the body", "", "POST /api/v1/items", tooLarge, 401, "Missing Authorization Header"},
 	{"the id before the field", "ann", "PATCH /api/v1/items/item1/product", body{}, 400, "Item ID should be an integer"},

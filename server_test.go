@@ -238,13 +238,15 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// bodyEndpoints are those that read a body, but for PATCH, which answers in its
-// own words: with a field of each, and the kind of what it holds.
+// bodyEndpoints are those that read a body, but for the PATCH of a field, which
+// answers in its own words: with a field of each, and the kind of what it holds.
 var bodyEndpoints = []struct{ request, field, kind string }{
 	{"POST /api/v1/auth/signup", "email", "string"},
 	{"POST /api/v1/auth/signin", "password", "string"},
 	{"PUT /api/v1/auth/tokens/1", "revoke", "boolean"},
 	{"POST /api/v1/items", "itemname", "string"},
+	{"PUT /api/v1/items/1", "category", "string"},
+	{"PATCH /api/v1/items/1", "description", "string"},
 	{"POST /signup", "username", "string"},
 	{"POST /login", "password", "string"},
 	{"POST /bookapi/addbook", "title", "string"},
@@ -256,11 +258,11 @@ var bodyFaults = []struct {
 	name       string
 	body       body
 	wantStatus int
-	wantSays   string // FIELD and KIND stand for the field's
+	wantSays   string // FIELD and KIND stand for the field's, ELEMENT for its place in a list
 }{
 	{"malformed JSON", asJSON(`{"FIELD": `), 400, "Invalid request body: unexpected end of JSON input"},
 	{"trailing data", asJSON(`{} {}`), 400, "Invalid request body: invalid character '{' after top-level value"},
-	{"a list", asJSON(`["FIELD"]`), 400, "Invalid request body: must be a JSON object"},
+	{"a list", asJSON(`["FIELD"]`), 400, "Invalid request body: ELEMENT must be a JSON object"},
 	{"a string", asJSON(`"FIELD"`), 400, "Invalid request body: must be a JSON object"},
 	{"a number", asJSON(`5`), 400, "Invalid request body: must be a JSON object"},
 	{"a field of another kind", asJSON(`{"FIELD": 5}`), 400, "Invalid request body: 'FIELD' must be a KIND"},
@@ -289,7 +291,10 @@ func TestRequestBodies(t *testing.T) {
 			t.Parallel()
 			a := newAPI(t)
 			client := a.as("ann").with("X-Access-Token", a.session("ann").Access)
-			names := strings.NewReplacer("FIELD", e.field, "KIND", e.kind, "UPPER", strings.ToUpper(e.field))
+			names := strings.NewReplacer("FIELD", e.field, "KIND", e.kind, "UPPER", strings.ToUpper(e.field), "ELEMENT ", "")
+			if e.request == "POST /api/v1/items" { // which takes a list
+				names = strings.NewReplacer("FIELD", e.field, "KIND", e.kind, "UPPER", strings.ToUpper(e.field), "ELEMENT", "items[0]:")
+			}
 			for _, tt := range bodyFaults {
 				client.send(e.request, body{tt.body.contentType, names.Replace(tt.body.text)}).
 					want(tt.wantStatus, names.Replace(tt.wantSays)).wantHeader("WWW-Authenticate", "")
@@ -516,7 +521,7 @@ func TestLogLine(t *testing.T) {
 	ann := a.as("ann")
 	for _, tt := range []struct{ request, route string }{
 		{"GET /api/v1/items/7?secret=x", "GET /api/v1/items/{id}"},
-		{"PUT /api/v1/items/7", "/api/v1/items/{id}"},
+		{"PUT /api/v1/items", "/api/v1/items"},
 		{"GET /nothing", "/"},
 	} {
 		log.text.Reset()
@@ -682,8 +687,9 @@ var catalogPaths = map[string]string{
 	"/api/v1/auth/tokens":      "DELETE, GET, HEAD, OPTIONS",
 	"/api/v1/auth/tokens/1":    "OPTIONS, PUT",
 	"/api/v1/items":            "GET, HEAD, OPTIONS, POST",
-	"/api/v1/items/1":          "DELETE, GET, HEAD, OPTIONS",
+	"/api/v1/items/1":          "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
 	"/api/v1/items/1/itemname": "OPTIONS, PATCH",
+	"/api/v1/categories":       "GET, HEAD, OPTIONS",
 }
 
 var bookPaths = map[string]string{
