@@ -333,7 +333,7 @@ func TestEventsRequest(t *testing.T) {
 			s := k.request(tt.method, tt.token, tt.last, 1<<20)
 			defer s.conn.Close()
 			if s.StatusCode != tt.status {
-				t.Errorf("%s with Last-Event-ID %q = %d; want %d", tt.method, tt.last, s.StatusCode, tt.status)
+				t.Fatalf("%s with Last-Event-ID %q = %d; want %d", tt.method, tt.last, s.StatusCode, tt.status)
 			}
 			if tt.method == "HEAD" {
 				if body, err := io.ReadAll(s.Body); len(body) > 0 || err != nil {
