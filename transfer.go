@@ -93,6 +93,9 @@ func importExport(s *store, parts map[string]json.RawMessage) (string, error) {
 		return "", fmt.Errorf("last_ids, the highest id of each kind: %w", err)
 	}
 	changes = append(changes, change{Op: opNext, Next: &ids})
+	if err := rehearsal.admit(changes[0]); err != nil {
+		return "", fmt.Errorf("last_ids: %w", err)
+	}
 	for _, part := range []struct {
 		name string
 		row  func(json.RawMessage) (change, error)
