@@ -4,14 +4,18 @@
 //	go run .        start the server
 //	shelf -h        the flags, the variables, the commands
 //
-// To read it, follow one request: main.go starts the server; server.go has the
-// route table; auth.go signs people up and in and decides who is calling;
-// token.go says what makes a token good; accounts.go is what people and admins
-// do with accounts, and user.go the same without a server; items.go and books.go
-// are the two resources, query.go what their lists can be asked, conditional.go
-// their ETags, and events.go tells what happens to them; validate.go reads what
-// clients send, errors.go says what they did wrong; store.go keeps the state
-// and journal.go its history on disk.
+// To read it, follow one request: main.go starts the server, with the settings
+// of config.go; server.go has the route table; auth.go signs people up and in and
+// decides who is calling, and limits.go how often; token.go says what makes a
+// token good, keys.go by which keys; accounts.go is what people and admins do with
+// accounts; items.go and books.go are the two resources, query.go what their lists
+// can be asked, conditional.go their ETags, and events.go tells what happens to
+// them; validate.go reads what clients send, errors.go says what they did wrong;
+// store.go and its store_*.go keep the state; journal.go its history on disk,
+// which replay.go reads at the start and compact.go shortens.
+//
+// The other commands work without a server: user.go on accounts, rotate.go on
+// keys, check.go and transfer.go on the data file; explain.go judges a token.
 package main
 
 import (
