@@ -552,11 +552,10 @@ func (h *hasher) work(ctx context.Context, f func() error) error {
 	case h.workers <- struct{}{}:
 		defer func() { <-h.workers }()
 		return f()
-	case <-ctx.Done():
-		return &apiError{status: http.StatusServiceUnavailable, message: "The client has gone", err: ctx.Err()}
+	case <-ctx.Done(): // nobody is there to read the answer
 	case <-patience.C:
-		return busy
 	}
+	return busy
 }
 
 // hash makes the hash that is stored.
