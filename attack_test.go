@@ -497,6 +497,14 @@ var tokenAttacks = []attack{
 			a.as("").with("Authorization", "Bearer "+token+","+token).send("GET /api/v1/items").want(422, "Invalid payload padding")
 			a.as("").with("X-Access-Token", token+", "+token).send("GET /bookapi/books").want(401, "Invalid token!")
 		}},
+	{"of two x-access-token lines neither is read", "RFC 9110 §5.3; CWE-436",
+		func(t *testing.T, a *api) {
+			good, bad := a.session("ann").Access, unsigned(`{"alg":"none"}`)(a)
+			for _, lines := range [][2]string{{good, bad}, {bad, good}, {good, good}, {good, ""}, {"", good}} {
+				a.as("").with("X-Access-Token", lines[0]).with("X-Access-Token", lines[1]).
+					send("GET /bookapi/books").want(401, "Invalid token!")
+			}
+		}},
 	{"an x-access-token does not open the catalog", "CWE-436",
 		func(t *testing.T, a *api) {
 			c := a.as("").with("X-Access-Token", a.session("ann").Access)

@@ -47,11 +47,14 @@ func (s *server) bearer(typ string, next callerHandler) handler {
 // x-access-token header: this is what the second tutorial calls @token_required.
 func (s *server) bookToken(next callerHandler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		text := r.Header.Get("X-Access-Token")
-		if text == "" {
+		lines := r.Header.Values("X-Access-Token")
+		switch {
+		case len(lines) > 1: // a proxy in front may have judged the other one
+			return malformed(checkHeader, "More than one x-access-token header", "")
+		case len(lines) == 0 || lines[0] == "":
 			return errTokenMissing
 		}
-		c, err := s.callerOf(text, accessToken)
+		c, err := s.callerOf(lines[0], accessToken)
 		if err != nil {
 			return err
 		}
