@@ -379,6 +379,13 @@ var tokenAttacks = []attack{
 		refused(422, "The token is not yet valid (nbf)", saying("nbf", "1795356301"))},
 	{"a token that will be issued later is refused", "PyJWT; RFC 7519 §4.1.6 leaves it open",
 		refused(422, "The token is not yet valid (iat)", saying("iat", "1795356301"))},
+	{"an exp that was forged does not outlive the record of the token", "CWE-613",
+		func(t *testing.T, a *api) {
+			forged := saying("exp", "1999999999")(a)
+			a.opens(forged) // until the token that it is made of ends
+			a.clock.advance(a.config.accessTTL)
+			a.refuses(forged, 401, revoked)
+		}},
 
 	// What else it says.
 	{"a token for another audience is refused", "RFC 7519 §4.1.3",

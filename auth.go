@@ -80,7 +80,8 @@ func (s *server) callerOf(text, typ string) (*caller, error) {
 }
 
 // knownCaller judges a token that says the right things of itself by what the
-// store knows of it.
+// store knows of it. An expired record counts as none, as it may go at any time:
+// a thief of SECRET_KEY could write a later exp into an old token.
 func (s *server) knownCaller(publicID, jti, typ string) (*caller, error) {
 	u, record := s.store.userWithToken(publicID, jti)
 	switch {
@@ -88,7 +89,7 @@ func (s *server) knownCaller(publicID, jti, typ string) (*caller, error) {
 		return nil, errTokenUserGone
 	case u.Disabled:
 		return nil, errTokenDisabled
-	case record == nil || record.User != u.ID || record.Type != typ:
+	case record == nil || record.User != u.ID || record.Type != typ || record.expired(s.now()):
 		return nil, errTokenUnknown
 	case record.EndedBy != "":
 		revoked := *errTokenRevoked
