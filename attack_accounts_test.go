@@ -1184,7 +1184,7 @@ var accountAttacks = []attack{
 	{"a forged page of users is refused or empty, and never for who is no admin", "OWASP API5:2023; CWE-20", func(t *testing.T, a *api) {
 		root := a.asAdmin("root")
 		for _, after := range []string{"-1", "0x0", "1e9", "%00", "null", "%D9%A1", "%2B0"} {
-			root.send("GET /api/v1/users?after="+after).want(400, "Invalid parameter 'after': must be the id of a user")
+			root.send("GET /api/v1/users?after="+after).want(400, "Invalid query: 'after': must be the id of a user")
 			a.as("eve").send("GET /api/v1/users?after="+after).want(403, adminsOnly)
 		}
 		for _, after := range []string{"9223372036854775807", "99999999999999999999"} {
