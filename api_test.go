@@ -262,6 +262,7 @@ func (c *client) do(r *http.Request) *answer {
 		status: w.Code, header: w.Result().Header, body: w.Body.String(),
 	}
 	a.wantDecent()
+	a.wantDescribed(c.api.routeOf(r))
 	return a
 }
 
@@ -315,8 +316,11 @@ func (a *answer) wantDecent() {
 		a.t.Errorf("%v: Vary is %q; want Origin", a, a.header.Values("Vary"))
 	}
 	wantType := "application/json"
-	if a.dialect == plain && a.status >= 400 {
+	switch {
+	case a.dialect == plain && a.status >= 400:
 		wantType = "text/plain; charset=utf-8"
+	case strings.HasSuffix(a.request, "/jwks.json") && a.status == http.StatusOK:
+		wantType = "application/jwk-set+json"
 	}
 	if got := a.header.Get("Content-Type"); a.body != "" && got != wantType {
 		a.t.Errorf("%v: Content-Type is %q; want %q", a, got, wantType)

@@ -46,6 +46,7 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 func (s *server) routes() []route {
 	return []route{
 		{"GET /{$}", s.index},
+		{"GET /openapi.json", s.openAPI},
 		{"GET /.well-known/jwks.json", s.publicKeys},
 
 		// The catalog API: auth.go

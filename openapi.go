@@ -1,0 +1,20 @@
+package main
+
+import (
+	_ "embed"
+	"net/http"
+)
+
+// openAPIText says what this server takes and answers, for people and for
+// generators of clients: OpenAPI 3.1, written by hand.
+//
+//go:embed openapi.json
+var openAPIText []byte
+
+// openAPI handles GET /openapi.json.
+func (s *server) openAPI(w http.ResponseWriter, r *http.Request) error {
+	if done, err := answered(w, r, rowTag(openAPIText)); done || err != nil {
+		return err
+	}
+	return writeBytes(w, http.StatusOK, openAPIText)
+}

@@ -1,0 +1,338 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// These are the objects of OpenAPI 3.1, with those fields of theirs that
+// openapi.json has use for: strictDecode takes no other, so that a misspelt one
+// is an error instead of nothing.
+type (
+	apiDescription struct {
+		OpenAPI    string
+		Info       struct{ Title, Version, Summary, Description string }
+		Servers    []struct{ URL, Description string }
+		Tags       []struct{ Name, Description string }
+		Security   []map[string][]string
+		Paths      map[string]pathItem
+		Components struct {
+			SecuritySchemes map[string]struct{ Type, Scheme, BearerFormat, In, Name, Description string }
+			Parameters      map[string]parameter
+			Headers         map[string]headerObject
+			RequestBodies   map[string]requestBody
+			Responses       map[string]response
+			Schemas         map[string]schema
+		}
+	}
+	pathItem struct {
+		Parameters                    []parameter
+		Get, Post, Put, Patch, Delete *operation
+	}
+	operation struct {
+		OperationID          string
+		Tags                 []string
+		Summary, Description string
+		Security             *[]map[string][]string
+		Parameters           []parameter
+		RequestBody          *requestBody
+		Responses            map[string]response
+	}
+	reference struct {
+		Ref string `json:"$ref"`
+	}
+	parameter struct {
+		reference
+		Name, In, Description string
+		Required              bool
+		Schema                schema
+		Example               any
+	}
+	headerObject struct {
+		reference
+		Description string
+		Required    bool
+		Schema      schema
+		Example     any
+	}
+	requestBody struct {
+		reference
+		Required bool
+		Content  map[string]mediaType
+	}
+	response struct {
+		reference
+		Description string
+		Headers     map[string]headerObject
+		Content     map[string]mediaType
+	}
+	mediaType struct {
+		Schema  schema
+		Example any
+	}
+	schema struct {
+		reference
+		Description                              string
+		Type, Const, Default                     any
+		Enum, Examples                           []any
+		Format, Pattern                          string
+		Minimum, Maximum                         *int
+		MinLength, MaxLength, MinItems, MaxItems *int
+		MinProperties, MaxProperties             *int
+		Required                                 []string
+		Properties                               map[string]schema
+		AdditionalProperties                     *bool
+		Items                                    *schema
+		AnyOf, OneOf                             []schema
+	}
+)
+
+// description is openapi.json.
+var description = sync.OnceValues(func() (d apiDescription, err error) {
+	return d, strictDecode(openAPIText, &d)
+})
+
+func mustDescribe(t testing.TB) apiDescription {
+	t.Helper()
+	d, err := description()
+	if err != nil {
+		t.Fatalf("openapi.json: %v", err)
+	}
+	return d
+}
+
+func (p pathItem) operations() map[string]*operation {
+	all := map[string]*operation{"GET": p.Get, "POST": p.Post, "PUT": p.Put, "PATCH": p.Patch, "DELETE": p.Delete}
+	maps.DeleteFunc(all, func(_ string, op *operation) bool { return op == nil })
+	return all
+}
+
+// operation is what the description has for a route, nil for nothing.
+func (d apiDescription) operation(route string) *operation {
+	method, path, _ := strings.Cut(route, " ")
+	return d.Paths[path].operations()[method]
+}
+
+// Every route is described, and every description is a route.
+func TestOpenAPIRoutes(t *testing.T) {
+	t.Parallel()
+	d := mustDescribe(t)
+	var routes, described []string
+	for _, rt := range newAPI(t).routes() {
+		routes = append(routes, strings.TrimSuffix(rt.pattern, "{$}"))
+	}
+	for path, item := range d.Paths {
+		for method := range item.operations() {
+			described = append(described, method+" "+path)
+		}
+	}
+	slices.Sort(routes)
+	slices.Sort(described)
+	for _, route := range routes {
+		if !slices.Contains(described, route) {
+			t.Errorf("openapi.json doesn't describe %s", route)
+		}
+	}
+	for _, route := range described {
+		if !slices.Contains(routes, route) {
+			t.Errorf("openapi.json describes %s, which is no route", route)
+		}
+	}
+}
+
+// Every operation has what a generator and a reader need of it.
+func TestOpenAPIOperations(t *testing.T) {
+	t.Parallel()
+	d := mustDescribe(t)
+	var tags []string
+	for _, tag := range d.Tags {
+		tags = append(tags, tag.Name)
+	}
+	ids := map[string]string{}
+	for path, item := range d.Paths {
+		for method, op := range item.operations() {
+			route := method + " " + path
+			if op.OperationID == "" || ids[op.OperationID] != "" {
+				t.Errorf("%s has the operationId %q, as has %q", route, op.OperationID, ids[op.OperationID])
+			}
+			ids[op.OperationID] = route
+			if op.Summary == "" || len(op.Tags) != 1 || !slices.Contains(tags, op.Tags[0]) {
+				t.Errorf("%s: summary %q, tags %q; want a summary and one of %q", route, op.Summary, op.Tags, tags)
+			}
+			var names []string
+			for _, p := range append(item.Parameters, op.Parameters...) {
+				if name, shared := strings.CutPrefix(p.Ref, "#/components/parameters/"); shared {
+					p = d.Components.Parameters[name]
+				}
+				if p.In == "path" && p.Required {
+					names = append(names, "{"+p.Name+"}")
+				}
+			}
+			if want := regexp.MustCompile(`{\w+}`).FindAllString(path, -1); !slices.Equal(names, want) {
+				t.Errorf("%s has the path parameters %q; want %q", route, names, want)
+			}
+			if op.RequestBody == nil {
+				continue
+			}
+			body := d.Components.RequestBodies[strings.TrimPrefix(op.RequestBody.Ref, "#/components/requestBodies/")]
+			types := slices.Collect(maps.Keys(body.Content))
+			for _, e := range encodings {
+				contentType, _, _ := strings.Cut(e.contentType, ";")
+				if !slices.Contains(types, contentType) {
+					t.Errorf("%s takes no %s", route, contentType)
+				}
+			}
+		}
+	}
+}
+
+// Which token a route takes is told by the server itself: to a request without
+// one it says whose it misses.
+func TestOpenAPISecurity(t *testing.T) {
+	t.Parallel()
+	d, a := mustDescribe(t), newAPI(t)
+	for _, rt := range a.routes() {
+		op := d.operation(strings.TrimSuffix(rt.pattern, "{$}"))
+		if op == nil {
+			t.Fatalf("openapi.json doesn't describe %s", rt.pattern)
+		}
+		security := d.Security
+		if op.Security != nil {
+			security = *op.Security
+		}
+		var got string
+		for _, s := range security {
+			got += strings.Join(slices.Collect(maps.Keys(s)), " and ")
+		}
+		ans := a.as("").send(strings.NewReplacer("{$}", "", "{id}", "1", "{field}", "itemname").Replace(rt.pattern))
+		want := map[string]string{"Missing Authorization Header": "bearer", "A valid token is missing!": "xAccessToken"}[ans.says()]
+		if got != want {
+			t.Errorf("%s is described with security %q; want %q", rt.pattern, got, want)
+		}
+	}
+}
+
+// Every $ref leads somewhere, and every component is led to.
+func TestOpenAPIReferences(t *testing.T) {
+	t.Parallel()
+	var document map[string]any
+	if err := json.Unmarshal(openAPIText, &document); err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	var walk func(any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, element := range v {
+				walk(element)
+			}
+		case map[string]any:
+			if ref, ok := v["$ref"].(string); ok {
+				used[ref] = true
+			}
+			for _, member := range v {
+				walk(member)
+			}
+		}
+	}
+	walk(document)
+	components := map[string]bool{}
+	for kind, all := range document["components"].(map[string]any) {
+		for name := range all.(map[string]any) {
+			if kind != "securitySchemes" {
+				components["#/components/"+kind+"/"+name] = true
+			}
+		}
+	}
+	for ref := range used {
+		if !components[ref] {
+			t.Errorf("%s leads nowhere", ref)
+		}
+	}
+	for component := range components {
+		if !used[component] {
+			t.Errorf("%s is not used", component)
+		}
+	}
+}
+
+// No object of the page has a name twice: of two, readers take one or the other.
+func TestOpenAPINamesOnce(t *testing.T) {
+	t.Parallel()
+	d := json.NewDecoder(bytes.NewReader(openAPIText))
+	var object func(at string)
+	var value func(at string)
+	object = func(at string) {
+		names := map[string]bool{}
+		for d.More() {
+			token, _ := d.Token()
+			name := token.(string)
+			if names[name] {
+				t.Errorf("%s has %q twice", at, name)
+			}
+			names[name] = true
+			value(at + "/" + name)
+		}
+	}
+	value = func(at string) {
+		token, err := d.Token()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch token {
+		case json.Delim('{'):
+			object(at)
+			d.Token()
+		case json.Delim('['):
+			for i := 0; d.More(); i++ {
+				value(fmt.Sprint(at, "/", i))
+			}
+			d.Token()
+		}
+	}
+	value("#")
+}
+
+func TestOpenAPIPage(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	page := a.as("").send("GET /openapi.json").wantHeader("Content-Type", "application/json")
+	if page.status != http.StatusOK || page.body != string(openAPIText) {
+		t.Errorf("%s = %d and %d bytes; want 200 and the %d of openapi.json", page.request, page.status, len(page.body), len(openAPIText))
+	}
+	a.as("").with("If-None-Match", page.header.Get("ETag")).send("GET /openapi.json").want(304, "")
+}
+
+// routeOf is the pattern of the route that r goes to, "" for none.
+func (s *server) routeOf(r *http.Request) string {
+	if !strings.HasPrefix(r.URL.EscapedPath(), "/") {
+		return ""
+	}
+	_, pattern := s.mux.Handler(r)
+	if !slices.ContainsFunc(s.routes(), func(rt route) bool { return rt.pattern == pattern }) {
+		return ""
+	}
+	return strings.TrimSuffix(pattern, "{$}")
+}
+
+// wantDescribed checks that openapi.json has the status of an answer by a route.
+// Of what is no plain path the page says elsewhere that it is a 308.
+func (a *answer) wantDescribed(route string) {
+	a.t.Helper()
+	op := mustDescribe(a.t).operation(route)
+	if op == nil || a.status == http.StatusPermanentRedirect {
+		return
+	}
+	if _, ok := op.Responses[fmt.Sprint(a.status)]; !ok {
+		a.t.Errorf("%v: openapi.json doesn't describe that status of %s", a, route)
+	}
+}
