@@ -1184,13 +1184,13 @@ var accountAttacks = []attack{
 	{"a forged page of users is refused or empty, and never for who is no admin", "OWASP API5:2023; CWE-20", func(t *testing.T, a *api) {
 		root := a.asAdmin("root")
 		for _, after := range []string{"-1", "0x0", "1e9", "%00", "null", "%D9%A1", "%2B0"} {
-			root.send("GET /api/v1/users?after="+after).want(400, "Invalid query: 'after': must be the id of a user")
+			root.send("GET /api/v1/users?after="+after).want(400, "Invalid query: 'after' must be the id of a user")
 			a.as("eve").send("GET /api/v1/users?after="+after).want(403, adminsOnly)
 		}
 		for _, after := range []string{"9223372036854775807", "99999999999999999999"} {
 			root.send("GET /api/v1/users?after="+after).wantBody(200, `{"status":200,"data":[]}`)
 		}
-		root.send("GET /api/v1/users?limit=100000").want(400, "Invalid query: 'limit': must be a number from 1 to 1000")
+		root.send("GET /api/v1/users?limit=100000").want(400, "Invalid query: 'limit' must be a number from 1 to 1000")
 	}},
 	{"a change made on what was read too long ago is refused", "RFC 9110 §13.1.1; CWE-367", func(t *testing.T, a *api) {
 		ann := a.as("ann")
