@@ -1,4 +1,456 @@
 package main
 
-// accountAttacks are the rows about accounts, parsing, transport and secrets.
-var accountAttacks []attack
+import (
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Eve is who attacks. What she may do as anybody may, she does over loopback,
+// where no limit counts all of an address together; at sends from elsewhere.
+
+// at sends a request from that address.
+func (c *client) at(address, request string, b body) *answer {
+	c.api.t.Helper()
+	method, target, _ := strings.Cut(request, " ")
+	r := httptest.NewRequest(method, target, strings.NewReader(b.text))
+	r.RemoteAddr = net.JoinHostPort(address, "1234")
+	r.Host = "localhost:8080"
+	r.Header.Set("Content-Type", b.contentType)
+	return c.do(r)
+}
+
+// signingIn is a sign-in to the catalog, or a sign-up.
+func signingIn(email, password string) body { return form("email", email, "password", password) }
+
+const (
+	signInPath  = "POST /api/v1/auth/signin"
+	signUpPath  = "POST /api/v1/auth/signup"
+	wrongGuess  = "wr0ng-worm"
+	badSignIn   = "Bad email or password"
+	tooManyText = "Too many attempts"
+	adminsOnly  = "Only admins can access this endpoint"
+	notOwner    = "Only the creator of an item or an admin can change it"
+)
+
+// guess tries n wrong passwords for an account of the catalog.
+func (a *api) guess(n int, email, address string) {
+	a.t.Helper()
+	for range n {
+		a.as("").at(address, signInPath, signingIn(email, wrongGuess)).want(401, badSignIn)
+	}
+}
+
+// wantSame checks that nothing but their request ids tells two answers apart.
+func wantSame(t *testing.T, what string, a, b *answer) {
+	t.Helper()
+	headers := func(a *answer) http.Header {
+		h := maps.Clone(a.header)
+		delete(h, requestID)
+		return h
+	}
+	if a.status != b.status || a.body != b.body || !maps.EqualFunc(headers(a), headers(b), slices.Equal) {
+		t.Errorf("%s:\n%v %v\n%v %v\nwant one answer", what, a, a.header, b, b.header)
+	}
+}
+
+// wantAccounts checks how many there are.
+func (a *api) wantAccounts(n int) {
+	a.t.Helper()
+	if users, _, _ := a.store.counts(); users != n {
+		a.t.Errorf("there are %d accounts; want %d", users, n)
+	}
+}
+
+// fillHasher leaves no place in the line for bcrypt: whoever needs it gets a 503.
+func (a *api) fillHasher() {
+	for range cap(a.hashes.line) {
+		a.hashes.line <- struct{}{}
+	}
+}
+
+// A lateBody does something when it is read, which is after its request's token
+// was judged.
+type lateBody struct {
+	do func()
+	io.Reader
+}
+
+func (b lateBody) Read(p []byte) (int, error) {
+	b.do()
+	return b.Reader.Read(p)
+}
+
+// A thing is an item as it is on the wire.
+type thing struct {
+	ID                                         int
+	Itemname, Category, Description, Createdon string
+	Createdby                                  *int
+}
+
+// wantMaker checks who made item 1.
+func (a *api) wantMaker(name string) {
+	a.t.Helper()
+	got := row[thing](a.as(name).send("GET /api/v1/items/1"))
+	if want := a.session(name).User.ID; got.Createdby == nil || *got.Createdby != want {
+		a.t.Errorf("item 1 is %+v; want it made by %s, user %d", got, name, want)
+	}
+}
+
+// Each of the fields that are not for clients to set, as anybody could call it.
+const (
+	privileges = `"admin": true, "is_admin": true, "isAdmin": true, "role": "admin", "user": {"admin": true}`
+	identities = `"id": 1, "user_id": 1, "public_id": "11111111-1111-4111-8111-111111111111", "sub": "11111111-1111-4111-8111-111111111111", "createdon": "Mon, 01 Jan 2001 00:00 AM", "created": "2001-01-01T00:00:00Z"`
+	makers     = `"createdby": 1, "created_by": 1, "owner": 1, "id": 7, "createdon": "Mon, 01 Jan 2001 00:00 AM", "uri": "https://evil.example"`
+)
+
+// adminRequests are all that take an admin.
+var adminRequests = []struct{ request, body string }{
+	{"GET /api/v1/users", ""},
+	{"GET /api/v1/users?limit=1&after=0", ""},
+	{"PATCH /api/v1/users/1", `{"disabled": true}`},
+	{"PATCH /api/v1/users/2", `{"admin": true}`},
+	{"DELETE /api/v1/users/1", ""},
+	{"DELETE /api/v1/auth/tokens", ""},
+}
+
+// accountAttacks are the rows about accounts, what belongs to them, what clients
+// send and what they get to see.
+var accountAttacks = []attack{
+	// Who has an account.
+	{"sign-in doesn't tell an unknown account from a wrong password", "OWASP ASVS 5, 6.3.8; CWE-204", func(t *testing.T, a *api) {
+		a.session("ann")
+		known := a.as("").send(signInPath, signingIn("ann@example.com", wrongGuess)).want(401, badSignIn)
+		unknown := a.as("").send(signInPath, signingIn("eve@example.com", wrongGuess))
+		wantSame(t, "a wrong password and an unknown account", known, unknown)
+	}},
+	{"sign-in tells that an account is disabled only to who has its password", "OWASP ASVS 5, 6.3.8; CWE-204", func(t *testing.T, a *api) {
+		a.session("ann")
+		a.disable("ann@example.com")
+		disabled := a.as("").send(signInPath, signingIn("ann@example.com", wrongGuess))
+		unknown := a.as("").send(signInPath, signingIn("eve@example.com", wrongGuess)).want(401, badSignIn)
+		wantSame(t, "a disabled and an unknown account", disabled, unknown)
+		a.as("").send(signInPath, signingIn("ann@example.com", annPassword)).want(401, "Account is disabled")
+	}},
+	{"/login takes a catalog account for none, even with its right password", "CWE-204", func(t *testing.T, a *api) {
+		a.session("ann")
+		eve := a.as("").send("POST /login", form("username", "eve@example.com", "password", annPassword)).
+			want(401, "Could not verify user, Please signup!")
+		ann := a.as("").send("POST /login", form("username", "ann@example.com", "password", annPassword))
+		wantSame(t, "an unknown and a catalog account", eve, ann)
+	}},
+	{"/login takes a catalog account that has a reader's sort of name for none", "CWE-204", func(t *testing.T, a *api) {
+		a.as("").send(signUpPath, form("email", "ann@example.com", "password", annPassword, "username", "ann")).want(201, "")
+		a.as("").send("POST /login", form("username", "ann", "password", annPassword)).
+			want(401, "Could not verify user, Please signup!")
+	}},
+	{"every sign-in costs a bcrypt hash, whoever it names", "OWASP ASVS 5, 6.3.8; CWE-208", func(t *testing.T, a *api) {
+		a.session("ann")
+		a.reader("rae")
+		a.fillHasher()
+		const busy = "Too many sign-ins at once"
+		for _, email := range []string{"ann@example.com", "eve@example.com"} {
+			a.as("").send(signInPath, signingIn(email, wrongGuess)).want(503, busy)
+		}
+		for _, username := range []string{"rae", "eve", "ann@example.com"} {
+			a.as("").send("POST /login", form("username", username, "password", wrongGuess)).want(503, busy)
+		}
+	}},
+	{"back-off sets in for unknown accounts as for known ones", "OWASP ASVS 5, 6.3.8; CWE-204", func(t *testing.T, a *api) {
+		a.session("ann")
+		a.guess(10, "ann@example.com", guardHere)
+		a.guess(10, "eve@example.com", guardHere)
+		known := a.as("").at(guardHere, signInPath, signingIn("ann@example.com", wrongGuess)).want(429, tooManyText)
+		unknown := a.as("").at(guardHere, signInPath, signingIn("eve@example.com", wrongGuess))
+		wantSame(t, "a known and an unknown account", known, unknown)
+	}},
+	{"sign-up, which has to tell who has an account, tells it twenty times a minute", "OWASP API6:2023; CWE-799", func(t *testing.T, a *api) {
+		a.session("ann")
+		for range maxSignUps {
+			a.as("").at(guardHere, signUpPath, signingIn("ann@example.com", annPassword)).want(400, "User already exists")
+		}
+		a.as("").at(guardHere, signUpPath, signingIn("ann@example.com", annPassword)).want(429, tooManyText)
+		a.as("").at(guardHere, "POST /signup", form("username", "rae", "password", "secret")).want(429, tooManyText)
+	}},
+
+	// Fields that are not for clients to set.
+	{"a sign-up can't make itself an admin", "OWASP API3:2023; CWE-915", func(t *testing.T, a *api) {
+		a.session("ann")
+		eve := row[session](a.as("").send(signUpPath, asJSON(`{"email": "eve@example.com", "password": "`+annPassword+`", `+privileges+`}`)).want(201, ""))
+		a.as("").bearing(eve.Access).send("GET /api/v1/users").want(403, adminsOnly)
+		for contentType, b := range allForms("email", "eve2@example.com", "password", annPassword, "admin", "1") {
+			got := a.as("").send(signUpPath, b)
+			if got.status == 201 {
+				a.as("").bearing(row[session](got).Access).send("GET /api/v1/users").want(403, adminsOnly)
+				a.remove("eve2@example.com")
+			} else {
+				t.Errorf("%v with %s; want an account", got, contentType)
+			}
+		}
+	}},
+	{"a book sign-up can't make itself an admin or a catalog account", "OWASP API3:2023; CWE-915", func(t *testing.T, a *api) {
+		a.as("").send("POST /signup", asJSON(`{"username": "eve", "password": "secret", "email": "bob@example.com", `+privileges+`}`)).want(201, "registered successfully")
+		if eve := a.store.userByUsername("eve"); eve.Admin || eve.Email != "" {
+			t.Errorf("the account is %+v; want neither an admin nor an e-mail", eve)
+		}
+		a.session("bob") // nobody has his e-mail
+	}},
+	{"a sign-up can't choose its id or its public id", "OWASP API3:2023; CWE-915", func(t *testing.T, a *api) {
+		a.session("ann")
+		a.as("").send(signUpPath, asJSON(`{"email": "eve@example.com", "password": "`+annPassword+`", `+identities+`}`)).want(201, "")
+		eve := a.store.userByEmail("eve@example.com")
+		if eve.ID != 2 || strings.HasPrefix(eve.PublicID, "1111") || !eve.Created.Equal(tokenNow) {
+			t.Errorf("the account is %+v; want ids and a date of the server's own", eve)
+		}
+	}},
+	{"PATCH me changes names and nothing else", "OWASP API3:2023; CWE-915", func(t *testing.T, a *api) {
+		a.session("ann")
+		a.session("eve")
+		before := *a.store.userByEmail("eve@example.com")
+		a.as("eve").send("PATCH /api/v1/auth/me", asJSON(`{"firstname": "Eve", "email": "ann2@example.com", "password": "m1ne-now", "hash": "", "disabled": true, `+privileges+`, `+identities+`}`)).want(200, "")
+		before.Firstname = "Eve"
+		if after := a.store.userByEmail("eve@example.com"); after == nil || *after != before {
+			t.Errorf("the account is %+v; want %+v", after, before)
+		}
+	}},
+	{"an admin's PATCH of an account changes its rights and nothing else", "OWASP API3:2023; CWE-915", func(t *testing.T, a *api) {
+		root := a.asAdmin("root")
+		a.session("bob")
+		before := *a.store.userByEmail("bob@example.com")
+		root.send("PATCH /api/v1/users/2", asJSON(`{"email": "mine@example.com", "password": "m1ne-now", "hash": "", "username": "mine", `+identities+`}`)).want(200, "")
+		if after := a.store.userByEmail("bob@example.com"); after == nil || *after != before {
+			t.Errorf("the account is %+v; want %+v", after, before)
+		}
+	}},
+	{"nobody adds an item in another's name", "OWASP API3:2023; CWE-915", func(t *testing.T, a *api) {
+		a.session("ann")
+		one := `{"itemname": "ball", "category": "soccer", "description": "round", ` + makers + `}`
+		for _, text := range []string{one, "[" + one + "]"} {
+			for _, got := range rows[thing](a.as("eve").send("POST /api/v1/items", asJSON(text))) {
+				if *got.Createdby != 2 || got.ID > 2 || strings.Contains(got.Createdon, "2001") {
+					t.Errorf("the item is %+v; want it made by user 2, today, with the next id", got)
+				}
+			}
+		}
+	}},
+	{"no way to change an item changes who made it", "OWASP API3:2023; CWE-915", func(t *testing.T, a *api) {
+		a.session("ann")
+		eve := a.as("eve")
+		eve.send("POST /api/v1/items", ball).want(201, "Created a new item")
+		eve.send("PUT /api/v1/items/1", asJSON(`{"itemname": "ball", "category": "soccer", "description": "round", `+makers+`}`)).want(200, "successfully updated item")
+		eve.send("PATCH /api/v1/items/1", body{"application/merge-patch+json", `{"itemname": "bat", ` + makers + `}`}).want(200, "successfully updated item")
+		eve.send("PATCH /api/v1/items/1/createdby", asJSON(`{"createdby": "1"}`)).want(400, "Invalid field name")
+		eve.send("PATCH /api/v1/items/1/itemname", asJSON(`{"itemname": "rag", "createdby": 1}`)).want(400, onlyItemname)
+		a.wantMaker("eve")
+	}},
+	{"nobody adds a book in another's name", "OWASP API3:2023; CWE-915", func(t *testing.T, a *api) {
+		rae, eve := a.reader("rae"), a.reader("eve")
+		eve.send("POST /bookapi/addbook", asJSON(`{"title": "Dune", "author": "Frank Herbert", `+makers+`}`)).want(200, "new book created")
+		rae.send("DELETE /bookapi/books/1").want(403, "Only the creator of a book or an admin can delete it")
+		eve.send("DELETE /bookapi/books/1").want(200, "Book deleted")
+	}},
+
+	// What takes an admin.
+	{"what is for admins is refused to everybody else", "OWASP API5:2023; OWASP ASVS 5, 8.2.1; CWE-862", func(t *testing.T, a *api) {
+		eve, rae := a.session("eve"), a.reader("rae").headers[1]
+		for _, r := range adminRequests {
+			a.as("").send(r.request, asJSON(r.body)).want(401, "Missing Authorization Header")
+			a.as("").bearing(eve.Access).send(r.request, asJSON(r.body)).want(403, adminsOnly)
+			a.as("").bearing(rae).send(r.request, asJSON(r.body)).want(403, adminsOnly)
+			a.as("").bearing(eve.Refresh).send(r.request, asJSON(r.body)).want(422, "Only non-refresh tokens are allowed")
+		}
+		a.wantAccounts(2)
+	}},
+	{"who is not an admin can't find out which ids there are", "OWASP API5:2023; CWE-204", func(t *testing.T, a *api) {
+		a.session("ann")
+		for _, method := range []string{"PATCH", "DELETE"} {
+			there := a.as("eve").send(method+" /api/v1/users/1", asJSON(`{"admin": true}`))
+			nowhere := a.as("eve").send(method+" /api/v1/users/99", asJSON(`{"admin": true}`))
+			faulty := a.as("eve").send(method+" /api/v1/users/x", asJSON(`{`))
+			wantSame(t, "an account and none", there, nowhere)
+			wantSame(t, "an account and a faulty request", there, faulty)
+		}
+	}},
+	{"a demoted admin's next request is that of anybody", "OWASP ASVS 5, 8.3.2; CWE-613", func(t *testing.T, a *api) {
+		root, eve := a.asAdmin("root"), a.asAdmin("eve")
+		eve.send("GET /api/v1/users").want(200, "")
+		root.send("PATCH /api/v1/users/2", asJSON(`{"admin": false}`)).want(200, "")
+		eve.send("GET /api/v1/users").want(403, adminsOnly)
+		eve.send("PATCH /api/v1/users/2", asJSON(`{"admin": true}`)).want(403, adminsOnly)
+	}},
+	{"an admin who is demoted while a request's body is on its way is none", "CWE-367", func(t *testing.T, a *api) {
+		root, eve := a.asAdmin("root"), a.asAdmin("eve")
+		demote := sync.OnceFunc(func() {
+			root.send("PATCH /api/v1/users/2", asJSON(`{"admin": false}`)).want(200, "")
+		})
+		r := httptest.NewRequest("PATCH", "/api/v1/users/1", lateBody{demote, strings.NewReader(`{"disabled": true}`)})
+		r.Host = "localhost"
+		r.Header.Set("Content-Type", jsonType)
+		eve.do(r).want(403, adminsOnly)
+		root.send("GET /api/v1/auth/me").want(200, "")
+	}},
+	{"a disabled account's next request is refused, with either token", "OWASP ASVS 5, 7.4.2; CWE-613", func(t *testing.T, a *api) {
+		root, eve := a.asAdmin("root"), a.session("eve")
+		root.send("PATCH /api/v1/users/2", asJSON(`{"disabled": true}`)).want(200, "")
+		a.as("eve").send("GET /api/v1/items").want(401, "Account is disabled")
+		a.as("").bearing(eve.Refresh).send("POST /api/v1/auth/refresh").want(401, "Account is disabled")
+		a.as("").with("X-Access-Token", eve.Access).send("GET /bookapi/books").want(401, "Invalid token!")
+	}},
+	{"an account that is enabled again brings back no sign-in", "OWASP ASVS 5, 7.4.2; CWE-613", func(t *testing.T, a *api) {
+		root, eve := a.asAdmin("root"), a.session("eve")
+		for _, disabled := range []string{"true", "false"} {
+			root.send("PATCH /api/v1/users/2", asJSON(`{"disabled": `+disabled+`}`)).want(200, "")
+		}
+		a.as("eve").send("GET /api/v1/items").want(401, "Token has been revoked")
+		a.as("").bearing(eve.Refresh).send("POST /api/v1/auth/refresh").want(401, "Token has been revoked")
+		again := a.as("").bearing(a.signIn("signin", "eve").Access)
+		for _, id := range []string{"3", "4"} { // the old ones
+			again.send("PUT /api/v1/auth/tokens/"+id, asJSON(`{"revoke": false}`)).want(409, "The specified token has ended and can't be restored")
+		}
+	}},
+	{"the last admin can't be demoted, disabled or deleted", "CWE-840", func(t *testing.T, a *api) {
+		root := a.asAdmin("root")
+		a.session("bob")
+		const last = "This is the last enabled admin: make another account an admin first"
+		root.send("PATCH /api/v1/users/1", asJSON(`{"admin": false}`)).want(409, last)
+		root.send("PATCH /api/v1/users/1", asJSON(`{"disabled": true}`)).want(409, last)
+		root.send("DELETE /api/v1/users/1").want(409, last)
+		root.send("DELETE /api/v1/auth/me", form("password", annPassword)).want(409, last)
+		root.send("GET /api/v1/users").want(200, "")
+	}},
+	{"of two admins who demote each other at once one stays", "OWASP ASVS 5, 15.4.2; CWE-367", func(t *testing.T, a *api) {
+		root, eve := a.asAdmin("root"), a.asAdmin("eve")
+		var both sync.WaitGroup
+		answers := make([]*answer, 2)
+		both.Go(func() { answers[0] = root.send("PATCH /api/v1/users/2", asJSON(`{"admin": false}`)) })
+		both.Go(func() { answers[1] = eve.send("PATCH /api/v1/users/1", asJSON(`{"admin": false}`)) })
+		both.Wait()
+		if (answers[0].status == 200) == (answers[1].status == 200) {
+			t.Errorf("%v\n%v\nwant one to succeed", answers[0], answers[1])
+		}
+	}},
+
+	// What belongs to others.
+	{"another's token is not there to be revoked", "OWASP API1:2023; OWASP ASVS 5, 8.2.2; CWE-639", func(t *testing.T, a *api) {
+		a.session("ann") // tokens 1 and 2
+		for _, revoke := range []string{"true", "false"} {
+			anns := a.as("eve").send("PUT /api/v1/auth/tokens/1", asJSON(`{"revoke": `+revoke+`}`)).want(404, "The specified token was not found")
+			nobodys := a.as("eve").send("PUT /api/v1/auth/tokens/99", asJSON(`{"revoke": `+revoke+`}`))
+			wantSame(t, "another's token and none", anns, nobodys)
+		}
+		a.asAdmin("root").send("PUT /api/v1/auth/tokens/1", asJSON(`{"revoke": true}`)).want(404, "The specified token was not found")
+		a.as("ann").send("GET /api/v1/items").want(200, "")
+	}},
+	{"the list of tokens is the caller's own", "OWASP API1:2023; CWE-639", func(t *testing.T, a *api) {
+		a.session("ann")
+		for _, query := range []string{"", "?user=1", "?user_identity=ann@example.com", "?user_id=1"} {
+			got := rows[tokenView](a.as("eve").send("GET /api/v1/auth/tokens"+query).want(200, ""))
+			if len(got) != 2 || got[0].Identity != "eve@example.com" || got[1].Identity != "eve@example.com" {
+				t.Errorf("with %q it is %+v; want eve's two tokens", query, got)
+			}
+		}
+	}},
+	{"another's item is neither changed nor deleted by its id", "OWASP API1:2023; OWASP ASVS 5, 8.2.2; CWE-639", func(t *testing.T, a *api) {
+		tag := a.as("ann").send("POST /api/v1/items", ball).want(201, "Created a new item").header.Get("ETag")
+		before := a.as("ann").send("GET /api/v1/items/1").body
+		for _, eve := range []*client{a.as("eve"), a.as("eve").with("If-Match", tag), a.as("eve").with("If-Match", "*")} {
+			eve.send("PUT /api/v1/items/1", form("itemname", "bat", "category", "c", "description", "d")).want(403, notOwner)
+			eve.send("PATCH /api/v1/items/1", form("itemname", "bat")).want(403, notOwner)
+			eve.send("PATCH /api/v1/items/1/itemname", form("itemname", "bat")).want(403, notOwner)
+			eve.send("DELETE /api/v1/items/1").want(403, notOwner)
+		}
+		if after := a.as("ann").send("GET /api/v1/items/1").body; after != before {
+			t.Errorf("the item is %s; want %s", after, before)
+		}
+	}},
+	{"another's book is not deleted by its id", "OWASP API1:2023; OWASP ASVS 5, 8.2.2; CWE-639", func(t *testing.T, a *api) {
+		a.reader("rae").send("POST /bookapi/addbook", dune).want(200, "new book created")
+		for _, token := range []string{a.reader("eve").headers[1], a.session("bob").Access} {
+			a.as("").with("X-Access-Token", token).send("DELETE /bookapi/books/1").want(403, "Only the creator of a book or an admin can delete it")
+		}
+		a.as("").with("X-Access-Token", a.logIn("rae")).send("GET /bookapi/books/1").want(200, "")
+	}},
+	{"who signs up with a deleted account's e-mail inherits nothing of it", "CWE-672", func(t *testing.T, a *api) {
+		ann := a.as("ann")
+		ann.send("POST /api/v1/items", ball).want(201, "Created a new item")
+		ann.send("DELETE /api/v1/auth/me", form("password", annPassword)).want(200, "")
+		eve := a.as("").bearing(a.signIn("signup", "ann").Access)
+		if me := row[userView](eve.send("GET /api/v1/auth/me")); me.ID == 1 {
+			t.Error("the new account has the old one's id")
+		}
+		eve.send("DELETE /api/v1/items/1").want(403, notOwner)
+		ann.send("GET /api/v1/items").want(401, "User not found") // the old token
+	}},
+	{"an id that no int holds doesn't come round to another's", "CWE-190", func(t *testing.T, a *api) {
+		a.as("ann").send("POST /api/v1/items", ball).want(201, "Created a new item")
+		for _, id := range []string{"4294967297", "18446744073709551617", "36893488147419103233", strings.Repeat("9", 400)} {
+			a.as("ann").send("GET /api/v1/items/"+id).want(404, "Requested item does not exist")
+			a.as("ann").send("DELETE /api/v1/items/"+id).want(404, "Item does not exist")
+		}
+	}},
+	{"an id with a sign, a slash, a dot or another script's digits is none", "CWE-22; CWE-177", func(t *testing.T, a *api) {
+		a.as("ann").send("POST /api/v1/items", ball).want(201, "Created a new item")
+		for _, id := range []string{
+			"+1", "-1", "1.0", "1e0", "0x1", "1_0", "1%20", "1%00", "%D9%A1", "%EF%BC%91", "1,2", "1;1", "1%2F", "%2F1", "1%2F2",
+			"..%2Fitems%2F1", "%2e%2e%2fusers", "%2e%2e", "1%3Fx", "1%23", "1%5C", "1%0d%0a", "null", "*",
+		} {
+			a.as("ann").send("GET /api/v1/items/"+id).want(400, "Item ID should be an integer")
+			a.as("ann").send("DELETE /api/v1/items/"+id).want(400, "Item ID should be an integer")
+			a.asAdmin("root").send("DELETE /api/v1/users/"+id).want(400, "User ID should be an integer")
+		}
+		a.wantMaker("ann")
+	}},
+	{"no other spelling of a path gets around its rule", "OWASP API5:2023; CWE-41", func(t *testing.T, a *api) {
+		for _, path := range []string{
+			"/API/v1/users", "/api/V1/users", "/api/v1/Users", "/api/v1/users/", "//api/v1/users", "/api//v1/users", "/api/v1/./users",
+			"/api/v1/items/../users", "/api/v1/users%2F", "/api/v1/users%00", "/api/v1/users%20", "/api/v1/users;a=b", "/api/v1/users.json",
+			"/api/v1/%75sers", "/api/v1/auth/%2e%2e/users", "/bookapi/%2e%2e/api/v1/users", "/api%2Fv1%2Fusers", "/./api/v1/users", "/api/v1/users/1/..",
+		} {
+			for _, eve := range []*client{a.as(""), a.as("eve")} {
+				if got := eve.send("GET " + path); got.status < 300 || strings.Contains(got.body, "eve@") {
+					t.Errorf("%v; want it refused", got)
+				}
+			}
+		}
+	}},
+	{"a stolen access token changes no password and deletes no account", "OWASP ASVS 5, 6.2.3; CWE-620", func(t *testing.T, a *api) {
+		thief := a.as("ann")
+		thief.send("POST /api/v1/auth/password", form("new_password", "m1ne-now")).want(400, "Missing 'current_password' in body")
+		thief.send("POST /api/v1/auth/password", form("current_password", wrongGuess, "new_password", "m1ne-now")).want(403, wrongPassword)
+		thief.send("DELETE /api/v1/auth/me").want(400, "Missing 'password' in body")
+		thief.send("DELETE /api/v1/auth/me", form("password", wrongGuess)).want(403, wrongPassword)
+		a.signIn("signin", "ann")
+	}},
+	{"a changed password ends the old one and every other sign-in", "OWASP ASVS 5, 7.4.3; CWE-613", func(t *testing.T, a *api) {
+		a.session("ann")
+		thief := a.signIn("signin", "ann")
+		a.as("ann").send("POST /api/v1/auth/password", form("current_password", annPassword, "new_password", "n3w-worm")).want(200, "Password successfully changed")
+		a.as("").bearing(thief.Access).send("GET /api/v1/items").want(401, "Token has been revoked")
+		a.as("").bearing(thief.Refresh).send("POST /api/v1/auth/refresh").want(401, "Token has been revoked")
+		a.as("").send(signInPath, signingIn("ann@example.com", annPassword)).want(401, badSignIn)
+		a.as("ann").send("GET /api/v1/items").want(200, "")
+	}},
+	{"no route but the sign-ins and what is public opens without a token", "OWASP API2:2023; CWE-306", func(t *testing.T, a *api) {
+		public := []string{"GET /{$}", "GET /.well-known/jwks.json", signUpPath, signInPath, "POST /signup", "POST /login"}
+		for _, rt := range a.routes() {
+			if slices.Contains(public, rt.pattern) {
+				continue
+			}
+			request := strings.NewReplacer("{id}", "1", "{field}", "itemname").Replace(rt.pattern)
+			if got := a.as("").send(request, asJSON(`{}`)); got.status != 401 {
+				t.Errorf("%v; want 401", got)
+			}
+			if path, ok := strings.CutPrefix(request, "GET "); ok {
+				if got := a.as("").send("HEAD " + path); got.status != 401 {
+					t.Errorf("%v; want 401", got)
+				}
+			}
+		}
+	}},
+}
