@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -9,7 +11,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Eve is who attacks. What she may do as anybody may, she does over loopback,
@@ -451,6 +455,224 @@ var accountAttacks = []attack{
 					t.Errorf("%v; want 401", got)
 				}
 			}
+		}
+	}},
+
+	// Guessing.
+	{"after ten wrong passwords the right one has to wait too", "OWASP ASVS 5, 6.3.1; OWASP API2:2023; CWE-307", func(t *testing.T, a *api) {
+		a.session("ann")
+		a.guess(10, "ann@example.com", guardHere)
+		a.as("").at(guardHere, signInPath, signingIn("ann@example.com", annPassword)).want(429, tooManyText).wantHeader("Retry-After", "1")
+		a.clock.advance(firstWait)
+		a.as("").at(guardHere, signInPath, signingIn("ann@example.com", annPassword)).want(200, "")
+	}},
+	{"each further guess doubles the wait, up to a minute", "OWASP ASVS 5, 6.3.1; CWE-307", func(t *testing.T, a *api) {
+		a.session("ann")
+		a.guess(10, "ann@example.com", guardHere)
+		for _, wait := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+			a.as("").at(guardHere, signInPath, signingIn("ann@example.com", wrongGuess)).want(429, tooManyText)
+			a.clock.advance(wait*time.Second - 1)
+			a.as("").at(guardHere, signInPath, signingIn("ann@example.com", wrongGuess)).want(429, tooManyText)
+			a.clock.advance(1)
+			a.guess(1, "ann@example.com", guardHere)
+		}
+	}},
+	{"nobody locks an owner out who signs in from elsewhere", "CWE-645", func(t *testing.T, a *api) {
+		a.session("ann")
+		a.guess(10, "ann@example.com", guardHere)
+		a.as("").at(guardHere, signInPath, signingIn("ann@example.com", annPassword)).want(429, tooManyText)
+		a.as("").at(guardThere, signInPath, signingIn("ann@example.com", annPassword)).want(200, "")
+		a.as("").at(guardHere, signInPath, signingIn("ann@example.com", annPassword)).want(429, tooManyText)
+	}},
+	{"a made-up X-Forwarded-For is no new address", "CWE-348; CWE-307", func(t *testing.T, a *api) {
+		a.session("ann")
+		a.guess(10, "ann@example.com", guardHere)
+		for _, name := range []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "X-Forwarded-Host"} {
+			for _, value := range []string{guardThere, "127.0.0.1", "for=" + guardThere, "::1"} {
+				a.as("").with(name, value).at(guardHere, signInPath, signingIn("ann@example.com", annPassword)).want(429, tooManyText)
+			}
+		}
+	}},
+	{"behind a trusted proxy a client can't put another address in front of its own", "CWE-348; CWE-307", func(t *testing.T, _ *api) {
+		a := newAPI(t, "-trusted-proxies=10.0.0.1")
+		a.session("ann")
+		from := func(i int) *client {
+			return a.as("").with("X-Forwarded-For", fmt.Sprintf("203.0.113.%d, %s", i, guardHere))
+		}
+		for i := range 10 {
+			from(i).at("10.0.0.1", signInPath, signingIn("ann@example.com", wrongGuess)).want(401, badSignIn)
+		}
+		from(10).at("10.0.0.1", signInPath, signingIn("ann@example.com", annPassword)).want(429, tooManyText)
+		a.as("").with("X-Forwarded-For", guardThere).at("10.0.0.1", signInPath, signingIn("ann@example.com", annPassword)).want(200, "")
+	}},
+	{"the addresses of one IPv6 network are one", "RFC 4291 §2.5.1; CWE-307", func(t *testing.T, a *api) {
+		a.session("ann")
+		for i := range 10 {
+			a.guess(1, "ann@example.com", fmt.Sprintf("2001:db8::%x", i+1))
+		}
+		a.as("").at("2001:db8::dead:beef", signInPath, signingIn("ann@example.com", annPassword)).want(429, tooManyText)
+		a.as("").at("2001:db8:0:1::1", signInPath, signingIn("ann@example.com", annPassword)).want(200, "")
+	}},
+	{"the spellings of one e-mail have ten tries together", "CWE-178; CWE-307", func(t *testing.T, a *api) {
+		a.session("ann")
+		for i := range 10 {
+			name := []byte("ann@example.com")
+			name[i] = bytes.ToUpper(name[i : i+1])[0]
+			a.guess(1, string(name), guardHere)
+		}
+		a.as("").at(guardHere, signInPath, signingIn("ann@example.com", annPassword)).want(429, tooManyText)
+	}},
+	{"one password tried on many accounts is stopped at a hundred", "OWASP ASVS 5, 6.3.1; CWE-307", func(t *testing.T, a *api) {
+		a.session("ann")
+		for i := range maxFailures {
+			a.guess(1, fmt.Sprintf("user%d@example.com", i), guardHere)
+		}
+		a.as("").at(guardHere, signInPath, signingIn("ann@example.com", wrongGuess)).want(429, tooManyText)
+		a.as("").at(guardHere, "POST /login", form("username", "rae", "password", wrongGuess)).want(429, tooManyText)
+	}},
+	{"fifty guesses at once are no more than ten in turn", "CWE-362; CWE-307", func(t *testing.T, a *api) {
+		a.session("ann")
+		var judged atomic.Int64
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				if a.as("").at(guardHere, signInPath, signingIn("ann@example.com", wrongGuess)).status == 401 {
+					judged.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if n := judged.Load(); n > 10 {
+			t.Errorf("%d of 50 guesses at once were judged; want no more than 10", n)
+		}
+	}},
+	{"signing in to an account of one's own earns no tries at another's", "CWE-307", func(t *testing.T, a *api) {
+		a.session("ann")
+		a.session("eve")
+		for range 10 {
+			a.guess(1, "ann@example.com", guardHere)
+			a.as("").at(guardHere, signInPath, signingIn("eve@example.com", annPassword)).want(200, "")
+		}
+		a.as("").at(guardHere, signInPath, signingIn("ann@example.com", annPassword)).want(429, tooManyText)
+	}},
+	{"a stolen token doesn't help to guess the password behind it", "OWASP ASVS 5, 6.3.1; CWE-307", func(t *testing.T, a *api) {
+		a.session("ann")
+		for _, request := range []string{"POST /api/v1/auth/password", "DELETE /api/v1/auth/me"} {
+			for range 5 {
+				a.as("ann").at(guardHere, request, form("password", wrongGuess, "current_password", wrongGuess, "new_password", "n3w-worm")).want(403, wrongPassword)
+			}
+		}
+		for _, request := range []string{"POST /api/v1/auth/password", "DELETE /api/v1/auth/me", signInPath} {
+			a.as("ann").at(guardHere, request, form("email", "ann@example.com", "password", annPassword, "current_password", annPassword, "new_password", "n3w-worm")).want(429, tooManyText)
+		}
+	}},
+	{"a refresh token doesn't fill the disk with records", "OWASP API4:2023; CWE-770", func(t *testing.T, a *api) {
+		refresh := a.session("ann").Refresh
+		var newest *answer
+		for range maxTokens + 100 {
+			newest = a.as("").bearing(refresh).send("POST /api/v1/auth/refresh").want(200, "")
+		}
+		if n := len(a.store.liveTokens(1)); n > maxTokens {
+			t.Errorf("the account has %d token records; want no more than %d", n, maxTokens)
+		}
+		a.as("").bearing(row[session](newest).Access).send("GET /api/v1/items").want(200, "")
+	}},
+
+	// Whose name it is.
+	{"fifty parallel sign-ups of one e-mail make one account", "OWASP ASVS 5, 15.4.2; CWE-362", func(t *testing.T, a *api) {
+		got := a.together(func(i int) *answer {
+			name := []byte("ann@example.com")
+			name[i%3] = bytes.ToUpper(name[i%3 : i%3+1])[0]
+			return a.as("").send(signUpPath, signingIn(string(name), annPassword))
+		})
+		if got[201] != 1 || got[400] != 49 {
+			t.Errorf("the statuses are %v; want one 201 and 49 times 400", got)
+		}
+		a.wantAccounts(1)
+	}},
+	{"fifty parallel sign-ups of one username, in both APIs, make one account", "OWASP ASVS 5, 15.4.2; CWE-362", func(t *testing.T, a *api) {
+		got := a.together(func(i int) *answer {
+			if i%2 == 0 {
+				return a.as("").send("POST /signup", form("username", "rae", "password", "secret"))
+			}
+			return a.as("").send(signUpPath, form("email", fmt.Sprintf("u%d@example.com", i), "username", "rae", "password", annPassword))
+		})
+		if got[201] != 1 {
+			t.Errorf("the statuses are %v; want one 201", got)
+		}
+		a.wantAccounts(1)
+	}},
+	{"nobody takes another's e-mail for a username, to keep its owner out", "CWE-283", func(t *testing.T, a *api) {
+		a.as("").send(signUpPath, form("email", "eve@example.com", "username", "bob@example.com", "password", annPassword)).want(400, "Invalid username")
+		a.as("eve").send("PATCH /api/v1/auth/me", form("username", "Bob@example.com")).want(400, "Invalid username")
+		a.as("").send("POST /signup", form("username", "bob@example.com", "password", "secret")).want(400, "Invalid input!")
+		a.as("").bearing(a.reader("rae").headers[1]).send("PATCH /api/v1/auth/me", form("username", "bob@example.com")).want(400, "Invalid username")
+		a.session("bob")
+	}},
+	{"a username that is taken is not to be had by PATCH", "CWE-283", func(t *testing.T, a *api) {
+		a.reader("rae")
+		for _, name := range []string{"rae", " rae ", "rae\t"} {
+			a.as("eve").send("PATCH /api/v1/auth/me", asJSON(string(encodeJSON(map[string]string{"username": name})))).want(400, "User already exists")
+		}
+	}},
+	{"e-mails that differ in case are one account", "CWE-178", func(t *testing.T, a *api) {
+		a.as("").send(signUpPath, signingIn("Kate@Example.com", annPassword)).want(201, "")
+		for _, email := range []string{"kate@example.com", "KATE@EXAMPLE.COM", "\u212aate@example.com"} { // the last has a Kelvin sign
+			a.as("").send(signUpPath, signingIn(email, annPassword)).want(400, "User already exists")
+			a.as("").send(signInPath, signingIn(email, annPassword)).want(200, "")
+		}
+		a.wantAccounts(1)
+	}},
+	{"blanks around an e-mail or a username make no second account", "CWE-156", func(t *testing.T, a *api) {
+		a.session("ann")
+		a.reader("rae")
+		for _, blank := range []string{" ", "\t", "\r\n", "\u00a0", "\u2003", "\u3000"} {
+			a.as("").send(signUpPath, signingIn(blank+"ann@example.com"+blank, annPassword)).want(400, "User already exists")
+			a.as("").send("POST /signup", form("username", blank+"rae"+blank, "password", "secret")).want(409, "User already exists!")
+		}
+		a.wantAccounts(2)
+	}},
+	{"an e-mail with a name, a comment or a second address in it is none", "RFC 5322 §3.4; CWE-20", func(t *testing.T, a *api) {
+		for _, email := range []string{
+			"Ann <ann@example.com>", "<ann@example.com>", "ann@example.com (ann)", "ann@example.com, eve@example.com", "ann@example.com\neve@example.com",
+			"ann@[127.0.0.1]", "ann@localhost", "\"ann\"@example.com", "ann@example.com\u0000", "ann@example.com\r\nBcc: eve@example.com",
+		} {
+			b := asJSON(string(encodeJSON(map[string]string{"email": email, "password": annPassword})))
+			a.as("").send(signUpPath, b).want(400, badEmail)
+		}
+	}},
+
+	// Passwords.
+	{"a password that is longer than bcrypt reads is refused, not cut", "OWASP ASVS 5, 6.2.8; CWE-222", func(t *testing.T, a *api) {
+		long := "b00k-" + strings.Repeat("w", maxPassword-5)
+		a.as("").send(signUpPath, signingIn("ann@example.com", long+"x")).want(400, "Invalid password. It should be at most 72 bytes long")
+		a.as("").send("POST /signup", form("username", "rae", "password", long+"x")).want(400, "Invalid input! The password should be at most 72 bytes long")
+		a.as("").send(signUpPath, signingIn("ann@example.com", long)).want(201, "")
+		a.as("").send(signInPath, signingIn("ann@example.com", long+"x")).want(401, badSignIn)
+		a.as("").send(signInPath, signingIn("ann@example.com", long)).want(200, "")
+	}},
+	{"a password can't hide behind a NUL", "OWASP ASVS 5, 6.2.8; CWE-158", func(t *testing.T, a *api) {
+		a.as("").send(signUpPath, asJSON(`{"email": "eve@example.com", "password": "b00k-worm\u0000rest"}`)).want(400, "Invalid password. It should not contain a NUL character")
+		a.session("ann")
+		a.reader("rae")
+		for _, rest := range []string{`\u0000`, `\u0000b00k-worm`, `\u0000b00k-worm\u0000b00k-worm`, `\u0000x`} {
+			a.as("").send(signInPath, asJSON(`{"email": "ann@example.com", "password": "b00k-worm`+rest+`"}`)).want(401, badSignIn)
+			a.as("").send("POST /login", asJSON(`{"username": "rae", "password": "b00k-worm`+rest+`"}`)).want(403, "Could not verify password!")
+		}
+	}},
+	{"a password counts as it was typed: no blank and no case is dropped", "OWASP ASVS 5, 6.2.8; CWE-178", func(t *testing.T, a *api) {
+		a.session("ann")
+		for _, other := range []string{" b00k-worm", "b00k-worm ", "b00k-worm\n", "B00K-WORM", "b00k-worm\u200b"} {
+			a.as("").send(signInPath, signingIn("ann@example.com", other)).want(401, badSignIn)
+		}
+	}},
+	{"an account without a hash has no password", "CWE-258", func(t *testing.T, a *api) {
+		a.session("ann")
+		imported := *a.store.userByEmail("ann@example.com")
+		imported.Hash = ""
+		a.change(change{Op: opPut, User: &imported})
+		for _, p := range []string{annPassword, "0.000", strings.Repeat("0", 53) + "."} {
+			a.as("").send(signInPath, signingIn("ann@example.com", p)).want(401, badSignIn)
 		}
 	}},
 }
