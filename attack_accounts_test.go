@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"mime"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -89,6 +91,17 @@ type lateBody struct {
 func (b lateBody) Read(p []byte) (int, error) {
 	b.do()
 	return b.Reader.Read(p)
+}
+
+// An endlessBody is blanks, and counts how many were taken.
+type endlessBody struct{ read int }
+
+func (b *endlessBody) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	b.read += len(p)
+	return len(p), nil
 }
 
 // A thing is an item as it is on the wire.
@@ -674,5 +687,302 @@ var accountAttacks = []attack{
 		for _, p := range []string{annPassword, "0.000", strings.Repeat("0", 53) + "."} {
 			a.as("").send(signInPath, signingIn("ann@example.com", p)).want(401, badSignIn)
 		}
+	}},
+
+	// What a body can say.
+	{"a field given twice counts neither time", "RFC 7493 §2.3; CWE-235", func(t *testing.T, a *api) {
+		for contentType, b := range allForms("email", "eve@example.com", "password", annPassword, "email", "ann@example.com") {
+			if got := a.as("").send(signUpPath, b); got.status != 400 || got.says() != "Invalid request body: 'email' must be given only once" {
+				t.Errorf("%v as %s", got, contentType)
+			}
+		}
+		for _, text := range []string{
+			`{"email": "eve@example.com", "password": "` + annPassword + `", "\u0065mail": "ann@example.com"}`,
+			`{"email": "eve@example.com", "email": null, "password": "` + annPassword + `"}`,
+			`{"other": 1, "other": 2, "email": "eve@example.com", "password": "` + annPassword + `"}`,
+		} {
+			if got := a.as("").send(signUpPath, asJSON(text)); got.status != 400 || !strings.HasSuffix(got.says(), "must be given only once") {
+				t.Errorf("%v with %s", got, text)
+			}
+		}
+		a.wantAccounts(0)
+	}},
+	{"a field in another case is pointed out, as others would read it", "CWE-178; CWE-436", func(t *testing.T, a *api) {
+		a.as("").send(signUpPath, form("email", "eve@example.com", "Email", "ann@example.com", "password", annPassword)).want(400, "Invalid request body: 'Email' must be written 'email'")
+		a.as("").send(signUpPath, asJSON(`{"Email": "eve@example.com", "PASSWORD": "`+annPassword+`"}`)).want(400, "Invalid request body: 'Email' must be written 'email'")
+		a.asAdmin("root").send("PATCH /api/v1/users/1", asJSON(`{"Admin": true}`)).want(400, "Invalid request body: 'Admin' must be written 'admin'")
+	}},
+	{"a field that is an operator, a list or a number is no text", "CWE-943; CWE-843", func(t *testing.T, a *api) {
+		a.session("ann")
+		for _, value := range []string{`{"$ne": ""}`, `{"$gt": null}`, `["` + annPassword + `"]`, `true`, `0`, `1e999`} {
+			a.as("").send(signInPath, asJSON(`{"email": "ann@example.com", "password": `+value+`}`)).want(400, "Invalid request body: 'password' must be a string")
+			a.as("").send(signInPath, asJSON(`{"email": `+value+`, "password": "`+annPassword+`"}`)).want(400, "Invalid request body: 'email' must be a string")
+			a.as("").send("POST /login", asJSON(`{"username": "ann", "password": `+value+`}`)).want(400, "Invalid request body: 'password' must be a string")
+		}
+	}},
+	{"a body is read as the type that it is sent as, and as no other", "RFC 9110 §8.3; CWE-436", func(t *testing.T, a *api) {
+		bodies := allForms("email", "eve@example.com", "password", annPassword)
+		for claimed := range bodies {
+			for real, b := range bodies {
+				if got := a.as("").send(signUpPath, body{claimed, b.text}); claimed != real && got.status != 400 {
+					t.Errorf("%v for %s sent as %s; want 400", got, real, claimed)
+				} else if claimed == real {
+					got.want(201, "")
+					a.remove("eve@example.com")
+				}
+			}
+		}
+	}},
+	{"a content type that only resembles JSON or a form is neither", "RFC 9110 §8.3; CWE-436", func(t *testing.T, a *api) {
+		for _, contentType := range []string{
+			"", "text/plain", "text/json", "text/html", "application/xml", "application/octet-stream", "application/jsonx", "application/json+xml", "json",
+			"application/x-json", "application/json, text/plain", "text/plain; application/json", "text/plain;charset=application/json", "application\\json",
+			"multipart/mixed; boundary=cut", "application/x-www-form-urlencoded2", "*/*", "application/*",
+		} {
+			for _, text := range []string{`{"email": "eve@example.com", "password": "` + annPassword + `"}`, "email=eve@example.com&password=" + annPassword} {
+				a.as("").send(signUpPath, body{contentType, text}).want(415, unsupported)
+			}
+		}
+		a.wantAccounts(0)
+	}},
+	{"JSON that nests without end is refused", "OWASP API4:2023; CWE-674", func(t *testing.T, a *api) {
+		for _, deep := range []int{maxDepth + 1, 1000, 100_000} {
+			for _, nest := range []string{strings.Repeat("[", deep) + strings.Repeat("]", deep), strings.Repeat(`{"a":`, deep) + "1" + strings.Repeat("}", deep), strings.Repeat("[", deep)} {
+				for _, text := range []string{`{"email": ` + nest + `}`, `{"other": ` + nest + `}`, nest} {
+					for _, request := range []string{signUpPath, "POST /api/v1/items"} { // the latter takes a list
+						if got := a.as("ann").send(request, asJSON(text)); got.status != 400 || !strings.HasPrefix(got.says(), "Invalid request body: ") {
+							t.Errorf("%v for %.20s… of depth %d; want 400", got, text, deep)
+						}
+					}
+				}
+			}
+		}
+	}},
+	{"a body without end is read no further than 1 MiB", "OWASP API4:2023; CWE-770", func(t *testing.T, a *api) {
+		for _, contentType := range []string{jsonType, formType, multipartType, "text/plain"} {
+			endless := &endlessBody{}
+			r := httptest.NewRequest("POST", "/api/v1/auth/signup", endless)
+			r.Host = "localhost"
+			r.Header.Set("Content-Type", contentType)
+			a.as("").do(r).want(413, "The body must be at most 1 MiB long")
+			if endless.read > maxBody+64<<10 {
+				t.Errorf("%d bytes of it were read; want no more than a buffer beyond 1 MiB", endless.read)
+			}
+		}
+	}},
+	{"a body has no more than a hundred fields, and a list no more than a thousand items", "OWASP API4:2023; CWE-770", func(t *testing.T, a *api) {
+		var many []string
+		for i := range maxFields + 1 {
+			many = append(many, fmt.Sprintf("f%d", i), "x")
+		}
+		for contentType, b := range allForms(many...) {
+			if got := a.as("").send(signUpPath, b); got.status != 400 || got.says() != "Invalid request body: must not have more than 100 fields" {
+				t.Errorf("%v as %s", got, contentType)
+			}
+		}
+		a.as("ann").send("POST /api/v1/items", asJSON("["+strings.Repeat(`{},`, maxItems)+`{}]`)).want(400, "Invalid request body: must hold from 1 to 1000 items")
+	}},
+	{"a byte order mark, a comment or a second value is no JSON", "RFC 8259 §8.1; CWE-436", func(t *testing.T, a *api) {
+		good := `{"email": "eve@example.com", "password": "` + annPassword + `"}`
+		for _, text := range []string{"\ufeff" + good, good + good, good + "\x00", good + "//", "/**/" + good, good[:len(good)-1] + ",}", strings.ReplaceAll(good, `"`, `'`), "\u00a0" + good, ")]}'," + good} {
+			if got := a.as("").send(signUpPath, asJSON(text)); got.status != 400 || !strings.HasPrefix(got.says(), "Invalid request body: ") {
+				t.Errorf("%v for %q; want 400", got, text)
+			}
+		}
+		a.wantAccounts(0)
+	}},
+	{"invalid UTF-8 doesn't become another text", "RFC 8259 §8.1; CWE-176", func(t *testing.T, a *api) {
+		for _, bad := range []string{"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82"} {
+			for contentType, b := range allForms("email", "eve@example.com", "password", annPassword+bad) {
+				if contentType == formType {
+					b.text = strings.ReplaceAll(b.text, bad, "%"+fmt.Sprintf("%x", bad))
+				}
+				if got := a.as("").send(signUpPath, b); got.status != 400 || got.says() != "Invalid request body: 'password' must be valid UTF-8" {
+					t.Errorf("%v for %q as %s", got, b.text, contentType)
+				}
+			}
+		}
+		a.wantAccounts(0)
+	}},
+	{"half a surrogate pair doesn't make two passwords one", "RFC 7493 §2.1; CWE-176", func(t *testing.T, a *api) {
+		const message = "Invalid request body: 'password' must not hold half of a surrogate pair"
+		a.as("").send(signUpPath, signingIn("ann@example.com", annPassword+"\ufffd")).want(201, "")
+		for _, half := range []string{`\ud800`, `\uDFFF`, `\ud800\ud800`, `\udc00\ud800`, `\ud800x`} {
+			a.as("").send(signInPath, asJSON(`{"email": "ann@example.com", "password": "`+annPassword+half+`"}`)).want(400, message)
+		}
+	}},
+	{"credentials in a query string are not read, and not logged", "CWE-598; CWE-532", func(t *testing.T, _ *api) {
+		a, log := logging(t, osDisk{})
+		a.session("ann")
+		a.reader("rae")
+		const query = "?email=ann@example.com&username=rae&password=" + annPassword + "&revoke=true&access_token="
+		for _, b := range []body{{}, form("other", "1"), asJSON(`{}`)} {
+			a.as("").send(signInPath+query, b).want(400, badEmail)
+			a.as("").send(signUpPath+query, b).want(400, badEmail)
+			a.as("").send("POST /login"+query, b).want(401, "Could not verify!")
+			a.as("").send("POST /signup"+query, b).want(400, "Invalid input!")
+			a.as("ann").send("PUT /api/v1/auth/tokens/1"+query, b).want(400, "Missing 'revoke' in body")
+		}
+		token := a.session("ann").Access
+		a.as("").send("GET /api/v1/auth/me?access_token="+token+"&token="+token+"&jwt="+token).want(401, "Missing Authorization Header")
+		a.as("").send("GET /bookapi/books?x-access-token="+token).want(401, "A valid token is missing!")
+		for _, secret := range []string{annPassword, token, "ann@example.com"} {
+			if strings.Contains(log.String(), secret) {
+				t.Errorf("the log holds %q", secret)
+			}
+		}
+	}},
+	{"no header or field makes one method another", "CWE-650", func(t *testing.T, a *api) {
+		ann := a.as("ann")
+		ann.send("POST /api/v1/items", ball).want(201, "Created a new item")
+		for _, header := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"} {
+			ann.with(header, "DELETE").send("POST /api/v1/items/1", form("_method", "DELETE")).want(405, "The method is not allowed for the requested URL")
+			ann.with(header, "DELETE").send("GET /api/v1/items/1?_method=DELETE").want(200, "")
+			ann.with(header, "DELETE").send("PATCH /api/v1/items/1", form("_method", "DELETE", "itemname", "bat")).want(200, "successfully updated item")
+		}
+		a.wantMaker("ann")
+	}},
+	{"no header leads a request to another path", "CWE-436; CWE-348", func(t *testing.T, a *api) {
+		for _, header := range []string{"X-Original-Url", "X-Rewrite-Url", "X-Forwarded-Path", "X-Forwarded-Prefix", "X-Original-Uri"} {
+			wantSame(t, header, a.asAdmin("root").send("GET /"), a.asAdmin("root").with(header, "/api/v1/users").send("GET /"))
+			a.as("eve").with(header, "/").send("GET /api/v1/users").want(403, adminsOnly)
+		}
+	}},
+
+	// Web pages.
+	{"a page that points its own name here is sent away", "RFC 9110 §15.5.20; CWE-350", func(t *testing.T, a *api) {
+		a.as("ann").send("POST /api/v1/items", ball)
+		for _, host := range []string{
+			"evil.example", "evil.example:8080", "localhost.evil.example", "evillocalhost", "127.0.0.1.nip.io", "127.0.0.1.evil.example:8080", "", "0.0.0.0", "0",
+			"2130706433", "0x7f000001", "017700000001", "127.1", "localhost@evil.example", "localhost:80@evil.example", "evil.example#localhost", "evil.example?.localhost",
+			"[::1].evil.example", "[::]", "[fe80::1]", "192.168.0.1", "localhost/evil.example", "localhost\x00.evil.example", "localhost,evil.example", "evil.example\\.localhost/",
+		} {
+			rebound := a.as("ann").with("Host", host).with("X-Forwarded-Host", "localhost")
+			for _, got := range []*answer{
+				rebound.send("GET /api/v1/items"),
+				rebound.with("Sec-Fetch-Site", "same-origin").send(signInPath, annDetails),
+			} {
+				if got.status != 421 {
+					t.Errorf("%v for the Host %q; want 421", got, host)
+				}
+			}
+		}
+	}},
+	{"a foreign page may not read an answer", "OWASP ASVS 5, 3.4.2; CWE-942", func(t *testing.T, a *api) {
+		for _, origin := range []string{
+			"https://evil.example", "null", "http://localhost.evil.example", "http://evillocalhost", "http://127.0.0.1.evil.example", "http://localhost@evil.example",
+			"http://evil.example/localhost", "http://evil.example#localhost", "file://", "chrome-extension://localhost", "http://[::1].evil.example", "http://[::2]",
+			"https://evil.example https://localhost", "localhost", "*", "http://192.168.0.1", "javascript://localhost",
+		} {
+			page := a.as("ann").with("Origin", origin)
+			for _, request := range []string{"GET /api/v1/auth/me", "GET /", "GET /nothing"} {
+				page.send(request).wantHeader("Access-Control-Allow-Origin", "").wantHeader("Access-Control-Expose-Headers", "")
+			}
+			page.with("Access-Control-Request-Method", "DELETE").with("Access-Control-Request-Headers", "authorization").send("OPTIONS /api/v1/items/1").
+				wantHeader("Access-Control-Allow-Origin", "").wantHeader("Access-Control-Allow-Methods", "").wantHeader("Access-Control-Allow-Headers", "")
+		}
+	}},
+	{"no page may send credentials of the browser's own, whatever -cors says", "OWASP ASVS 5, 3.4.2; CWE-942", func(t *testing.T, _ *api) {
+		for _, flag := range []string{"-cors=*", "-cors=loopback", "-cors=https://evil.example"} {
+			a := newAPI(t, flag)
+			for _, origin := range []string{"https://evil.example", "http://localhost:3000", "null"} {
+				for _, request := range []string{"GET /api/v1/auth/me", "OPTIONS /api/v1/auth/me", signInPath} {
+					a.as("ann").with("Origin", origin).with("Access-Control-Request-Method", "GET").send(request).
+						wantHeader("Access-Control-Allow-Credentials", "")
+				}
+			}
+		}
+	}},
+	{"a token in a cookie opens nothing, and no answer sets one", "CWE-352", func(t *testing.T, a *api) {
+		token := a.session("ann").Access
+		cookie := a.as("").with("Cookie", "access_token_cookie="+token+"; access_token="+token+"; token="+token+"; Authorization=Bearer "+token+"; x-access-token="+token)
+		cookie.send("GET /api/v1/auth/me").want(401, "Missing Authorization Header")
+		cookie.send("GET /bookapi/books").want(401, "A valid token is missing!")
+		cookie.send(signInPath, annDetails).want(200, "").wantHeader("Set-Cookie", "")
+	}},
+	{"a foreign page's form signs nobody in and nobody up", "CWE-352", func(t *testing.T, a *api) {
+		a.session("eve")
+		a.reader("rae")
+		bodies := slices.Collect(maps.Values(allForms("email", "eve@example.com", "username", "rae", "password", annPassword)))
+		bodies = append(bodies, body{"text/plain", bodies[0].text})
+		for _, b := range bodies {
+			for _, page := range []*client{
+				a.as("").with("Origin", "https://evil.example").with("Sec-Fetch-Site", "cross-site"),
+				a.as("").with("Origin", "https://evil.example"), // an older browser
+				a.as("").with("Origin", "null").with("Sec-Fetch-Site", "cross-site"),
+				a.as("").with("Origin", "null"),
+				a.as("").with("Sec-Fetch-Site", "cross-site"),
+				a.as("").with("Sec-Fetch-Site", "same-site"),
+			} {
+				for _, request := range []string{signInPath, signUpPath, "POST /login", "POST /signup"} {
+					page.send(request, b).want(403, "Web pages of other origins may not do this here")
+				}
+			}
+		}
+		a.wantAccounts(2)
+	}},
+	{"HTML in what people write is never served as HTML", "OWASP ASVS 5, 3.4.4; CWE-79", func(t *testing.T, a *api) {
+		const html = `<script>alert(1)</script>`
+		ann := a.as("ann").with("Accept", "text/html").with("X-Access-Token", a.session("ann").Access)
+		ann.send("POST /api/v1/items", form("itemname", html, "category", html, "description", html)).want(201, "Created a new item")
+		ann.send("POST /bookapi/books", form("title", html, "author", html)).want(200, "new book created")
+		ann.send("PATCH /api/v1/auth/me", form("firstname", html, "username", html)).want(200, "")
+		in := url.QueryEscape(html)
+		for _, request := range []string{
+			"GET /api/v1/items", "GET /api/v1/items/1", "GET /api/v1/items.html", "GET /api/v1/categories", "GET /bookapi/books", "GET /bookapi/books/1", "GET /api/v1/auth/me",
+			"GET /api/v1/auth/tokens", "GET /" + in, "GET //" + in, "GET /api/v1/items?" + in, "GET /api/v1/items?q=" + in, "GET /api/v1/items?sort=" + in, "GET /bookapi/books/" + in,
+			signInPath, "POST /login", "POST /signup", "PATCH /api/v1/items/1/" + in, "DELETE /api/v1/items/" + in,
+		} {
+			got := ann.send(request, asJSON(`{"`+html+`": 1, "`+html+`": 2}`))
+			if mediaType, _, err := mime.ParseMediaType(got.header.Get("Content-Type")); err != nil || mediaType != "application/json" && mediaType != "text/plain" {
+				t.Errorf("%v is %q; want JSON or plain text", got, got.header.Get("Content-Type"))
+			}
+			got.wantHeader("X-Content-Type-Options", "nosniff")
+		}
+	}},
+	{"line ends in what clients send stay out of every header", "CWE-113", func(t *testing.T, a *api) {
+		const split, quoted = "a\r\nSet-Cookie: a=b\r\n\r\n>; rel=\"evil\", <", "a%0d%0aSet-Cookie:%20a=b%0d%0a%0d%0a%3e%3b+rel=%22evil%22,+%3c"
+		ann := a.as("ann")
+		for range 2 {
+			ann.send("POST /api/v1/items", form("itemname", split, "category", split, "description", split)).want(201, "Created a new item")
+		}
+		for _, request := range []string{
+			"GET /api/v1/items?limit=1&category=" + quoted, "GET /api/v1/items?limit=1&q=" + quoted, "GET //" + quoted, "GET /api/v1/./items?" + quoted, "GET /api/v1/items/" + quoted,
+			"GET /api/v1/items?limit=1&sort=itemname",
+		} {
+			got := ann.send(request)
+			for name, values := range got.header {
+				for _, value := range values {
+					if strings.ContainsAny(name+value, "\r\n") || strings.Contains(value, `"evil"`) {
+						t.Errorf("%v has the header %q: %q", got, name, value)
+					}
+				}
+			}
+			if strings.Contains(request, "limit") && got.header.Get("Link") == "" || strings.Contains(request, "/./") && got.header.Get("Location") == "" {
+				t.Errorf("%v has neither Link nor Location: this row shows nothing", got)
+			}
+		}
+	}},
+	{"a redirect leads to no other server", "CWE-601", func(t *testing.T, a *api) {
+		for _, path := range []string{"//evil.example", "///evil.example", "/\\evil.example", "//\\evil.example", "/./%2fevil.example", "/.//evil.example", "//%5cevil.example", "/api/..//evil.example", "//https://evil.example"} {
+			r := httptest.NewRequest("GET", "/", nil)
+			u, err := url.Parse("http://localhost" + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.URL, r.Host = &url.URL{Path: u.Path, RawPath: u.RawPath}, "localhost"
+			to, err := url.Parse("http://localhost:8080/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			location := a.as("").do(r).header.Get("Location")
+			if to, err = to.Parse(location); err != nil || to.Host != "localhost:8080" || strings.HasPrefix(location, "/\\") {
+				t.Errorf("GET %s leads to %q", path, location)
+			}
+		}
+	}},
+	{"a stranger's X-Forwarded headers don't choose where a Location leads", "CWE-348", func(t *testing.T, a *api) {
+		a.as("ann").with("X-Forwarded-Host", "evil.example").with("X-Forwarded-Proto", "https").with("Forwarded", "host=evil.example;proto=https").
+			send("POST /api/v1/items", ball).want(201, "Created a new item").wantHeader("Location", "http://localhost:8080/api/v1/items/1")
 	}},
 }
