@@ -2,20 +2,28 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"mime"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+	"unicode"
 )
 
 // Eve is who attacks. What she may do as anybody may, she does over loopback,
@@ -984,5 +992,276 @@ var accountAttacks = []attack{
 	{"a stranger's X-Forwarded headers don't choose where a Location leads", "CWE-348", func(t *testing.T, a *api) {
 		a.as("ann").with("X-Forwarded-Host", "evil.example").with("X-Forwarded-Proto", "https").with("Forwarded", "host=evil.example;proto=https").
 			send("POST /api/v1/items", ball).want(201, "Created a new item").wantHeader("Location", "http://localhost:8080/api/v1/items/1")
+	}},
+
+	// What gets out.
+	{"an account is shown without its hash and its public id", "OWASP API3:2023; CWE-213", func(t *testing.T, a *api) {
+		root := a.asAdmin("root")
+		wantFields := func(got *answer, fields string) {
+			t.Helper()
+			for _, view := range rows[map[string]any](got) {
+				if names := strings.Join(slices.Sorted(maps.Keys(view)), " "); names != fields {
+					t.Errorf("%v shows %s; want %s", got, names, fields)
+				}
+			}
+		}
+		const all = "admin createdon email firstname id lastname username"
+		wantFields(root.send("GET /api/v1/auth/me"), all)
+		wantFields(root.send("PATCH /api/v1/auth/me", form("firstname", "R")), all)
+		wantFields(root.send("GET /api/v1/users"), "admin createdon disabled email firstname id lastname username")
+		wantFields(root.send("PATCH /api/v1/users/1", asJSON(`{}`)), "admin createdon disabled email firstname id lastname username")
+		wantFields(root.send("GET /api/v1/auth/tokens"), "expires jti revoked token_id token_type user_identity")
+	}},
+	{"no answer, no log line and no export holds a password, a hash, a token or a key", "OWASP API3:2023; CWE-532; CWE-200", func(t *testing.T, _ *api) {
+		a, log := logging(t, osDisk{})
+		root, rae := a.asAdmin("root"), a.reader("rae")
+		refresh := a.session("root").Refresh
+		secrets := []string{annPassword, wrongGuess, tokenSecret, "$2a$", a.store.userByUsername("rae").Hash, a.store.userByUsername("rae").PublicID}
+		tokens := []string{a.session("root").Access, refresh, rae.headers[1]}
+		names := strings.NewReplacer("{id}", "2", "{field}", "itemname", "{$}", "")
+		for _, rt := range a.routes() {
+			request := names.Replace(rt.pattern)
+			switch path := request[strings.LastIndexByte(request, '/'):]; {
+			case path == "/jwks.json": // meant for everybody
+				continue
+			case path == "/events", path == "/logout", path == "/sessions", rt.pattern == "PATCH /api/v1/users/{id}", rt.pattern == "DELETE /api/v1/users/{id}":
+				continue // the first has no end, the others would end the tokens and the accounts
+			}
+			for _, c := range []*client{a.as(""), root, rae, a.as("").bearing(refresh), root.with("X-Access-Token", tokens[0]), a.as("").bearing(tokens[0] + "x")} {
+				for _, b := range []body{
+					{}, ball, dune, asJSON(`{"`), asJSON(`{"password": ["` + annPassword + `"]}`), asJSON(`{"password": "` + annPassword + `", "password": ""}`),
+					form("email", "root@example.com", "username", "rae", "password", wrongGuess, "current_password", wrongGuess, "new_password", annPassword),
+				} {
+					got := c.send(request, b)
+					text := got.body + fmt.Sprint(got.header)
+					for _, secret := range append(secrets, tokens...) {
+						if strings.Contains(text, secret) {
+							t.Errorf("%v holds %.20s…", got, secret)
+						}
+					}
+				}
+			}
+		}
+		for _, secret := range append(secrets, append(tokens, "eyJ", "Bearer ")...) {
+			if strings.Contains(log.String(), secret) {
+				t.Errorf("the log holds %.20s…", secret)
+			}
+		}
+		for _, bare := range []bool{true, false} {
+			var export bytes.Buffer
+			if err := writeExport(&export, a.store, tokenNow, !bare); err != nil {
+				t.Fatal(err)
+			}
+			for _, secret := range append(tokens, annPassword, tokenSecret) {
+				if strings.Contains(export.String(), secret) {
+					t.Errorf("the export holds %.20s…", secret)
+				}
+			}
+			if strings.Contains(export.String(), "$2a$") == bare {
+				t.Errorf("the export with -secrets %v has hashes: %v", !bare, bare)
+			}
+		}
+	}},
+	{"a panic shows a client nothing but an id", "CWE-209", func(t *testing.T, _ *api) {
+		a, log := logging(t, osDisk{})
+		for _, path := range []string{"/api/v1/panic", "/bookapi/panic"} {
+			a.mux.Handle("GET "+path, a.answering(func(http.ResponseWriter, *http.Request) error {
+				panic("hush at /srv/shelf.jsonl")
+			}))
+			a.mux.Handle("POST "+path, a.answering(func(http.ResponseWriter, *http.Request) error {
+				return errors.New("hush at /srv/shelf.jsonl")
+			}))
+			for _, method := range []string{"GET ", "POST "} {
+				got := a.as("ann").send(method + path)
+				text := got.body + fmt.Sprint(got.header)
+				for _, inside := range []string{"hush", "/srv", "shelf.jsonl", ".go", "goroutine", "runtime", "0x"} {
+					if got.status != 500 || strings.Contains(text, inside) {
+						t.Errorf("%v shows %q", got, inside)
+					}
+				}
+				if !strings.Contains(log.String(), got.header.Get(requestID)) {
+					t.Errorf("the log has nothing of %s", got.header.Get(requestID))
+				}
+			}
+		}
+		a.as("ann").send("GET /api/v1/items").want(200, "")
+	}},
+	{"a failing disk shows a client nothing of the machine", "CWE-209", func(t *testing.T, _ *api) {
+		fault := &diskFault{}
+		a := startAPI(t, &stoppedClock{at: tokenNow}, failingDisk{fault: fault}, slog.DiscardHandler, onDisk(t))
+		rae := a.reader("rae")
+		a.session("ann")
+		inside := &os.PathError{Op: "write", Path: "/srv/hush/shelf.jsonl", Err: errors.New("input/output error")}
+		for _, fail := range []func(){func() { fault.set(noRoom(), nil) }, func() { fault.set(inside, nil) }, func() { fault.set(nil, inside) }} {
+			fail()
+			for _, got := range []*answer{
+				a.as("").send(signUpPath, signingIn("bob@example.com", annPassword)), a.as("ann").send("POST /api/v1/items", ball), a.as("").send("POST /login", raeDetails),
+				a.as("").send("POST /signup", form("username", "kim", "password", "secret")), rae.send("POST /bookapi/addbook", dune), a.as("ann").send("DELETE /api/v1/auth/logout"),
+			} {
+				for _, word := range []string{"hush", "/srv", "jsonl", "input/output", "no space", "write ", "sync", "errno", a.config.data} {
+					if got.status != 503 && got.status != 507 || strings.Contains(got.body, word) {
+						t.Errorf("%v; want 503 or 507 without %q", got, word)
+					}
+				}
+			}
+		}
+		fault.set(nil, nil)
+	}},
+	{"nothing that a client sends forges a line of the log", "CWE-117", func(t *testing.T, _ *api) {
+		log := &capture{}
+		a := startAPI(t, &stoppedClock{at: tokenNow}, osDisk{}, slog.NewTextHandler(log, nil))
+		const forged = "x\r\nlevel=ERROR msg=forged\x1b[2J\u2028"
+		ann := a.as("ann").with("X-Request-Id", forged).with("User-Agent", forged).with("Referer", forged).with("Origin", forged)
+		a.mux.Handle("GET /panic", a.answering(func(_ http.ResponseWriter, r *http.Request) error { panic(r.Header.Get("User-Agent")) }))
+		for _, path := range []string{"/api/v1/items", "/panic", "/nothing", "/api/v1/auth/signin", "/login"} {
+			for _, method := range []string{"GET", "POST", forged} {
+				r := httptest.NewRequest("GET", path, strings.NewReader(form("email", forged, "username", forged, "password", forged).text))
+				r.Method, r.Host = method, "localhost"
+				r.Header.Set("Content-Type", formType)
+				r.URL.Path, r.URL.RawQuery = path+"/"+forged, forged
+				if method != forged {
+					r.URL.Path = path
+				}
+				ann.do(r)
+			}
+		}
+		for line := range strings.Lines(log.String()) {
+			rest, ok := strings.CutPrefix(line, "time=")
+			if i := strings.IndexFunc(strings.TrimSuffix(rest, "\n"), func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' }); !ok || i >= 0 {
+				t.Errorf("the log has the line %q", line)
+			}
+		}
+		if !strings.Contains(log.String(), `panic="x\r\nlevel=ERROR`) {
+			t.Error("the log has no panic: this row shows nothing")
+		}
+	}},
+	{"a client's X-Request-Id names nothing in the log", "CWE-345; CWE-117", func(t *testing.T, _ *api) {
+		a, log := logging(t, osDisk{})
+		const theirs = "AAAAAAAAAAAAAAAAAAAAAAAAAA"
+		for _, name := range []string{"X-Request-Id", "X-Correlation-Id", "Traceparent"} {
+			if got := a.as("").with(name, theirs).send("GET /"); got.header.Get(requestID) == theirs || got.header.Get(requestID) == "" {
+				t.Errorf("%v has the %s %q", got, requestID, got.header.Get(requestID))
+			}
+		}
+		if strings.Contains(log.String(), theirs) {
+			t.Errorf("the log has it: %s", log)
+		}
+	}},
+
+	// Lists, changes and streams.
+	{"a forged cursor reads nothing that its list doesn't have", "CWE-345; CWE-20", func(t *testing.T, a *api) {
+		ann := a.as("ann")
+		for i := range 4 {
+			ann.send("POST /api/v1/items", form("itemname", "i"+strconv.Itoa(i), "category", strconv.Itoa(i%2), "description", "d")).want(201, "Created a new item")
+			a.as("ann").with("X-Access-Token", a.session("ann").Access).send("POST /bookapi/books", form("title", "t"+strconv.Itoa(i), "author", "a"))
+		}
+		const list = "/api/v1/items?category=0&limit=1"
+		_, rest, _ := strings.Cut(ann.send("GET "+list).header.Get("Link"), "after=")
+		good, _, _ := strings.Cut(rest, "&")
+		text, err := base64.RawURLEncoding.DecodeString(good)
+		if err != nil || !strings.Contains(string(text), `"id":1`) {
+			t.Fatalf("the cursor is %q, %v", text, err)
+		}
+		forgedID := func(id string) string {
+			return base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(string(text), `"id":1`, `"id":`+id, 1)))
+		}
+		ann.send("GET "+list+"&after="+good).want(200, "")
+		for _, got := range rows[thing](ann.send("GET /api/v1/items?category=0&limit=9&after=" + forgedID("2"))) {
+			if got.Category != "0" || got.ID < 3 {
+				t.Errorf("a forged cursor reads %+v, which its list doesn't have there", got)
+			}
+		}
+		for _, request := range []string{
+			"/api/v1/items?category=1&limit=1&after=" + good, "/api/v1/items?limit=1&after=" + good, "/api/v1/items?category=0&limit=1&sort=itemname&after=" + good, "/bookapi/books?limit=1&after=" + good,
+			list + "&after=" + forgedID("0"), list + "&after=" + forgedID("-1"), list + "&after=" + forgedID(`"1"`), list + "&after=" + forgedID("1e3"), list + "&after=" + forgedID("99999999999999999999"),
+			list + "&after=" + good[1:], list + "&after=" + good + "%3d", list + "&after=1", list + "&after=../../etc/passwd", list + "&after=" + strings.Repeat("A", 10_000), list + "&after=" + good + "&after=" + good,
+		} {
+			if got := ann.with("X-Access-Token", a.session("ann").Access).send("GET " + request); got.status != 400 || !strings.Contains(got.says(), "'after'") {
+				t.Errorf("%v; want 400 for its after", got)
+			}
+		}
+	}},
+	{"a forged page of users is refused or empty, and never for who is no admin", "OWASP API5:2023; CWE-20", func(t *testing.T, a *api) {
+		root := a.asAdmin("root")
+		for _, after := range []string{"-1", "0x0", "1e9", "%00", "null", "%D9%A1", "%2B0"} {
+			root.send("GET /api/v1/users?after="+after).want(400, "Invalid parameter 'after': must be the id of a user")
+			a.as("eve").send("GET /api/v1/users?after="+after).want(403, adminsOnly)
+		}
+		for _, after := range []string{"9223372036854775807", "99999999999999999999"} {
+			root.send("GET /api/v1/users?after="+after).wantBody(200, `{"status":200,"data":[]}`)
+		}
+		root.send("GET /api/v1/users?limit=100000").want(400, "Invalid parameter 'limit': must be a number from 1 to 1000")
+	}},
+	{"a change made on what was read too long ago is refused", "RFC 9110 §13.1.1; CWE-367", func(t *testing.T, a *api) {
+		ann := a.as("ann")
+		tag := ann.send("POST /api/v1/items", ball).want(201, "Created a new item").header.Get("ETag")
+		ann.with("If-Match", tag).send("PATCH /api/v1/items/1", form("itemname", "first")).want(200, "successfully updated item")
+		const stale = "If-Match names another ETag: this was changed since you read it"
+		late := ann.with("If-Match", tag)
+		late.send("PATCH /api/v1/items/1", form("itemname", "late")).want(412, stale)
+		late.send("PATCH /api/v1/items/1/itemname", form("itemname", "late")).want(412, stale)
+		late.send("PUT /api/v1/items/1", ball).want(412, stale)
+		late.send("DELETE /api/v1/items/1").want(412, stale)
+		for _, malformed := range []string{"", tag[1:], strings.Trim(tag, `"`), "'x'", tag + " x", "W/x", "* ," + tag} {
+			if got := ann.with("If-Match", malformed).send("DELETE /api/v1/items/1"); got.status != 400 && got.status != 412 {
+				t.Errorf("%v with If-Match: %s; want it refused", got, malformed)
+			}
+		}
+		ann.with("If-Match", "W/"+ann.send("GET /api/v1/items/1").header.Get("ETag")).send("DELETE /api/v1/items/1").want(412, stale) // weak tags match nothing here
+		if got := row[thing](ann.send("GET /api/v1/items/1")); got.Itemname != "first" {
+			t.Errorf("the item is %+v; want it as it was changed first", got)
+		}
+	}},
+	{"of fifty changes at once on one reading one is made", "RFC 9110 §13.1.1; CWE-362", func(t *testing.T, a *api) {
+		ann := a.as("ann")
+		late := ann.with("If-Match", ann.send("POST /api/v1/items", ball).header.Get("ETag"))
+		got := a.together(func(i int) *answer {
+			return late.send("PATCH /api/v1/items/1", form("itemname", "name"+strconv.Itoa(i)))
+		})
+		if got[200] != 1 || got[412] != 49 {
+			t.Errorf("the statuses are %v; want one 200 and 49 times 412", got)
+		}
+	}},
+	{"a stream of events ends with the log-out of its sign-in", "OWASP ASVS 5, 7.4.1; CWE-613", func(t *testing.T, _ *api) {
+		synctest.Test(t, func(t *testing.T) {
+			a := newAPI(t)
+			listening, w := a.session("ann"), httptest.NewRecorder()
+			r := httptest.NewRequest("GET", "/api/v1/events", nil).WithContext(t.Context())
+			r.Host = "localhost"
+			r.Header.Set("Authorization", "Bearer "+listening.Access)
+			ended := make(chan struct{})
+			go func() { a.ServeHTTP(w, r); close(ended) }()
+			synctest.Wait()
+			a.as("bob").send("POST /api/v1/items", form("itemname", "before", "category", "c", "description", "d")).want(201, "Created a new item")
+			synctest.Wait()
+			a.as("").bearing(listening.Refresh).send("DELETE /api/v1/auth/logout").want(200, "Successfully logged out")
+			a.as("bob").send("POST /api/v1/items", form("itemname", "after", "category", "c", "description", "d")).want(201, "Created a new item")
+			select {
+			case <-ended:
+			case <-time.After(time.Second):
+				t.Fatal("the stream goes on a second after the log-out")
+			}
+			if text := w.Body.String(); !strings.Contains(text, "before") || strings.Contains(text, "after") {
+				t.Errorf("the stream told %q; want what was before the log-out alone", text)
+			}
+		})
+	}},
+	{"an account holds no more than eight streams of events", "OWASP API4:2023; CWE-770", func(t *testing.T, _ *api) {
+		synctest.Test(t, func(t *testing.T) {
+			a := newAPI(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			var all sync.WaitGroup
+			for range maxStreamsEach {
+				r := httptest.NewRequest("GET", "/api/v1/events", nil).WithContext(ctx)
+				r.Host = "localhost"
+				r.Header.Set("Authorization", "Bearer "+a.session("eve").Access)
+				all.Go(func() { a.ServeHTTP(httptest.NewRecorder(), r) })
+			}
+			synctest.Wait()
+			a.as("eve").send("GET /api/v1/events").want(429, "Too many event streams: an account may have 8 at a time")
+			a.as("").bearing(a.signIn("signin", "eve").Access).send("GET /api/v1/events").want(429, "Too many event streams: an account may have 8 at a time")
+			cancel()
+			all.Wait()
+		})
 	}},
 }
