@@ -91,8 +91,7 @@ func (k *accountKit) send(token, request, body string) accountReply {
 	default:
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	w := httptest.NewRecorder()
-	k.server.ServeHTTP(w, r)
+	w := ask(k.server, r)
 	reply := accountReply{status: w.Code, text: w.Body.String(), header: w.Header(), request: request + " " + body}
 	var told struct{ Error, Message string }
 	if json.Unmarshal(w.Body.Bytes(), &told) != nil {
@@ -526,8 +525,7 @@ func (k *accountKit) slow(token, request, body string) (finish func() int) {
 	r.Header.Set("Authorization", "Bearer "+token)
 	status := make(chan int, 1)
 	go func() {
-		w := httptest.NewRecorder()
-		k.server.ServeHTTP(w, r)
+		w := ask(k.server, r)
 		status <- w.Code
 	}()
 	<-g.asked

@@ -255,8 +255,7 @@ func (c *client) do(r *http.Request) *answer {
 			r.Header.Add(line[0], line[1])
 		}
 	}
-	w := httptest.NewRecorder()
-	c.api.ServeHTTP(w, r)
+	w := ask(c.api.server, r)
 	a := &answer{
 		t: c.api.t, request: r.Method + " " + r.RequestURI, dialect: dialectOf(r.URL.Path),
 		status: w.Code, header: w.Result().Header, body: w.Body.String(),

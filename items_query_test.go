@@ -81,9 +81,7 @@ func (c *queryClient) send(request, body string, headers ...string) *httptest.Re
 	if len(headers) > 0 && headers[0] == "Content-Type" {
 		r.Header.Set(headers[0], headers[1])
 	}
-	w := httptest.NewRecorder()
-	c.server.ServeHTTP(w, r)
-	return w
+	return ask(c.server, r)
 }
 
 // want sends a request and fails the test unless the answer has the status and

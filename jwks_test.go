@@ -20,9 +20,7 @@ func getJWKS(t *testing.T, ring *keyring, method string) *httptest.ResponseRecor
 	s := newServer(defaultConfig, newStore(log, now), ring, log, now, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
 	r := httptest.NewRequest(method, "http://localhost:8080/.well-known/jwks.json", nil)
 	r.Header.Set("Origin", "http://localhost:3000")
-	w := httptest.NewRecorder()
-	s.ServeHTTP(w, r)
-	return w
+	return ask(s, r)
 }
 
 func TestJWKSHeaders(t *testing.T) {

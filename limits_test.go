@@ -401,9 +401,7 @@ func (g guardServer) post(path, from, form string, headers ...string) *httptest.
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	w := httptest.NewRecorder()
-	g.ServeHTTP(w, r)
-	return w
+	return ask(g.server, r)
 }
 
 // want fails the test unless the answer has the status and the text in it.
@@ -497,8 +495,7 @@ func TestTooManyAttemptsCountsWrongPasswordsOnly(t *testing.T) {
 		for range cap(g.hashes.workers) {
 			g.hashes.workers <- struct{}{}
 		}
-		w := httptest.NewRecorder()
-		g.ServeHTTP(w, r.WithContext(gone))
+		w := ask(g.server, r.WithContext(gone))
 		g.want(w, 503, "Too many sign-ins at once")
 		for range cap(g.hashes.workers) {
 			<-g.hashes.workers

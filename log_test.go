@@ -33,9 +33,7 @@ func (g guardServer) logLines() (lines []logLine) {
 
 // send sends a request without a body and returns the answer.
 func (g guardServer) send(r *http.Request) *httptest.ResponseRecorder {
-	w := httptest.NewRecorder()
-	g.ServeHTTP(w, r)
-	return w
+	return ask(g.server, r)
 }
 
 func TestLog(t *testing.T) {
