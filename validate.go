@@ -332,7 +332,7 @@ func unquote(raw []byte) string {
 	return text
 }
 
-// escapedRune returns the rune of the \uXXXX that raw begins with, -1 for none.
+// escapedRune returns the rune of the \u escape that raw begins with, -1 for none.
 func escapedRune(raw []byte) rune {
 	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
 		return -1
