@@ -1,14 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 )
 
 // wrongPassword answers whoever has to show the password again and can't.
@@ -142,18 +139,26 @@ type managedUser struct {
 
 func manageUser(u *user) managedUser { return managedUser{viewUser(u), u.Disabled} }
 
-// How many users one page has, if the client doesn't say and at most.
-const (
-	usersPage    = 100
-	maxUsersPage = 1000
-)
+// usersPage is how many users a page has if the client doesn't say.
+const usersPage = 100
 
 // listUsers handles GET /api/v1/users, for admins: a page of users by id. Where
 // more follow, the next page is named as RFC 8288 §3 has it.
 func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	after, limit, err := pageOf(r)
+	values, err := parameters(r, "limit", "after")
 	if err != nil {
 		return err
+	}
+	limit, err := limitOf(values, usersPage)
+	if err != nil {
+		return err
+	}
+	after, ok := parseID(cmp.Or(values.Get("after"), "0"))
+	switch {
+	case !ok:
+		return badParameter("after", "must be the id of a user")
+	case after < 0: // more than an int holds
+		after = math.MaxInt
 	}
 	users, more := s.store.usersAfter(after, limit)
 	if more {
@@ -165,39 +170,6 @@ func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) er
 		rows[i] = manageUser(u)
 	}
 	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Data: rows})
-}
-
-// pageOf reads which page a query asks for. What it doesn't know it refuses: a
-// misspelt parameter would otherwise silently mean another page.
-func pageOf(r *http.Request) (after, limit int, err error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return 0, 0, fail(http.StatusBadRequest, "Invalid query string")
-	}
-	refuse := func(name, what string) (int, int, error) {
-		return 0, 0, fail(http.StatusBadRequest, fmt.Sprintf("Invalid parameter '%.64s': %s", name, what))
-	}
-	limit = usersPage
-	for _, name := range slices.Sorted(maps.Keys(query)) {
-		n, ok := parseID(query[name][0])
-		switch {
-		case name != "limit" && name != "after":
-			return refuse(strings.ToValidUTF8(name, "\uFFFD"), "there are only limit and after")
-		case len(query[name]) > 1:
-			return refuse(name, "must be given only once")
-		case name == "limit" && (!ok || n < 1 || n > maxUsersPage):
-			return refuse(name, fmt.Sprintf("must be a number from 1 to %d", maxUsersPage))
-		case name == "limit":
-			limit = n
-		case !ok:
-			return refuse(name, "must be the id of a user")
-		case n < 0: // more than an int holds
-			after = math.MaxInt - 1
-		default:
-			after = min(n, math.MaxInt-1)
-		}
-	}
-	return after, limit, nil
 }
 
 // userID reads the path's id.

@@ -47,11 +47,14 @@ func (s *server) bearer(typ string, next callerHandler) handler {
 // x-access-token header: this is what the second tutorial calls @token_required.
 func (s *server) bookToken(next callerHandler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		text := r.Header.Get("X-Access-Token")
-		if text == "" {
+		lines := r.Header.Values("X-Access-Token")
+		switch {
+		case len(lines) > 1: // a proxy in front may have judged the other one
+			return malformed(checkHeader, "More than one x-access-token header", "")
+		case len(lines) == 0 || lines[0] == "":
 			return errTokenMissing
 		}
-		c, err := s.callerOf(text, accessToken)
+		c, err := s.callerOf(lines[0], accessToken)
 		if err != nil {
 			return err
 		}
@@ -77,7 +80,8 @@ func (s *server) callerOf(text, typ string) (*caller, error) {
 }
 
 // knownCaller judges a token that says the right things of itself by what the
-// store knows of it.
+// store knows of it. An expired record counts as none, as it may go at any time:
+// a thief of SECRET_KEY could write a later exp into an old token.
 func (s *server) knownCaller(publicID, jti, typ string) (*caller, error) {
 	u, record := s.store.userWithToken(publicID, jti)
 	switch {
@@ -85,7 +89,7 @@ func (s *server) knownCaller(publicID, jti, typ string) (*caller, error) {
 		return nil, errTokenUserGone
 	case u.Disabled:
 		return nil, errTokenDisabled
-	case record == nil || record.User != u.ID || record.Type != typ:
+	case record == nil || record.User != u.ID || record.Type != typ || record.expired(s.now()):
 		return nil, errTokenUnknown
 	case record.EndedBy != "":
 		revoked := *errTokenRevoked
@@ -552,11 +556,10 @@ func (h *hasher) work(ctx context.Context, f func() error) error {
 	case h.workers <- struct{}{}:
 		defer func() { <-h.workers }()
 		return f()
-	case <-ctx.Done():
-		return &apiError{status: http.StatusServiceUnavailable, message: "The client has gone", err: ctx.Err()}
+	case <-ctx.Done(): // nobody is there to read the answer
 	case <-patience.C:
-		return busy
 	}
+	return busy
 }
 
 // hash makes the hash that is stored.

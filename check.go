@@ -2,12 +2,25 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 )
 
-// checkFile is the command shelf check: it reports on the data file at path and
-// changes nothing. Exit status 0: sound; 1: damaged; 2: not readable, or no
+// checkCommand is the command shelf check.
+func checkCommand(args []string, parse func([]string) (config, error), stdout io.Writer) error {
+	name, err := nameArgument(flag.NewFlagSet("check", flag.ContinueOnError), "usage: shelf check [FILE]", args, stdout)
+	if err != nil {
+		return err
+	}
+	c, err := fileConfig(parse, name)
+	if err != nil {
+		return err
+	}
+	return checkFile(c.data, stdout)
+}
+
+// checkFile reports on the data file at path and changes nothing. Exit status 0: sound; 1: damaged; 2: not readable, or no
 // data file of ours.
 func checkFile(path string, stdout io.Writer) error {
 	s, found, err := loadStore(path)

@@ -39,10 +39,10 @@ func (j *journal) beginCompaction(rows int) (*compaction, error) {
 		return nil, errNoHistory
 	}
 	// One that failed may not have been able to remove its file.
-	if err := j.disk.remove(j.path + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := j.disk.remove(j.real + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	c := &compaction{j: j, name: j.path + ".new", seq: j.seq - int64(rows) + 1, snapshot: j.seq, rows: rows, from: j.size}
+	c := &compaction{j: j, name: j.real + ".new", seq: j.seq - int64(rows) + 1, snapshot: j.seq, rows: rows, from: j.size}
 	f, err := j.disk.open(c.name, true)
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (c *compaction) finish() error {
 	if err := c.f.lock(); err != nil {
 		return err
 	}
-	f, err := j.disk.replace(c.f, c.name, j.path, j.f)
+	f, err := j.disk.replace(c.f, c.name, j.real, j.f)
 	if err != nil {
 		// Most likely nothing has happened; if the old file can't be used any
 		// more, the next append finds out.
@@ -110,7 +110,7 @@ func (c *compaction) finish() error {
 	j.lines = c.rows + int(j.seq-c.snapshot)
 	// Until the folder is synced a power cut may bring the old file back,
 	// without what is appended from now on.
-	if err := j.disk.syncDir(filepath.Dir(j.path)); err != nil {
+	if err := j.disk.syncDir(filepath.Dir(j.real)); err != nil {
 		j.dead = err
 		return err
 	}

@@ -39,7 +39,7 @@ type config struct {
 	tlsKey  string
 
 	// The keys are never flags: any user of the machine can read arguments with
-	// ps. Their strength is judged where they are used, in token.go.
+	// ps. Their strength is judged where they are used, in keys.go.
 	secret    string
 	fallbacks []string
 

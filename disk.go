@@ -24,6 +24,14 @@ func (osDisk) open(name string, create bool) (diskFile, error) {
 	return osFile{f}, nil
 }
 
+func (osDisk) realPath(name string) (string, error) {
+	info, err := os.Lstat(name)
+	if err != nil || info.Mode()&os.ModeSymlink == 0 {
+		return name, nil // open has the error, or makes the file
+	}
+	return filepath.EvalSymlinks(name)
+}
+
 func (osDisk) names(name string, f diskFile) (int64, bool, error) {
 	at, err := os.Stat(name)
 	if os.IsNotExist(err) {

@@ -158,11 +158,13 @@ func descriptionText(s string) string {
 }
 
 // writeError answers r with err, in the dialect of r's path. It is the only
-// function that writes an error. A fault of ours (5xx) goes to the log in full.
+// function that writes an error. A fault of ours (5xx) goes to the log in full. A
+// refusal that holds no more than its message is none: to be busy is by design,
+// and a flood of sign-ins must not become a flood of log lines (CWE-779).
 func writeError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
 	d := dialectOf(r.URL.Path)
 	e := toAPIError(err, d)
-	if e.status >= 500 {
+	if e.status >= 500 && e.err != nil {
 		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "status", e.status, "error", err, "request_id", w.Header().Get(requestID))
 	}
 	h := w.Header()

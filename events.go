@@ -55,16 +55,17 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, c *caller)
 	}
 
 	ctx, end := context.WithCancel(r.Context())
+	stream := http.NewResponseController(w)
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		s.watchStream(ctx, c)
 		end()
-		// For a write that waits for a slow reader, and for the answer's end.
-		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(eventGrace))
+		stream.SetWriteDeadline(time.Now().Add(eventGrace)) // a write may be waiting for a slow reader
 	})
 	s.sendEvents(ctx, w, c, from)
 	end()
 	watching.Wait()
+	stream.SetWriteDeadline(time.Now().Add(eventGrace)) // for the end of the answer
 	return nil
 }
 
@@ -105,7 +106,7 @@ func (s *server) watchStream(ctx context.Context, c *caller) {
 // stillGood reports whether the token that c came with would still be taken.
 func (s *server) stillGood(c *caller) bool {
 	_, err := s.knownCaller(c.user.PublicID, c.token.JTI, c.token.Type)
-	return err == nil && !c.token.expired(s.now())
+	return err == nil
 }
 
 // sendEvents writes what happens after the change numbered at, until ctx is
@@ -138,8 +139,8 @@ func (s *server) sendEvents(ctx context.Context, w http.ResponseWriter, c *calle
 			if !s.stillGood(c) {
 				return
 			}
-			// This deadline takes the place of the server's, which would end the
-			// stream. Connections go by the real clock.
+			// A deadline for this write takes the place of the server's for the
+			// whole answer. Connections go by the real clock.
 			stream.SetWriteDeadline(time.Now().Add(eventPatience))
 			if ctx.Err() != nil {
 				return
@@ -150,6 +151,7 @@ func (s *server) sendEvents(ctx context.Context, w http.ResponseWriter, c *calle
 			if err := stream.Flush(); err != nil {
 				return
 			}
+			stream.SetWriteDeadline(time.Time{}) // HTTP/2 would end the stream by it, written to or not
 			idle.Reset(eventHeartbeat)
 			text = text[:0]
 			continue

@@ -333,7 +333,7 @@ func TestEventsRequest(t *testing.T) {
 			s := k.request(tt.method, tt.token, tt.last, 1<<20)
 			defer s.conn.Close()
 			if s.StatusCode != tt.status {
-				t.Errorf("%s with Last-Event-ID %q = %d; want %d", tt.method, tt.last, s.StatusCode, tt.status)
+				t.Fatalf("%s with Last-Event-ID %q = %d; want %d", tt.method, tt.last, s.StatusCode, tt.status)
 			}
 			if tt.method == "HEAD" {
 				if body, err := io.ReadAll(s.Body); len(body) > 0 || err != nil {
@@ -740,6 +740,51 @@ func TestEventsHeartbeat(t *testing.T) {
 		began = time.Now()
 		if _, err := s.block(); err != nil || time.Since(began) != eventHeartbeat {
 			t.Errorf("a heartbeat (%v) came %v after an event; want %v", err, time.Since(began), eventHeartbeat)
+		}
+	})
+}
+
+// HTTP/2 has deadlines of its own kind.
+func TestEventsHTTP2(t *testing.T) {
+	t.Parallel()
+	inEventsBubble(t, func(t *testing.T, k *eventsServer) {
+		http2 := new(http.Protocols)
+		http2.SetUnencryptedHTTP2(true)
+		listener := eventsListener{make(chan net.Conn), make(chan struct{})}
+		server := newHTTPServer(k.server, k.log)
+		server.Protocols = http2
+		var serving sync.WaitGroup
+		serving.Go(func() { server.Serve(listener) })
+		client := &http.Transport{Protocols: http2, DialContext: func(context.Context, string, string) (net.Conn, error) {
+			conn, far := net.Pipe()
+			listener.conns <- far
+			return conn, nil
+		}}
+		defer serving.Wait()
+		defer server.Close()
+		defer client.CloseIdleConnections()
+
+		req, err := http.NewRequest("GET", "http://shelf/api/v1/events", nil)
+		k.must(err)
+		req.Header.Set("Authorization", "Bearer "+k.token)
+		answer, err := client.RoundTrip(req)
+		k.must(err)
+		defer answer.Body.Close()
+		if answer.ProtoMajor != 2 || answer.StatusCode != http.StatusOK {
+			t.Fatalf("the answer is %s %s; want HTTP/2 and 200", answer.Proto, answer.Status)
+		}
+		s := &eventsStream{Response: answer, lines: bufio.NewReader(answer.Body)}
+		for s.beats < 10 {
+			_, err := s.block()
+			k.must(err)
+		}
+		k.add("ball")
+		s.upTo(t, k.store.lastSeq())
+		s.beats = 0
+		k.must(k.store.endSession(k.store.liveTokens(k.ann.ID)[0], endedByLogout))
+		ended := time.Now()
+		if took := s.untilEnd(t).Sub(ended); took > time.Second {
+			t.Errorf("the stream ended %v after its token", took)
 		}
 	})
 }

@@ -242,6 +242,8 @@ func (d *faultDisk) open(name string, create bool) (diskFile, error) {
 	return &faultFile{d: d, name: name, inode: n}, nil
 }
 
+func (d *faultDisk) realPath(name string) (string, error) { return name, nil }
+
 func (d *faultDisk) names(name string, f diskFile) (int64, bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

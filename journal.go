@@ -377,6 +377,8 @@ type disk interface {
 	// open opens name for reading and writing. With create set it makes the
 	// file, with mode 0600, and fails with fs.ErrExist if it is there already.
 	open(name string, create bool) (diskFile, error)
+	// realPath is where the file called name is, if that is a symbolic link to it.
+	realPath(name string) (string, error)
 	// names reports whether name still is f, and f's size.
 	names(name string, f diskFile) (size int64, same bool, err error)
 	// replace gives f, open as from, the name to, and closes old, which had
@@ -402,7 +404,8 @@ var errLocked = errors.New("in use by another shelf")
 // Its methods are called one at a time; who calls sees to that.
 type journal struct {
 	disk disk
-	path string
+	path string // as the settings have it
+	real string // the same, or what it is a symbolic link to: what compaction replaces
 	f    diskFile
 	scan *scan
 
@@ -419,11 +422,15 @@ type journal struct {
 // the disk said. It changes nothing in the file; before the first append, ready
 // does.
 func openJournal(d disk, path string, emit func([]record) error) (*journal, error) {
-	f, err := lockFile(d, path)
+	real, err := d.realPath(path)
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{disk: d, path: path, f: f}
+	f, err := lockFile(d, real)
+	if err != nil {
+		return nil, err
+	}
+	j := &journal{disk: d, path: path, real: real, f: f}
 	if err := j.replay(emit); err != nil {
 		f.Close()
 		return nil, err
@@ -483,7 +490,7 @@ func (j *journal) replay(emit func([]record) error) error {
 // to path.torn. What is there is on disk afterwards.
 func (j *journal) ready() error {
 	// A compaction that a crash ended leaves its unfinished file.
-	if err := j.disk.remove(j.path + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := j.disk.remove(j.real + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	s := j.scan
@@ -515,7 +522,7 @@ func (j *journal) ready() error {
 	}
 	// The same goes for the file's name: it may have been created, copied or
 	// renamed just before a process was killed.
-	return j.disk.syncDir(filepath.Dir(j.path))
+	return j.disk.syncDir(filepath.Dir(j.real))
 }
 
 // create begins the file.
@@ -531,7 +538,7 @@ func (j *journal) create() error {
 		return err
 	}
 	j.size = int64(len(line))
-	return j.disk.syncDir(filepath.Dir(j.path))
+	return j.disk.syncDir(filepath.Dir(j.real))
 }
 
 // setTornAside moves the torn tail behind what path.torn holds already: it was

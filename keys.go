@@ -335,7 +335,9 @@ func addKey(path, alg string, now time.Time, keep func(*jwk, *key) bool) error {
 
 // createFileDurably is writeFileDurably for a name that may not be taken: of two
 // that try at once one wins, and the other's file is dropped without an error.
-// Each needs an id of its own.
+// Each needs an id of its own. A process that is killed in between leaves such a
+// file behind, name.id or name.id.*.new: it may hold the key itself, but has mode
+// 0600 as well, is never read, and can be deleted.
 func createFileDurably(name, id string, data []byte) error {
 	own := name + "." + id
 	defer os.Remove(own)

@@ -1,10 +1,48 @@
 package main
 
 import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"time"
 )
+
+// nameArgument reads the arguments of a command that works on files: its flags,
+// and one name at most, in any order. It returns "" for no name.
+func nameArgument(flags *flag.FlagSet, usage string, args []string, stdout io.Writer) (name string, err error) {
+	flags.SetOutput(io.Discard) // main reports the error, once
+	for len(args) > 0 {
+		if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(stdout, usage)
+			return "", err
+		} else if err != nil {
+			return "", fmt.Errorf("%w (%s)", err, usage)
+		}
+		if args = flags.Args(); len(args) > 0 {
+			if name != "" {
+				return "", errors.New(usage)
+			}
+			name, args = args[0], args[1:]
+		}
+	}
+	return name, nil
+}
+
+// fileConfig is the settings for a command on the data file called name, "" for
+// the one that the settings name.
+func fileConfig(parse func([]string) (config, error), name string) (config, error) {
+	c, err := parse(nil)
+	if name != "" {
+		c.data = name
+	}
+	if err == nil && c.data == inMemory {
+		err = errors.New("-data memory has no file")
+	}
+	return c, err
+}
 
 // loadStore reads the data file at path into a store that keeps to memory. It
 // takes no lock and changes nothing, so it works beside a server that runs on

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -122,8 +123,8 @@ func TestPanicIsLogged(t *testing.T) {
 				t.Errorf("the answer tells what was the matter: %s", w.Body)
 			}
 			lines := g.logLines()
-			if len(lines) != 3 {
-				t.Fatalf("%d lines:\n%s\nwant the panic, the failure and the request", len(lines), g.log)
+			if len(lines) != 2 {
+				t.Fatalf("%d lines:\n%s\nwant the panic and the request", len(lines), g.log)
 			}
 			for _, line := range lines {
 				if line.RequestID != id {
@@ -133,7 +134,7 @@ func TestPanicIsLogged(t *testing.T) {
 			if p := lines[0]; p.Panic != "hush" || !strings.Contains(p.Stack, "log_test.go") {
 				t.Errorf("%+v; want the panic and its stack", p)
 			}
-			if last := lines[2]; last.Status != 500 {
+			if last := lines[1]; last.Status != 500 {
 				t.Errorf("%+v; want the status 500", last)
 			}
 			if w := g.send(httptest.NewRequest("GET", "/", nil)); w.Code != 200 {
@@ -164,6 +165,26 @@ func TestPanicHalfWay(t *testing.T) {
 
 func TestLogFailures(t *testing.T) {
 	t.Parallel()
+	g := newGuardServer(t, "-log-format=json -data="+filepath.Join(t.TempDir(), dataFile))
+	if err := g.store.close(); err != nil {
+		t.Fatal(err)
+	}
+	w := g.post("/signup", guardHere, "username=ann&password=pw")
+	g.want(w, 503, "The store can't be written")
+	lines := g.logLines()
+	if len(lines) != 2 || lines[0].Level != "ERROR" || lines[1].Msg != "request" {
+		t.Fatalf("the log of a store that can't be written is\n%s\nwant the error and the request", g.log)
+	}
+	for _, line := range lines {
+		if line.RequestID != w.Header().Get("X-Request-Id") || line.Status != 503 {
+			t.Errorf("%+v; want the status 503 and the answer's id", line)
+		}
+	}
+}
+
+// A flood of sign-ins must not become a flood of errors.
+func TestLogBusy(t *testing.T) {
+	t.Parallel()
 	g := newGuardServer(t, "-log-format=json")
 	for range cap(g.hashes.line) {
 		g.hashes.line <- struct{}{}
@@ -173,9 +194,7 @@ func TestLogFailures(t *testing.T) {
 	if after := w.Header().Get("Retry-After"); after != "5" {
 		t.Errorf("Retry-After is %q; want 5", after)
 	}
-	for _, line := range g.logLines() {
-		if line.RequestID != w.Header().Get("X-Request-Id") || line.Status != 503 {
-			t.Errorf("%+v; want the status 503 and the answer's id", line)
-		}
+	if lines := g.logLines(); len(lines) != 1 || lines[0].Level != "INFO" || lines[0].Status != 503 {
+		t.Errorf("the log is\n%s\nwant the request alone", g.log)
 	}
 }

@@ -4,18 +4,21 @@
 //	go run .        start the server
 //	shelf -h        the flags, the variables, the commands
 //
-// To read it, follow one request: main.go starts the server; server.go has the
-// route table; auth.go signs people up and in and decides who is calling;
-// token.go says what makes a token good; accounts.go is what people and admins
-// do with accounts, and user.go the same without a server; items.go and books.go
-// are the two resources, query.go what their lists can be asked, conditional.go
-// their ETags, and events.go tells what happens to them; validate.go reads what
-// clients send, errors.go says what they did wrong; store.go keeps the state
-// and journal.go its history on disk.
+// To read it, follow one request: main.go starts the server, with the settings
+// of config.go; server.go has the route table; auth.go signs people up and in and
+// decides who is calling, and limits.go how often; token.go says what makes a
+// token good, keys.go by which keys; accounts.go is what people and admins do with
+// accounts; items.go and books.go are the two resources, query.go what their lists
+// can be asked, conditional.go their ETags, and events.go tells what happens to
+// them; validate.go reads what clients send, errors.go says what they did wrong;
+// store.go and its store_*.go keep the state; journal.go its history on disk,
+// which replay.go reads at the start and compact.go shortens.
+//
+// The other commands work without a server: user.go on accounts, rotate.go on
+// keys, check.go and transfer.go on the data file; explain.go judges a token.
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -80,102 +83,18 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 		return err
 	case args[0] == "user":
 		return userCommand(ctx, args[1:], parse, stdin, stdout, stderr)
-	case args[0] == "check" || args[0] == "export" || args[0] == "import":
-		return runFileCommand(args[0], args[1:], parse, stdout, stderr)
+	case args[0] == "check":
+		return checkCommand(args[1:], parse, stdout)
+	case args[0] == "export":
+		return exportCommand(args[1:], parse, stdout)
+	case args[0] == "import":
+		return importCommand(args[1:], parse, stdout, stderr)
 	case args[0] == "key":
 		return keyCommand(args[1:], parse, time.Now(), stdout)
 	case args[0] == "explain":
 		return explainCommand(args[1:], parse, time.Now(), stdin, stdout, stderr)
 	}
 	return fmt.Errorf("unknown command %q (shelf -h lists the commands)", args[0])
-}
-
-// runFileCommand runs check, export and import, which work on the data file
-// that the settings name, check and export also on one named as argument.
-func runFileCommand(name string, args []string, parse func([]string) (config, error), stdout, stderr io.Writer) error {
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // main reports the error, once
-	var out, data string
-	var secrets bool
-	usage := "usage: shelf check [FILE]"
-	switch name {
-	case "export":
-		usage = "usage: shelf export [FILE] [-o OUT] [-secrets]"
-		flags.StringVar(&out, "o", "", "")
-		flags.BoolVar(&secrets, "secrets", false, "")
-	case "import":
-		usage = "usage: shelf import FILE.json [-data FILE]"
-		flags.StringVar(&data, "data", "", "")
-	}
-	var names []string
-	for len(args) > 0 { // flags may stand before and after names
-		if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(stdout, usage)
-			return err
-		} else if err != nil {
-			return fmt.Errorf("%w (%s)", err, usage)
-		}
-		if args = flags.Args(); len(args) > 0 {
-			names, args = append(names, args[0]), args[1:]
-		}
-	}
-	if len(names) > 1 || name == "import" && len(names) == 0 {
-		return errors.New(usage)
-	}
-	c, err := parse(nil)
-	if err != nil {
-		return err
-	}
-	if data != "" {
-		c.data = data
-	}
-	if len(names) == 1 && name != "import" {
-		c.data = names[0]
-	}
-	if c.data == inMemory {
-		return errors.New("-data memory has no file")
-	}
-	if name == "import" {
-		return importFile(c, names[0], stdout, stderr)
-	}
-	if name == "check" {
-		return checkFile(c.data, stdout)
-	}
-	return exportFile(c, out, secrets, stdout)
-}
-
-// exportFile is the command shelf export. It works beside a running server.
-func exportFile(c config, out string, secrets bool, stdout io.Writer) error {
-	s, _, err := loadStore(c.data)
-	if err != nil {
-		return err
-	}
-	if out == "" {
-		return writeExport(stdout, s, time.Now(), secrets)
-	}
-	var document bytes.Buffer
-	if err := writeExport(&document, s, time.Now(), secrets); err != nil {
-		return err
-	}
-	return writeFileDurably(out, document.Bytes())
-}
-
-// importFile is the command shelf import, for a server that is stopped.
-func importFile(c config, name string, stdout, stderr io.Writer) error {
-	document, err := os.ReadFile(name)
-	if err != nil {
-		return err
-	}
-	s, err := openStore(osDisk{}, c.data, newLog(c, stderr), time.Now)
-	if err != nil {
-		return err
-	}
-	done, err := importDocument(s, document)
-	if err = errors.Join(err, s.close()); err != nil {
-		return fmt.Errorf("%s: %w; nothing was imported", name, err)
-	}
-	fmt.Fprintf(stdout, "%s into %s\n", done, c.data)
-	return nil
 }
 
 // inMemory is the -data that keeps nothing.
@@ -265,22 +184,6 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 	defer cancel()
 	if err := httpServer.Shutdown(patience); err != nil {
 		httpServer.Close() // what is still running has had its time
-	}
-	return nil
-}
-
-// seedStore imports the file name into a store that holds nothing; one that
-// does was seeded at an earlier start, or never wanted it.
-func seedStore(s *store, name string) error {
-	document, err := os.ReadFile(name)
-	if err != nil {
-		return fmt.Errorf("-seed: %w", err)
-	}
-	if !s.empty() {
-		return nil
-	}
-	if _, err := importDocument(s, document); err != nil {
-		return fmt.Errorf("-seed %s: %w", name, err)
 	}
 	return nil
 }

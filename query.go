@@ -62,12 +62,8 @@ func (l listing[R]) parse(r *http.Request) (*query, error) {
 		names := strings.Join(slices.Sorted(maps.Keys(l.orders)), ", ")
 		return nil, badParameter("sort", "must be one of "+names+", with a - in front for the reverse")
 	}
-	if limit := values.Get("limit"); limit != "" {
-		n, ok := parseID(limit)
-		if !ok || n < 1 || n > maxLimit {
-			return nil, badParameter("limit", fmt.Sprintf("must be a number from 1 to %d", maxLimit))
-		}
-		q.limit = n
+	if q.limit, err = limitOf(values, 0); err != nil {
+		return nil, err
 	}
 	same := maps.Clone(values) // from page to page
 	same.Set("sort", cmp.Or(values.Get("sort"), "id"))
@@ -113,6 +109,19 @@ func parameters(r *http.Request, names ...string) (url.Values, error) {
 		}
 	}
 	return values, nil
+}
+
+// limitOf reads the parameter limit, which is unset where it isn't given.
+func limitOf(values url.Values, unset int) (int, error) {
+	text := values.Get("limit")
+	if text == "" {
+		return unset, nil
+	}
+	n, ok := parseID(text)
+	if !ok || n < 1 || n > maxLimit {
+		return 0, badParameter("limit", fmt.Sprintf("must be a number from 1 to %d", maxLimit))
+	}
+	return n, nil
 }
 
 func badParameter(name, what string) error {

@@ -11,6 +11,10 @@ import (
 
 // keyCommand is the command shelf key.
 func keyCommand(args []string, parse func([]string) (config, error), now time.Time, stdout io.Writer) error {
+	if len(args) == 1 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help") {
+		_, err := parse(args)
+		return err
+	}
 	if len(args) == 0 || args[0] != "rotate" && args[0] != "list" {
 		return errors.New("usage: shelf key rotate [-now] [-data FILE] [-alg ALG], or shelf key list [-data FILE]")
 	}

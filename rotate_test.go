@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -202,6 +203,15 @@ func TestKeyList(t *testing.T) {
 }
 
 // run finds these commands.
+func TestKeyHelp(t *testing.T) {
+	t.Parallel()
+	for _, help := range []string{"-h", "-help", "--help"} {
+		if _, err := runKey(tokenNow, "", help); !errors.Is(err, flag.ErrHelp) {
+			t.Errorf("shelf key %s = %v; want the usage", help, err)
+		}
+	}
+}
+
 func TestRunKeyCommands(t *testing.T) {
 	t.Parallel()
 	path, token := explainFiles(t)

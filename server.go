@@ -254,9 +254,13 @@ func allowedHosts(addr net.Addr, also []string) func(string) bool {
 	}
 }
 
-// hostOf drops the port of a Host header (RFC 9110 §7.2).
+// hostOf drops the port of a Host header (RFC 9110 §7.2). It returns "" for what
+// is no host in a URL either: evil.example?.localhost only ends like one.
 func hostOf(hostport string) string {
-	u := url.URL{Host: hostport}
+	u, err := url.Parse("http://" + hostport)
+	if err != nil || u.Host != hostport {
+		return ""
+	}
 	return strings.TrimSuffix(u.Hostname(), ".")
 }
 

@@ -15,10 +15,7 @@ import (
 // POSIX has, does not.
 func hideInput(in io.Reader) (restore func() error, err error) {
 	f, ok := in.(*os.File)
-	if !ok {
-		return nil, errNoTerminal
-	}
-	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+	if !ok || !isTerminal(f) {
 		return nil, errNoTerminal
 	}
 	stty := func(arg string) (string, error) {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +25,81 @@ const (
 	exportFormat  = "shelf-export"
 	exportVersion = 1
 )
+
+// exportCommand is the command shelf export. It works beside a running server.
+func exportCommand(args []string, parse func([]string) (config, error), stdout io.Writer) error {
+	flags := flag.NewFlagSet("export", flag.ContinueOnError)
+	out := flags.String("o", "", "")
+	secrets := flags.Bool("secrets", false, "")
+	name, err := nameArgument(flags, "usage: shelf export [FILE] [-o OUT] [-secrets]", args, stdout)
+	if err != nil {
+		return err
+	}
+	c, err := fileConfig(parse, name)
+	if err != nil {
+		return err
+	}
+	s, _, err := loadStore(c.data)
+	if err != nil {
+		return err
+	}
+	if *out == "" {
+		return writeExport(stdout, s, time.Now(), *secrets)
+	}
+	var document bytes.Buffer
+	if err := writeExport(&document, s, time.Now(), *secrets); err != nil {
+		return err
+	}
+	return writeFileDurably(*out, document.Bytes())
+}
+
+// importCommand is the command shelf import, for a server that is stopped.
+func importCommand(args []string, parse func([]string) (config, error), stdout, stderr io.Writer) error {
+	const usage = "usage: shelf import FILE.json [-data FILE]"
+	flags := flag.NewFlagSet("import", flag.ContinueOnError)
+	data := flags.String("data", "", "")
+	name, err := nameArgument(flags, usage, args, stdout)
+	if err == nil && name == "" {
+		err = errors.New(usage)
+	}
+	if err != nil {
+		return err
+	}
+	c, err := fileConfig(parse, *data)
+	if err != nil {
+		return err
+	}
+	document, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	s, err := openStore(osDisk{}, c.data, newLog(c, stderr), time.Now)
+	if err != nil {
+		return err
+	}
+	done, err := importDocument(s, document)
+	if err = errors.Join(err, s.close()); err != nil {
+		return fmt.Errorf("%s: %w; nothing was imported", name, err)
+	}
+	fmt.Fprintf(stdout, "%s: %s\n", c.data, done)
+	return nil
+}
+
+// seedStore imports the file name into a store that holds nothing; one that
+// does was seeded at an earlier start, or never wanted it.
+func seedStore(s *store, name string) error {
+	document, err := os.ReadFile(name)
+	if err != nil {
+		return fmt.Errorf("-seed: %w", err)
+	}
+	if !s.empty() {
+		return nil
+	}
+	if _, err := importDocument(s, document); err != nil {
+		return fmt.Errorf("-seed %s: %w", name, err)
+	}
+	return nil
+}
 
 // writeExport writes the state of s. Password hashes are left out unless
 // secrets is set: then the document is as precious as the data file.
@@ -93,6 +170,9 @@ func importExport(s *store, parts map[string]json.RawMessage) (string, error) {
 		return "", fmt.Errorf("last_ids, the highest id of each kind: %w", err)
 	}
 	changes = append(changes, change{Op: opNext, Next: &ids})
+	if err := rehearsal.admit(changes[0]); err != nil {
+		return "", fmt.Errorf("last_ids: %w", err)
+	}
 	for _, part := range []struct {
 		name string
 		row  func(json.RawMessage) (change, error)

@@ -114,6 +114,7 @@ func TestImportRefuses(t *testing.T) {
 		{"another format", `{"format":"x"}`, "this shelf reads"},
 		{"a later version", `{"format":"shelf-export","version":2}`, "this shelf reads"},
 		{"an export without its last ids", `{"format":"shelf-export","version":1}`, "last_ids"},
+		{"last ids that leave none for others", `{"format":"shelf-export","version":1,"last_ids":{"item":9223372036854775807}}`, "last_ids: an id is above"},
 		{"an id given twice", `{` + ids + `,"items":[{"id":1,"itemname":"a","category":"b","description":"c"},{"id":1,"itemname":"a","category":"b","description":"c"}]}`, "items[1]: id 1 is another item's too"},
 		{"an id below 1", `{` + ids + `,"books":[{"id":0,"title":"a","author":"b"}]}`, "books[0]: book 0: ids go from 1 to"},
 		{"an e-mail given twice", `{` + ids + `,"users":[{"id":1,"public_id":"a","username":"a","email":"a@b.cd"},{"id":2,"public_id":"b","username":"b","email":"A@b.cd"}]}`, "users[1]: user 1 already has this e-mail"},

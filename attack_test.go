@@ -1,0 +1,975 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// An attack is one row of the table: a sentence that says what an attacker is
+// denied, the document that says so, and the proof. run attacks a, a server of
+// its own with the program's own flags; a row that needs others starts another
+// with newAPI(t, …).
+type attack struct {
+	name   string
+	source string
+	run    func(t *testing.T, a *api)
+}
+
+// Every attack goes through ServeHTTP of the whole server.
+func TestAttack(t *testing.T) {
+	t.Parallel()
+	for _, row := range slices.Concat(tokenAttacks, accountAttacks) {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			row.run(t, newAPI(t))
+		})
+	}
+}
+
+// The table itself: no sentence stands twice, each says where its rule comes
+// from, and none has got lost.
+func TestAttackTable(t *testing.T) {
+	t.Parallel()
+	rows := slices.Concat(tokenAttacks, accountAttacks)
+	if len(rows) < 80 {
+		t.Errorf("the table has %d rows; want 80 at least", len(rows))
+	}
+	seen := map[string]bool{}
+	for _, row := range rows {
+		if row.name == "" || seen[row.name] {
+			t.Errorf("%q stands twice, or says nothing", row.name)
+		}
+		if row.source == "" || row.run == nil {
+			t.Errorf("%q has no source, or no proof", row.name)
+		}
+		seen[row.name] = true
+	}
+}
+
+// What the server says to tokens.
+const (
+	badAlgorithm = "The specified alg value is not allowed"
+	badSignature = "Signature verification failed"
+	badPayload   = "Invalid payload string: must be a json object"
+	badParts     = "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'"
+	revoked      = "Token has been revoked"
+	userGone     = "User not found"
+)
+
+const hs256 = `{"alg":"HS256","typ":"JWT"}`
+
+// tokenAttacks are the rows about tokens and the life of a session. Where a row
+// forges with the server's own secret, that secret is taken to be stolen, or
+// shared with another program: the signature is good and the rest is wrong.
+var tokenAttacks = []attack{
+	// The algorithm.
+	{"a token with alg none is refused", "RFC 8725 §3.1",
+		refused(422, badAlgorithm, unsigned(`{"alg":"none","typ":"JWT"}`))},
+	{"alg none is refused however it is written", "RFC 7515 §4.1.1",
+		refused(422, badAlgorithm, unsigned(`{"alg":"None"}`), unsigned(`{"alg":"NONE"}`), unsigned(`{"alg":"nOnE"}`), unsigned(`{"alg":" none"}`))},
+	{"alg none is refused with a good signature behind it", "RFC 8725 §3.1",
+		refused(422, badAlgorithm, headed(`{"alg":"none"}`))},
+	{"a token without alg is refused", "RFC 7515 §4.1.1",
+		refused(422, badAlgorithm, headed(`{"typ":"JWT"}`), headed(`{"alg":null}`), headed(`{"alg":""}`), headed(`{}`))},
+	{"an alg in small letters is no alg of ours", "RFC 7515 §4.1.1",
+		refused(422, badAlgorithm, headed(`{"alg":"hs256"}`), headed(`{"ALG":"HS256"}`))},
+	{"an alg that is a list with ours in it is refused", "RFC 7515 §4.1.1",
+		refused(422, badAlgorithm, headed(`{"alg":["HS256"]}`), headed(`{"alg":{"0":"HS256"}}`))},
+	{"our own secret by another HMAC is refused", "RFC 8725 §3.1",
+		refused(422, badAlgorithm, func(a *api) string {
+			return forgeWith(sha512.New, `{"alg":"HS512"}`, a.annsClaims(), tokenSecret)
+		}, func(a *api) string {
+			return forgeWith(sha512.New384, `{"alg":"HS384"}`, a.annsClaims(), tokenSecret)
+		})},
+	{"an alg that names a public-key signature does not make one of our HMAC", "RFC 8725 §3.1",
+		refused(422, badAlgorithm, headed(`{"alg":"RS256"}`), headed(`{"alg":"PS256"}`), headed(`{"alg":"ES256"}`), headed(`{"alg":"EdDSA"}`), headed(`{"alg":"Ed25519"}`))},
+	{"an EdDSA token is refused where HS256 is in use", "RFC 8725 §3.1",
+		refused(422, badAlgorithm, func(a *api) string {
+			return sealEd(`{"alg":"EdDSA"}`, a.annsClaims(), evesKey)
+		}, func(a *api) string { // with the secret for a seed, and with its own kid
+			return sealEd(headerWithKid("EdDSA", a.keys.keys[0].id), a.annsClaims(), ed25519.NewKeyFromSeed([]byte(tokenSecret[:32])))
+		})},
+	{"an HS256 token signed with the public Ed25519 key is refused", "RFC 8725 §2.1",
+		func(t *testing.T, a *api) {
+			public := a.signByEdDSA()
+			x, err := base64.RawURLEncoding.DecodeString(public.Public)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.refuses(forge(hs256, a.annsClaims(), string(x)), 422, badAlgorithm)
+			a.refuses(forge(headerWithKid("HS256", public.ID), a.annsClaims(), string(x)), 422, badAlgorithm)
+		}},
+	{"an HS256 token signed with the public key as it is written in a file is refused", "RFC 8725 §2.1",
+		func(t *testing.T, a *api) {
+			public := a.signByEdDSA()
+			der, err := x509.MarshalPKIXPublicKey(a.keys.keys[0].verifying)
+			if err != nil {
+				t.Fatal(err)
+			}
+			set, err := json.Marshal(jwkSet{[]jwk{public}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, secret := range []string{
+				public.Public, string(der), string(set),
+				string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
+			} {
+				a.refuses(forge(headerWithKid("HS256", public.ID), a.annsClaims(), secret), 422, badAlgorithm)
+			}
+		}},
+	{"the public Ed25519 key is no secret even where HS256 is in use beside it", "RFC 8725 §3.1",
+		func(t *testing.T, a *api) {
+			ed := edKey([]byte(formerSecret[:32]))
+			a.keys = newKeyring(secretKey([]byte(tokenSecret)), ed)
+			public := string(ed.verifying.(ed25519.PublicKey))
+			a.opens(sealEd(headerWithKid("EdDSA", ed.id), a.annsClaims(), ed.signing.(ed25519.PrivateKey)))
+			a.refuses(forge(headerWithKid("HS256", ed.id), a.annsClaims(), public), 422, badAlgorithm)
+			a.refuses(forge(hs256, a.annsClaims(), public), 422, badSignature)
+		}},
+
+	// The signature.
+	{"a token with its signature cut off is refused", "RFC 7515 §5.2",
+		refused(422, badSignature, altered(func(header, payload, _ string) string { return header + "." + payload + "." }))},
+	{"a token of two parts is refused", "RFC 7515 §3.1",
+		refused(422, "Not enough segments", altered(func(header, payload, _ string) string { return header + "." + payload }))},
+	{"half a signature is refused", "RFC 7515 §5.2",
+		refused(422, badSignature, altered(func(header, payload, signature string) string { return header + "." + payload + "." + signature[:20] }))},
+	{"a signature of zeros is refused", "CVE-2022-21449; CWE-347",
+		refused(422, badSignature, altered(func(header, payload, _ string) string {
+			return header + "." + payload + "." + b64(string(make([]byte, sha256.Size)))
+		}))},
+	{"an Ed25519 signature of zeros is refused", "CVE-2022-21449; CWE-347",
+		func(t *testing.T, a *api) {
+			a.signByEdDSA()
+			header, rest, _ := strings.Cut(a.session("ann").Access, ".")
+			payload, _, _ := strings.Cut(rest, ".")
+			a.refuses(header+"."+payload+"."+b64(string(make([]byte, ed25519.SignatureSize))), 422, badSignature)
+		}},
+	{"an Ed25519 signature has no second form", "RFC 8032 §5.1.7",
+		func(t *testing.T, a *api) {
+			a.signByEdDSA()
+			token := a.session("ann").Access
+			a.opens(token)
+			dot := strings.LastIndex(token, ".")
+			signature, err := base64.RawURLEncoding.DecodeString(token[dot+1:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.refuses(token[:dot+1]+b64(string(addGroupOrder(signature))), 422, badSignature)
+		}},
+	{"a payload that was edited is refused", "RFC 7515 §5.2",
+		refused(422, badSignature, altered(func(header, _, signature string) string {
+			return header + "." + b64(payload("admin", "true")) + "." + signature
+		}), altered(func(header, payload, signature string) string {
+			return header + "." + nextLetter(payload[:41]) + payload[41:] + "." + signature
+		}))},
+	{"an exp that was put off is refused", "RFC 7515 §5.2",
+		func(t *testing.T, a *api) {
+			header, rest, _ := strings.Cut(a.session("ann").Access, ".")
+			_, signature, _ := strings.Cut(rest, ".")
+			a.clock.advance(time.Hour)
+			a.refuses(header+"."+b64(payload("exp", "1999999999"))+"."+signature, 422, badSignature)
+		}},
+	{"a header that was edited is refused", "RFC 7515 §5.2",
+		refused(422, badSignature, altered(func(_, payload, signature string) string {
+			return b64(hs256+" ") + "." + payload + "." + signature
+		}))},
+	{"the signature of another token is refused", "RFC 7515 §5.2",
+		refused(422, badSignature, func(a *api) string {
+			ann, bob := a.session("ann").Access, a.session("bob").Access
+			return ann[:strings.LastIndex(ann, ".")] + bob[strings.LastIndex(bob, "."):]
+		})},
+
+	// The key.
+	{"another's secret opens nothing", "RFC 8725 §3.3",
+		refused(422, badSignature, signedWith("a secret of somebody else, of more than thirty-two bytes"))},
+	{"an empty secret opens nothing", "RFC 8725 §2.2",
+		refused(422, badSignature, signedWith(""), signedWith("\x00"))},
+	{"the secrets that everybody tries first open nothing", "RFC 8725 §2.2",
+		refused(422, badSignature, signedWith("secret"), signedWith("your-256-bit-secret"), signedWith("Th1s1ss3cr3t"), signedWith("jwt-secret-string"), signedWith("null"))},
+	{"a kid that is a path reads no file", "RFC 8725 §3.10; CWE-22",
+		refused(422, badSignature, withKid(`"../../../../../../dev/null"`, ""), withKid(`"/dev/null"`, "\x00"), withKid(`"file:///dev/null"`, ""))},
+	{"a kid that is SQL brings no key of its own", "RFC 8725 §3.10; CWE-89",
+		refused(422, badSignature, withKid(`"x'UNION/**/SELECT/**/'eve'--"`, "eve"))},
+	{"a kid that is an address is not fetched", "RFC 8725 §2.9; CWE-918",
+		fetchesNothing(func(url string) string { return fmt.Sprintf(`{"alg":"HS256","kid":%q}`, url) })},
+	{"a kid that is no string is refused", "RFC 7515 §4.1.4",
+		func(t *testing.T, a *api) {
+			ours := a.keys.keys[0].id
+			for _, kid := range []string{fmt.Sprintf("[%q]", ours), fmt.Sprintf("{%q:1}", ours), "0", "null", "true"} {
+				a.refuses(withKid(kid, tokenSecret)(a), 422, "Key ID header parameter must be a string")
+			}
+		}},
+	{"a kid that no key has is refused, though our own secret signed", "RFC 8725 §3.10",
+		refused(422, badSignature, withKid(`"k1"`, tokenSecret), withKid(`""`, tokenSecret))},
+	{"a kid with anything added is another kid", "RFC 7515 §4.1.4",
+		refused(422, badSignature, func(a *api) string {
+			return forge(headerWithKid("HS256", " "+a.keys.keys[0].id), a.annsClaims(), tokenSecret)
+		}, func(a *api) string {
+			return forge(headerWithKid("HS256", a.keys.keys[0].id+"\x00"), a.annsClaims(), tokenSecret)
+		})},
+	{"a kid that names another key of ours does not vouch for this one", "RFC 7515 §4.1.4",
+		refused(422, badSignature, func(a *api) string {
+			return forge(headerWithKid("HS256", a.keys.keys[1].id), a.annsClaims(), tokenSecret)
+		}, func(a *api) string {
+			return forge(headerWithKid("HS256", a.keys.keys[0].id), a.annsClaims(), formerSecret)
+		})},
+	{"a former secret is not tried for a token without kid", "RFC 7515 §6",
+		refused(422, badSignature, signedWith(formerSecret))},
+	{"a token signed with a secret that was rotated out is refused", "CWE-324",
+		func(t *testing.T, a *api) {
+			token := a.session("ann").Access
+			a.opens(token)
+			former := a.keys.keys[0]
+			a.keys = newKeyring(secretKey([]byte("the secret after that one, which now signs alone")), former)
+			a.opens(token) // as long as it is a fallback
+			a.keys = newKeyring(a.keys.keys[0])
+			a.refuses(token, 422, badSignature)
+		}},
+	{"a retired key verifies until its time is over", "CWE-324",
+		func(t *testing.T, a *api) {
+			token := a.session("ann").Access
+			former := *a.keys.keys[0]
+			former.until = tokenNow.Add(time.Minute)
+			a.keys = newKeyring(secretKey([]byte("the secret after that one, which now signs alone")), &former)
+			a.opens(token)
+			a.clock.advance(time.Minute)
+			a.refuses(token, 422, badSignature)
+		}},
+
+	// Keys that a token brings along.
+	{"a jku is not fetched", "RFC 8725 §3.10; CWE-918",
+		fetchesNothing(func(url string) string { return fmt.Sprintf(`{"alg":"HS256","jku":%q}`, url) })},
+	{"an x5u is not fetched", "RFC 8725 §3.10; CWE-918",
+		fetchesNothing(func(url string) string { return fmt.Sprintf(`{"alg":"HS256","x5u":%q}`, url) })},
+	{"a jwk in the header is not trusted", "RFC 7515 §4.1.3; CWE-347",
+		brings(func(key jwk, _ string) string {
+			text, _ := json.Marshal(key)
+			return fmt.Sprintf(`"jwk":%s`, text)
+		})},
+	{"a certificate in the header is not trusted", "RFC 7515 §4.1.6; CWE-347",
+		brings(func(_ jwk, der string) string { return fmt.Sprintf(`"x5c":[%q],"x5t":"x"`, der) })},
+
+	// What the header asks for.
+	{"an extension that is critical and unknown is refused", "RFC 7515 §4.1.11",
+		refused(422, "Critical header parameters (crit) are not supported",
+			headed(`{"alg":"HS256","crit":["eve"],"eve":1}`), headed(`{"alg":"HS256","crit":["b64"],"b64":true}`),
+			headed(`{"alg":"HS256","crit":["exp"],"exp":1}`))},
+	{"a crit that is not as it should be is refused", "RFC 7515 §4.1.11",
+		refused(422, "Critical header parameters (crit) are not supported",
+			headed(`{"alg":"HS256","crit":[]}`), headed(`{"alg":"HS256","crit":null}`), headed(`{"alg":"HS256","crit":"alg"}`))},
+	{"a payload that is not encoded is refused", "RFC 7797 §6",
+		refused(422, "Invalid payload padding", func(a *api) string {
+			return seal(sha256.New, b64(`{"alg":"HS256","b64":false}`)+"."+a.annsClaims(), tokenSecret)
+		})},
+	{"a token in a token is not unpacked", "RFC 8725 §3.3",
+		refused(422, badPayload, func(a *api) string {
+			return forge(`{"alg":"HS256","cty":"JWT"}`, unsigned(`{"alg":"none"}`)(a), tokenSecret)
+		}, func(a *api) string {
+			return forge(`{"alg":"HS256","cty":"JWT"}`, fmt.Sprintf("%q", a.session("ann").Access), tokenSecret)
+		})},
+
+	// The form.
+	{"a token of five parts, which is a JWE, is refused", "RFC 7515 §9",
+		refused(422, "Invalid payload padding", func(*api) string {
+			return strings.Join([]string{b64(`{"alg":"dir","enc":"A256GCM"}`), "", b64("twelve bytes"), b64("text"), b64("sixteen bytes...")}, ".")
+		}, altered(func(header, payload, signature string) string {
+			return header + "." + payload + "." + signature + ".."
+		}))},
+	{"a token in JSON is refused", "RFC 7519 §1",
+		refused(422, "Not enough segments", altered(func(header, payload, signature string) string {
+			return fmt.Sprintf(`{"protected":%q,"payload":%q,"signature":%q}`, header, payload, signature)
+		}))},
+	{"a payload that travels elsewhere is refused", "RFC 7515 §5.2",
+		refused(422, badSignature, altered(func(header, _, signature string) string { return header + ".." + signature }))},
+	{"a token has one spelling: its idle bits count", "RFC 4648 §3.5",
+		refused(422, badSignature, spelt(nextLetter), func(a *api) string {
+			payload := a.annsClaims()
+			for len(payload)%3 == 0 { // no bit of it would be idle
+				payload += " "
+			}
+			return seal(sha256.New, b64(hs256)+"."+nextLetter(b64(payload)), tokenSecret)
+		})},
+	{"a token has one spelling: no padding", "RFC 7515 §2",
+		refused(422, "Invalid crypto padding", spelt(func(token string) string { return token + "=" }))},
+	{"a token has one spelling: no line breaks", "RFC 7515 §2",
+		refused(422, "The token has a line break in it",
+			spelt(func(token string) string { return token[:20] + "\n" + token[20:] }),
+			spelt(func(token string) string { return token[:len(token)-5] + "\r\n" + token[len(token)-5:] }))},
+	{"a token has one spelling: the other alphabet of base64 is not read", "RFC 7515 §2",
+		refused(422, "Invalid crypto padding", func(a *api) string {
+			token := ""
+			for n := 0; !strings.ContainsAny(token, "-_"); n++ {
+				token = forge(hs256, a.annsClaims("n", fmt.Sprint(n)), tokenSecret)
+			}
+			dot := strings.LastIndex(token, ".")
+			return token[:dot] + strings.NewReplacer("-", "+", "_", "/").Replace(token[dot:])
+		})},
+	{"a token of more than 8 KiB is refused unread", "CWE-770",
+		refused(422, "The token is longer than 8 KiB", saying("x", fmt.Sprintf("%q", strings.Repeat("x", 8<<10))))},
+	{"thousands of dots are refused", "CVE-2025-30204; CWE-405",
+		func(t *testing.T, a *api) {
+			a.refuses(strings.Repeat(".", 10_000), 422, "The token is longer than 8 KiB")
+			a.refuses(strings.Repeat(".", 8<<10), 422, "Invalid header string: must be a json object")
+			a.refuses(a.session("ann").Access+strings.Repeat(".", 5000), 422, "Invalid payload padding")
+		}},
+	{"a payload of lists in lists ends nothing but itself", "CWE-674",
+		refused(422, badPayload, func(*api) string { return forge(hs256, strings.Repeat("[", 5000), tokenSecret) },
+			func(*api) string {
+				return forge(hs256, strings.Repeat("[", 2500)+strings.Repeat("]", 2500), tokenSecret)
+			})},
+	{"a payload that is no object is refused", "RFC 7519 §7.2",
+		refused(422, badPayload, paying("null"), paying("1"), paying(`"sub"`), paying(`[{"sub":"ann"}]`), paying(""))},
+	{"a payload that is not in UTF-8 is refused", "RFC 8725 §3.7",
+		refused(422, badPayload, func(a *api) string {
+			var utf16 []byte
+			for _, c := range []byte(a.annsClaims()) {
+				utf16 = append(utf16, 0, c)
+			}
+			return forge(hs256, string(utf16), tokenSecret)
+		}, saying("x", "\"\xff\""))},
+	{"a claim that is given twice is refused", "RFC 7519 §4",
+		refused(422, badPayload, func(a *api) string {
+			return forge(hs256, `{"exp":1999999999,`+a.annsClaims()[1:], tokenSecret)
+		}, func(a *api) string {
+			return forge(hs256, strings.TrimSuffix(a.annsClaims(), "}")+`,"sub":"eve"}`, tokenSecret)
+		})},
+	{"a claim that is given twice, once in escapes, is refused", "RFC 7519 §4",
+		refused(422, badPayload, func(a *api) string {
+			return forge(hs256, `{"s\u0075b":"eve",`+a.annsClaims()[1:], tokenSecret)
+		})},
+	{"a header parameter that is given twice is refused", "RFC 7515 §4",
+		refused(422, "Invalid header string: must be a json object",
+			headed(`{"alg":"none","alg":"HS256"}`), headed(`{"alg":"HS256","kid":"a","kid":"b"}`), headed(`{"alg":"HS256","\u0061lg":"HS256"}`))},
+	{"a claim in other letters does not stand in for it", "RFC 7519 §10.1.1; CWE-178",
+		func(t *testing.T, a *api) {
+			a.refuses(saying("exp", "", "EXP", "1999999999")(a), 422, "Missing claim: exp")
+			a.refuses(saying("sub", "", "public_id", "", "Sub", `"eve"`)(a), 422, "Missing claim: sub")
+			a.refuses(saying("jti", "", "JTI", `"eve"`)(a), 422, "Missing claim: jti")
+			a.refuses(saying("type", "", "Type", `"access"`)(a), 422, "Missing claim: type")
+		}},
+
+	// The times.
+	{"a token without exp is refused", "RFC 7519 §4.1.4", refused(422, "Missing claim: exp", saying("exp", ""))},
+	{"an exp that is a string is refused", "RFC 7519 §2", refused(422, badExp, saying("exp", `"1999999999"`), saying("exp", "null"), saying("exp", "true"))},
+	{"an exp with a fraction is refused", "CWE-1287", refused(422, badExp, saying("exp", "1999999999.5"), saying("exp", "2e9"))},
+	{"an exp that overflows is refused", "CWE-190",
+		refused(422, badExp, saying("exp", "9223372036854775807"), saying("exp", "18446744073709551616"), saying("exp", "1e400"), saying("exp", "-9223372036854775809"))},
+	{"an exp of long ago is refused, however long", "RFC 7519 §4.1.4",
+		refused(401, "Token has expired", saying("exp", "1"), saying("exp", "0"), saying("exp", "-1"))},
+	{"a token is refused in the very second that it ends in", "RFC 7519 §4.1.4",
+		refused(401, "Token has expired", saying("exp", "1795356300"))},
+	{"a token is refused before its nbf", "RFC 7519 §4.1.5",
+		refused(422, "The token is not yet valid (nbf)", saying("nbf", "1795356301"))},
+	{"a token that will be issued later is refused", "PyJWT; RFC 7519 §4.1.6 leaves it open",
+		refused(422, "The token is not yet valid (iat)", saying("iat", "1795356301"))},
+	{"an exp that was forged does not outlive the record of the token", "CWE-613",
+		func(t *testing.T, a *api) {
+			forged := saying("exp", "1999999999")(a)
+			a.opens(forged) // until the token that it is made of ends
+			a.clock.advance(a.config.accessTTL)
+			a.refuses(forged, 401, revoked)
+		}},
+
+	// What else it says.
+	{"a token for another audience is refused", "RFC 7519 §4.1.3",
+		refused(422, "Invalid claim: aud", saying("aud", `"bookshop"`), saying("aud", `["bookshop"]`), saying("aud", "null"), saying("aud", "[]"))},
+	{"a token of another issuer is refused", "RFC 8725 §3.8",
+		refused(422, "Invalid claim: iss", saying("iss", `"bookshop"`), saying("iss", `"shelf "`), saying("iss", `["shelf"]`), saying("iss", "null"))},
+	{"a token without jti is refused", "RFC 7519 §4.1.7", refused(422, "Missing claim: jti", saying("jti", ""))},
+	{"a token without type is refused", "RFC 8725 §3.12", refused(422, "Missing claim: type", saying("type", ""))},
+	{"a type that is neither of ours is refused", "RFC 8725 §3.12",
+		refused(422, "Invalid claim: type", saying("type", `"id"`), saying("type", `"Access"`), saying("type", `["access"]`), saying("type", "null"))},
+	{"a sub that is no string is refused", "RFC 7519 §4.1.2",
+		refused(422, "Invalid claim: sub", saying("sub", "1", "public_id", "1"), saying("sub", "null"), saying("sub", `[""]`), saying("sub", `{"$ne":null}`), saying("sub", `""`))},
+	{"a jti that is no string is refused", "RFC 7519 §4.1.7",
+		refused(422, "Invalid claim: jti", saying("jti", "1"), saying("jti", "null"), saying("jti", `{"$ne":""}`), saying("jti", `""`))},
+	{"a public_id that is another's is refused", "RFC 8725 §3.8",
+		refused(422, "Invalid claim: public_id", saying("public_id", `"7c9e6679-7425-40de-944b-e07fc1f90ae7"`), saying("public_id", "null"))},
+	{"a sub that is a user's id, name or e-mail finds nobody", "RFC 8725 §3.8",
+		refused(401, userGone, saying("sub", `"1"`, "public_id", ""), saying("sub", `"ann"`, "public_id", ""), saying("sub", `"ann@example.com"`, "public_id", ""))},
+	{"a stolen secret alone opens nothing: the server has no record of the token", "RFC 7519 §4.1.7",
+		refused(401, revoked, saying("jti", `"7c9e6679-7425-40de-944b-e07fc1f90ae7"`))},
+	{"a token with the sub of another user is refused", "RFC 8725 §3.8; CWE-639",
+		refused(401, revoked, func(a *api) string { return saying("sub", a.claim("bob", "sub"), "public_id", "")(a) })},
+	{"a token with the jti of another user's token is refused", "RFC 8725 §3.8; CWE-639",
+		refused(401, revoked, func(a *api) string { return saying("jti", a.claim("bob", "jti"))(a) })},
+	{"a claim that says admin makes nobody one", "CWE-269",
+		func(t *testing.T, a *api) {
+			token := saying("admin", "true", "role", `"admin"`, "is_admin", "1")(a)
+			a.opens(token)
+			a.as("").bearing(token).send("GET /api/v1/users").want(403, "Only admins can access this endpoint")
+		}},
+	{"a token of another shelf with the same SECRET_KEY is refused", "RFC 8725 §2.7",
+		func(t *testing.T, a *api) {
+			other := newAPI(t)
+			token := other.session("ann").Access
+			other.opens(token)
+			a.session("ann") // has the same e-mail, id and password
+			a.refuses(token, 401, userGone)
+		}},
+
+	// The two types.
+	{"a refresh token does not open the items", "RFC 8725 §3.12",
+		func(t *testing.T, a *api) {
+			a.refuses(a.session("ann").Refresh, 422, "Only non-refresh tokens are allowed")
+		}},
+	{"a refresh token opens nothing of its account", "RFC 8725 §3.12",
+		func(t *testing.T, a *api) {
+			c := a.as("").bearing(a.session("ann").Refresh)
+			for _, request := range []string{
+				"GET /api/v1/auth/me", "GET /api/v1/auth/tokens", "PUT /api/v1/auth/tokens/1", "POST /api/v1/auth/password",
+				"DELETE /api/v1/auth/sessions", "DELETE /api/v1/auth/me", "GET /api/v1/events", "GET /api/v1/users",
+			} {
+				c.send(request).want(422, "Only non-refresh tokens are allowed")
+			}
+		}},
+	{"an access token gets no new access token", "RFC 8725 §3.12",
+		func(t *testing.T, a *api) {
+			a.as("ann").send("POST /api/v1/auth/refresh").want(422, "Only refresh tokens are allowed")
+		}},
+	{"a refresh token that calls itself an access token is refused", "RFC 8725 §3.12",
+		func(t *testing.T, a *api) {
+			c, err := a.keys.verify(a.session("ann").Refresh, a.now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.refuses(saying("jti", fmt.Sprintf("%q", c.ID))(a), 401, revoked)
+		}},
+	{"an access token that calls itself a refresh token is refused", "RFC 8725 §3.12",
+		func(t *testing.T, a *api) {
+			a.as("").bearing(saying("type", `"refresh"`)(a)).send("POST /api/v1/auth/refresh").want(401, revoked)
+		}},
+
+	// Where tokens are read.
+	{"a token in the query string is not read", "RFC 9700 §4.3.2; CWE-598",
+		func(t *testing.T, a *api) {
+			for _, name := range []string{"access_token", "token", "jwt", "x-access-token", "Authorization"} {
+				query := "?" + url.Values{name: {a.session("ann").Access}}.Encode()
+				a.as("").send("GET /api/v1/items"+query).want(401, missingHeader)
+				a.as("").send("GET /bookapi/books"+query).want(401, missingToken)
+			}
+		}},
+	{"a token in a cookie is not read", "CWE-352",
+		func(t *testing.T, a *api) {
+			for _, name := range []string{"access_token", "access_token_cookie", "token", "Authorization", "x-access-token"} {
+				c := a.as("").with("Cookie", name+"="+a.session("ann").Access)
+				c.send("GET /api/v1/items").want(401, missingHeader)
+				c.send("GET /bookapi/books").want(401, missingToken)
+			}
+		}},
+	{"a token in the body is not read", "RFC 6750 §2.2",
+		func(t *testing.T, a *api) {
+			in := form("access_token", a.session("ann").Access, "title", "Dune", "author", "Herbert")
+			a.as("").send("POST /api/v1/items", in).want(401, missingHeader)
+			a.as("").send("POST /bookapi/books", in).want(401, missingToken)
+		}},
+	{"a token as a Basic password is not read", "RFC 6750 §2.1",
+		func(t *testing.T, a *api) {
+			token := a.session("ann").Access
+			a.as("").with("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("ann:"+token))).
+				send("GET /api/v1/items").want(401, noBearer)
+			for _, scheme := range []string{"Basic", "JWT", "Token", "Digest", "BearerX"} {
+				a.as("").with("Authorization", scheme+" "+token).send("GET /api/v1/items").want(401, noBearer)
+			}
+		}},
+	{"of two Authorization lines neither is read", "RFC 9110 §5.3; CWE-436",
+		func(t *testing.T, a *api) {
+			good, bad := "Bearer "+a.session("ann").Access, "Bearer "+unsigned(`{"alg":"none"}`)(a)
+			for _, lines := range [][2]string{{good, bad}, {bad, good}, {good, good}, {good, ""}, {"", good}, {good, "Basic YTpi"}} {
+				a.as("").with("Authorization", lines[0]).with("Authorization", lines[1]).
+					send("GET /api/v1/items").want(422, badParts)
+			}
+		}},
+	{"of two tokens joined by a comma neither is read", "RFC 9110 §5.3; CWE-436",
+		func(t *testing.T, a *api) {
+			token := a.session("ann").Access
+			a.as("").with("Authorization", "Bearer "+token+", Bearer "+token).send("GET /api/v1/items").want(422, badParts)
+			a.as("").with("Authorization", "Bearer "+token+","+token).send("GET /api/v1/items").want(422, "Invalid payload padding")
+			a.as("").with("X-Access-Token", token+", "+token).send("GET /bookapi/books").want(401, "Invalid token!")
+		}},
+	{"of two x-access-token lines neither is read", "RFC 9110 §5.3; CWE-436",
+		func(t *testing.T, a *api) {
+			good, bad := a.session("ann").Access, unsigned(`{"alg":"none"}`)(a)
+			for _, lines := range [][2]string{{good, bad}, {bad, good}, {good, good}, {good, ""}, {"", good}} {
+				a.as("").with("X-Access-Token", lines[0]).with("X-Access-Token", lines[1]).
+					send("GET /bookapi/books").want(401, "Invalid token!")
+			}
+		}},
+	{"an x-access-token does not open the catalog", "CWE-436",
+		func(t *testing.T, a *api) {
+			c := a.as("").with("X-Access-Token", a.session("ann").Access)
+			c.send("GET /bookapi/books").want(200, "")
+			c.send("GET /api/v1/items").want(401, missingHeader)
+			c.with("Authorization", "Bearer x").send("GET /api/v1/items").want(422, "Not enough segments")
+		}},
+	{"a bearer token does not open the books", "CWE-436",
+		func(t *testing.T, a *api) {
+			a.as("ann").send("GET /bookapi/books").want(401, missingToken)
+			a.as("ann").with("X-Access-Token", "x").send("GET /bookapi/books").want(401, "Invalid token!")
+		}},
+	{"a token in a proxy's header is not read", "RFC 9110 §11.7.2",
+		func(t *testing.T, a *api) {
+			for _, name := range []string{"Proxy-Authorization", "X-Forwarded-Authorization", "X-Authorization", "X-Forwarded-User", "Authentication"} {
+				a.as("").with(name, "Bearer "+a.session("ann").Access).send("GET /api/v1/items").want(401, missingHeader)
+			}
+		}},
+	{"no route of either API but sign-up and sign-in is open without a token", "CWE-306",
+		func(t *testing.T, a *api) {
+			for _, rt := range a.routes() {
+				_, path, _ := strings.Cut(rt.pattern, " ")
+				request := strings.NewReplacer("{id}", "1", "{field}", "itemname").Replace(rt.pattern)
+				switch {
+				case path == "/api/v1/auth/signup", path == "/api/v1/auth/signin":
+				case strings.HasPrefix(path, "/api/v1/"):
+					a.as("").send(request).want(401, missingHeader)
+				case strings.HasPrefix(path, "/bookapi/"):
+					a.as("").send(request).want(401, missingToken)
+				}
+			}
+		}},
+
+	// How a session ends.
+	{"a log-out ends the access token and the refresh token", "OWASP ASVS 5, 7.4.1",
+		func(t *testing.T, a *api) {
+			ann := a.session("ann")
+			renewed := a.renew(ann)
+			a.as("ann").send("DELETE /api/v1/auth/logout").want(200, "Successfully logged out")
+			a.hasEnded(ann)
+			a.refuses(renewed, 401, revoked)
+		}},
+	{"a log-out by the refresh token ends the access token too", "RFC 9700 §4.14.2",
+		func(t *testing.T, a *api) {
+			ann := a.session("ann")
+			a.as("").bearing(ann.Refresh).send("POST /api/v1/auth/logout").want(200, "Successfully logged out")
+			a.hasEnded(ann)
+		}},
+	{"a log-out by a token that was refreshed ends the sign-in it comes from", "OWASP ASVS 5, 7.4.1",
+		func(t *testing.T, a *api) {
+			ann := a.session("ann")
+			a.as("").bearing(a.renew(ann)).send("DELETE /api/v1/auth/logout").want(200, "Successfully logged out")
+			a.hasEnded(ann)
+		}},
+	{"a log-out survives a restart", "OWASP ASVS 5, 7.4.1",
+		func(t *testing.T, _ *api) {
+			a := newAPI(t, onDisk(t))
+			ann, stays := a.session("ann"), a.signIn("signin", "ann")
+			a.as("ann").send("DELETE /api/v1/auth/logout").want(200, "Successfully logged out")
+			a = a.restart()
+			a.hasEnded(ann)
+			a.goesOn(stays)
+		}},
+	{"a log-out ends nobody else's session", "CWE-639",
+		func(t *testing.T, a *api) {
+			bob, other := a.session("bob"), a.signIn("signup", "ann")
+			ann := a.signIn("signin", "ann")
+			a.as("").bearing(ann.Access).send("DELETE /api/v1/auth/logout").want(200, "Successfully logged out")
+			a.hasEnded(ann)
+			a.goesOn(other)
+			a.goesOn(bob)
+		}},
+	{"a log-out everywhere ends every sign-in", "OWASP ASVS 5, 7.4.1",
+		func(t *testing.T, a *api) {
+			bob, ann, other := a.session("bob"), a.session("ann"), a.signIn("signin", "ann")
+			renewed := a.renew(other)
+			a.as("ann").send("DELETE /api/v1/auth/sessions").wantStatus(200)
+			a.hasEnded(ann)
+			a.hasEnded(other)
+			a.refuses(renewed, 401, revoked)
+			a.goesOn(bob)
+		}},
+	{"a change of password ends every other sign-in", "OWASP ASVS 5, 7.4.3",
+		func(t *testing.T, a *api) {
+			ann, thief := a.session("ann"), a.signIn("signin", "ann")
+			renewed := a.renew(thief)
+			a.as("ann").send("POST /api/v1/auth/password", form("current_password", annPassword, "new_password", "n3w-pass")).wantStatus(200)
+			a.hasEnded(thief)
+			a.refuses(renewed, 401, revoked)
+			a.goesOn(ann)
+		}},
+	{"a change of password survives a restart", "RFC 9700 §4.14.2",
+		func(t *testing.T, _ *api) {
+			a := newAPI(t, onDisk(t))
+			thief := a.signIn("signup", "ann")
+			a.sessions["ann"] = a.signIn("signin", "ann")
+			a.as("ann").send("POST /api/v1/auth/password", form("current_password", annPassword, "new_password", "n3w-pass")).wantStatus(200)
+			a = a.restart()
+			a.hasEnded(thief)
+			a.as("").send("POST /api/v1/auth/signin", annDetails).want(401, "Bad email or password")
+		}},
+	{"a disabled account is out at once", "OWASP ASVS 5, 7.4.2",
+		func(t *testing.T, a *api) {
+			ann, root := a.session("ann"), a.asAdmin("root")
+			a.goesOn(ann)
+			root.send(a.path("PATCH", ann), asJSON(`{"disabled": true}`)).wantStatus(200)
+			a.refuses(ann.Access, 401, "Account is disabled")
+			a.as("").bearing(ann.Refresh).send("POST /api/v1/auth/refresh").want(401, "Account is disabled")
+		}},
+	{"an account that is enabled again is not signed in again", "OWASP ASVS 5, 7.4.2",
+		func(t *testing.T, a *api) {
+			ann, root := a.session("ann"), a.asAdmin("root")
+			root.send(a.path("PATCH", ann), asJSON(`{"disabled": true}`)).wantStatus(200)
+			root.send(a.path("PATCH", ann), asJSON(`{"disabled": false}`)).wantStatus(200)
+			a.hasEnded(ann)
+			a.goesOn(a.signIn("signin", "ann"))
+		}},
+	{"a deleted account is out at once", "OWASP ASVS 5, 7.4.2",
+		func(t *testing.T, a *api) {
+			ann, root := a.session("ann"), a.asAdmin("root")
+			a.goesOn(ann)
+			root.send(a.path("DELETE", ann)).wantStatus(200)
+			a.refuses(ann.Access, 401, userGone)
+			a.as("").bearing(ann.Refresh).send("POST /api/v1/auth/refresh").want(401, userGone)
+		}},
+	{"a token of an account that was deleted and made again is refused", "RFC 7519 §4.1.2",
+		func(t *testing.T, a *api) {
+			ann := a.session("ann")
+			a.as("ann").send("DELETE /api/v1/auth/me", form("password", annPassword)).wantStatus(200)
+			a.goesOn(a.signIn("signup", "ann"))
+			a.refuses(ann.Access, 401, userGone)
+			a.as("").bearing(ann.Refresh).send("POST /api/v1/auth/refresh").want(401, userGone)
+		}},
+	{"an admin who is one no more can do no more than others, with the same token", "CWE-613",
+		func(t *testing.T, a *api) {
+			former, root := a.asAdmin("ann"), a.asAdmin("root")
+			former.send("GET /api/v1/users").wantStatus(200)
+			root.send(a.path("PATCH", a.session("ann")), asJSON(`{"admin": false}`)).wantStatus(200)
+			former.send("GET /api/v1/users").want(403, "Only admins can access this endpoint")
+		}},
+	{"a token that its owner has revoked is refused, also after a restart", "CWE-613",
+		func(t *testing.T, _ *api) {
+			a := newAPI(t, onDisk(t))
+			a.session("ann")
+			lost := a.signIn("signin", "ann") // tokens 3 and 4
+			for _, id := range []string{"3", "4"} {
+				a.as("ann").send("PUT /api/v1/auth/tokens/"+id, form("revoke", "true")).want(200, "Token successfully revoked")
+			}
+			a.hasEnded(lost)
+			a = a.restart()
+			a.hasEnded(lost)
+		}},
+	{"a token that a log-out ended is not restored", "CWE-613",
+		func(t *testing.T, a *api) {
+			a.session("ann")
+			out := a.signIn("signin", "ann") // tokens 3 and 4
+			a.as("").bearing(out.Access).send("DELETE /api/v1/auth/logout").want(200, "Successfully logged out")
+			for _, id := range []string{"3", "4"} {
+				a.as("ann").send("PUT /api/v1/auth/tokens/"+id, form("revoke", "false")).
+					want(409, "The specified token has ended and can't be restored")
+			}
+			a.hasEnded(out)
+		}},
+	{"a token that a change of password ended is not restored", "OWASP ASVS 5, 7.4.3",
+		func(t *testing.T, a *api) {
+			a.session("ann")
+			thief := a.signIn("signin", "ann") // tokens 3 and 4
+			a.as("ann").send("POST /api/v1/auth/password", form("current_password", annPassword, "new_password", "n3w-pass")).wantStatus(200)
+			for _, id := range []string{"3", "4"} {
+				a.as("ann").send("PUT /api/v1/auth/tokens/"+id, form("revoke", "false")).
+					want(409, "The specified token has ended and can't be restored")
+			}
+			a.hasEnded(thief)
+		}},
+	{"a token that is revoked can't restore itself", "CWE-613",
+		func(t *testing.T, a *api) {
+			a.as("ann").send("PUT /api/v1/auth/tokens/1", form("revoke", "true")).want(200, "Token successfully revoked")
+			a.as("ann").send("PUT /api/v1/auth/tokens/1", form("revoke", "false")).want(401, revoked)
+		}},
+	{"nobody revokes or restores another's token", "CWE-639",
+		func(t *testing.T, a *api) {
+			ann := a.session("ann") // tokens 1 and 2
+			for _, c := range []*client{a.as("eve"), a.asAdmin("root")} {
+				c.send("PUT /api/v1/auth/tokens/2", form("revoke", "true")).want(404, "The specified token was not found")
+				a.goesOn(ann)
+			}
+			a.as("ann").send("PUT /api/v1/auth/tokens/1", form("revoke", "true")).want(200, "Token successfully revoked")
+			a.as("eve").send("PUT /api/v1/auth/tokens/1", form("revoke", "false")).want(404, "The specified token was not found")
+			a.refuses(ann.Access, 401, revoked)
+		}},
+	{"an access token ends after its fifteen minutes", "OWASP ASVS 5, 9.2.1",
+		func(t *testing.T, a *api) {
+			ann := a.session("ann")
+			a.clock.advance(15*time.Minute - time.Second)
+			a.opens(ann.Access)
+			a.clock.advance(time.Second)
+			a.refuses(ann.Access, 401, "Token has expired")
+		}},
+	{"a refresh token ends after its thirty days, however often it is used", "OWASP ASVS 5, 7.3.2",
+		func(t *testing.T, a *api) {
+			ann := a.session("ann")
+			for range 30 {
+				a.renew(ann)
+				a.clock.advance(24 * time.Hour)
+			}
+			a.as("").bearing(ann.Refresh).send("POST /api/v1/auth/refresh").want(401, "Token has expired")
+			a.as("").bearing(ann.Refresh).send("DELETE /api/v1/auth/logout").want(401, "Token has expired")
+		}},
+	{"a log-out that races refreshes leaves no token alive", "CWE-367",
+		func(t *testing.T, a *api) {
+			ann := a.session("ann")
+			var all sync.WaitGroup
+			renewed := make([]string, 16)
+			for i := range renewed {
+				all.Go(func() {
+					if ans := a.as("").bearing(ann.Refresh).send("POST /api/v1/auth/refresh"); ans.status == 200 {
+						renewed[i] = row[session](ans).Access
+					}
+					if i == len(renewed)/2 {
+						a.as("").bearing(ann.Access).send("DELETE /api/v1/auth/logout").want(200, "Successfully logged out")
+					}
+				})
+			}
+			all.Wait()
+			a.hasEnded(ann)
+			for _, token := range renewed {
+				if token != "" {
+					a.refuses(token, 401, revoked)
+				}
+			}
+		}},
+}
+
+const (
+	badExp        = "Expiration Time claim (exp) must be an integer."
+	missingHeader = "Missing Authorization Header"
+	missingToken  = "A valid token is missing!"
+)
+
+// A forgery makes a token that the server a never gave to anybody.
+type forgery func(a *api) string
+
+// refused is the proof that tokens are refused. Before each, the token that
+// differs from it in nothing but its fault is seen to open both APIs.
+func refused(status int, says string, forgeries ...forgery) func(*testing.T, *api) {
+	return func(t *testing.T, a *api) {
+		for _, f := range forgeries {
+			a.opens(a.session("ann").Access)
+			a.opens(saying()(a))
+			a.refuses(f(a), status, says)
+		}
+	}
+}
+
+// saying forges ann's access token with other claims, given as payload takes
+// them, and signs it as the server would.
+func saying(changes ...string) forgery {
+	return func(a *api) string { return forge(hs256, a.annsClaims(changes...), tokenSecret) }
+}
+
+// paying is saying for a whole payload.
+func paying(payload string) forgery {
+	return func(*api) string { return forge(hs256, payload, tokenSecret) }
+}
+
+// headed forges it with another header, which the server's secret signs as well.
+func headed(header string) forgery {
+	return func(a *api) string { return forge(header, a.annsClaims(), tokenSecret) }
+}
+
+// signedWith forges it with another secret.
+func signedWith(secret string) forgery {
+	return func(a *api) string { return forge(hs256, a.annsClaims(), secret) }
+}
+
+// withKid forges it with a kid, in JSON, and another secret.
+func withKid(kid, secret string) forgery {
+	return func(a *api) string { return forge(`{"alg":"HS256","kid":`+kid+`}`, a.annsClaims(), secret) }
+}
+
+// unsigned forges it with another header and no signature.
+func unsigned(header string) forgery {
+	return func(a *api) string { return b64(header) + "." + b64(a.annsClaims()) + "." }
+}
+
+// spelt writes ann's own access token in another way.
+func spelt(other func(token string) string) forgery {
+	return func(a *api) string { return other(a.session("ann").Access) }
+}
+
+// altered puts ann's own access token together in another way.
+func altered(other func(header, payload, signature string) string) forgery {
+	return func(a *api) string {
+		parts := strings.Split(a.session("ann").Access, ".")
+		return other(parts[0], parts[1], parts[2])
+	}
+}
+
+func headerWithKid(alg, kid string) string {
+	text, _ := json.Marshal(map[string]string{"alg": alg, "kid": kid})
+	return string(text)
+}
+
+// evesKey is an attacker's own.
+var evesKey = ed25519.NewKeyFromSeed([]byte("a seed that the attacker chose.."))
+
+// sealEd makes a token by EdDSA.
+func sealEd(header, payload string, key ed25519.PrivateKey) string {
+	text := b64(header) + "." + b64(payload)
+	return text + "." + b64(string(ed25519.Sign(key, []byte(text))))
+}
+
+// addGroupOrder adds to the number S in the second half of an Ed25519 signature
+// the order of the group that it counts in. Who doesn't check that S is smaller
+// than that accepts the sum too.
+func addGroupOrder(signature []byte) []byte {
+	order, _ := new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
+	s := slices.Clone(signature[32:])
+	slices.Reverse(s) // it is written with the lowest byte first
+	sum := new(big.Int).Add(new(big.Int).SetBytes(s), order).FillBytes(make([]byte, 32))
+	slices.Reverse(sum)
+	return slices.Concat(signature[:32], sum)
+}
+
+// fetchesNothing is the proof that the server does not call an address that a
+// header names, neither for a token that an attacker signed nor for a good one.
+func fetchesNothing(header func(url string) string) func(*testing.T, *api) {
+	return func(t *testing.T, a *api) {
+		var calls atomic.Int32
+		trap := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			calls.Add(1)
+			fmt.Fprintf(w, `{"keys":[{"kty":"oct","alg":"HS256","k":%q}]}`, b64("eve"))
+		}))
+		defer trap.Close()
+		a.refuses(forge(header(trap.URL), a.annsClaims(), "eve"), 422, badSignature)
+		a.as("").bearing(forge(header(trap.URL), a.annsClaims(), tokenSecret)).send("GET /api/v1/items")
+		if n := calls.Load(); n > 0 {
+			t.Errorf("the server called the attacker's %d times", n)
+		}
+	}
+}
+
+// brings is the proof that a key in a token's own header doesn't verify it, be
+// the server one of HS256 or of EdDSA. members writes the key, or a certificate
+// for it, as header parameters.
+func brings(members func(key jwk, der string) string) func(*testing.T, *api) {
+	return func(t *testing.T, a *api) {
+		public := evesKey.Public().(ed25519.PublicKey)
+		certificate, err := x509.CreateCertificate(nil, &x509.Certificate{SerialNumber: big.NewInt(1)}, &x509.Certificate{}, public, evesKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		der := base64.StdEncoding.EncodeToString(certificate) // not base64url (RFC 7515 §4.1.6)
+		symmetric := members(jwk{Type: "oct", Algorithm: algHS256, Secret: b64("eve")}, der)
+		asymmetric := members(jwk{Type: "OKP", Algorithm: algEdDSA, Curve: "Ed25519", Public: b64(string(public))}, der)
+
+		a.refuses(forge(`{"alg":"HS256",`+symmetric+`}`, a.annsClaims(), "eve"), 422, badSignature)
+		a.refuses(sealEd(`{"alg":"EdDSA",`+asymmetric+`}`, a.annsClaims(), evesKey), 422, badAlgorithm)
+		a = newAPI(t)
+		a.signByEdDSA()
+		a.refuses(sealEd(`{"alg":"EdDSA",`+asymmetric+`}`, a.annsClaims(), evesKey), 422, badSignature)
+		a.refuses(forge(`{"alg":"HS256",`+symmetric+`}`, a.annsClaims(), "eve"), 422, badAlgorithm)
+	}
+}
+
+// annsClaims is what ann's access token says, with changes as payload takes them.
+func (a *api) annsClaims(changes ...string) string {
+	a.t.Helper()
+	own := []string{"sub", a.claim("ann", "sub"), "public_id", a.claim("ann", "sub"), "jti", a.claim("ann", "jti")}
+	return payload(append(own, changes...)...)
+}
+
+// claim is what name's access token says under the name of a claim, in JSON.
+func (a *api) claim(name, claim string) string {
+	a.t.Helper()
+	text, err := base64.RawURLEncoding.DecodeString(strings.Split(a.session(name).Access, ".")[1])
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	var claims map[string]json.RawMessage
+	if err := json.Unmarshal(text, &claims); err != nil {
+		a.t.Fatal(err)
+	}
+	return string(claims[claim])
+}
+
+// signByEdDSA makes a a server with -alg EdDSA, before anybody has signed in. It
+// returns the public key as it tells it to everybody.
+func (a *api) signByEdDSA() jwk {
+	a.t.Helper()
+	a.keys = newKeyring(edKey([]byte(tokenSecret[:32])))
+	r := httptest.NewRequest("GET", "http://localhost:8080/.well-known/jwks.json", nil)
+	w := httptest.NewRecorder()
+	a.ServeHTTP(w, r)
+	var set jwkSet
+	if err := json.Unmarshal(w.Body.Bytes(), &set); err != nil || len(set.Keys) != 1 {
+		a.t.Fatalf("the public keys are %s, %v; want one", w.Body, err)
+	}
+	return set.Keys[0]
+}
+
+// opens checks that both APIs take a token.
+func (a *api) opens(token string) {
+	a.t.Helper()
+	a.as("").bearing(token).send("GET /api/v1/items").want(200, "")
+	a.as("").with("X-Access-Token", token).send("GET /bookapi/books").want(200, "")
+}
+
+// refuses checks that neither API takes a token, and that the catalog says so in
+// those words and in the standard's place.
+func (a *api) refuses(token string, status int, says string) {
+	a.t.Helper()
+	ans := a.as("").bearing(token).send("GET /api/v1/items").want(status, says)
+	if challenge := ans.header.Get("WWW-Authenticate"); !strings.Contains(challenge, `error="invalid_token"`) {
+		a.t.Errorf("%v: WWW-Authenticate is %q; want invalid_token (RFC 6750 §3.1)", ans, challenge)
+	}
+	bookStatus, bookSays := 401, "Invalid token!"
+	switch says {
+	case "Token has expired":
+		bookSays = "Token has expired!"
+	case userGone:
+		bookStatus, bookSays = 404, "User not found!"
+	}
+	a.as("").with("X-Access-Token", token).send("GET /bookapi/books").want(bookStatus, bookSays)
+}
+
+// goesOn checks that a session is alive.
+func (a *api) goesOn(s session) {
+	a.t.Helper()
+	a.opens(s.Access)
+	a.opens(a.renew(s))
+}
+
+// hasEnded checks that a session is over, by whatever token of it.
+func (a *api) hasEnded(s session) {
+	a.t.Helper()
+	a.refuses(s.Access, 401, revoked)
+	a.as("").bearing(s.Refresh).send("POST /api/v1/auth/refresh").want(401, revoked)
+	a.as("").bearing(s.Access).send("DELETE /api/v1/auth/logout").want(401, revoked)
+	a.as("").bearing(s.Refresh).send("DELETE /api/v1/auth/logout").want(401, revoked)
+}
+
+// renew is a new access token for a session's refresh token.
+func (a *api) renew(s session) string {
+	a.t.Helper()
+	return row[session](a.as("").bearing(s.Refresh).send("POST /api/v1/auth/refresh").wantStatus(200)).Access
+}
+
+// path is a request about a session's account, as an admin sends it.
+func (a *api) path(method string, s session) string {
+	return fmt.Sprintf("%s /api/v1/users/%d", method, s.User.ID)
+}
+
+// wantStatus checks the status alone.
+func (a *answer) wantStatus(status int) *answer {
+	a.t.Helper()
+	if a.status != status {
+		a.t.Fatalf("%v; want %d", a, status)
+	}
+	return a
+}
