@@ -795,6 +795,8 @@ func TestEventsSlowReader(t *testing.T) {
 		slow, dead := k.follow(""), k.follow("")
 		began := time.Now()
 		last := slow.last
+		k.add("on its way")
+		synctest.Wait() // the streams have it in hand, and nobody takes it from them
 		for i := range eventsKept + 2*eventsAtOnce {
 			k.add(fmt.Sprint(i))
 		}
