@@ -57,6 +57,9 @@ func TestCopy(t *testing.T) {
 		if ran || exists(path+".new") {
 			compacting++
 		}
+		if err := checkFile(name, io.Discard); err != nil {
+			t.Errorf("shelf check of copy %d: %v", n, err)
+		}
 		s, err := openStore(osDisk{}, name, slog.New(slog.DiscardHandler), time.Now)
 		if err != nil {
 			t.Fatalf("copy %d: %v", n, err)
