@@ -637,6 +637,13 @@ var accountAttacks = []attack{
 			return a.as("").send(signUpPath, signingIn(string(name), annPassword))
 		})
 	}},
+	{"fifty sign-ups of one e-mail make one account while the disk is slow, too", "OWASP ASVS 5, 15.4.2; CWE-362", func(t *testing.T, a *api) {
+		got := a.together(func(int) *answer { return a.as("").send(signUpPath, signingIn("ann@example.com", annPassword)) })
+		if got[201] != 1 || got[400]+got[503] != 49 { // 503 where bcrypt is slow
+			t.Errorf("the statuses are %v; want one 201, and 49 times 400", got)
+		}
+		a.wantAccounts(1)
+	}},
 	{"fifty parallel sign-ups of one username, in both APIs, make one account", "OWASP ASVS 5, 15.4.2; CWE-362", func(t *testing.T, _ *api) {
 		oneOfFifty(t, func(a *api, i int) *answer {
 			if i%2 == 0 {
