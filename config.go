@@ -239,8 +239,9 @@ func parseDotenv(text string) (map[string]dotenvValue, error) {
 }
 
 // unknownNames warns of each SHELF_ name in .env that is no setting: most likely
-// a typing mistake, but it may be another program's. The four that shelf run sets
-// for the command it starts are known: people keep them there.
+// a typing mistake, but it may be another program's. The four below are no
+// settings either, and no mistake: programs that call a shelf keep its address
+// and their tokens under these names.
 func unknownNames(file map[string]dotenvValue, settings []setting) (warnings []string) {
 	known := []string{"SHELF_URL", "SHELF_TOKEN", "SHELF_ADMIN_TOKEN", "SHELF_LAB_TOKEN"}
 	for _, s := range settings {
