@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"time"
 )
 
 // nameArgument reads the arguments of a command that works on files: its flags,
@@ -59,7 +58,7 @@ func loadStore(path string) (*store, *scan, error) {
 	if err != nil {
 		return nil, nil, explainOpen(path, err)
 	}
-	s := newStore(slog.New(slog.DiscardHandler), time.Now)
+	s := newStore(slog.New(slog.DiscardHandler), realNow)
 	r := newReplay(s)
 	found, err := scanJournal(f, info.Size(), r.emit)
 	if err = r.finish(err); err != nil {

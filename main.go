@@ -90,9 +90,9 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 	case args[0] == "import":
 		return importCommand(args[1:], parse, stdout, stderr)
 	case args[0] == "key":
-		return keyCommand(args[1:], parse, time.Now(), stdout)
+		return keyCommand(args[1:], parse, realNow(), stdout)
 	case args[0] == "explain":
-		return explainCommand(args[1:], parse, time.Now(), stdin, stdout, stderr)
+		return explainCommand(args[1:], parse, realNow(), stdin, stdout, stderr)
 	}
 	return fmt.Errorf("unknown command %q (shelf -h lists the commands)", args[0])
 }
@@ -129,7 +129,8 @@ func isTerminal(w io.Writer) bool {
 // serve runs the server until ctx is done.
 func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) {
 	log := newLog(c, stderr)
-	st, keyFile, keys, err := openData(c, log)
+	clk := &clock{}
+	st, keyFile, keys, err := openData(c, log, clk.now)
 	if err != nil {
 		return err
 	}
@@ -156,7 +157,7 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		}
 		return fmt.Errorf("can't listen on %s: %w", c.addr, err)
 	}
-	handler := newServer(c, st, keys, log, time.Now, listener.Addr())
+	handler := newServer(c, st, keys, log, clk.now, listener.Addr())
 	httpServer := newHTTPServer(handler, log)
 	httpServer.RegisterOnShutdown(handler.streams.stop) // they would not end by themselves
 	url := "http://" + reachable(listener.Addr())
@@ -225,7 +226,7 @@ const drainTime = 10 * time.Second
 
 // openData opens the store and the keys that go with it. keyFile is "" where
 // the key has no file.
-func openData(c config, log *slog.Logger) (st *store, keyFile string, keys *keyring, err error) {
+func openData(c config, log *slog.Logger, now func() time.Time) (st *store, keyFile string, keys *keyring, err error) {
 	if keys, err = configuredKeys(c); err != nil {
 		return nil, "", nil, err
 	}
@@ -233,19 +234,19 @@ func openData(c config, log *slog.Logger) (st *store, keyFile string, keys *keyr
 		if keys == nil {
 			keys = memoryKeys(c.alg)
 		}
-		return newStore(log, time.Now), "", keys, nil
+		return newStore(log, now), "", keys, nil
 	}
 	if keyPath(c.data) == c.data {
 		return nil, "", nil, fmt.Errorf("-data %s: that is where the key goes; give the data file another name", c.data)
 	}
 	// The data file is locked first: the key file is its server's.
-	if st, err = openStore(osDisk{}, c.data, log, time.Now); err != nil {
+	if st, err = openStore(osDisk{}, c.data, log, now); err != nil {
 		return nil, "", nil, err
 	}
 	if keys == nil {
 		var warning string
 		keyFile = keyPath(c.data)
-		keys, warning, err = loadKeys(keyFile, c.alg, time.Now())
+		keys, warning, err = loadKeys(keyFile, c.alg, now())
 		if err != nil {
 			st.close()
 			return nil, "", nil, err

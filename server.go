@@ -147,7 +147,7 @@ func (s *server) answering(h handler) http.Handler {
 // ServeHTTP is what every request goes through: the log, a net under panics,
 // and the rules about hosts and origins; then the route table.
 func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	start := s.now()
+	start := realNow()
 	// Ours, whatever the client sent: an id that it may choose names nothing.
 	id := rand.Text()
 	w := &responseWriter{ResponseWriter: rw}
@@ -163,7 +163,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		// The route's pattern, not the path, and never a query string, a header
 		// or a body: those hold what is private. slog escapes the method.
 		s.log.Info("request", "method", r.Method, "route", r.Pattern, "status", cmp.Or(w.status, http.StatusOK),
-			"bytes", w.bytes, "duration", s.now().Sub(start), "request_id", id)
+			"bytes", w.bytes, "duration", sinceReal(start), "request_id", id)
 	}()
 	defer func() {
 		p := recover()

@@ -44,10 +44,10 @@ func exportCommand(args []string, parse func([]string) (config, error), stdout i
 		return err
 	}
 	if *out == "" {
-		return writeExport(stdout, s, time.Now(), *secrets)
+		return writeExport(stdout, s, realNow(), *secrets)
 	}
 	var document bytes.Buffer
-	if err := writeExport(&document, s, time.Now(), *secrets); err != nil {
+	if err := writeExport(&document, s, realNow(), *secrets); err != nil {
 		return err
 	}
 	return writeFileDurably(*out, document.Bytes())
@@ -73,7 +73,7 @@ func importCommand(args []string, parse func([]string) (config, error), stdout, 
 	if err != nil {
 		return err
 	}
-	s, err := openStore(osDisk{}, c.data, newLog(c, stderr), time.Now)
+	s, err := openStore(osDisk{}, c.data, newLog(c, stderr), realNow)
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func userCommand(ctx context.Context, args []string, parse func([]string) (confi
 
 // newAccount is the account that add adds, as yet without a password.
 func (a *accountCommand) newAccount() (*user, error) {
-	u := &user{PublicID: newJTI(), Username: a.name, Created: time.Now().UTC().Truncate(time.Second)}
+	u := &user{PublicID: newJTI(), Username: a.name, Created: realNow().UTC().Truncate(time.Second)}
 	if strings.Contains(a.name, "@") {
 		u.Email = a.name
 	}
@@ -120,7 +120,7 @@ func (a *accountCommand) open() error {
 		}
 	}
 	var err error
-	a.store, err = openStore(osDisk{}, c.data, newLog(c, a.stderr), time.Now)
+	a.store, err = openStore(osDisk{}, c.data, newLog(c, a.stderr), realNow)
 	return err
 }
 
