@@ -33,7 +33,7 @@ type attack struct {
 // Every attack goes through ServeHTTP of the whole server.
 func TestAttack(t *testing.T) {
 	t.Parallel()
-	for _, row := range slices.Concat(tokenAttacks, accountAttacks) {
+	for _, row := range slices.Concat(tokenAttacks, accountAttacks, labAttacks) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			row.run(t, newAPI(t))
@@ -45,7 +45,7 @@ func TestAttack(t *testing.T) {
 // from, and none has got lost.
 func TestAttackTable(t *testing.T) {
 	t.Parallel()
-	rows := slices.Concat(tokenAttacks, accountAttacks)
+	rows := slices.Concat(tokenAttacks, accountAttacks, labAttacks)
 	if len(rows) < 80 {
 		t.Errorf("the table has %d rows; want 80 at least", len(rows))
 	}

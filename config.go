@@ -33,6 +33,7 @@ type config struct {
 	sharedWrites bool
 	log          string // "requests", "problems", "off"; "": requests on a terminal, else problems
 	logFormat    string // "text" or "json"
+	lab          bool   // see prepareLab
 
 	proxies []netip.Prefix // whose forwarded headers are believed
 	tlsCert string         // PEM files; both or neither
@@ -42,6 +43,8 @@ type config struct {
 	// ps. Their strength is judged where they are used, in keys.go.
 	secret    string
 	fallbacks []string
+	labToken  string // the lab's secret, SHELF_LAB_TOKEN
+	labMade   bool   // it was made by prepareLab, so it has to be shown
 
 	envFile  string   // ".env" when a setting came from it, for the start line
 	warnings []string // what is odd without being wrong, a sentence each
@@ -76,6 +79,7 @@ func (c *config) settings() []setting {
 		{"tls-key", "FILE", "", "the certificate's private key, PEM", toText(&c.tlsKey)},
 		{"log", "WHAT", "", "requests, problems or off; when not set, requests on\na terminal, else problems", toChoice(&c.log, "requests", "problems", "off")},
 		{"log-format", "FORMAT", "text", "text or json", toChoice(&c.logFormat, "text", "json")},
+		{"lab", "", "false", "for tests: calls below /lab/ that put the data back\nand set the clock; in memory and on loopback only", toBool(&c.lab)},
 	}
 }
 
@@ -144,6 +148,7 @@ func parseConfig(args []string, lookupEnv func(string) (string, bool), dotenv fu
 	if c.fallbacks = commaList(env("SECRET_KEY_FALLBACKS")); c.fallbacks == nil {
 		c.fallbacks = commaList(fromFile("SECRET_KEY_FALLBACKS"))
 	}
+	c.labToken = env("SHELF_LAB_TOKEN") // in .env it is that of a server that is called
 
 	if (c.tlsCert == "") != (c.tlsKey == "") {
 		return config{}, errors.New("-tls-cert and -tls-key go together, but only one of them is set")
@@ -294,6 +299,8 @@ Variables without a flag, as other users can see a program's arguments:
   SECRET_KEY_FALLBACKS     earlier keys, comma separated: what they signed
                            stays good
   PORT                     the port of the default address; not read from .env
+  SHELF_LAB_TOKEN          the secret that -lab asks for, 16 characters or more;
+                           without it -lab makes one and shows it; not from .env
 
 Exit status:
   0                        stopped as asked

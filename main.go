@@ -128,6 +128,9 @@ func isTerminal(w io.Writer) bool {
 
 // serve runs the server until ctx is done.
 func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) {
+	if err := c.prepareLab(); err != nil {
+		return err
+	}
 	log := newLog(c, stderr)
 	clk := &clock{}
 	st, keyFile, keys, err := openData(c, log, clk.now)
@@ -158,6 +161,9 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		return fmt.Errorf("can't listen on %s: %w", c.addr, err)
 	}
 	handler := newServer(c, st, keys, log, clk.now, listener.Addr())
+	if c.lab {
+		newLab(handler, clk)
+	}
 	httpServer := newHTTPServer(handler, log)
 	httpServer.RegisterOnShutdown(handler.streams.stop) // they would not end by themselves
 	url := "http://" + reachable(listener.Addr())
@@ -286,6 +292,12 @@ func greet(w io.Writer, c config, st *store, url, keyFile string) {
 	fmt.Fprintf(w, "shelf listens on %s\n  data   %s\n  key    %s\n", url, data, key)
 	if c.envFile != "" {
 		fmt.Fprintf(w, "  config %s\n", c.envFile)
+	}
+	switch {
+	case c.labMade:
+		fmt.Fprintf(w, "  lab    %s/#lab=%s\n", url, c.labToken) // no browser sends a fragment anywhere
+	case c.lab:
+		fmt.Fprintln(w, "  lab    SHELF_LAB_TOKEN")
 	}
 	fmt.Fprintf(w, `
 Try it, in another terminal (next time, begin with the second line):

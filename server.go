@@ -29,6 +29,7 @@ type server struct {
 	mux    *http.ServeMux
 
 	streams *streams
+	lab     *lab // nil: no -lab
 }
 
 // A route is one line of the table below.
@@ -42,9 +43,10 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 
 // routes is the whole server on one screen. What a route needs is said around
 // its handler: bearer takes a token of the catalog's, bookToken one of the
-// book API's, and noForeignPage stands where there is no token.
+// book API's, private the lab's secret, and noForeignPage stands where there is
+// no token.
 func (s *server) routes() []route {
-	return []route{
+	routes := []route{
 		{"GET /{$}", s.index},
 		{"GET /openapi.json", s.openAPI},
 		{"GET /.well-known/jwks.json", s.publicKeys},
@@ -91,6 +93,16 @@ func (s *server) routes() []route {
 		{"POST /bookapi/books", s.bookToken(s.addBook)},
 		{"DELETE /bookapi/books/{id}", s.bookToken(s.deleteBook)},
 	}
+	if l := s.lab; l != nil { // lab.go
+		routes = append(routes, []route{
+			{"POST /lab/reset", l.private(l.reset)},
+			{"POST /lab/snapshot", l.private(l.snapshot)},
+			{"POST /lab/restore/{id}", l.private(l.restore)},
+			{"GET /lab/clock", l.private(l.showClock)},
+			{"POST /lab/clock", l.private(l.setClock)},
+		}...)
+	}
+	return routes
 }
 
 // newServer builds a server that listens on addr, which decides the hosts that
@@ -98,9 +110,16 @@ func (s *server) routes() []route {
 func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() time.Time, addr net.Addr) *server {
 	s := &server{
 		config: c, store: st, keys: keys, log: log, now: now,
-		hashes: newHasher(c.bcryptCost), limits: newLimiter(now), hosts: allowedHosts(addr, c.hosts), mux: http.NewServeMux(),
+		hashes: newHasher(c.bcryptCost), limits: newLimiter(now), hosts: allowedHosts(addr, c.hosts),
 		streams: newStreams(),
 	}
+	s.mux = s.newMux()
+	return s
+}
+
+// newMux makes the route table one that ServeMux can search.
+func (s *server) newMux() *http.ServeMux {
+	mux := http.NewServeMux()
 	methods := map[string][]string{} // by path
 	for _, rt := range s.routes() {
 		method, path, _ := strings.Cut(rt.pattern, " ")
@@ -108,13 +127,13 @@ func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() 
 			methods[path] = append(methods[path], http.MethodHead)
 		}
 		methods[path] = append(methods[path], method)
-		s.mux.Handle(rt.pattern, s.answering(rt.handler))
+		mux.Handle(rt.pattern, s.answering(rt.handler))
 	}
 	// A pattern without a method is less specific, so these catch what is left.
 	for path, allowed := range methods {
 		slices.Sort(allowed)
 		allow := strings.Join(append(allowed, http.MethodOptions), ", ")
-		s.mux.Handle(path, s.answering(func(w http.ResponseWriter, r *http.Request) error {
+		mux.Handle(path, s.answering(func(w http.ResponseWriter, r *http.Request) error {
 			w.Header().Set("Allow", allow)
 			if r.Method == http.MethodOptions {
 				if strings.Contains(allow, http.MethodPatch) { // RFC 5789 §3.1
@@ -126,10 +145,10 @@ func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() 
 			return fail(http.StatusMethodNotAllowed, "The method is not allowed for the requested URL")
 		}))
 	}
-	s.mux.Handle("/", s.answering(func(http.ResponseWriter, *http.Request) error {
+	mux.Handle("/", s.answering(func(http.ResponseWriter, *http.Request) error {
 		return fail(http.StatusNotFound, "Not found")
 	}))
-	return s
+	return mux
 }
 
 // acceptPatch is the types that every PATCH takes.
@@ -147,6 +166,9 @@ func (s *server) answering(h handler) http.Handler {
 // ServeHTTP is what every request goes through: the log, a net under panics,
 // and the rules about hosts and origins; then the route table.
 func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	if s.lab != nil {
+		s = s.lab.present.Load()
+	}
 	start := realNow()
 	// Ours, whatever the client sent: an id that it may choose names nothing.
 	id := rand.Text()
@@ -287,6 +309,13 @@ const (
 func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) (answered bool) {
 	h := w.Header()
 	h.Add("Vary", "Origin")
+	if s.lab.isFor(r) {
+		if err := s.lab.checkPage(r); err != nil {
+			writeError(w, r, s.log, err)
+			return true
+		}
+		return false
+	}
 	origin := r.Header.Get("Origin")
 	preflight := r.Method == http.MethodOptions && origin != "" && r.Header.Get("Access-Control-Request-Method") != ""
 	switch {
