@@ -159,7 +159,6 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 	}
 	handler := newServer(c, st, keys, log, clk.now, listener.Addr())
 	httpServer := newHTTPServer(handler, log)
-	httpServer.RegisterOnShutdown(handler.streams.stop) // they would not end by themselves
 	url := "http://" + reachable(listener.Addr())
 	serveHTTP := httpServer.Serve
 	if cert != nil {
@@ -181,6 +180,7 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		return fmt.Errorf("serving: %w", err)
 	case <-ctx.Done():
 	}
+	handler.streams.stop() // they would not end by themselves
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	if err := httpServer.Shutdown(patience); err != nil {
