@@ -33,6 +33,7 @@ type config struct {
 	sharedWrites bool
 	log          string // "requests", "problems", "off"; "": requests on a terminal, else problems
 	logFormat    string // "text" or "json"
+	metrics      string // who may read /metrics: "loopback", "all" or "off"
 
 	proxies []netip.Prefix // whose forwarded headers are believed
 	tlsCert string         // PEM files; both or neither
@@ -76,6 +77,7 @@ func (c *config) settings() []setting {
 		{"tls-key", "FILE", "", "the certificate's private key, PEM", toText(&c.tlsKey)},
 		{"log", "WHAT", "", "requests, problems or off; when not set, requests on\na terminal, else problems", toChoice(&c.log, "requests", "problems", "off")},
 		{"log-format", "FORMAT", "text", "text or json", toChoice(&c.logFormat, "text", "json")},
+		{"metrics", "WHO", "loopback", "who may read /metrics: loopback, which no request\nthrough a proxy comes from, all, or off", toChoice(&c.metrics, "loopback", "all", "off")},
 	}
 }
 
