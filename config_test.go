@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"flag"
-	"io"
 	"io/fs"
 	"maps"
 	"reflect"
@@ -42,7 +41,7 @@ func configFrom(args, environ, dotenv string) (config, error) {
 		}
 		return []byte(dotenv), nil
 	}
-	return parseConfig(strings.Fields(args), lookup, file, io.Discard)
+	return parseConfig(strings.Fields(args), lookup, file)
 }
 
 func TestConfig(t *testing.T) {
@@ -197,7 +196,7 @@ func TestConfigDotenvUnreadable(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			dotenv := func() ([]byte, error) { return nil, &fs.PathError{Op: "open", Path: ".env", Err: tt.err} }
-			_, err := parseConfig(nil, func(string) (string, bool) { return "", false }, dotenv, io.Discard)
+			_, err := parseConfig(nil, func(string) (string, bool) { return "", false }, dotenv)
 			if !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
@@ -261,27 +260,12 @@ func TestDotenvRefused(t *testing.T) {
 	}
 }
 
-func TestUsage(t *testing.T) {
+func TestConfigHelp(t *testing.T) {
 	t.Parallel()
-	var usage strings.Builder
 	broken := func() ([]byte, error) { return nil, fs.ErrPermission }
-	_, err := parseConfig([]string{"-h"}, func(string) (string, bool) { return "", false }, broken, &usage)
+	_, err := parseConfig([]string{"-h"}, func(string) (string, bool) { return "", false }, broken)
 	if !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("-h: %v, want flag.ErrHelp, whatever state .env is in", err)
-	}
-	wanted := []string{"SECRET_KEY ", "SECRET_KEY_FALLBACKS", "PORT", "Exit status", "shelf user admin NAME"}
-	for _, s := range new(config).settings() {
-		wanted = append(wanted, "  -"+s.name+" ", envName(s.name), s.value)
-	}
-	for _, w := range wanted {
-		if !strings.Contains(usage.String(), w) {
-			t.Errorf("the usage text lacks %q", w)
-		}
-	}
-	for line := range strings.Lines(usage.String()) {
-		if len(line) > 81 {
-			t.Errorf("wider than a terminal of 80 columns: %s", line)
-		}
 	}
 }
 

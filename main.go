@@ -2,7 +2,7 @@
 // library of books, kept in one file that people can read.
 //
 //	go run .        start the server
-//	shelf -h        the flags, the variables, the commands
+//	shelf help      the commands, the flags, the variables
 //
 // To read it, follow one request: main.go starts the server, with the settings
 // of config.go; server.go has the route table; auth.go signs people up and in and
@@ -14,8 +14,9 @@
 // store.go and its store_*.go keep the state; journal.go its history on disk,
 // which replay.go reads at the start and compact.go shortens.
 //
-// The other commands work without a server: user.go on accounts, rotate.go on
-// keys, check.go and transfer.go on the data file; explain.go judges a token.
+// commands.go has the table of the commands. These work without a server:
+// user.go on accounts, rotate.go on keys, check.go and transfer.go on the data
+// file; explain.go judges a token.
 package main
 
 import (
@@ -29,7 +30,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -62,39 +62,7 @@ func (e *statusError) Unwrap() error { return e.error }
 // run is the program. It returns when ctx is done and the last request is
 // answered, or with the reason why it can't go on.
 func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdin io.Reader, stdout, stderr io.Writer) error {
-	parse := func(args []string) (config, error) {
-		c, err := parseConfig(args, lookupEnv, func() ([]byte, error) { return os.ReadFile(".env") }, stdout)
-		if c.log != "off" {
-			for _, warning := range c.warnings {
-				fmt.Fprintln(stderr, "shelf: warning:", warning)
-			}
-		}
-		return c, err
-	}
-	switch {
-	case len(args) == 0 || strings.HasPrefix(args[0], "-"):
-		c, err := parse(args)
-		if err != nil {
-			return err
-		}
-		return serve(ctx, c, stdout, stderr)
-	case args[0] == "help":
-		_, err := parse([]string{"-h"})
-		return err
-	case args[0] == "user":
-		return userCommand(ctx, args[1:], parse, stdin, stdout, stderr)
-	case args[0] == "check":
-		return checkCommand(args[1:], parse, stdout)
-	case args[0] == "export":
-		return exportCommand(args[1:], parse, stdout)
-	case args[0] == "import":
-		return importCommand(args[1:], parse, stdout, stderr)
-	case args[0] == "key":
-		return keyCommand(args[1:], parse, realNow(), stdout)
-	case args[0] == "explain":
-		return explainCommand(args[1:], parse, realNow(), stdin, stdout, stderr)
-	}
-	return fmt.Errorf("unknown command %q (shelf -h lists the commands)", args[0])
+	return newShell(lookupEnv, stdin, stdout, stderr).runCommands(ctx, args)
 }
 
 // inMemory is the -data that keeps nothing.
@@ -124,6 +92,15 @@ func isTerminal(w io.Writer) bool {
 	}
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// serveCommand is shelf with flags and no command.
+func serveCommand(ctx context.Context, sh shell, args []string) error {
+	c, err := sh.parse(args)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, c, sh.stdout, sh.stderr)
 }
 
 // serve runs the server until ctx is done.
