@@ -320,6 +320,8 @@ func (a *answer) wantDecent() {
 		wantType = "text/plain; charset=utf-8"
 	case strings.HasSuffix(a.request, "/jwks.json") && a.status == http.StatusOK:
 		wantType = "application/jwk-set+json"
+	case strings.HasSuffix(a.request, "/metrics") && a.status == http.StatusOK:
+		wantType = "text/plain; version=0.0.4; charset=utf-8"
 	}
 	if got := a.header.Get("Content-Type"); a.body != "" && got != wantType {
 		a.t.Errorf("%v: Content-Type is %q; want %q", a, got, wantType)

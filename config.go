@@ -35,6 +35,7 @@ type config struct {
 	logFormat    string // "text" or "json"
 	readyFile    string // where the URL is written, "" for nowhere
 	stdin        bool   // stop when standard input ends
+	metrics      string // who may read /metrics: "loopback", "all" or "off"
 
 	proxies []netip.Prefix // whose forwarded headers are believed
 	tlsCert string         // PEM files; both or neither
@@ -80,6 +81,7 @@ func (c *config) settings() []setting {
 		{"log-format", "FORMAT", "text", "text or json; json makes the line on standard output\nan object too, with url, pid, data and version", toChoice(&c.logFormat, "text", "json")},
 		{"ready-file", "FILE", "", "write the URL there when the server answers; gone\nwhen it stops", toText(&c.readyFile)},
 		{"stdin", "", "false", "stop when standard input ends: then the end of the\nprogram that holds its other side is shelf's too", toBool(&c.stdin)},
+		{"metrics", "WHO", "loopback", "who may read /metrics: loopback, which no request\nthrough a proxy comes from, all, or off", toChoice(&c.metrics, "loopback", "all", "off")},
 	}
 }
 

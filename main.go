@@ -165,7 +165,6 @@ func serve(ctx context.Context, c config, stderr io.Writer, prepare func(*server
 		}
 	}
 	httpServer := newHTTPServer(handler, log)
-	httpServer.RegisterOnShutdown(handler.streams.stop) // they would not end by themselves
 	url := "http://" + reachable(listener.Addr())
 	serveHTTP := httpServer.Serve
 	if cert != nil {
@@ -193,6 +192,7 @@ func serve(ctx context.Context, c config, stderr io.Writer, prepare func(*server
 		return fmt.Errorf("serving: %w", err)
 	case <-ctx.Done():
 	}
+	handler.streams.stop() // they would not end by themselves
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	if err := httpServer.Shutdown(patience); err != nil {
