@@ -322,6 +322,8 @@ func (a *answer) wantDecent() {
 		wantType = "application/jwk-set+json"
 	case strings.HasSuffix(a.request, "/metrics") && a.status == http.StatusOK:
 		wantType = "text/plain; version=0.0.4; charset=utf-8"
+	case a.header.Get("Content-Security-Policy") != "" && a.status == http.StatusOK:
+		wantType = a.header.Get("Content-Type") // of the console's files, see TestConsoleFiles
 	}
 	if got := a.header.Get("Content-Type"); a.body != "" && got != wantType {
 		a.t.Errorf("%v: Content-Type is %q; want %q", a, got, wantType)
