@@ -169,3 +169,42 @@ export async function shot(page, name) {
     await page.screenshot({ path: join(process.env.SHELF_SHOTS, `${name}.png`), fullPage: true });
   }
 }
+
+/** part goes to a part of the page by its navigation. */
+export const part = (page, name) =>
+  page.getByRole('navigation', { name: 'Parts of this page' }).getByRole('link', { name, exact: true }).click();
+
+/** signUp makes an account on the page, of the catalog's or of the book API's kind. */
+export async function signUp(page, name = 'ann@example.com', { how = 'Sign up', password = 'b00k-worm', kind = 'Catalog' } = {}) {
+  await part(page, 'Start');
+  await page.getByRole('radio', { name: kind }).check();
+  await page.getByLabel(kind === 'Catalog' ? 'E-mail' : 'Username', { exact: true }).fill(name);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByRole('button', { name: how, exact: true }).click();
+  await see(page.getByRole('link', { name: `Signed in as ${name}` }));
+}
+
+/** copied presses a button that copies something, and returns what. */
+export async function copied(page, button) {
+  await page.evaluate(() => navigator.clipboard.writeText(''));
+  await button.click();
+  await see(page.getByRole('status').filter({ hasText: /copied/i }));
+  return page.evaluate(() => navigator.clipboard.readText());
+}
+
+/** tokenOf copies a token of the page's: 'Access token' or 'Refresh token'. */
+export async function tokenOf(page, title = 'Access token') {
+  await part(page, 'Your token');
+  return copied(page, page.getByRole('article', { name: title }).getByRole('button', { name: 'Copy' }));
+}
+
+/** api asks the server behind the page's back, as another program would. */
+export async function api(shelf, token, request, body) {
+  const [method, path] = request.split(' ');
+  const answer = await fetch(shelf.url + path, {
+    method,
+    headers: { ...(token && { Authorization: `Bearer ${token}` }), ...(body && { 'Content-Type': 'application/json' }) },
+    body: body && JSON.stringify(body),
+  });
+  return { status: answer.status, headers: answer.headers, ...(await answer.json()) };
+}
