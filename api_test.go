@@ -320,6 +320,8 @@ func (a *answer) wantDecent() {
 		wantType = "text/plain; charset=utf-8"
 	case strings.HasSuffix(a.request, "/jwks.json") && a.status == http.StatusOK:
 		wantType = "application/jwk-set+json"
+	case a.header.Get("Content-Security-Policy") != "" && a.status == http.StatusOK:
+		wantType = a.header.Get("Content-Type") // of the console's files, see TestConsoleFiles
 	}
 	if got := a.header.Get("Content-Type"); a.body != "" && got != wantType {
 		a.t.Errorf("%v: Content-Type is %q; want %q", a, got, wantType)

@@ -46,6 +46,7 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 func (s *server) routes() []route {
 	return []route{
 		{"GET /{$}", s.index},
+		{"GET /console/{file}", s.consoleFile},
 		{"GET /openapi.json", s.openAPI},
 		{"GET /.well-known/jwks.json", s.publicKeys},
 
@@ -153,7 +154,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w := &responseWriter{ResponseWriter: rw}
 	h := w.Header()
 	h.Set(requestID, id)
-	h.Set("X-Content-Type-Options", "nosniff") // no answer is HTML; one that is needs a strict Content-Security-Policy
+	h.Set("X-Content-Type-Options", "nosniff") // only console.go's page is HTML
 	if r.TLS != nil && !loopbackName(hostOf(r.Host)) {
 		// A year (OWASP ASVS 5, 3.4.1). Only TLS may say it (RFC 6797 §7.2), and
 		// localhost belongs to other programs too.
@@ -350,8 +351,12 @@ func (s *server) noForeignPage(next handler) handler {
 	}
 }
 
-// index names the endpoints, for somebody who opens the address in a browser.
+// index handles GET /: the console for a browser, else the endpoints by name.
 func (s *server) index(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Add("Vary", "Accept")
+	if wantsHTML(r) {
+		return serveConsole(w, r, "index.html")
+	}
 	var patterns []string
 	for _, rt := range s.routes() {
 		patterns = append(patterns, strings.TrimSuffix(rt.pattern, "{$}"))
