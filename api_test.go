@@ -43,6 +43,7 @@ type api struct {
 	clock    *stoppedClock
 	sessions map[string]session // by name, of those who have come through as
 	restart  func() *api        // closes the store and starts again on the same file
+	first    func(token string) // called with each token before it is sent; nil for nothing
 }
 
 // newAPI starts a server with the program's own flags, in memory unless they
@@ -253,6 +254,11 @@ func (c *client) do(r *http.Request) *answer {
 			r.Host = line[1]
 		} else {
 			r.Header.Add(line[0], line[1])
+		}
+	}
+	if c.api.first != nil {
+		for _, line := range slices.Concat(r.Header["Authorization"], r.Header["X-Access-Token"]) {
+			c.api.first(strings.TrimPrefix(line, "Bearer "))
 		}
 	}
 	w := ask(c.api.server, r)
