@@ -33,6 +33,9 @@ type config struct {
 	sharedWrites bool
 	log          string // "requests", "problems", "off"; "": requests on a terminal, else problems
 	logFormat    string // "text" or "json"
+	readyFile    string // where the URL is written, "" for nowhere
+	stdin        bool   // stop when standard input ends
+	metrics      string // who may read /metrics: "loopback", "all" or "off"
 
 	proxies []netip.Prefix // whose forwarded headers are believed
 	tlsCert string         // PEM files; both or neither
@@ -75,7 +78,10 @@ func (c *config) settings() []setting {
 		{"tls-cert", "FILE", "", "serve https with this certificate chain, PEM; SIGHUP\nreads it again", toText(&c.tlsCert)},
 		{"tls-key", "FILE", "", "the certificate's private key, PEM", toText(&c.tlsKey)},
 		{"log", "WHAT", "", "requests, problems or off; when not set, requests on\na terminal, else problems", toChoice(&c.log, "requests", "problems", "off")},
-		{"log-format", "FORMAT", "text", "text or json", toChoice(&c.logFormat, "text", "json")},
+		{"log-format", "FORMAT", "text", "text or json; json makes the line on standard output\nan object too, with url, pid, data and version", toChoice(&c.logFormat, "text", "json")},
+		{"ready-file", "FILE", "", "write the URL there when the server answers; gone\nwhen it stops", toText(&c.readyFile)},
+		{"stdin", "", "false", "stop when standard input ends: then the end of the\nprogram that holds its other side is shelf's too", toBool(&c.stdin)},
+		{"metrics", "WHO", "loopback", "who may read /metrics: loopback, which no request\nthrough a proxy comes from, all, or off", toChoice(&c.metrics, "loopback", "all", "off")},
 	}
 }
 
@@ -272,7 +278,11 @@ Exit status:
   1                        could not start, or failed: standard error says why;
                            check: the file is damaged;
                            explain: the token is refused
-  2                        check: not readable, or no data file of shelf
+  2                        check: not readable, or no data file of shelf;
+                           run: no command, or a flag that is wrong
+  run                      else that of the command, 128 and the signal's
+                           number if one ended it; 125: the server failed;
+                           126: the command can't be run; 127: there is none
 `
 
 // printSettings writes the part of -h that is about flags, variables and exit

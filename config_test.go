@@ -23,6 +23,7 @@ var defaultConfig = config{
 	alg:        algHS256,
 	cors:       []string{"loopback"},
 	logFormat:  "text",
+	metrics:    "loopback",
 }
 
 // configFrom is parseConfig with an environment of "NAME=value" lines and a .env file
@@ -77,6 +78,7 @@ func TestConfig(t *testing.T) {
 		{"a switch can be turned off again", "-shared-writes=false", "SHELF_SHARED_WRITES=true", "", func(c *config) {}},
 		{"a switch in the environment is true or false", "", "SHELF_SHARED_WRITES=1", "", func(c *config) { c.sharedWrites = true }},
 		{"what to log, and how", "-log problems -log-format json", "", "", func(c *config) { c.log, c.logFormat = "problems", "json" }},
+		{"metrics for all", "-metrics all", "", "", func(c *config) { c.metrics = "all" }},
 
 		{"CORS can be off", "-cors off", "", "", func(c *config) { c.cors = nil }},
 		{"CORS can be open", "-cors *", "", "", func(c *config) { c.cors = []string{"*"} }},
@@ -151,6 +153,7 @@ func TestConfigRefused(t *testing.T) {
 		{"an algorithm that shelf has not", "-alg RS256", "", "", `flag -alg: "RS256": want one of HS256, EdDSA`},
 		{"an algorithm in small letters", "-alg hs256", "", "", `flag -alg: "hs256": want one of HS256, EdDSA`},
 		{"an unknown log format", "-log-format xml", "", "", `flag -log-format: "xml": want one of text, json`},
+		{"unknown readers of metrics", "-metrics yes", "", "", `flag -metrics: "yes": want one of loopback, all, off`},
 
 		{"an origin with a path", "-cors https://app.example/", "", "", `flag -cors: "https://app.example/": ` + wantOrigin},
 		{"an origin without a scheme", "-cors app.example", "", "", `flag -cors: "app.example": ` + wantOrigin},
