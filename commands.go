@@ -38,6 +38,7 @@ func commands() []command {
 		{"user passwd", "NAME [flags]", "give it a new password, read as for add; its sign-ins\nend", "user passwd ann@example.com", userCommand},
 		{"user admin", "NAME [-off] [flags]", "make it an admin; with -off, no longer", "user admin ann@example.com", userCommand},
 		{"user delete", "NAME [flags]", "delete it; what it made stays", "user delete bob", userCommand},
+		{"attack", "[-json] [-yes-i-own-it] [URL]", "fire the console's attacks at a running server, from\ntwo throw-away accounts: $SHELF_URL, or the default\naddress; -yes-i-own-it: also beyond this machine;\nwith SHELF_LAB_TOKEN, those that move a -lab's clock", "attack http://127.0.0.1:8080", attackCommand},
 		{"version", "", "which build this is", "version", versionCommand},
 		{"help", "[COMMAND]", "this, or more about a command", "help export", helpCommand},
 	}
@@ -46,6 +47,7 @@ func commands() []command {
 // A shell is what a command finds around it.
 type shell struct {
 	parse          func(flags []string) (config, error) // as parseConfig; it has printed the warnings
+	env            func(name string) string             // "" for what is not set
 	now            func() time.Time
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -62,7 +64,8 @@ func newShell(lookupEnv func(string) (string, bool), stdin io.Reader, stdout, st
 		}
 		return c, err
 	}
-	return shell{parse, realNow, stdin, stdout, stderr}
+	env := func(name string) string { value, _ := lookupEnv(name); return value }
+	return shell{parse, env, realNow, stdin, stdout, stderr}
 }
 
 // runCommands runs the command that args begin with. Where somebody asks for
