@@ -490,7 +490,7 @@ var accountAttacks = []attack{
 		a.as("ann").send("GET /api/v1/items").want(200, "")
 	}},
 	{"no route but the sign-ins and what is public opens without a token", "OWASP API2:2023; CWE-306", func(t *testing.T, a *api) {
-		public := []string{"GET /{$}", "GET /console/{file}", "GET /.well-known/jwks.json", "GET /openapi.json", signUpPath, signInPath, "POST /signup", "POST /login"}
+		public := []string{"GET /{$}", "GET /console/{file}", "GET /.well-known/jwks.json", "GET /openapi.json", "GET /healthz", "GET /readyz", "GET /metrics", signUpPath, signInPath, "POST /signup", "POST /login"}
 		for _, rt := range a.routes() {
 			if slices.Contains(public, rt.pattern) {
 				continue

@@ -30,15 +30,35 @@ type attack struct {
 	run    func(t *testing.T, a *api)
 }
 
-// Every attack goes through ServeHTTP of the whole server.
+// Every attack goes through ServeHTTP of the whole server: of one to which each
+// token is new, and of one that has verified each before, if it can be.
 func TestAttack(t *testing.T) {
 	t.Parallel()
 	for _, row := range slices.Concat(tokenAttacks, accountAttacks) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			row.run(t, newAPI(t))
+			row.run(t, newAPI(t).forgetful())
+		})
+		t.Run(row.name+", and again", func(t *testing.T) {
+			t.Parallel()
+			row.run(t, newAPI(t).mindful())
 		})
 	}
+}
+
+// forgetful is a, made to verify every token anew.
+func (a *api) forgetful() *api {
+	a.first = func(token string) {
+		place, _ := a.keys.verified.place(token)
+		place.Store(nil)
+	}
+	return a
+}
+
+// mindful is a, made to verify every token once before it is sent.
+func (a *api) mindful() *api {
+	a.first = func(token string) { a.keys.verify(token, a.now()) }
+	return a
 }
 
 // The table itself: no sentence stands twice, each says where its rule comes
@@ -867,7 +887,7 @@ func brings(members func(key jwk, der string) string) func(*testing.T, *api) {
 
 		a.refuses(forge(`{"alg":"HS256",`+symmetric+`}`, a.annsClaims(), "eve"), 422, badSignature)
 		a.refuses(sealEd(`{"alg":"EdDSA",`+asymmetric+`}`, a.annsClaims(), evesKey), 422, badAlgorithm)
-		a = newAPI(t)
+		a = newAPI(t).mindful()
 		a.signByEdDSA()
 		a.refuses(sealEd(`{"alg":"EdDSA",`+asymmetric+`}`, a.annsClaims(), evesKey), 422, badSignature)
 		a.refuses(forge(`{"alg":"HS256",`+symmetric+`}`, a.annsClaims(), "eve"), 422, badAlgorithm)
