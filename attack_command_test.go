@@ -366,7 +366,7 @@ func TestAttackCommandHoles(t *testing.T) {
 			if !maps.Equal(verdicts(got.Attacks), want) {
 				t.Errorf("the verdicts that are no refusals are %v; want %v\n%+v", verdicts(got.Attacks), want, got.Attacks)
 			}
-			if status := exitStatus(err); status != 1 {
+			if status := statusAfter(err); status != 1 {
 				t.Errorf("exit status %d, %v; want 1", status, err)
 			}
 		})
@@ -378,8 +378,8 @@ func TestAttackCommandHoles(t *testing.T) {
 	}
 }
 
-// exitStatus is what main makes of an error.
-func exitStatus(err error) int {
+// statusAfter is what main makes of an error.
+func statusAfter(err error) int {
 	special, ok := errors.AsType[*statusError](err)
 	switch {
 	case err == nil:
@@ -485,7 +485,7 @@ func TestAttackCommandUnclear(t *testing.T) {
 				}
 			}
 			got, err := assail(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { front(a, w, r) }))
-			if !maps.Equal(verdicts(got.Attacks), want) || exitStatus(err) != 1 {
+			if !maps.Equal(verdicts(got.Attacks), want) || statusAfter(err) != 1 {
 				t.Errorf("%v, %+v; want none of them counted as refused", err, got.Attacks)
 			}
 			if !strings.HasPrefix(got.Summary, "0 of 23 refused; 23 answered in an unexpected way") {
