@@ -181,6 +181,13 @@ func newStreams() *streams {
 	return &streams{stopping: stopping, stop: sync.OnceFunc(func() { close(stopping) }), each: map[int]int{}}
 }
 
+// open is how many there are.
+func (st *streams) open() int {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.all
+}
+
 // join counts one more stream of the user's, until leave is called. It fails
 // with a 429 or a 503 if there are too many.
 func (st *streams) join(user int) (leave func(), err error) {

@@ -46,19 +46,20 @@ const maxSnapshots = 100
 var labSecret = regexp.MustCompile(`^[A-Za-z0-9._~-]{16,256}$`)
 
 // prepareLab refuses a lab where it could do harm, and makes its secret if the
-// environment has none. Without -lab it does nothing: SHELF_LAB_TOKEN is then
-// that of a server which this program's parent runs.
+// environment has none. Without -lab it forgets the secret, as SHELF_LAB_TOKEN is
+// then that of a server which this program's parent runs.
 func (c *config) prepareLab() error {
 	host, _, _ := net.SplitHostPort(c.addr)
 	switch {
 	case !c.lab:
+		c.labToken = ""
 		return nil
 	case c.data != inMemory:
 		return fmt.Errorf("-lab goes with -data memory only, as its calls drop all data; -data is %s", c.data)
 	case !loopbackName(host):
 		return fmt.Errorf("-lab goes with a loopback -addr only, such as 127.0.0.1:8080; -addr is %s", c.addr)
-	case c.labToken == "" && c.log == "off":
-		return errors.New("-lab with -log off takes its secret from SHELF_LAB_TOKEN: one that it made would be shown to nobody")
+	case c.labToken == "" && (c.log == "off" || c.logFormat == "json"):
+		return errors.New("-lab takes its secret from SHELF_LAB_TOKEN with -log off or -log-format json: one that it made would be shown to nobody")
 	case c.labToken == "":
 		c.labToken, c.labMade = rand.Text(), true
 	case !labSecret.MatchString(c.labToken):

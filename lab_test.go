@@ -505,6 +505,7 @@ func TestLabProgramSecret(t *testing.T) {
 func TestLabRefused(t *testing.T) {
 	t.Parallel()
 	const ok = ""
+	const unseen = "-lab takes its secret from SHELF_LAB_TOKEN with -log off or -log-format json: one that it made would be shown to nobody"
 	const token = "SHELF_LAB_TOKEN is not 16 to 256 letters, digits and - . _ ~"
 	for _, tt := range []struct{ name, args, environ, want string }{
 		{"in memory on the default address", "-lab -data memory", "", ok},
@@ -520,7 +521,9 @@ func TestLabRefused(t *testing.T) {
 		{"with a short secret", "-lab -data memory", "SHELF_LAB_TOKEN=fifteen-letters", token},
 		{"with a secret that no header takes", "-lab -data memory", "SHELF_LAB_TOKEN=sixteen\x00characters", token},
 		{"with a secret that a URL would change", "-lab -data memory", "SHELF_LAB_TOKEN=sixteen%characters", token},
-		{"with a secret that nobody would see", "-lab -data memory -log off", "", "-lab with -log off takes its secret from SHELF_LAB_TOKEN: one that it made would be shown to nobody"},
+		{"with a secret that nobody would see", "-lab -data memory -log off", "", unseen},
+		{"where a program reads", "-lab -data memory -log-format json", "", unseen},
+		{"where a program reads, with a secret", "-lab -data memory -log-format json", "SHELF_LAB_TOKEN=A-secret_of.16~x", ok},
 		{"without a log, with a secret", "-lab -data memory -log off", "SHELF_LAB_TOKEN=A-secret_of.16~x", ok},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -533,6 +536,9 @@ func TestLabRefused(t *testing.T) {
 			err = c.prepareLab()
 			if got := fmt.Sprint(err); tt.want != ok && got != tt.want || tt.want == ok && err != nil {
 				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+			if err == nil && !c.lab && c.labToken != "" {
+				t.Errorf("without a lab the secret is %q", c.labToken)
 			}
 			if err == nil && c.lab && (c.labMade != (given == "") || !labSecret.MatchString(c.labToken)) {
 				t.Errorf("the secret is %q, made: %v", c.labToken, c.labMade)

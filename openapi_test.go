@@ -4,11 +4,17 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
 	"maps"
 	"net/http"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +46,7 @@ type (
 	}
 	operation struct {
 		OperationID          string
+		Handler              string `json:"x-handler"`
 		Tags                 []string
 		Summary, Description string
 		Security             *[]map[string][]string
@@ -158,6 +165,72 @@ func wantRoutesDescribed(t *testing.T, a *api, has func(*operation) bool) {
 			t.Errorf("openapi.json describes %s, which is no route", route)
 		}
 	}
+}
+
+// x-handler is the function that answers an operation, and its file, for those
+// who see a request in the console and want to read on.
+func TestOpenAPIHandlers(t *testing.T) {
+	t.Parallel()
+	d, want := mustDescribe(t), handlers(t)
+	for _, rt := range newAPI(t).routes() {
+		route := strings.TrimSuffix(rt.pattern, "{$}")
+		switch op := d.operation(route); {
+		case want[route] == "":
+			t.Errorf("server.go has no line {%q, …(s.handler)} for a route that is served", rt.pattern)
+		case op != nil && op.Handler != want[route]:
+			t.Errorf("openapi.json: %s has \"x-handler\": %q; want %q", route, op.Handler, want[route])
+		}
+	}
+}
+
+// handlers reads the source: for each route in server.go the function that
+// answers it, without what is said around it, and where that function stands.
+func handlers(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := map[string]string{} // of the server's methods
+	named := map[string]string{} // the method that a route names
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				if n.Recv != nil && types.ExprString(n.Recv.List[0].Type) == "*server" {
+					place[n.Name.Name] = name + ": (*server)." + n.Name.Name
+				}
+			case *ast.CompositeLit:
+				if name != "server.go" || len(n.Elts) != 2 {
+					break
+				}
+				pattern, ok := n.Elts[0].(*ast.BasicLit)
+				if !ok {
+					break
+				}
+				handler := n.Elts[1]
+				for call, ok := handler.(*ast.CallExpr); ok; call, ok = handler.(*ast.CallExpr) {
+					handler = call.Args[len(call.Args)-1]
+				}
+				if method, ok := handler.(*ast.SelectorExpr); ok {
+					route, _ := strconv.Unquote(pattern.Value)
+					named[strings.TrimSuffix(route, "{$}")] = method.Sel.Name
+				}
+			}
+			return true
+		})
+	}
+	for route, method := range named {
+		named[route] = place[method]
+	}
+	return named
 }
 
 // Every operation has what a generator and a reader need of it.

@@ -29,6 +29,7 @@ type server struct {
 	mux    *http.ServeMux
 
 	streams *streams
+	metrics *serverMetrics
 	lab     *lab // nil: no -lab
 }
 
@@ -48,8 +49,14 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 func (s *server) routes() []route {
 	routes := []route{
 		{"GET /{$}", s.index},
+		{"GET /console/{file}", s.consoleFile},
 		{"GET /openapi.json", s.openAPI},
 		{"GET /.well-known/jwks.json", s.publicKeys},
+
+		// metrics.go
+		{"GET /healthz", s.health},
+		{"GET /readyz", s.ready},
+		{"GET /metrics", s.showMetrics},
 
 		// The catalog API: auth.go
 		{"POST /api/v1/auth/signup", s.noForeignPage(s.signUp)},
@@ -111,7 +118,7 @@ func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() 
 	s := &server{
 		config: c, store: st, keys: keys, log: log, now: now,
 		hashes: newHasher(c.bcryptCost), limits: newLimiter(now), hosts: allowedHosts(addr, c.hosts),
-		streams: newStreams(),
+		streams: newStreams(), metrics: newServerMetrics(),
 	}
 	s.mux = s.newMux()
 	return s
@@ -120,6 +127,10 @@ func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() 
 // newMux makes the route table one that ServeMux can search.
 func (s *server) newMux() *http.ServeMux {
 	mux := http.NewServeMux()
+	handle := func(pattern string, h handler) {
+		s.metrics.add(pattern)
+		mux.Handle(pattern, s.answering(h))
+	}
 	methods := map[string][]string{} // by path
 	for _, rt := range s.routes() {
 		method, path, _ := strings.Cut(rt.pattern, " ")
@@ -127,13 +138,13 @@ func (s *server) newMux() *http.ServeMux {
 			methods[path] = append(methods[path], http.MethodHead)
 		}
 		methods[path] = append(methods[path], method)
-		mux.Handle(rt.pattern, s.answering(rt.handler))
+		handle(rt.pattern, rt.handler)
 	}
 	// A pattern without a method is less specific, so these catch what is left.
 	for path, allowed := range methods {
 		slices.Sort(allowed)
 		allow := strings.Join(append(allowed, http.MethodOptions), ", ")
-		mux.Handle(path, s.answering(func(w http.ResponseWriter, r *http.Request) error {
+		handle(path, func(w http.ResponseWriter, r *http.Request) error {
 			w.Header().Set("Allow", allow)
 			if r.Method == http.MethodOptions {
 				if strings.Contains(allow, http.MethodPatch) { // RFC 5789 §3.1
@@ -143,11 +154,11 @@ func (s *server) newMux() *http.ServeMux {
 				return nil
 			}
 			return fail(http.StatusMethodNotAllowed, "The method is not allowed for the requested URL")
-		}))
+		})
 	}
-	mux.Handle("/", s.answering(func(http.ResponseWriter, *http.Request) error {
+	handle("/", func(http.ResponseWriter, *http.Request) error {
 		return fail(http.StatusNotFound, "Not found")
-	}))
+	})
 	return mux
 }
 
@@ -175,17 +186,19 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w := &responseWriter{ResponseWriter: rw}
 	h := w.Header()
 	h.Set(requestID, id)
-	h.Set("X-Content-Type-Options", "nosniff") // no answer is HTML; one that is needs a strict Content-Security-Policy
+	h.Set("X-Content-Type-Options", "nosniff") // only console.go's page is HTML
 	if r.TLS != nil && !loopbackName(hostOf(r.Host)) {
 		// A year (OWASP ASVS 5, 3.4.1). Only TLS may say it (RFC 6797 §7.2), and
 		// localhost belongs to other programs too.
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 	defer func() {
+		status, took := cmp.Or(w.status, http.StatusOK), sinceReal(start)
+		s.metrics.request(r.Pattern, status, took)
 		// The route's pattern, not the path, and never a query string, a header
 		// or a body: those hold what is private. slog escapes the method.
-		s.log.Info("request", "method", r.Method, "route", r.Pattern, "status", cmp.Or(w.status, http.StatusOK),
-			"bytes", w.bytes, "duration", sinceReal(start), "request_id", id)
+		s.log.Info("request", "method", r.Method, "route", r.Pattern, "status", status,
+			"bytes", w.bytes, "duration", took, "request_id", id)
 	}()
 	defer func() {
 		p := recover()
@@ -379,8 +392,12 @@ func (s *server) noForeignPage(next handler) handler {
 	}
 }
 
-// index names the endpoints, for somebody who opens the address in a browser.
+// index handles GET /: the console for a browser, else the endpoints by name.
 func (s *server) index(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Add("Vary", "Accept")
+	if wantsHTML(r) {
+		return serveConsole(w, r, "index.html")
+	}
 	var patterns []string
 	for _, rt := range s.routes() {
 		patterns = append(patterns, strings.TrimSuffix(rt.pattern, "{$}"))

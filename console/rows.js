@@ -1,0 +1,324 @@
+// Items and books: one kind of table for both, kept up to date by the stream of
+// events.
+import { $, $$, busy, button, el, onSubmit, say } from "./dom.js";
+import { ask, current, expired, onSession } from "./account.js";
+import { stream } from "./wire.js";
+
+const perPage = 10;
+
+const kinds = {
+  item: {
+    list: "/api/v1/items", add: "/api/v1/items", rows: (json) => json.data,
+    fields: { itemname: "Item", category: "Category", description: "Description" },
+    orders: { "-id": "Newest first", id: "Oldest first", itemname: "By name", "-itemname": "By name, reversed", category: "By category" },
+    filters: true, // and can be edited
+    examples: [[
+      { itemname: "lamp", category: "light", description: "Bends its neck to read with you" },
+      { itemname: "ladder", category: "tools", description: "For the upper boards" },
+      { itemname: "dust cloth", category: "tools", description: "Once a week" },
+    ]],
+  },
+  book: {
+    list: "/bookapi/books", add: "/bookapi/addbook", rows: (json) => json.Books,
+    fields: { title: "Title", author: "Author" },
+    orders: { "-id": "Newest first", id: "Oldest first", title: "By title", author: "By author" },
+    examples: [{ title: "The Name of the Rose", author: "Umberto Eco" }, { title: "Dune", author: "Frank Herbert" }],
+  },
+};
+
+// A table shows one page of a list. It asks the server for each page, order and
+// search; nothing of that is done here.
+function table(kind) {
+  const { list, add, rows: rowsOf, fields, orders, filters, examples } = kinds[kind];
+  const names = Object.keys(fields), main = names[0], width = names.length + 2;
+  const called = (row) => `“${row[main]}”`;
+  const hidden = (text, ...control) => el("label", {}, el("span", { class: "unseen" }, text), control);
+  const error = () => el("p", { class: "form-error", role: "alert" });
+  const input = (name, value = "", form) => el("label", {}, fields[name], el("input", { name, value, form, autocomplete: "off", list: name === "category" && "categories" }));
+
+  const form = el("form", { class: "card fields add", novalidate: true, "aria-label": "Add " + (filters ? "an item" : "a book") },
+    names.map((name) => input(name)), el("button", { class: "primary" }, "Add"), error());
+  const tools = el("form", { class: "tools", role: "search", "aria-label": kind + "s" },
+    hidden("Search", el("input", { type: "search", name: "q", placeholder: "Search" })),
+    filters && hidden("Category", el("select", { name: "category" }, el("option", { value: "" }, "All categories"))),
+    hidden("Order", el("select", { name: "sort" }, Object.entries(orders).map(([value, text]) => el("option", { value }, text)))),
+    filters && el("label", { class: "check" }, el("input", { type: "checkbox", name: "createdby" }), " Mine only"));
+  const body = el("tbody");
+  const count = el("span", { class: "count" }), page = el("span");
+  const previous = button("Previous", () => turn(() => pages.pop()), { class: "quiet" });
+  const next = button("Next", () => turn(() => pages.push(following)), { class: "quiet" });
+  $(`#${kind}s .when-in`).append(form, tools,
+    el("table", { class: "rows" }, el("caption", { class: "unseen" }, kind + "s"),
+      el("thead", {}, el("tr", {}, ["Id", ...Object.values(fields), "Actions"].map((title) => el("th", { scope: "col" }, title)))), body),
+    el("p", { class: "buttons pages" }, count, previous, page, next));
+
+  let rows = [];
+  let pages = [null]; // the addresses of this page and of those before it
+  let following = ""; // that of the next one
+  let editing = null; // { id, etag, node }, one at a time
+  let asked = 0;
+  const fresh = new Set(); // ids to be marked as new or changed
+
+  async function load(by = "page") {
+    if (!current()) return;
+    const mine = ++asked;
+    const query = new URLSearchParams({ limit: perPage });
+    for (const { name, type, checked, value } of tools.elements) {
+      if (type === "checkbox" ? checked : value.trim()) query.set(name, type === "checkbox" ? current().id : value.trim());
+    }
+    const answer = await ask("GET", pages.at(-1) ?? `${list}?${query}`, { by });
+    if (mine !== asked) return; // a later one is under way
+    if (!answer.ok) return say(answer.says, true);
+    rows = rowsOf(answer.json);
+    const link = /<([^>]*)>; rel="next"/.exec(answer.header("Link")); // RFC 8288
+    following = link ? link[1].replace(location.origin, "") : "";
+    if (rows.length === 0 && pages.length > 1) { // its last row is gone
+      pages.pop();
+      return load(by);
+    }
+    const total = answer.header("X-Total-Count");
+    count.textContent = total ? `${total} ${kind}${total === "1" ? "" : "s"}` : `${rows.length}${following ? "+" : ""} found`;
+    draw();
+    if (filters) await categories();
+  }
+
+  async function categories() {
+    const answer = await ask("GET", "/api/v1/categories", { by: "page" });
+    if (!answer.ok) return;
+    const { category } = tools.elements, chosen = category.value, all = answer.json.data;
+    if (chosen && !all.some((c) => c.category === chosen)) all.push({ category: chosen, items: 0 });
+    category.replaceChildren(el("option", { value: "" }, "All categories"), ...all.map((c) => el("option", { value: c.category }, `${c.category} (${c.items})`)));
+    category.value = chosen;
+    $("#categories").replaceChildren(...all.map((c) => el("option", { value: c.category })));
+  }
+
+  function draw() {
+    page.textContent = pages.length > 1 || following ? "Page " + pages.length : "";
+    previous.disabled = pages.length === 1;
+    next.disabled = following === "";
+    body.replaceChildren(...rows.map((row) => (editing?.id === row.id ? editing.node : line(row))));
+    if (editing && !editing.node.isConnected) body.prepend(editing.node);
+    if (body.firstChild) return;
+    const searching = [...tools.elements].some((e) => e.name !== "sort" && (e.type === "checkbox" ? e.checked : e.value));
+    body.append(el("tr", {}, el("td", { class: "none", colspan: width }, searching ? `No ${kind} is like that.` : [`No ${kind}s yet. `, button("Add a few", addExamples, { class: "quiet" })])));
+  }
+
+  function line(row) {
+    const own = row.createdby === current()?.id;
+    return el("tr", { class: fresh.delete(row.id) && "fresh", "data-id": row.id },
+      el("td", { "data-label": "Id" }, row.id),
+      names.map((name) => el("td", { "data-label": fields[name] }, name === main ? el("b", {}, row[name]) : row[name])),
+      el("td", { class: "acts" },
+        filters && own && el("span", { class: "tag" }, "yours"), " ",
+        filters && button("Edit", () => edit(row), { class: "quiet", "aria-label": "Edit " + row[main] }), " ",
+        el("button", { type: "button", class: "quiet danger", "aria-label": "Delete " + row[main], click: (event) => sure(event.target, row) }, "Delete")));
+  }
+
+  // sure asks by its own button whether a row should go.
+  function sure(node, row) {
+    if (node.dataset.sure) return busy(node, () => remove(row));
+    node.dataset.sure = "?";
+    node.textContent = "Really delete";
+    node.ariaLabel = "Really delete " + row[main];
+    node.addEventListener("blur", () => setTimeout(draw, 200), { once: true });
+  }
+
+  async function remove(row) {
+    const answer = await ask("DELETE", `${list}/${row.id}`);
+    say(answer.ok ? "Deleted " + called(row) : answer.says, !answer.ok);
+    await load();
+  }
+
+  async function addExamples() {
+    for (const json of examples) {
+      const answer = await ask("POST", add, { json });
+      if (!answer.ok) return say(answer.says, true);
+    }
+    await load();
+  }
+
+  onSubmit(form, async () => {
+    const json = valuesOf(form);
+    const answer = await ask("POST", add, { json });
+    if (!judged(form, answer)) return;
+    form.reset();
+    form.elements[main].focus();
+    fresh.add(answer.json.data?.[0].id);
+    say("Added " + called(json));
+    await load();
+  });
+
+  const valuesOf = (form) => Object.fromEntries(names.map((name) => [name, form.elements[name].value]));
+
+  // judged puts what the API says at the field that it is about, and reports
+  // whether all was well.
+  function judged(form, { ok, says, status }) {
+    const words = { "Invalid item name": "itemname", "Invalid category name": "category", "Invalid description": "description", "Book with same title already exists!": "title" };
+    const about = ok ? "" : words[says] ?? /'(\w+)'/.exec(says)?.[1] ?? (status === 400 && names.find((name) => !form.elements[name].value.trim()));
+    $(".form-error", form).textContent = ok ? "" : says;
+    for (const name of names) form.elements[name].ariaInvalid = name === about ? "true" : null;
+    form.elements[about || ""]?.focus();
+    return ok;
+  }
+
+  // --- editing in place
+
+  // edit reads the row first, for its ETag: that is the version which the change
+  // is made for.
+  async function edit({ id }) {
+    const answer = await ask("GET", `${list}/${id}`);
+    if (!answer.ok) return say(answer.says, true);
+    const [row] = rowsOf(answer.json);
+    const form = el("form", { novalidate: true, "aria-label": "Edit " + row[main], keydown: (event) => event.key === "Escape" && stop() },
+      el("div", { class: "fields" }, names.map((name) => input(name, row[name]))),
+      error(),
+      el("p", { class: "buttons" },
+        el("button", { class: "primary" }, "Save"), button("Cancel", stop),
+        button("Let another tab change it first", () => meddle(id), { class: "quiet", title: "Sends a change of the same item, as another tab would" })));
+    onSubmit(form, () => put(valuesOf(form), form));
+    editing = { id, etag: answer.header("ETag"), node: el("tr", { class: "editing", "data-id": id }, el("td", { colspan: width }, form)) };
+    draw();
+    form.elements[main].focus();
+  }
+
+  function stop() {
+    const id = editing?.id;
+    editing = null;
+    draw();
+    $(`[data-id="${id}"] button`, body)?.focus();
+  }
+
+  async function meddle(id) {
+    const answer = await ask("PATCH", `${list}/${id}`, { json: { description: "Changed by another tab at " + new Date().toLocaleTimeString("en-GB") } });
+    say(answer.ok ? "Another tab has changed it. Now save yours." : answer.says, !answer.ok);
+  }
+
+  async function put(mine, form) {
+    const { id, etag } = editing;
+    const answer = await ask("PUT", `${list}/${id}`, { json: mine, headers: { "If-Match": etag } });
+    if (answer.status === 412) return conflict(mine);
+    if (form ? !judged(form, answer) : !answer.ok) return say(answer.says, true);
+    fresh.add(id);
+    say("Saved " + called(mine));
+    stop();
+    await load();
+  }
+
+  // conflict shows both versions and lets the user choose. Nothing is lost yet:
+  // that is what If-Match is for (RFC 9110 §13.1.1).
+  async function conflict(mine) {
+    const answer = await ask("GET", `${list}/${editing.id}`, { by: "page" });
+    if (!answer.ok) {
+      stop();
+      return say(answer.says, true);
+    }
+    const [theirs] = rowsOf(answer.json), etag = answer.header("ETag"), old = editing.etag;
+    const short = (tag) => el("code", {}, tag.slice(0, 8) + "…\"");
+    const version = (title, row, other, choice) => el("section", { class: "card" }, el("h4", {}, title),
+      el("dl", {}, names.map((name) => [el("dt", {}, fields[name]), el("dd", {}, row[name] === other[name] ? row[name] : el("mark", {}, row[name]))])), choice);
+    const keep = button("Keep the server’s", () => (stop(), load()), { class: "primary" });
+    editing.node.firstChild.replaceChildren(el("div", { class: "conflict", role: "group", "aria-label": "Conflict" },
+      el("h3", {}, "412: somebody was faster"),
+      el("p", {}, "You read version ", short(old), " and sent it along as ", el("code", {}, "If-Match"), ". By now the server has ", short(etag), ", so it changed nothing. Which one shall stay?"),
+      el("div", { class: "fields" },
+        version("Yours, not saved", mine, theirs, button("Save mine over it", () => {
+          editing.etag = etag;
+          return put(mine);
+        })),
+        version("The server’s, saved meanwhile", theirs, mine, keep))));
+    keep.focus();
+    say("Conflict: it was changed since you read it", true);
+  }
+
+  // --- searches, pages, and what others do
+
+  const turn = (change) => (change(), load("you"));
+  let typing, coming;
+  tools.addEventListener("submit", (event) => event.preventDefault());
+  tools.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => turn(() => (pages = [null])), 250);
+  });
+  const reload = () => {
+    clearTimeout(coming);
+    coming = setTimeout(load, 150);
+  };
+
+  return {
+    load,
+    reset() {
+      [rows, pages, following, editing] = [[], [null], "", null];
+      draw();
+    },
+    // happened takes in what somebody, perhaps we, did to a row.
+    happened(what, row) {
+      const at = rows.findIndex(({ id }) => id === row.id);
+      if (what !== "changed") return (what === "created") === (at < 0) && reload();
+      if (at < 0 || names.every((name) => rows[at][name] === row[name])) return;
+      rows[at] = row;
+      fresh.add(row.id);
+      draw();
+    },
+  };
+}
+
+let tables;
+let following; // set once the events are being followed
+let whose;
+
+// showRows is told which part of the page is seen.
+export function showRows(view) {
+  const seen = tables[view.slice(0, -1)];
+  if (!seen || !current()) return;
+  following ??= follow();
+  seen.load();
+}
+
+// follow keeps the tables up to date for as long as there is a good token. It is
+// the README's function of that name.
+async function follow() {
+  const all = Object.values(tables);
+  let last = "", pause = 500, name;
+  for (;; await new Promise((done) => setTimeout(done, pause))) {
+    live(false);
+    if (name !== current()?.name) [name, last] = [current()?.name, ""];
+    if (!name || expired()) continue;
+    const { response, more } = await stream("/api/v1/events", { Authorization: "Bearer " + current().access, ...(last && { "Last-Event-ID": last }) });
+    if (response?.status === 410) last = ""; // away for too long
+    pause = response?.ok ? 500 : Math.min(2 * pause, 30000);
+    if (!response?.ok) continue;
+    live(true);
+    if (!last) for (const t of all) t.load(); // after the stream has begun, so nothing is missed
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    try {
+      for (let text = "", part; name === current()?.name && !(part = await reader.read()).done; ) {
+        more(part.value);
+        const blocks = (text + part.value).split("\n\n");
+        text = blocks.pop(); // not whole yet
+        for (const block of blocks) {
+          const { id, event = "", data } = Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/)));
+          const [kind, what] = event.split(".");
+          if (kind === "creator") for (const t of all) t.load();
+          else if (data) tables[kind].happened(what, JSON.parse(data));
+          if (id) last = id;
+        }
+      }
+      await reader.cancel(); // somebody else is signed in
+    } catch { /* the server is away: try again */ }
+  }
+}
+
+function live(on) {
+  for (const node of $$(".live")) {
+    node.textContent = on ? "live" : "not live";
+    node.classList.toggle("on", on);
+  }
+}
+
+export function startRows() {
+  tables = { item: table("item"), book: table("book") };
+  onSession((session) => {
+    if (session?.name !== whose) for (const t of Object.values(tables)) t.reset();
+    whose = session?.name;
+  });
+}

@@ -1,0 +1,163 @@
+// Every request of this page goes through here, and is shown as it goes.
+import { $, button, copy, el, onClick, say, shortToken } from "./dom.js";
+import { curl, masked } from "./curl.js";
+import { split } from "./token.js";
+
+const kept = 250; // exchanges; then the oldest goes for a new one
+const shown = 20000; // characters of a body
+
+const exchanges = [];
+let opened = null; // the exchange that was opened by itself
+
+// The server's clock, as far as it is ahead of this machine's, in ms. The Date of
+// each answer tells, to the second; where the lab's clock is on, clock.js does.
+let ahead = 0, bent = false;
+export const serverNow = () => (Date.now() + ahead) / 1000; // in seconds since 1970
+export function setClock(seconds) {
+  bent = true;
+  ahead = seconds * 1000 - Date.now();
+}
+
+// send sends a request and resolves to its answer, with status 0 where there was
+// none; it never throws. by says who wanted it: "you", the "page" itself, the
+// "lab" to prepare an attack, or the "attack".
+export async function send(method, path, { headers = {}, json, by = "you", open = by === "you" } = {}) {
+  const exchange = begin(method, path, headers, json, by, open);
+  const response = await reach(exchange);
+  if (response) exchange.text = await response.text().catch(() => "");
+  draw(exchange);
+  const { status, text } = exchange;
+  const header = (name) => response?.headers.get(name) ?? "";
+  let body = null;
+  try {
+    body = JSON.parse(text);
+  } catch { /* plain text, or nothing */ }
+  return {
+    status, header, json: body, ok: status >= 200 && status < 300,
+    says: body?.error ?? body?.message ?? (status ? text : "The server can’t be reached"), // in any of the API's dialects
+    why: /error_description="([^"]*)"/.exec(header("WWW-Authenticate"))?.[1] ?? "", // RFC 6750 §3
+  };
+}
+
+// stream begins a request whose answer has no end. It resolves to the response,
+// null for none, and a function that shows more of the answer.
+export async function stream(path, headers) {
+  const exchange = begin("GET", path, headers, undefined, "page", false);
+  exchange.stream = true;
+  const response = await reach(exchange);
+  draw(exchange);
+  const more = (text) => {
+    exchange.text = (exchange.text + text).slice(-4000);
+    draw(exchange);
+  };
+  return { response, more };
+}
+
+function begin(method, path, headers, json, by, open) {
+  const exchange = {
+    method, path, by, url: location.origin + path, status: 0, text: "", start: performance.now(),
+    headers: json === undefined ? headers : { ...headers, "Content-Type": "application/json" },
+    body: json === undefined ? null : JSON.stringify(json),
+  };
+  exchange.details = el("details", { toggle: () => fill(exchange) }, el("summary"));
+  exchange.row = el("li", { class: "by-" + by }, exchange.details);
+  $("#exchanges").prepend(exchange.row);
+  if (open) {
+    if (opened) opened.open = false;
+    opened = exchange.details;
+    opened.open = true;
+  }
+  if (exchanges.push(exchange) > kept) exchanges.shift().row.remove();
+  draw(exchange);
+  return exchange;
+}
+
+async function reach(exchange) {
+  const { Cookie, ...headers } = exchange.headers; // that one is the browser's to send
+  try {
+    const response = await fetch(exchange.path, { method: exchange.method, headers, body: exchange.body });
+    exchange.ms = performance.now() - exchange.start;
+    exchange.status = response.status;
+    exchange.reason = response.statusText;
+    exchange.answer = [...response.headers];
+    const date = Date.parse(response.headers.get("Date"));
+    if (!bent && Math.abs(date + 500 - Date.now() - ahead) > 1500) ahead = date + 500 - Date.now();
+    return response;
+  } catch {
+    exchange.failed = true;
+    return null;
+  }
+}
+
+// Which function answers a route is told by openapi.json; a test of the server's
+// holds that against its source.
+let operations = [];
+export async function learnHandlers() {
+  const { json } = await send("GET", "/openapi.json", { by: "page" });
+  operations = Object.entries(json?.paths ?? {}).flatMap(([path, item]) => Object.entries(item).map(([method, { "x-handler": handler }]) => (
+    { method: method.toUpperCase(), handler, path: new RegExp(`^${path.replaceAll(".", "\\.").replace(/\{\w+\}/g, "[^/]+")}$`) }
+  )));
+  exchanges.forEach(draw);
+}
+
+const time = (ms) => (ms == null ? "" : `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`);
+
+// draw shows what is new about an exchange.
+function draw(exchange) {
+  const { method, path, by, status, failed, details, ms, stream } = exchange;
+  const state = failed ? "bad" : status < 400 ? "good" : "refused";
+  details.firstChild.replaceChildren(
+    el("b", {}, method), el("span", { class: "path" }, coloured(path)), by !== "you" && el("span", { class: "by" }, by),
+    el("b", { class: state }, failed ? "no answer" : status || "…"), el("span", { class: "ms" }, stream && status === 200 ? "open" : time(ms)));
+  fill(exchange);
+  $("#wire-count").textContent = exchanges.length;
+  const last = exchanges.findLast((e) => e.by !== "page") ?? exchange;
+  $("#wire-last").textContent = `${last.method} ${last.path.split("?")[0]} ${last.status || "…"}`;
+}
+
+// fill builds what is inside an exchange, while that can be seen.
+function fill(exchange) {
+  const { method, path, headers, body, answer, status, reason, text, details } = exchange;
+  $(".inside", details)?.remove();
+  if (!details.open) return;
+  const handler = operations.find((o) => o.method === method && o.path.test(path.split("?")[0]))?.handler;
+  const [file, name] = handler?.split(": ") ?? [];
+  details.append(el("div", { class: "inside" },
+    el("div", { class: "foot" },
+      el("p", { class: "soft" }, handler && ["Answered by ", el("code", {}, name), " in ", el("code", {}, file)]),
+      button("Copy as curl", () => copy(curl(exchange), "Copied, with the whole token in it: keep it to yourself"), { class: "quiet" })),
+    message("You sent", [el("b", {}, method), " ", coloured(path)], Object.entries(headers), body && masked(body)),
+    answer && message("shelf answered", [el("b", {}, status), " ", reason], answer, masked(text))));
+}
+
+// These headers stand on every answer, and say little about this one.
+const usual = /^(access-control-|content-length|cross-origin|date|vary|x-content-type|x-request-id)/;
+
+function message(title, first, headers, body) {
+  const line = ([name, value]) => el("div", {}, el("span", { class: "soft" }, name.replace(/(^|-)[a-z]/g, (c) => c.toUpperCase()) + ": "), /^x-lab-token/i.test(name) ? "••••••••" : coloured(value));
+  const rest = headers.filter(([name]) => usual.test(name));
+  return el("section", {},
+    el("h3", {}, title),
+    el("div", { class: "head" }, el("div", {}, first), headers.filter(([name]) => !usual.test(name)).map(line),
+      rest.length > 0 && el("details", {}, el("summary", {}, `and ${rest.length} more headers`), rest.map(line))),
+    body && el("pre", { tabindex: 0, role: "group", "aria-label": title + ": the body" }, coloured(body.slice(0, shown))));
+}
+
+// coloured shows the tokens in a text short, and in their colours.
+const coloured = (text) => split(text).map((piece, i) => (i % 2 ? shortToken(piece) : piece));
+
+export function startWire() {
+  onClick("#wire-clear", () => {
+    for (const { row } of exchanges.splice(0)) row.remove();
+    $("#wire-count").textContent = 0;
+    say("The list of requests is empty");
+  });
+  const show = (open) => {
+    document.body.classList.toggle("wire-open", open);
+    $("#wire-toggle").ariaExpanded = open;
+    $(open ? "#wire-close" : "#wire-toggle").focus();
+  };
+  onClick("#wire-toggle", () => show(true));
+  onClick("#wire-close", () => show(false));
+  $("#wire").addEventListener("keydown", ({ key }) => key === "Escape" && document.body.classList.contains("wire-open") && show(false));
+}

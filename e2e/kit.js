@@ -1,0 +1,210 @@
+// What the stories share: a shelf of their own, people with browsers in front of
+// it, and what their pages must never do. e2e/run starts them.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import test, { after } from 'node:test';
+import axe from 'axe-core';
+import { chromium } from 'playwright-core';
+
+// patience is how long a story waits for anything before it fails, in ms.
+const patience = 20_000;
+
+// Sizes in CSS pixels.
+export const laptop = { width: 1280, height: 800 };
+export const phone = { width: 390, height: 844 };
+export const projector = { width: 1920, height: 1080 };
+
+// One browser for each file of stories. Names but loopback's lead nowhere, so a
+// page that calls out is found here and heard nowhere else.
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM,
+  args: ['--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost'],
+});
+after(() => browser.close());
+
+/**
+ * story is a test with a shelf of its own and a person in front of its page. It
+ * fails as well where a page did what none may: see Person.problems.
+ *
+ * settings: args for shelf, and what person() takes.
+ */
+export function story(name, settings, tell) {
+  if (!tell) [settings, tell] = [{}, settings];
+  test(name, async (t) => {
+    const shelf = await startShelf(settings.args ?? []);
+    const people = [];
+    const person = async (others = settings) => {
+      const p = await visit(others.url ?? shelf.url, others);
+      people.push(p);
+      return p;
+    };
+    try {
+      const { page } = await person();
+      await tell({ page, shelf, person, t });
+      for (const { problems } of people) assert.deepEqual(problems, []);
+    } finally {
+      for (const [i, p] of people.entries()) {
+        for (const problem of p.problems) t.diagnostic(`page ${i + 1}: ${problem}`);
+        await p.context.close();
+      }
+      await shelf.stop();
+    }
+  });
+}
+
+/**
+ * startShelf starts the real program on a free port, in an empty folder and with
+ * no setting but these, and returns when it says where it listens.
+ */
+export async function startShelf(args = []) {
+  const folder = await mkdtemp(join(tmpdir(), 'shelf-e2e-'));
+  const child = spawn(
+    process.env.SHELF,
+    ['-addr', '127.0.0.1:0', '-data', 'memory', '-bcrypt-cost', '4', '-log', 'problems', ...args],
+    { cwd: folder, env: { PATH: process.env.PATH }, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let stderr = '';
+  child.stderr.on('data', (text) => { stderr += text; });
+  const ended = once(child, 'exit');
+  const stop = async () => {
+    child.kill();
+    await ended;
+    await rm(folder, { recursive: true });
+  };
+  for await (const line of createInterface(child.stdout)) {
+    const url = /^listening on (http:\S+)$/.exec(line)?.[1];
+    if (url) return { url, stop, binary: process.env.SHELF, folder, stderr: () => stderr };
+  }
+  await stop();
+  throw new Error(`shelf did not start: ${stderr}`);
+}
+
+/**
+ * visit opens url in a browser of its own, as somebody who comes for the first
+ * time. problems lists what no page may do.
+ */
+export async function visit(url, { size = laptop, dark = false, still = true, clock } = {}) {
+  const context = await browser.newContext({
+    viewport: size,
+    colorScheme: dark ? 'dark' : 'light',
+    reducedMotion: still ? 'reduce' : 'no-preference',
+    hasTouch: size === phone,
+    permissions: ['clipboard-read', 'clipboard-write'],
+  });
+  context.setDefaultTimeout(patience);
+  const page = await context.newPage();
+  const problems = watch(context, page, new URL(url).origin);
+  await context.exposeBinding('violated', (_, what) => problems.push(`content security policy: ${what}`));
+  await context.addInitScript(() => {
+    addEventListener('securitypolicyviolation', (e) => {
+      window.violated(`${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber}`);
+    });
+    new ReportingObserver((reports) => {
+      for (const r of reports) window.violated(`${r.type}: ${JSON.stringify(r.body)}`);
+    }, { buffered: true }).observe();
+  });
+  if (clock) await page.clock.install();
+  const answer = await page.goto(url);
+  assert.equal(answer.status(), 200);
+  return { page, context, problems };
+}
+
+// watch collects what a page of origin may not do, whatever its story is about.
+function watch(context, page, origin) {
+  const problems = [];
+  page.on('pageerror', (e) => problems.push(`uncaught: ${e.stack}`));
+  page.on('crash', () => problems.push('the page crashed'));
+  page.on('dialog', async (d) => {
+    problems.push(`a dialog: ${d.message()}`);
+    await d.dismiss();
+  });
+  page.on('console', (m) => {
+    if (m.type() !== 'error' && m.type() !== 'warning') return;
+    // Chromium itself writes this for every answer of 400 and above; no page can
+    // prevent it, and refusals are what this one is there to show.
+    if (/^Failed to load resource: the server responded with a status of 4\d\d/.test(m.text())) return;
+    problems.push(`console ${m.type()}: ${m.text()} (${m.location().url})`);
+  });
+  context.on('request', (r) => {
+    const url = new URL(r.url());
+    if (url.protocol !== 'data:' && url.protocol !== 'blob:' && url.origin !== origin) {
+      problems.push(`a request to elsewhere: ${r.method()} ${r.url()}`);
+    }
+  });
+  context.on('response', (r) => {
+    if (r.status() >= 500) problems.push(`${r.status()} for ${r.request().method()} ${r.url()}`);
+  });
+  page.on('websocket', (w) => problems.push(`a web socket to ${w.url()}`));
+  return problems;
+}
+
+/** see waits until there is what the locator finds. */
+export const see = (locator) => locator.waitFor({ state: 'visible' });
+
+/** gone waits until there is no longer what the locator finds. */
+export const gone = (locator) => locator.waitFor({ state: 'hidden' });
+
+/**
+ * accessible fails where axe-core finds anything serious or critical in the page
+ * as it stands: contrast, names, roles, landmarks (WCAG 2.2 A and AA, and
+ * axe-core's best practices).
+ */
+export async function accessible(page) {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  const found = violations
+    .filter((v) => v.impact === 'serious' || v.impact === 'critical')
+    .flatMap((v) => v.nodes.map((n) => `${v.id}: ${v.help}: ${n.target}: ${n.any[0]?.message ?? ''}`));
+  assert.deepEqual(found, []);
+}
+
+/** shot keeps a picture of the whole page, where SHELF_SHOTS names a folder. */
+export async function shot(page, name) {
+  if (process.env.SHELF_SHOTS) {
+    await page.screenshot({ path: join(process.env.SHELF_SHOTS, `${name}.png`), fullPage: true });
+  }
+}
+
+/** part goes to a part of the page by its navigation. */
+export const part = (page, name) =>
+  page.getByRole('navigation', { name: 'Parts of this page' }).getByRole('link', { name, exact: true }).click();
+
+/** signUp makes an account on the page, of the catalog's or of the book API's kind. */
+export async function signUp(page, name = 'ann@example.com', { how = 'Sign up', password = 'b00k-worm', kind = 'Catalog' } = {}) {
+  await part(page, 'Start');
+  await page.getByRole('radio', { name: kind }).check();
+  await page.getByLabel(kind === 'Catalog' ? 'E-mail' : 'Username', { exact: true }).fill(name);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByRole('button', { name: how, exact: true }).click();
+  await see(page.getByRole('link', { name: `Signed in as ${name}` }));
+}
+
+/** copied presses a button that copies something, and returns what. */
+export async function copied(page, button) {
+  await page.evaluate(() => navigator.clipboard.writeText(''));
+  await button.click();
+  await see(page.getByRole('status').filter({ hasText: /copied/i }));
+  return page.evaluate(() => navigator.clipboard.readText());
+}
+
+/** tokenOf copies a token of the page's: 'Access token' or 'Refresh token'. */
+export async function tokenOf(page, title = 'Access token') {
+  await part(page, 'Your token');
+  return copied(page, page.getByRole('article', { name: title }).getByRole('button', { name: 'Copy' }));
+}
+
+/** api asks the server behind the page's back, as another program would. */
+export async function api(shelf, token, request, body) {
+  const [method, path] = request.split(' ');
+  const answer = await fetch(shelf.url + path, {
+    method,
+    headers: { ...(token && { Authorization: `Bearer ${token}` }), ...(body && { 'Content-Type': 'application/json' }) },
+    body: body && JSON.stringify(body),
+  });
+  return { status: answer.status, headers: answer.headers, ...(await answer.json()) };
+}
