@@ -12,7 +12,8 @@
 // can be asked, conditional.go their ETags, and events.go tells what happens to
 // them; validate.go reads what clients send, errors.go says what they did wrong;
 // store.go and its store_*.go keep the state; journal.go its history on disk,
-// which replay.go reads at the start and compact.go shortens.
+// which replay.go reads at the start and compact.go shortens. What time it is they
+// are told by clock.go, which lab.go can set.
 //
 // commands.go has the table of the commands. These work without a server:
 // user.go on accounts, rotate.go on keys, check.go and transfer.go on the data

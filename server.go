@@ -178,7 +178,7 @@ func (s *server) answering(h handler) http.Handler {
 // and the rules about hosts and origins; then the route table.
 func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if s.lab != nil {
-		s = s.lab.present.Load()
+		s = s.lab.present.Load() // whose store may be another one by now
 	}
 	start := realNow()
 	// Ours, whatever the client sent: an id that it may choose names nothing.
@@ -322,7 +322,7 @@ const (
 func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) (answered bool) {
 	h := w.Header()
 	h.Add("Vary", "Origin")
-	if s.lab.isFor(r) {
+	if s.lab.isFor(r) { // whatever -cors says
 		if err := s.lab.checkPage(r); err != nil {
 			writeError(w, r, s.log, err)
 			return true
