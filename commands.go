@@ -26,6 +26,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"", "[flags]", "start the server; Ctrl-C stops it", "-addr 127.0.0.1:5000", serveCommand},
+		{"run", "[flags] -- COMMAND ARGS...", "run a command with a server of its own, on a free\nport and with its data in memory, that ends with it.\nThe command finds SHELF_URL, SHELF_TOKEN, which is an\naccount's, SHELF_ADMIN_TOKEN and SHELF_LAB_TOKEN", "run -- npm test", runCommand},
 		{"check", "[FILE]", "examine a data file", "check shelf.jsonl", checkCommand},
 		{"export", "[FILE] [-o OUT] [-secrets]", "its state as one JSON document, also beside a server;\n-secrets: with the password hashes", "export -o backup.json", exportCommand},
 		{"import", "FILE.json [-data FILE]", "an export, into an empty store; or a plain file of\n{\"items\":[],\"books\":[]}; the server is stopped", "import db.json", importCommand},
