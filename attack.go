@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -21,14 +20,10 @@ import (
 	"time"
 )
 
-// attackTable is the one list of attacks: shelf attack runs it, the console's
-// lab fetches it, and the tests' rows bear its ids. JSON has no room for
-// comments; what its members mean is said at attackRow.
-//
-//go:embed console/attacks.json
-var attackTable []byte
-
-// An attackRow is one attack of the table.
+// An attackRow is one attack of console/attacks.json. That is the one list of
+// attacks: shelf attack runs it, the console's lab fetches it, and the tests'
+// rows bear its ids. JSON has no room for comments, so its members are
+// described here.
 type attackRow struct {
 	ID          string `json:"id"`          // in kebab-case; what forges it, here and in the page, goes by it
 	Title       string `json:"title"`       // a short sentence
@@ -46,8 +41,13 @@ type attackRow struct {
 }
 
 func attackRows() (rows []attackRow, err error) {
-	if err := json.Unmarshal(attackTable, &rows); err != nil {
-		return nil, fmt.Errorf("console/attacks.json: %w", err)
+	const name = "console/attacks.json"
+	text, err := consoleFiles.ReadFile(name)
+	if err == nil {
+		err = json.Unmarshal(text, &rows)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return rows, nil
 }

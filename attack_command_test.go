@@ -26,9 +26,9 @@ import (
 )
 
 // attackRowsOf is console/attacks.json, read strictly.
-func attackRowsOf(t testing.TB) (rows []attackRow) {
+func attackRowsOf(t *testing.T) (rows []attackRow) {
 	t.Helper()
-	d := json.NewDecoder(bytes.NewReader(attackTable))
+	d := json.NewDecoder(strings.NewReader(consoleText(t, "attacks.json")))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&rows); err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func verdicts(results []attackResult) map[string]verdict {
 
 // withoutLab are the verdicts on the rows that need the lab's clock, where there
 // is none.
-func withoutLab(t testing.TB) map[string]verdict {
+func withoutLab(t *testing.T) map[string]verdict {
 	all := map[string]verdict{}
 	for _, row := range attackRowsOf(t) {
 		if row.Lab {
