@@ -17,6 +17,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -100,13 +101,17 @@ func address(source string) string {
 // functionsOf is every function of the program, as "FILE: NAME" or "FILE: (TYPE).NAME".
 func functionsOf(t testing.TB) (names []string) {
 	t.Helper()
-	sources, err := parser.ParseDir(token.NewFileSet(), ".", nil, parser.SkipObjectResolution)
+	sources, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, f := range sources["main"].Files {
+	for _, file := range sources {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
 		}
 		for _, d := range f.Decls {
 			fn, ok := d.(*ast.FuncDecl)
