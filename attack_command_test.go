@@ -377,7 +377,7 @@ func TestAttackCommandHoles(t *testing.T) {
 			if !maps.Equal(verdicts(got.Attacks), want) {
 				t.Errorf("the verdicts that are no refusals are %v; want %v\n%+v", verdicts(got.Attacks), want, got.Attacks)
 			}
-			if status := mainsStatus(err); status != 1 {
+			if status := statusAfter(err); status != 1 {
 				t.Errorf("exit status %d, %v; want 1", status, err)
 			}
 		})
@@ -389,8 +389,8 @@ func TestAttackCommandHoles(t *testing.T) {
 	}
 }
 
-// mainsStatus is what main makes of an error.
-func mainsStatus(err error) int {
+// statusAfter is what main makes of an error.
+func statusAfter(err error) int {
 	special, ok := errors.AsType[*statusError](err)
 	switch {
 	case err == nil:
@@ -496,7 +496,7 @@ func TestAttackCommandUnclear(t *testing.T) {
 				}
 			}
 			got, err := assail(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { front(a, w, r) }))
-			if !maps.Equal(verdicts(got.Attacks), want) || mainsStatus(err) != 1 {
+			if !maps.Equal(verdicts(got.Attacks), want) || statusAfter(err) != 1 {
 				t.Errorf("%v, %+v; want none of them counted as refused", err, got.Attacks)
 			}
 			if !strings.HasPrefix(got.Summary, "0 of 23 refused; 23 answered in an unexpected way") {
@@ -511,7 +511,7 @@ func runAttack(t *testing.T, ctx context.Context, args ...string) (status int, s
 	t.Helper()
 	var out bytes.Buffer
 	err := attackCommand(ctx, shell{env: func(string) string { return "" }, stdout: &out, stderr: io.Discard}, args)
-	return mainsStatus(err), out.String(), errorText(err)
+	return statusAfter(err), out.String(), errorText(err)
 }
 
 // What is not on this machine for certain is not attacked, nor what is no

@@ -128,7 +128,7 @@ var metricTests = []struct {
 			a.mux.HandleFunc("GET /teapot", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 			a.mux.HandleFunc("GET /odd", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(999) })
 			a.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "http://localhost/teapot", nil)) // no answer for the record
-			a.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "http://localhost/odd", nil)) // no answer for the record
+			a.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "http://localhost/odd", nil))    // no answer for the record
 		},
 		answers(2, "", "other")},
 	{"a panic is a 500",
