@@ -198,11 +198,13 @@ export async function tokenOf(page, title = 'Access token') {
   return copied(page, page.getByRole('article', { name: title }).getByRole('button', { name: 'Copy' }));
 }
 
-/** entry is what On the wire has about the requests to a path. */
-export const entry = (page, path) => page.getByRole('list', { name: 'Requests, newest first' }).getByRole('listitem').filter({ hasText: path });
+/** entry is what On the wire has about the last request such as 'GET /api/v1/items'. */
+export const entry = (page, request) =>
+  page.getByRole('list', { name: 'Requests, newest first' }).getByRole('listitem')
+    .filter({ hasText: new RegExp(`^${request.replaceAll('.', '\\.')}[ ?]`) }).first();
 
-/** answered waits until the last request to a path is. */
-export const answered = (page, path) => see(entry(page, path).first().getByText(/^\d{3}$/).first());
+/** answered waits until that request is. */
+export const answered = (page, request) => see(entry(page, request).getByText(/^\d{3}$/).first());
 
 /** api asks the server behind the page's back, as another program would. */
 export async function api(shelf, token, request, body) {
