@@ -43,6 +43,7 @@ type api struct {
 	clock    *stoppedClock
 	sessions map[string]session // by name, of those who have come through as
 	restart  func() *api        // closes the store and starts again on the same file
+	first    func(token string) // called with each token before it is sent; nil for nothing
 }
 
 // newAPI starts a server with the program's own flags, in memory unless they
@@ -255,6 +256,11 @@ func (c *client) do(r *http.Request) *answer {
 			r.Header.Add(line[0], line[1])
 		}
 	}
+	if c.api.first != nil {
+		for _, line := range slices.Concat(r.Header["Authorization"], r.Header["X-Access-Token"]) {
+			c.api.first(strings.TrimPrefix(line, "Bearer "))
+		}
+	}
 	w := ask(c.api.server, r)
 	a := &answer{
 		t: c.api.t, request: r.Method + " " + r.RequestURI, dialect: dialectOf(r.URL.Path),
@@ -320,6 +326,8 @@ func (a *answer) wantDecent() {
 		wantType = "text/plain; charset=utf-8"
 	case strings.HasSuffix(a.request, "/jwks.json") && a.status == http.StatusOK:
 		wantType = "application/jwk-set+json"
+	case strings.HasSuffix(a.request, "/metrics") && a.status == http.StatusOK:
+		wantType = "text/plain; version=0.0.4; charset=utf-8"
 	case a.header.Get("Content-Security-Policy") != "" && a.status == http.StatusOK:
 		wantType = a.header.Get("Content-Type") // of the console's files, see TestConsoleFiles
 	}

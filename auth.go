@@ -271,7 +271,8 @@ var errWrongPassword = errors.New("wrong password")
 // proved to be its password, with a new hash of p to be stored in the place of
 // one that is weaker than the configured cost, else "". It fails with
 // errNoUser, errWrongPassword or errDisabled, or as checkPassword does.
-func (s *server) authenticate(r *http.Request, name string, p password, find func(name string) *user, signIn func(u *user, newHash string) error) error {
+func (s *server) authenticate(r *http.Request, name string, p password, find func(name string) *user, signIn func(u *user, newHash string) error) (err error) {
+	defer func() { s.metrics.signIn(err) }()
 	for {
 		u := find(name)
 		ok, err := s.checkPassword(r, name, u, p)

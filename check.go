@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -8,16 +9,16 @@ import (
 )
 
 // checkCommand is the command shelf check.
-func checkCommand(args []string, parse func([]string) (config, error), stdout io.Writer) error {
-	name, err := nameArgument(flag.NewFlagSet("check", flag.ContinueOnError), "usage: shelf check [FILE]", args, stdout)
+func checkCommand(_ context.Context, sh shell, args []string) error {
+	name, err := nameArgument(flag.NewFlagSet("check", flag.ContinueOnError), "usage: shelf check [FILE]", args)
 	if err != nil {
 		return err
 	}
-	c, err := fileConfig(parse, name)
+	c, err := fileConfig(sh, name)
 	if err != nil {
 		return err
 	}
-	return checkFile(c.data, stdout)
+	return checkFile(c.data, sh.stdout)
 }
 
 // checkFile reports on the data file at path and changes nothing. Exit status 0: sound; 1: damaged; 2: not readable, or no

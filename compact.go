@@ -150,6 +150,7 @@ func (s *store) compactIfWorthLocked() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.compacts, s.compactFrom = false, 0
+		s.noteJournalLocked()
 		if err != nil {
 			// A disk without room for a second file: try again when it pays more.
 			s.compactFrom = s.journal.lines * 3 / 2

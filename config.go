@@ -33,6 +33,9 @@ type config struct {
 	sharedWrites bool
 	log          string // "requests", "problems", "off"; "": requests on a terminal, else problems
 	logFormat    string // "text" or "json"
+	readyFile    string // where the URL is written, "" for nowhere
+	stdin        bool   // stop when standard input ends
+	metrics      string // who may read /metrics: "loopback", "all" or "off"
 
 	proxies []netip.Prefix // whose forwarded headers are believed
 	tlsCert string         // PEM files; both or neither
@@ -75,7 +78,10 @@ func (c *config) settings() []setting {
 		{"tls-cert", "FILE", "", "serve https with this certificate chain, PEM; SIGHUP\nreads it again", toText(&c.tlsCert)},
 		{"tls-key", "FILE", "", "the certificate's private key, PEM", toText(&c.tlsKey)},
 		{"log", "WHAT", "", "requests, problems or off; when not set, requests on\na terminal, else problems", toChoice(&c.log, "requests", "problems", "off")},
-		{"log-format", "FORMAT", "text", "text or json", toChoice(&c.logFormat, "text", "json")},
+		{"log-format", "FORMAT", "text", "text or json; json makes the line on standard output\nan object too, with url, pid, data and version", toChoice(&c.logFormat, "text", "json")},
+		{"ready-file", "FILE", "", "write the URL there when the server answers; gone\nwhen it stops", toText(&c.readyFile)},
+		{"stdin", "", "false", "stop when standard input ends: then the end of the\nprogram that holds its other side is shelf's too", toBool(&c.stdin)},
+		{"metrics", "WHO", "loopback", "who may read /metrics: loopback, which no request\nthrough a proxy comes from, all, or off", toChoice(&c.metrics, "loopback", "all", "off")},
 	}
 }
 
@@ -89,14 +95,11 @@ func envName(flag string) string {
 // that decides is checked; the error for a bad one says where it came from.
 //
 // dotenv returns what .env holds, or an error that is fs.ErrNotExist. For -h the
-// usage text goes to usage and the error is flag.ErrHelp.
-func parseConfig(args []string, lookupEnv func(string) (string, bool), dotenv func() ([]byte, error), usage io.Writer) (config, error) {
+// error is flag.ErrHelp.
+func parseConfig(args []string, lookupEnv func(string) (string, bool), dotenv func() ([]byte, error)) (config, error) {
 	var c config
 	settings := c.settings()
 	given, err := parseFlags(args, settings)
-	if errors.Is(err, flag.ErrHelp) {
-		printUsage(usage, settings)
-	}
 	if err != nil {
 		return config{}, err
 	}
@@ -255,32 +258,7 @@ func unknownNames(file map[string]dotenvValue, settings []setting) (warnings []s
 	return warnings
 }
 
-const usageHead = `shelf is a small JSON API behind JWT sign-in, items and books, kept in one file.
-
-Usage:
-  shelf [flags]            start the server; Ctrl-C stops it
-  shelf check [FILE]       examine a data file
-  shelf export [FILE] [-o OUT] [-secrets]
-                           its state as one JSON document, also beside a server;
-                           -secrets: with the password hashes
-  shelf explain [TOKEN]    say what is in a token, from standard input if not
-                           given, and why it is good or refused
-  shelf key list           which keys there are
-
-With the server stopped; NAME is an account's e-mail or username:
-  shelf user list          show the accounts
-  shelf user add NAME      add one: a catalog account if NAME is an e-mail,
-                           else a book account
-  shelf user passwd NAME   give it a new password; its sign-ins end
-  shelf user admin NAME    make it an admin; with -off, no longer
-  shelf user delete NAME   delete it; what it made stays
-  shelf key rotate         sign with a new key from the next start on; the old
-                           one goes on verifying, or ends at once with -now,
-                           for a key that has leaked
-  shelf import FILE.json   an export, into an empty store; or a plain file of
-                           {"items":[],"books":[]}
-A password is asked for, or is the first line of standard input.
-
+const usageFlags = `
 Flags. The variable named with each does the same, in the environment or in a
 file called .env in the working folder. A flag goes before the environment, and
 the environment before .env.
@@ -300,13 +278,18 @@ Exit status:
   1                        could not start, or failed: standard error says why;
                            check: the file is damaged;
                            explain: the token is refused
-  2                        check: not readable, or no data file of shelf
+  2                        check: not readable, or no data file of shelf;
+                           run: no command, or a flag that is wrong
+  run                      else that of the command, 128 and the signal's
+                           number if one ended it; 125: the server failed;
+                           126: the command can't be run; 127: there is none
 `
 
-// printUsage writes what -h shows.
-func printUsage(w io.Writer, settings []setting) {
-	fmt.Fprint(w, usageHead)
-	for _, s := range settings {
+// printSettings writes the part of -h that is about flags, variables and exit
+// statuses.
+func printSettings(w io.Writer) {
+	fmt.Fprint(w, usageFlags)
+	for _, s := range new(config).settings() {
 		source := envName(s.name)
 		if s.value != "" {
 			source += ", default " + s.value

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"flag"
-	"io"
 	"io/fs"
 	"maps"
 	"reflect"
@@ -24,6 +23,7 @@ var defaultConfig = config{
 	alg:        algHS256,
 	cors:       []string{"loopback"},
 	logFormat:  "text",
+	metrics:    "loopback",
 }
 
 // configFrom is parseConfig with an environment of "NAME=value" lines and a .env file
@@ -41,7 +41,7 @@ func configFrom(args, environ, dotenv string) (config, error) {
 		}
 		return []byte(dotenv), nil
 	}
-	return parseConfig(strings.Fields(args), lookup, file, io.Discard)
+	return parseConfig(strings.Fields(args), lookup, file)
 }
 
 func TestConfig(t *testing.T) {
@@ -78,6 +78,7 @@ func TestConfig(t *testing.T) {
 		{"a switch can be turned off again", "-shared-writes=false", "SHELF_SHARED_WRITES=true", "", func(c *config) {}},
 		{"a switch in the environment is true or false", "", "SHELF_SHARED_WRITES=1", "", func(c *config) { c.sharedWrites = true }},
 		{"what to log, and how", "-log problems -log-format json", "", "", func(c *config) { c.log, c.logFormat = "problems", "json" }},
+		{"metrics for all", "-metrics all", "", "", func(c *config) { c.metrics = "all" }},
 
 		{"CORS can be off", "-cors off", "", "", func(c *config) { c.cors = nil }},
 		{"CORS can be open", "-cors *", "", "", func(c *config) { c.cors = []string{"*"} }},
@@ -152,6 +153,7 @@ func TestConfigRefused(t *testing.T) {
 		{"an algorithm that shelf has not", "-alg RS256", "", "", `flag -alg: "RS256": want one of HS256, EdDSA`},
 		{"an algorithm in small letters", "-alg hs256", "", "", `flag -alg: "hs256": want one of HS256, EdDSA`},
 		{"an unknown log format", "-log-format xml", "", "", `flag -log-format: "xml": want one of text, json`},
+		{"unknown readers of metrics", "-metrics yes", "", "", `flag -metrics: "yes": want one of loopback, all, off`},
 
 		{"an origin with a path", "-cors https://app.example/", "", "", `flag -cors: "https://app.example/": ` + wantOrigin},
 		{"an origin without a scheme", "-cors app.example", "", "", `flag -cors: "app.example": ` + wantOrigin},
@@ -194,7 +196,7 @@ func TestConfigDotenvUnreadable(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			dotenv := func() ([]byte, error) { return nil, &fs.PathError{Op: "open", Path: ".env", Err: tt.err} }
-			_, err := parseConfig(nil, func(string) (string, bool) { return "", false }, dotenv, io.Discard)
+			_, err := parseConfig(nil, func(string) (string, bool) { return "", false }, dotenv)
 			if !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
@@ -258,27 +260,12 @@ func TestDotenvRefused(t *testing.T) {
 	}
 }
 
-func TestUsage(t *testing.T) {
+func TestConfigHelp(t *testing.T) {
 	t.Parallel()
-	var usage strings.Builder
 	broken := func() ([]byte, error) { return nil, fs.ErrPermission }
-	_, err := parseConfig([]string{"-h"}, func(string) (string, bool) { return "", false }, broken, &usage)
+	_, err := parseConfig([]string{"-h"}, func(string) (string, bool) { return "", false }, broken)
 	if !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("-h: %v, want flag.ErrHelp, whatever state .env is in", err)
-	}
-	wanted := []string{"SECRET_KEY ", "SECRET_KEY_FALLBACKS", "PORT", "Exit status", "shelf user admin NAME"}
-	for _, s := range new(config).settings() {
-		wanted = append(wanted, "  -"+s.name+" ", envName(s.name), s.value)
-	}
-	for _, w := range wanted {
-		if !strings.Contains(usage.String(), w) {
-			t.Errorf("the usage text lacks %q", w)
-		}
-	}
-	for line := range strings.Lines(usage.String()) {
-		if len(line) > 81 {
-			t.Errorf("wider than a terminal of 80 columns: %s", line)
-		}
 	}
 }
 

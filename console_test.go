@@ -128,7 +128,7 @@ func TestConsoleNothingElse(t *testing.T) {
 }
 
 // The page is small enough to read, and no request leaves for another place.
-func testConsoleSize(t *testing.T) {
+func TestConsoleSize(t *testing.T) {
 	t.Parallel()
 	size := 0
 	for _, name := range consoleNames(t) {

@@ -60,12 +60,12 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, c *caller)
 	watching.Go(func() {
 		s.watchStream(ctx, c)
 		end()
-		stream.SetWriteDeadline(time.Now().Add(eventGrace)) // a write may be waiting for a slow reader
+		stream.SetWriteDeadline(realNow().Add(eventGrace)) // a write may be waiting for a slow reader
 	})
 	s.sendEvents(ctx, w, c, from)
 	end()
 	watching.Wait()
-	stream.SetWriteDeadline(time.Now().Add(eventGrace)) // for the end of the answer
+	stream.SetWriteDeadline(realNow().Add(eventGrace)) // for the end of the answer
 	return nil
 }
 
@@ -141,7 +141,7 @@ func (s *server) sendEvents(ctx context.Context, w http.ResponseWriter, c *calle
 			}
 			// A deadline for this write takes the place of the server's for the
 			// whole answer. Connections go by the real clock.
-			stream.SetWriteDeadline(time.Now().Add(eventPatience))
+			stream.SetWriteDeadline(realNow().Add(eventPatience))
 			if ctx.Err() != nil {
 				return
 			}
@@ -179,6 +179,13 @@ type streams struct {
 func newStreams() *streams {
 	stopping := make(chan struct{})
 	return &streams{stopping: stopping, stop: sync.OnceFunc(func() { close(stopping) }), each: map[int]int{}}
+}
+
+// open is how many there are.
+func (st *streams) open() int {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.all
 }
 
 // join counts one more stream of the user's, until leave is called. It fails

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -22,9 +23,9 @@ var errExplained = errors.New("the token is refused")
 // explainCommand is the command shelf explain: it judges a token as the server
 // with the same settings would, and says how it came to that. It only reads, and
 // works beside a running server.
-func explainCommand(args []string, parse func([]string) (config, error), now time.Time, stdin io.Reader, stdout, stderr io.Writer) error {
+func explainCommand(_ context.Context, sh shell, args []string) error {
 	text, args := tokenArgument(args)
-	c, err := parse(args)
+	c, err := sh.parse(args)
 	if err != nil {
 		return err
 	}
@@ -32,10 +33,11 @@ func explainCommand(args []string, parse func([]string) (config, error), now tim
 		return errors.New("a server with -data memory leaves nothing to check a token against")
 	}
 	if text == "" {
-		if text, err = readToken(stdin, stderr); err != nil {
+		if text, err = readToken(sh.stdin, sh.stderr); err != nil {
 			return err
 		}
 	}
+	now := sh.now()
 	s := &server{config: c, now: func() time.Time { return now }}
 	if s.store, _, err = loadStore(c.data); err != nil {
 		return err
@@ -46,7 +48,7 @@ func explainCommand(args []string, parse func([]string) (config, error), now tim
 	if err != nil {
 		return err
 	}
-	if !s.explain(stdout, bareToken(text)) {
+	if !s.explain(sh.stdout, bareToken(text)) {
 		return errExplained
 	}
 	return nil

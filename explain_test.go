@@ -185,9 +185,10 @@ func FuzzExplain(f *testing.F) {
 	})
 }
 
-// parseWith is what run hands to a command for reading its flags.
-func parseWith(environ string) func([]string) (config, error) {
-	return func(args []string) (config, error) { return configFrom(strings.Join(args, " "), environ, "") }
+// shellOf is a command's surroundings at that moment, with no .env.
+func shellOf(environ string, now time.Time, stdin io.Reader, stdout io.Writer) shell {
+	parse := func(args []string) (config, error) { return configFrom(strings.Join(args, " "), environ, "") }
+	return shell{parse: parse, now: func() time.Time { return now }, stdin: stdin, stdout: stdout, stderr: io.Discard}
 }
 
 // explainFiles makes a data file that holds explainStore and a key file, and
@@ -250,7 +251,7 @@ func TestExplainCommand(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var stdout strings.Builder
-			err := explainCommand(tt.args, parseWith(tt.environ), tokenNow, strings.NewReader(tt.stdin), &stdout, io.Discard)
+			err := explainCommand(t.Context(), shellOf(tt.environ, tokenNow, strings.NewReader(tt.stdin), &stdout), tt.args)
 			first, _, _ := strings.Cut(stdout.String(), "\n")
 			if first != tt.want || tt.want == "" && err == nil || (tt.want != "" || tt.err != nil) && !errors.Is(err, tt.err) {
 				t.Errorf("explain %q = %q, %v; want %q, %v", tt.args, first, err, tt.want, tt.err)
@@ -272,7 +273,7 @@ func TestExplainWithoutKeyFile(t *testing.T) {
 	if err := os.Remove(keyPath(path)); err != nil {
 		t.Fatal(err)
 	}
-	err := explainCommand([]string{token, "-data", path}, parseWith(""), tokenNow, nil, io.Discard, io.Discard)
+	err := explainCommand(t.Context(), shellOf("", tokenNow, nil, io.Discard), []string{token, "-data", path})
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("explain = %v; want fs.ErrNotExist", err)
 	}

@@ -415,6 +415,8 @@ type journal struct {
 	junk  bool   // the last write failed half-way and left something
 	dead  error  // why nothing can be written any more, nil while it can
 	buf   []byte // a batch's bytes, kept for the next
+
+	fsyncs histogram // those of batches; may be read at any time
 }
 
 // openJournal locks the file at path, creating it if there is none, and calls
@@ -604,7 +606,10 @@ func (j *journal) append(now time.Time, changes [][]byte) error {
 	if _, err := j.f.WriteAt(buf, j.size); err != nil {
 		return j.writeFailed(err, int64(len(buf)))
 	}
-	if err := j.f.Sync(); err != nil {
+	start := realNow()
+	err := j.f.Sync()
+	j.fsyncs.observe(sinceReal(start))
+	if err != nil {
 		// The kernel may have dropped the pages and forgotten the error, so a
 		// second fsync that succeeds proves nothing: see "Can Applications
 		// Recover from fsync Failures?", USENIX ATC 2020.

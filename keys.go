@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -44,17 +45,18 @@ func (k *key) ended(now time.Time) bool {
 // signs reports whether k may make tokens by alg: a retired key may not.
 func (k *key) signs(alg string) bool { return k.alg == alg && k.until.IsZero() }
 
-// A keyring signs with its first key and verifies with all of them. It never
-// changes, so it needs no lock.
+// A keyring signs with its first key and verifies with all of them. Its keys
+// never change, so it needs no lock, and what they have verified stays so.
 type keyring struct {
-	keys   []*key
-	byID   map[string]*key
-	algs   []string // what the keys are for
-	parser *jwt.Parser
+	keys     []*key
+	byID     map[string]*key
+	algs     []string // what the keys are for
+	parser   *jwt.Parser
+	verified verifiedTokens
 }
 
 func newKeyring(keys ...*key) *keyring {
-	ring := &keyring{keys: keys, byID: map[string]*key{}}
+	ring := &keyring{keys: keys, byID: map[string]*key{}, verified: verifiedTokens{seed: maphash.MakeSeed()}}
 	for _, k := range keys {
 		ring.byID[k.id] = k
 		if !slices.Contains(ring.algs, k.alg) {

@@ -7,16 +7,14 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"time"
 )
 
 // nameArgument reads the arguments of a command that works on files: its flags,
 // and one name at most, in any order. It returns "" for no name.
-func nameArgument(flags *flag.FlagSet, usage string, args []string, stdout io.Writer) (name string, err error) {
+func nameArgument(flags *flag.FlagSet, usage string, args []string) (name string, err error) {
 	flags.SetOutput(io.Discard) // main reports the error, once
 	for len(args) > 0 {
 		if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(stdout, usage)
 			return "", err
 		} else if err != nil {
 			return "", fmt.Errorf("%w (%s)", err, usage)
@@ -33,8 +31,8 @@ func nameArgument(flags *flag.FlagSet, usage string, args []string, stdout io.Wr
 
 // fileConfig is the settings for a command on the data file called name, "" for
 // the one that the settings name.
-func fileConfig(parse func([]string) (config, error), name string) (config, error) {
-	c, err := parse(nil)
+func fileConfig(sh shell, name string) (config, error) {
+	c, err := sh.parse(nil)
 	if name != "" {
 		c.data = name
 	}
@@ -59,7 +57,7 @@ func loadStore(path string) (*store, *scan, error) {
 	if err != nil {
 		return nil, nil, explainOpen(path, err)
 	}
-	s := newStore(slog.New(slog.DiscardHandler), time.Now)
+	s := newStore(slog.New(slog.DiscardHandler), realNow)
 	r := newReplay(s)
 	found, err := scanJournal(f, info.Size(), r.emit)
 	if err = r.finish(err); err != nil {

@@ -2,7 +2,7 @@
 // library of books, kept in one file that people can read.
 //
 //	go run .        start the server
-//	shelf -h        the flags, the variables, the commands
+//	shelf help      the commands, the flags, the variables
 //
 // To read it, follow one request: main.go starts the server, with the settings
 // of config.go; server.go has the route table; auth.go signs people up and in and
@@ -14,8 +14,9 @@
 // store.go and its store_*.go keep the state; journal.go its history on disk,
 // which replay.go reads at the start and compact.go shortens.
 //
-// The other commands work without a server: user.go on accounts, rotate.go on
-// keys, check.go and transfer.go on the data file; explain.go judges a token.
+// commands.go has the table of the commands. These work without a server:
+// user.go on accounts, rotate.go on keys, check.go and transfer.go on the data
+// file; explain.go judges a token.
 package main
 
 import (
@@ -29,7 +30,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -43,6 +43,9 @@ func main() {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return
 	}
+	if status, ok := errors.AsType[exitStatus](err); ok {
+		os.Exit(int(status))
+	}
 	fmt.Fprintln(os.Stderr, "shelf:", err)
 	status := 1
 	if special, ok := errors.AsType[*statusError](err); ok {
@@ -50,6 +53,11 @@ func main() {
 	}
 	os.Exit(status)
 }
+
+// An exitStatus ends the program with that status and without a word.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 // A statusError asks for an exit status of its own.
 type statusError struct {
@@ -62,39 +70,7 @@ func (e *statusError) Unwrap() error { return e.error }
 // run is the program. It returns when ctx is done and the last request is
 // answered, or with the reason why it can't go on.
 func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdin io.Reader, stdout, stderr io.Writer) error {
-	parse := func(args []string) (config, error) {
-		c, err := parseConfig(args, lookupEnv, func() ([]byte, error) { return os.ReadFile(".env") }, stdout)
-		if c.log != "off" {
-			for _, warning := range c.warnings {
-				fmt.Fprintln(stderr, "shelf: warning:", warning)
-			}
-		}
-		return c, err
-	}
-	switch {
-	case len(args) == 0 || strings.HasPrefix(args[0], "-"):
-		c, err := parse(args)
-		if err != nil {
-			return err
-		}
-		return serve(ctx, c, stdout, stderr)
-	case args[0] == "help":
-		_, err := parse([]string{"-h"})
-		return err
-	case args[0] == "user":
-		return userCommand(ctx, args[1:], parse, stdin, stdout, stderr)
-	case args[0] == "check":
-		return checkCommand(args[1:], parse, stdout)
-	case args[0] == "export":
-		return exportCommand(args[1:], parse, stdout)
-	case args[0] == "import":
-		return importCommand(args[1:], parse, stdout, stderr)
-	case args[0] == "key":
-		return keyCommand(args[1:], parse, time.Now(), stdout)
-	case args[0] == "explain":
-		return explainCommand(args[1:], parse, time.Now(), stdin, stdout, stderr)
-	}
-	return fmt.Errorf("unknown command %q (shelf -h lists the commands)", args[0])
+	return newShell(lookupEnv, stdin, stdout, stderr).runCommands(ctx, args)
 }
 
 // inMemory is the -data that keeps nothing.
@@ -126,16 +102,41 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// serve runs the server until ctx is done.
-func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) {
+// serveCommand is shelf with flags and no command.
+func serveCommand(ctx context.Context, sh shell, args []string) error {
+	c, err := sh.parse(args)
+	if err != nil {
+		return err
+	}
+	if c.stdin {
+		ctx = untilEOF(ctx, sh.stdin)
+	}
+	return serve(ctx, c, sh.stderr, nil, func(s *server, url string) error {
+		if c.log != "off" && c.logFormat == "text" { // a program that reads JSON has the ready line
+			greet(sh.stderr, c, s.store, url)
+		}
+		return announce(sh.stdout, c, url)
+	})
+}
+
+// serve runs the server until ctx is done. Once the data is there and nobody can
+// call yet, it has prepare do the rest, nil for nothing; once the server answers
+// at url, it calls ready. An error from either ends it.
+func serve(ctx context.Context, c config, stderr io.Writer, prepare func(*server) error, ready func(s *server, url string) error) (err error) {
 	log := newLog(c, stderr)
-	st, keyFile, keys, err := openData(c, log)
+	clk := &clock{}
+	st, keys, err := openData(c, log, clk.now)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.close()) }()
 	if c.seed != "" {
 		if err := seedStore(st, c.seed); err != nil {
+			return err
+		}
+	}
+	if c.readyFile != "" { // and where it can't be, there might be the data
+		if err := checkReadyFile(c.readyFile); err != nil {
 			return err
 		}
 	}
@@ -156,9 +157,14 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 		}
 		return fmt.Errorf("can't listen on %s: %w", c.addr, err)
 	}
-	handler := newServer(c, st, keys, log, time.Now, listener.Addr())
+	handler := newServer(c, st, keys, log, clk.now, listener.Addr())
+	if prepare != nil {
+		if err := prepare(handler); err != nil {
+			listener.Close()
+			return err
+		}
+	}
 	httpServer := newHTTPServer(handler, log)
-	httpServer.RegisterOnShutdown(handler.streams.stop) // they would not end by themselves
 	url := "http://" + reachable(listener.Addr())
 	serveHTTP := httpServer.Serve
 	if cert != nil {
@@ -168,18 +174,25 @@ func serve(ctx context.Context, c config, stdout, stderr io.Writer) (err error) 
 	} else if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 		log.Warn("listening beyond this machine without TLS: passwords and tokens can be read on their way; set -tls-cert and -tls-key, or put a proxy with TLS in front")
 	}
-	if c.log != "off" {
-		greet(stderr, c, st, url, keyFile)
-	}
-	fmt.Fprintln(stdout, "listening on "+url)
 
 	stopped := make(chan error, 1)
 	go func() { stopped <- serveHTTP(listener) }()
+	defer httpServer.Close() // where it isn't shut down below
+	if c.readyFile != "" {
+		if err := writeReadyFile(c.readyFile, url); err != nil {
+			return err
+		}
+		defer removeReadyFile(c.readyFile, url)
+	}
+	if err := ready(handler, url); err != nil {
+		return err
+	}
 	select {
 	case err := <-stopped:
 		return fmt.Errorf("serving: %w", err)
 	case <-ctx.Done():
 	}
+	handler.streams.stop() // they would not end by themselves
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	if err := httpServer.Shutdown(patience); err != nil {
@@ -223,38 +236,36 @@ func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 // drainTime is how long requests that are running may go on after a signal.
 const drainTime = 10 * time.Second
 
-// openData opens the store and the keys that go with it. keyFile is "" where
-// the key has no file.
-func openData(c config, log *slog.Logger) (st *store, keyFile string, keys *keyring, err error) {
+// openData opens the store and the keys that go with it.
+func openData(c config, log *slog.Logger, now func() time.Time) (st *store, keys *keyring, err error) {
 	if keys, err = configuredKeys(c); err != nil {
-		return nil, "", nil, err
+		return nil, nil, err
 	}
 	if c.data == inMemory {
 		if keys == nil {
 			keys = memoryKeys(c.alg)
 		}
-		return newStore(log, time.Now), "", keys, nil
+		return newStore(log, now), keys, nil
 	}
 	if keyPath(c.data) == c.data {
-		return nil, "", nil, fmt.Errorf("-data %s: that is where the key goes; give the data file another name", c.data)
+		return nil, nil, fmt.Errorf("-data %s: that is where the key goes; give the data file another name", c.data)
 	}
 	// The data file is locked first: the key file is its server's.
-	if st, err = openStore(osDisk{}, c.data, log, time.Now); err != nil {
-		return nil, "", nil, err
+	if st, err = openStore(osDisk{}, c.data, log, now); err != nil {
+		return nil, nil, err
 	}
 	if keys == nil {
 		var warning string
-		keyFile = keyPath(c.data)
-		keys, warning, err = loadKeys(keyFile, c.alg, time.Now())
+		keys, warning, err = loadKeys(keyPath(c.data), c.alg, now())
 		if err != nil {
 			st.close()
-			return nil, "", nil, err
+			return nil, nil, err
 		}
 		if warning != "" {
 			log.Warn(warning)
 		}
 	}
-	return st, keyFile, keys, nil
+	return st, keys, nil
 }
 
 // reachable is the address to call a listener by: one on every interface is
@@ -269,18 +280,14 @@ func reachable(addr net.Addr) string {
 
 // greet tells a person where things are and what to do next. The transcript
 // works as pasted, at the first start and at later ones.
-func greet(w io.Writer, c config, st *store, url, keyFile string) {
+func greet(w io.Writer, c config, st *store, url string) {
 	users, items, books := st.counts()
-	data := fmt.Sprintf("%s (%s, %s, %s)", c.data, count(users, "user"), count(items, "item"), count(books, "book"))
+	data, key := fmt.Sprintf("%s (%s, %s, %s)", c.data, count(users, "user"), count(items, "item"), count(books, "book")), keyPath(c.data)
 	if c.data == inMemory {
-		data = "memory: it ends with this process"
+		data, key = "memory: it ends with this process", "memory"
 	}
-	key := keyFile
-	switch {
-	case c.secret != "":
+	if c.secret != "" {
 		key = "SECRET_KEY"
-	case keyFile == "":
-		key = "memory"
 	}
 	fmt.Fprintf(w, "shelf listens on %s\n  data   %s\n  key    %s\n", url, data, key)
 	if c.envFile != "" {

@@ -115,8 +115,12 @@ func (p *program) listening() *program {
 	p.t.Helper()
 	line := p.await(p.stdout, "\n")
 	url, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "listening on ")
-	if !ok {
-		p.t.Fatalf("the first line is %q; want listening on http://…", line)
+	if !ok { // with -log-format json
+		var ready struct{ URL string }
+		if json.Unmarshal([]byte(line), &ready); ready.URL == "" {
+			p.t.Fatalf("the first line is %q; want listening on http://…", line)
+		}
+		url = ready.URL
 	}
 	p.url = url
 	return p

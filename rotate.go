@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -10,10 +12,9 @@ import (
 )
 
 // keyCommand is the command shelf key.
-func keyCommand(args []string, parse func([]string) (config, error), now time.Time, stdout io.Writer) error {
-	if len(args) == 1 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help") {
-		_, err := parse(args)
-		return err
+func keyCommand(_ context.Context, sh shell, args []string) error {
+	if wantsHelp(args) {
+		return flag.ErrHelp
 	}
 	if len(args) == 0 || args[0] != "rotate" && args[0] != "list" {
 		return errors.New("usage: shelf key rotate [-now] [-data FILE] [-alg ALG], or shelf key list [-data FILE]")
@@ -23,18 +24,18 @@ func keyCommand(args []string, parse func([]string) (config, error), now time.Ti
 	if leaked {
 		args = slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == "-now" })
 	}
-	c, err := parse(args)
+	c, err := sh.parse(args)
 	switch {
 	case err != nil:
 		return err
 	case !rotate:
-		return listKeys(c, now, stdout)
+		return listKeys(c, sh.now(), sh.stdout)
 	case c.secret != "":
 		return errors.New(rotateSecret)
 	case c.data == inMemory:
 		return errMemoryKeys
 	}
-	return rotateKeys(c, leaked, now, stdout)
+	return rotateKeys(c, leaked, sh.now(), sh.stdout)
 }
 
 var errMemoryKeys = errors.New("a server with -data memory makes a new key whenever it starts")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"io"
@@ -15,7 +16,7 @@ import (
 // runKey is shelf key at that moment. It returns what was printed.
 func runKey(now time.Time, environ string, args ...string) (string, error) {
 	var stdout strings.Builder
-	err := keyCommand(args, parseWith(environ), now, &stdout)
+	err := keyCommand(context.Background(), shellOf(environ, now, nil, &stdout), args)
 	return stdout.String(), err
 }
 

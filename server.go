@@ -29,6 +29,7 @@ type server struct {
 	mux    *http.ServeMux
 
 	streams *streams
+	metrics *serverMetrics
 }
 
 // A route is one line of the table below.
@@ -49,6 +50,11 @@ func (s *server) routes() []route {
 		{"GET /console/{file}", s.consoleFile},
 		{"GET /openapi.json", s.openAPI},
 		{"GET /.well-known/jwks.json", s.publicKeys},
+
+		// metrics.go
+		{"GET /healthz", s.health},
+		{"GET /readyz", s.ready},
+		{"GET /metrics", s.showMetrics},
 
 		// The catalog API: auth.go
 		{"POST /api/v1/auth/signup", s.noForeignPage(s.signUp)},
@@ -100,7 +106,11 @@ func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() 
 	s := &server{
 		config: c, store: st, keys: keys, log: log, now: now,
 		hashes: newHasher(c.bcryptCost), limits: newLimiter(now), hosts: allowedHosts(addr, c.hosts), mux: http.NewServeMux(),
-		streams: newStreams(),
+		streams: newStreams(), metrics: newServerMetrics(),
+	}
+	handle := func(pattern string, h handler) {
+		s.metrics.add(pattern)
+		s.mux.Handle(pattern, s.answering(h))
 	}
 	methods := map[string][]string{} // by path
 	for _, rt := range s.routes() {
@@ -109,13 +119,13 @@ func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() 
 			methods[path] = append(methods[path], http.MethodHead)
 		}
 		methods[path] = append(methods[path], method)
-		s.mux.Handle(rt.pattern, s.answering(rt.handler))
+		handle(rt.pattern, rt.handler)
 	}
 	// A pattern without a method is less specific, so these catch what is left.
 	for path, allowed := range methods {
 		slices.Sort(allowed)
 		allow := strings.Join(append(allowed, http.MethodOptions), ", ")
-		s.mux.Handle(path, s.answering(func(w http.ResponseWriter, r *http.Request) error {
+		handle(path, func(w http.ResponseWriter, r *http.Request) error {
 			w.Header().Set("Allow", allow)
 			if r.Method == http.MethodOptions {
 				if strings.Contains(allow, http.MethodPatch) { // RFC 5789 §3.1
@@ -125,11 +135,11 @@ func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() 
 				return nil
 			}
 			return fail(http.StatusMethodNotAllowed, "The method is not allowed for the requested URL")
-		}))
+		})
 	}
-	s.mux.Handle("/", s.answering(func(http.ResponseWriter, *http.Request) error {
+	handle("/", func(http.ResponseWriter, *http.Request) error {
 		return fail(http.StatusNotFound, "Not found")
-	}))
+	})
 	return s
 }
 
@@ -148,7 +158,7 @@ func (s *server) answering(h handler) http.Handler {
 // ServeHTTP is what every request goes through: the log, a net under panics,
 // and the rules about hosts and origins; then the route table.
 func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	start := s.now()
+	start := realNow()
 	// Ours, whatever the client sent: an id that it may choose names nothing.
 	id := rand.Text()
 	w := &responseWriter{ResponseWriter: rw}
@@ -161,10 +171,12 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 	defer func() {
+		status, took := cmp.Or(w.status, http.StatusOK), sinceReal(start)
+		s.metrics.request(r.Pattern, status, took)
 		// The route's pattern, not the path, and never a query string, a header
 		// or a body: those hold what is private. slog escapes the method.
-		s.log.Info("request", "method", r.Method, "route", r.Pattern, "status", cmp.Or(w.status, http.StatusOK),
-			"bytes", w.bytes, "duration", s.now().Sub(start), "request_id", id)
+		s.log.Info("request", "method", r.Method, "route", r.Pattern, "status", status,
+			"bytes", w.bytes, "duration", took, "request_id", id)
 	}()
 	defer func() {
 		p := recover()

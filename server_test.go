@@ -19,6 +19,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -532,14 +533,32 @@ func TestLogLine(t *testing.T) {
 		}
 		delete(line, "time")
 		delete(line, "request_id") // any
+		delete(line, "duration")   // TestLogDuration
 		want := map[string]any{
 			"level": "INFO", "msg": "request", "method": tt.request[:3], "route": tt.route,
-			"status": float64(got.status), "bytes": float64(len(got.body)), "duration": 0.0,
+			"status": float64(got.status), "bytes": float64(len(got.body)),
 		}
 		if fmt.Sprint(line) != fmt.Sprint(want) {
 			t.Errorf("%s logs %v; want %v", tt.request, line, want)
 		}
 	}
+}
+
+// TestLogDuration: how long a request took is real time, though the server's
+// own clock stands still, as this one does.
+func TestLogDuration(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, log := logging(t, osDisk{})
+		a.mux.Handle("GET /hour", a.answering(func(w http.ResponseWriter, _ *http.Request) error {
+			<-time.After(time.Hour)
+			return writeJSON(w, http.StatusOK, nil)
+		}))
+		ask(a.server, httptest.NewRequest("GET", "http://localhost/hour", nil))
+		if want := fmt.Sprintf(`"duration":%d,`, time.Hour.Nanoseconds()); !strings.Contains(log.String(), want) {
+			t.Errorf("the log says %s; want %s", log, want)
+		}
+	})
 }
 
 // TestLogHoldsNoSecrets runs what there is, and looks for what must not be in

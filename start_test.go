@@ -70,7 +70,7 @@ func TestStartFails(t *testing.T) {
 		{"a flag without its value", nil, nil, []string{"-addr"}, []string{"-addr", "shelf -h"}},
 		{"a bad value", nil, nil, []string{"-bcrypt-cost", "40"}, []string{`-bcrypt-cost: "40"`, "4 to 15"}},
 		{"a bad value in the environment", nil, []string{"SHELF_ACCESS_TTL=soon"}, nil, []string{`SHELF_ACCESS_TTL: "soon"`}},
-		{"no such command", nil, nil, []string{"serve"}, []string{`unknown command "serve"`, "shelf -h"}},
+		{"no such command", nil, nil, []string{"serve"}, []string{`unknown command "serve"`, "shelf help"}},
 		{"something after the flags", nil, nil, []string{"-log", "off", "serve"}, []string{`"serve"`, "shelf -h"}},
 		{"user, and no more", nil, nil, []string{"user"}, []string{"shelf user list"}},
 		{"an admin without a data file", nil, nil, []string{"user", "admin", "ann"}, []string{"no data file", "shelf.jsonl"}},

@@ -96,6 +96,35 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// A stream of events ends at once, and whole, while a stop waits for other
+// requests: by itself it would never end.
+func TestStopEndsStreams(t *testing.T) {
+	t.Parallel()
+	p := startShelf(t, t.TempDir())
+	token := p.signUpAnn()
+	request := p.slowly(t, token)
+	r, err := http.NewRequest("GET", p.url+"/api/v1/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	stream, err := p.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Body.Close()
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	if _, err := io.Copy(io.Discard, stream.Body); err != nil {
+		t.Errorf("the stream breaks off: %v", err)
+	}
+	if status, body := request.goOn(); status != http.StatusCreated {
+		t.Errorf("the request that was running = %d %s; want 201", status, body)
+	}
+	if status := p.wait(); status != 0 {
+		t.Errorf("exit status = %d; want 0", status)
+	}
+}
+
 // A stop under load, while a compaction runs, loses nothing that was answered,
 // and leaves nothing lying about.
 func TestStopCompacting(t *testing.T) {

@@ -164,6 +164,9 @@ type store struct {
 	// compaction that failed.
 	compactFrom int
 
+	journalBytes int64 // what noteJournalLocked found: the file's size,
+	readOnly     error // and why nothing can be written any more, nil while it can
+
 	seq    int64     // of the last change that is visible
 	events eventRing // what happened to items and books, for those who follow
 }
@@ -209,6 +212,7 @@ func openStore(d disk, path string, log *slog.Logger, now func() time.Time) (*st
 		log.Warn("moved a torn tail aside: a write that was never acknowledged", "from", path, "to", path+".torn", "bytes", n)
 	}
 	s.mu.Lock()
+	s.noteJournalLocked()
 	s.compactIfWorthLocked()
 	s.mu.Unlock()
 	return s, nil
@@ -309,6 +313,7 @@ func (s *store) sync(b *batch) {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.noteJournalLocked()
 	if err != nil {
 		s.dropLocked(b, err)
 		return
@@ -396,6 +401,56 @@ func (s *store) counts() (users, items, books int) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.users.rows.len(), s.items.rows.len(), s.books.rows.len()
+}
+
+// noteJournalLocked keeps what others than its user are told of the journal. The
+// caller holds the journal too. That no write can work any more it logs, once.
+func (s *store) noteJournalLocked() {
+	if s.journal == nil {
+		return
+	}
+	if s.journal.dead != nil && s.readOnly == nil && !s.closing {
+		s.log.Error("the store is read-only until a restart", "error", s.journal.dead)
+	}
+	s.journalBytes, s.readOnly = s.journal.size, s.journal.dead
+}
+
+// writable returns nil, or why the next write would most likely be refused. It
+// waits for nobody: while a write is under way it says what the one before has
+// found out; else it looks as a write does whether the file is still ours.
+func (s *store) writable() error {
+	if s.journal != nil && s.writing.TryLock() {
+		defer s.writing.Unlock()
+		err := s.journal.stillOurs()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.noteJournalLocked()
+		return err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.readOnly
+}
+
+// A storeState is what metrics tell of a store.
+type storeState struct {
+	users, tokens, items, books int
+	bytes                       int64 // of the data file
+	readOnly                    error // why writes are refused until a restart; nil: they are not
+}
+
+func (s *store) state() storeState {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return storeState{s.users.rows.len(), s.tokens.rows.len(), s.items.rows.len(), s.books.rows.len(), s.journalBytes, s.readOnly}
+}
+
+// fsyncs are those that writes have waited for; none in memory.
+func (s *store) fsyncs() *histogram {
+	if s.journal == nil {
+		return new(histogram)
+	}
+	return &s.journal.fsyncs
 }
 
 // empty reports whether s has never held anything.

@@ -81,6 +81,12 @@ func (l *guardLog) String() string {
 	return l.text.String()
 }
 
+// serveConfig is the server with settings that were read before.
+func serveConfig(ctx context.Context, c config, stdout, stderr io.Writer) error {
+	parse := func([]string) (config, error) { return c, nil }
+	return serveCommand(ctx, shell{parse: parse, stdout: stdout, stderr: stderr}, nil)
+}
+
 // guardServe runs the program's server on a port of its own until the test
 // ends, and returns its URL and its log.
 func guardServe(t *testing.T, flags string) (url string, log *guardLog) {
@@ -94,7 +100,7 @@ func guardServe(t *testing.T, flags string) (url string, log *guardLog) {
 	log = &guardLog{}
 	ended := make(chan error, 1)
 	go func() {
-		err := serve(ctx, c, says, log)
+		err := serveConfig(ctx, c, says, log)
 		says.CloseWithError(io.EOF)
 		ended <- err
 	}()
@@ -160,7 +166,7 @@ func TestTLSPairRefused(t *testing.T) {
 			t.Parallel()
 			c, err := configFrom("-data=memory -addr=127.0.0.1:0 "+tt.flags, "", "")
 			if err == nil {
-				err = serve(t.Context(), c, io.Discard, io.Discard)
+				err = serveConfig(t.Context(), c, io.Discard, io.Discard)
 			}
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v; want %s", err, tt.want)

@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -179,32 +181,78 @@ func newParser(algs []string) *jwt.Parser {
 
 // verify judges a token by all that it says itself, in this order: its text,
 // algorithm, signature, times, other claims. Whether it is of the right type,
-// its user still there and the token itself not revoked is left to the caller.
-// Errors are *tokenError.
+// its user still there and the token itself not revoked is left to the caller,
+// who must not change the claims. Errors are *tokenError.
 func (r *keyring) verify(text string, now time.Time) (*claims, error) {
 	if len(text) > maxToken {
 		return nil, malformed(checkText, "The token is longer than 8 KiB", "")
+	}
+	place, hash := r.verified.place(text)
+	if v := place.Load(); v != nil && v.hash == hash && v.text == text && !v.key.ended(now) {
+		if err := v.claims.judgeTimes(now); err != nil {
+			return nil, err
+		}
+		return v.claims, nil
 	}
 	if strings.ContainsAny(text, "\r\n") { // encoding/base64 skips them, strict or not
 		return nil, malformed(checkText, "The token has a line break in it", "")
 	}
 	var raw rawClaims
+	var by *key
 	_, err := r.parser.ParseWithClaims(text, &raw, func(t *jwt.Token) (any, error) {
 		segment, _, _ := strings.Cut(t.Raw, ".")
 		header, err := readHeader(segment)
 		if err != nil {
 			return nil, err
 		}
-		found, err := r.keyFor(header, now)
-		if err != nil {
+		if by, err = r.keyFor(header, now); err != nil {
 			return nil, err
 		}
-		return found.verifying, nil
+		return by.verifying, nil
 	})
 	if err != nil {
 		return nil, r.nameFault(text, now, err)
 	}
-	return raw.judge(now)
+	c, err := raw.judge(now)
+	if err != nil {
+		return nil, err
+	}
+	if len(text) <= maxRemembered {
+		place.Store(&verifiedToken{text, hash, by, c})
+	}
+	return c, nil
+}
+
+// A verifiedTokens remembers tokens that were found good, and what they say: to
+// verify a signature and to take the JSON apart is two fifths of what a read
+// costs, and gives the same each time. What may be another by the next request
+// is judged each time: the times, whether the key has ended, and all that the
+// store knows.
+//
+// It is a table of a fixed size. A token's place in it is given by its hash, and
+// whoever comes later takes it: who has many tokens can make those of others
+// slow again, and no more. It may be used from any goroutine.
+type verifiedTokens struct {
+	seed   maphash.Seed // secret: nobody can aim at a place, or learn a text from how long comparing takes
+	places [1 << 12]atomic.Pointer[verifiedToken]
+}
+
+// A verifiedToken never changes.
+type verifiedToken struct {
+	text   string // all of it: no other token passes for this one
+	hash   uint64 // of text
+	key    *key   // that signed it
+	claims *claims
+}
+
+// maxRemembered is how long a token may be to be remembered, in bytes: 4,096 of
+// them, and what they say, then take ten megabytes at most.
+const maxRemembered = 1 << 10
+
+// place is where text is if it is remembered, and its hash.
+func (t *verifiedTokens) place(text string) (*atomic.Pointer[verifiedToken], uint64) {
+	hash := maphash.String(t.seed, text)
+	return &t.places[hash%uint64(len(t.places))], hash
 }
 
 // readHeader decodes a header more strictly than the parser does: a parameter
@@ -305,8 +353,7 @@ func (r *rawClaims) UnmarshalJSON(text []byte) error {
 }
 
 // judge reads the claims and returns them if all are good at this moment: the
-// times first, then the others. There is no leeway: whoever made the times has
-// the clock that they are checked by.
+// times first, then the others.
 func (r *rawClaims) judge(now time.Time) (*claims, error) {
 	members, err := decodeObject(r.text) // a claim given twice is refused (RFC 7519 §4)
 	if err != nil {
@@ -321,15 +368,11 @@ func (r *rawClaims) judge(now time.Time) (*claims, error) {
 	if !in.has("exp") { // RFC 7519 lets a token live forever; we don't
 		in.refuse("Missing claim: exp")
 	}
-	switch {
-	case in.err != nil:
+	if in.err != nil {
 		return nil, in.err
-	case now.Before(c.IssuedAt): // RFC 7519 §4.1.6 leaves it open; PyJWT refuses it too
-		return nil, malformed(checkTimes, "The token is not yet valid (iat)", fmt.Sprintf("issued %v in the future (iat)", until(c.IssuedAt, now)))
-	case now.Before(c.NotBefore): // RFC 7519 §4.1.5
-		return nil, malformed(checkTimes, "The token is not yet valid (nbf)", fmt.Sprintf("not valid for another %v (nbf)", until(c.NotBefore, now)))
-	case !now.Before(c.ExpiresAt): // the very second is too late already (RFC 7519 §4.1.4)
-		return nil, &tokenError{kind: tokenExpired, at: checkTimes, message: "Token has expired", detail: "expired " + since(c.ExpiresAt, now)}
+	}
+	if err := c.judgeTimes(now); err != nil {
+		return nil, err
 	}
 	in.at = checkClaims
 	c.Subject = in.text("sub") // RFC 7519 §4.1.2
@@ -349,6 +392,20 @@ func (r *rawClaims) judge(now time.Time) (*claims, error) {
 		return nil, in.err
 	}
 	return c, nil
+}
+
+// judgeTimes refuses a token before its time and after. There is no leeway:
+// whoever made the times has the clock that they are checked by.
+func (c *claims) judgeTimes(now time.Time) error {
+	switch {
+	case now.Before(c.IssuedAt): // RFC 7519 §4.1.6 leaves it open; PyJWT refuses it too
+		return malformed(checkTimes, "The token is not yet valid (iat)", fmt.Sprintf("issued %v in the future (iat)", until(c.IssuedAt, now)))
+	case now.Before(c.NotBefore): // RFC 7519 §4.1.5
+		return malformed(checkTimes, "The token is not yet valid (nbf)", fmt.Sprintf("not valid for another %v (nbf)", until(c.NotBefore, now)))
+	case !now.Before(c.ExpiresAt): // the very second is too late already (RFC 7519 §4.1.4)
+		return &tokenError{kind: tokenExpired, at: checkTimes, message: "Token has expired", detail: "expired " + since(c.ExpiresAt, now)}
+	}
+	return nil
 }
 
 // A claimReader reads one claim after the other and keeps the first fault.

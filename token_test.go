@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -476,6 +477,82 @@ func TestVerifyRetiredKey(t *testing.T) {
 	wantRefusal(t, "verify once its time is over", err, tokenMalformed, "Signature verification failed")
 }
 
+// A token that was verified before is judged by what may have changed since, and
+// found good or bad in the very words that a ring hears that sees it first.
+func TestVerifyAgain(t *testing.T) {
+	t.Parallel()
+	retired := *secretKey([]byte(tokenSecret))
+	retired.until = tokenClaims.ExpiresAt.Add(-time.Minute)
+	keys := []*key{secretKey([]byte(formerSecret)), &retired}
+	token := signToken(t, newKeyring(&retired), tokenClaims)
+	ring := newKeyring(keys...)
+	if _, err := ring.verify(token, tokenNow); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		text string
+		at   time.Time
+		want string
+	}{
+		{"it is good again", token, tokenNow, "<nil>"},
+		{"it is good at its first moment", token, tokenClaims.IssuedAt, "<nil>"},
+		{"the clock was put back before that", token, tokenClaims.IssuedAt.Add(-time.Second), "issued 1s in the future (iat)"},
+		{"its key has ended", token, retired.until, "Signature verification failed: no key has this kid"},
+		{"both have ended", token, tokenClaims.ExpiresAt, "Signature verification failed: no key has this kid"},
+		{"one letter of it is another", nextLetter(token[:len(token)-1]) + token[len(token)-1:], tokenNow, "Signature verification failed"},
+		{"it is good still", token, tokenNow, "<nil>"},
+	} {
+		claims, err := ring.verify(tt.text, tt.at)
+		first, firstErr := newKeyring(keys...).verify(tt.text, tt.at)
+		if fmt.Sprint(err) != tt.want || fmt.Sprint(firstErr) != tt.want || !reflect.DeepEqual(claims, first) {
+			t.Errorf("%s: %+v, %v; and at first %+v, %v; want %s", tt.name, claims, err, first, firstErr, tt.want)
+		}
+	}
+	other := newKeyring(keys[0])
+	if _, err := other.verify(token, tokenNow); err == nil {
+		t.Error("a ring without its key takes it")
+	}
+	forged := signToken(t, newKeyring(secretKey([]byte("a secret of somebody else, of more than thirty-two bytes"))), tokenClaims)
+	place, hash := ring.verified.place(forged)
+	place.Store(&verifiedToken{token, hash, &retired, &tokenClaims})
+	if _, err := ring.verify(forged, tokenNow); err == nil {
+		t.Error("another token with the same hash passes for it")
+	}
+}
+
+// Only short tokens that were found good are remembered, in a table that doesn't
+// grow.
+func TestVerifiedTokensAreFew(t *testing.T) {
+	t.Parallel()
+	ring := tokenRing(t)
+	remembered := func(token string) bool {
+		ring.verify(token, tokenNow)
+		place, _ := ring.verified.place(token)
+		v := place.Load()
+		return v != nil && v.text == token
+	}
+	for name, tt := range map[string]struct {
+		token string
+		want  bool
+	}{
+		"a good one":                   {claimToken(), true},
+		"one that is signed by nobody": {claimToken() + "x", false},
+		"an expired one":               {claimToken("exp", "1"), false},
+		"one with bad claims":          {claimToken("type", `"other"`), false},
+		"a long one":                   {claimToken("x", fmt.Sprintf("%q", strings.Repeat("x", maxRemembered))), false},
+	} {
+		if got := remembered(tt.token); got != tt.want {
+			t.Errorf("%s: remembered is %t; want %t", name, got, tt.want)
+		}
+	}
+	for i := range 2 * len(ring.verified.places) {
+		if token := claimToken("n", fmt.Sprint(i)); !remembered(token) {
+			t.Fatalf("token %d is not remembered", i)
+		}
+	}
+}
+
 func TestBearerToken(t *testing.T) {
 	t.Parallel()
 	const (
@@ -550,6 +627,9 @@ func FuzzVerify(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := ring.verify(text, tokenNow)
+		if again, errAgain := ring.verify(text, tokenNow); !reflect.DeepEqual(c, again) || fmt.Sprint(err) != fmt.Sprint(errAgain) {
+			t.Fatalf("verify(%q) = %v, %v; and again %v, %v", text, c, err, again, errAgain)
+		}
 		if err != nil {
 			var e *tokenError
 			if !errors.As(err, &e) || e.message == "" || c != nil {

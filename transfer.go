@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -27,15 +28,15 @@ const (
 )
 
 // exportCommand is the command shelf export. It works beside a running server.
-func exportCommand(args []string, parse func([]string) (config, error), stdout io.Writer) error {
+func exportCommand(_ context.Context, sh shell, args []string) error {
 	flags := flag.NewFlagSet("export", flag.ContinueOnError)
 	out := flags.String("o", "", "")
 	secrets := flags.Bool("secrets", false, "")
-	name, err := nameArgument(flags, "usage: shelf export [FILE] [-o OUT] [-secrets]", args, stdout)
+	name, err := nameArgument(flags, "usage: shelf export [FILE] [-o OUT] [-secrets]", args)
 	if err != nil {
 		return err
 	}
-	c, err := fileConfig(parse, name)
+	c, err := fileConfig(sh, name)
 	if err != nil {
 		return err
 	}
@@ -44,28 +45,28 @@ func exportCommand(args []string, parse func([]string) (config, error), stdout i
 		return err
 	}
 	if *out == "" {
-		return writeExport(stdout, s, time.Now(), *secrets)
+		return writeExport(sh.stdout, s, sh.now(), *secrets)
 	}
 	var document bytes.Buffer
-	if err := writeExport(&document, s, time.Now(), *secrets); err != nil {
+	if err := writeExport(&document, s, sh.now(), *secrets); err != nil {
 		return err
 	}
 	return writeFileDurably(*out, document.Bytes())
 }
 
 // importCommand is the command shelf import, for a server that is stopped.
-func importCommand(args []string, parse func([]string) (config, error), stdout, stderr io.Writer) error {
+func importCommand(_ context.Context, sh shell, args []string) error {
 	const usage = "usage: shelf import FILE.json [-data FILE]"
 	flags := flag.NewFlagSet("import", flag.ContinueOnError)
 	data := flags.String("data", "", "")
-	name, err := nameArgument(flags, usage, args, stdout)
+	name, err := nameArgument(flags, usage, args)
 	if err == nil && name == "" {
 		err = errors.New(usage)
 	}
 	if err != nil {
 		return err
 	}
-	c, err := fileConfig(parse, *data)
+	c, err := fileConfig(sh, *data)
 	if err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func importCommand(args []string, parse func([]string) (config, error), stdout, 
 	if err != nil {
 		return err
 	}
-	s, err := openStore(osDisk{}, c.data, newLog(c, stderr), time.Now)
+	s, err := openStore(osDisk{}, c.data, newLog(c, sh.stderr), sh.now)
 	if err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func importCommand(args []string, parse func([]string) (config, error), stdout, 
 	if err = errors.Join(err, s.close()); err != nil {
 		return fmt.Errorf("%s: %w; nothing was imported", name, err)
 	}
-	fmt.Fprintf(stdout, "%s: %s\n", c.data, done)
+	fmt.Fprintf(sh.stdout, "%s: %s\n", c.data, done)
 	return nil
 }
 

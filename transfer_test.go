@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"log/slog"
 	"os"
@@ -13,15 +11,6 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 )
-
-// runCommand runs a command as main would, in a folder of its own.
-func runCommand(t *testing.T, args ...string) (stdout string, err error) {
-	t.Helper()
-	var out bytes.Buffer
-	none := func(string) (string, bool) { return "", false }
-	err = run(context.Background(), args, none, strings.NewReader(""), &out, new(bytes.Buffer))
-	return out.String(), err
-}
 
 // filledStore makes a data file with a user, a token, items and a book, of
 // which some have gone, and returns its path.
@@ -59,17 +48,17 @@ func TestExportImport(t *testing.T) {
 	from := filledStore(t)
 	dir := t.TempDir()
 	document, copied := filepath.Join(dir, "out.json"), filepath.Join(dir, "copy.jsonl")
-	if _, err := runCommand(t, "export", "-secrets", from, "-o", document); err != nil {
+	if _, err := runArgs(t, "export", "-secrets", from, "-o", document); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(document); err != nil || info.Mode().Perm()&0o077 != 0 && os.PathSeparator == '/' {
 		t.Errorf("mode of the export = %v, %v; want 0600", info.Mode(), err)
 	}
-	if _, err := runCommand(t, "import", document, "-data", copied); err != nil {
+	if _, err := runArgs(t, "import", document, "-data", copied); err != nil {
 		t.Fatal(err)
 	}
-	want, _ := runCommand(t, "export", from, "-secrets")
-	got, err := runCommand(t, "export", copied, "-secrets")
+	want, _ := runArgs(t, "export", from, "-secrets")
+	got, err := runArgs(t, "export", copied, "-secrets")
 	withoutTime := func(s string) string { _, rest, _ := strings.Cut(s, "last_ids"); return rest }
 	if err != nil || withoutTime(got) != withoutTime(want) {
 		t.Errorf("an export, imported and exported again:\n%s\nwant\n%s (%v)", got, want, err)
@@ -78,7 +67,7 @@ func TestExportImport(t *testing.T) {
 	if !json.Valid([]byte(want)) || !strings.Contains(want, "$2a$04$") {
 		t.Errorf("export -secrets = %s; want JSON with the hash", want)
 	}
-	if bare, _ := runCommand(t, "export", from); strings.Contains(bare, "$2a$") || !json.Valid([]byte(bare)) {
+	if bare, _ := runArgs(t, "export", from); strings.Contains(bare, "$2a$") || !json.Valid([]byte(bare)) {
 		t.Errorf("export without -secrets = %s; want JSON without the hash", bare)
 	}
 
@@ -93,7 +82,7 @@ func TestExportImport(t *testing.T) {
 	if err := s.close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := runCommand(t, "import", document, "-data", copied); err == nil || !strings.Contains(err.Error(), errNotEmpty.Error()) {
+	if _, err := runArgs(t, "import", document, "-data", copied); err == nil || !strings.Contains(err.Error(), errNotEmpty.Error()) {
 		t.Errorf("import of an export into a store that holds rows = %v; want %v", err, errNotEmpty)
 	}
 }
@@ -179,7 +168,7 @@ func TestCheck(t *testing.T) {
 			if err := os.WriteFile(path, []byte(tt.file), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			out, err := runCommand(t, "check", path)
+			out, err := runArgs(t, "check", path)
 			status := 0
 			if err != nil {
 				status = err.(*statusError).status

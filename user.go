@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -25,18 +26,20 @@ type accountCommand struct {
 	added  *user  // add only
 	off    bool   // admin only
 
-	stdin          io.Reader
-	stdout, stderr io.Writer
+	shell
 }
 
 // userCommand runs shelf user with args behind it. No rule about the last admin
 // binds it, as it can always make another one.
-func userCommand(ctx context.Context, args []string, parse func([]string) (config, error), stdin io.Reader, stdout, stderr io.Writer) (err error) {
-	usage := errors.New("usage: shelf user list, or shelf user add|passwd|admin|delete NAME, flags last (shelf -h says more)")
+func userCommand(ctx context.Context, sh shell, args []string) (err error) {
+	usage := errors.New("usage: shelf user list, or shelf user add|passwd|admin|delete NAME, flags last (shelf help user says more)")
+	if wantsHelp(args) {
+		return flag.ErrHelp
+	}
 	if len(args) == 0 {
 		return usage
 	}
-	a := &accountCommand{stdin: stdin, stdout: stdout, stderr: stderr}
+	a := &accountCommand{shell: sh}
 	var do func(context.Context) error
 	switch args[0] {
 	case "list":
@@ -49,14 +52,11 @@ func userCommand(ctx context.Context, args []string, parse func([]string) (confi
 		do = a.admin
 	case "delete":
 		do = a.delete
-	case "-h", "-help", "--help":
-		_, err := parse(args[:1])
-		return err
 	default:
 		return usage
 	}
 	flags := args[1:]
-	if args[0] != "list" && (len(flags) == 0 || flags[0] != "-h") {
+	if args[0] != "list" && (len(flags) == 0 || !wantsHelp(flags)) {
 		if len(flags) == 0 || strings.HasPrefix(flags[0], "-") || strings.TrimSpace(flags[0]) == "" {
 			return usage
 		}
@@ -67,7 +67,7 @@ func userCommand(ctx context.Context, args []string, parse func([]string) (confi
 		flags = slices.DeleteFunc(slices.Clone(flags), func(f string) bool { return f == "-off" || f == "--off" })
 		a.off = len(flags) < n
 	}
-	if a.config, err = parse(flags); err != nil {
+	if a.config, err = sh.parse(flags); err != nil {
 		return err
 	}
 	if args[0] == "add" {
@@ -95,7 +95,7 @@ func userCommand(ctx context.Context, args []string, parse func([]string) (confi
 
 // newAccount is the account that add adds, as yet without a password.
 func (a *accountCommand) newAccount() (*user, error) {
-	u := &user{PublicID: newJTI(), Username: a.name, Created: time.Now().UTC().Truncate(time.Second)}
+	u := &user{PublicID: newJTI(), Username: a.name, Created: a.now().UTC().Truncate(time.Second)}
 	if strings.Contains(a.name, "@") {
 		u.Email = a.name
 	}
@@ -120,7 +120,7 @@ func (a *accountCommand) open() error {
 		}
 	}
 	var err error
-	a.store, err = openStore(osDisk{}, c.data, newLog(c, a.stderr), time.Now)
+	a.store, err = openStore(osDisk{}, c.data, newLog(c, a.stderr), a.now)
 	return err
 }
 

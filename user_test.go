@@ -28,7 +28,7 @@ func runUserFrom(ctx context.Context, path string, stdin io.Reader, args ...stri
 func TestUserCommand(t *testing.T) {
 	t.Parallel()
 	const (
-		usage  = "usage: shelf user list, or shelf user add|passwd|admin|delete NAME, flags last (shelf -h says more)"
+		usage  = "usage: shelf user list, or shelf user add|passwd|admin|delete NAME, flags last (shelf help user says more)"
 		nobody = `no account has the e-mail or username "eve"`
 		unsafe = "no password given: nothing was changed"
 		noOne  = "shelf: warning: no enabled account is an admin now (shelf user admin NAME makes one)\n"

@@ -1,13 +1,12 @@
 // Who is signed in, and the tokens that say so.
-import { $, busy, copy, el, outside, say, tokenText } from "./dom.js";
+import { $, $$, button, copy, el, link, onClick, onSubmit, partName, say, wholeToken } from "./dom.js";
 import { send, serverNow } from "./wire.js";
 import { distance, isTime, meanings, read, span } from "./token.js";
 
-// The tokens are in this variable and nowhere else. localStorage and
-// sessionStorage can be read by any script of this origin, now or later (OWASP
-// HTML5 Security Cheat Sheet, Local Storage), and on loopback the origin
-// is whatever program listens on this port next. So a reload forgets the
-// tokens; it doesn't end them.
+// The tokens are in this variable and nowhere else. Any script of this origin,
+// now or later, can read localStorage and sessionStorage (OWASP HTML5 Security
+// Cheat Sheet), and on loopback the origin is whatever program has this port
+// next. So a reload forgets the tokens; it doesn't end them.
 let session = null; // { kind: "catalog" or "book", name, id, access, refresh }
 const listeners = [];
 
@@ -19,226 +18,189 @@ function become(next) {
   for (const listener of listeners) listener(session);
 }
 
-const expiry = (token) => read(token)?.payload.exp ?? 0;
-export const expired = () => session != null && expiry(session.access) <= serverNow();
+const expiry = () => read(session.access).payload.exp;
+export const expired = () => session != null && expiry() <= serverNow();
 
-// ask sends a request in the caller’s name: with the bearer header of the
-// catalog, or with the header of the book API.
-export function ask(method, path, options = {}) {
-  const book = path.startsWith("/bookapi");
-  const token = options.refresh ? session?.refresh : session?.access;
-  const headers = { ...(token && (book ? { "x-access-token": token } : { Authorization: "Bearer " + token })), ...options.headers };
-  return send(method, path, { ...options, headers });
+// ask sends a request with the caller's token: in the header of the catalog, or
+// in that of the book API.
+export function ask(method, path, { refresh, headers, ...rest } = {}) {
+  const token = refresh ? session.refresh : session.access;
+  const bearer = path.startsWith("/bookapi") ? { "x-access-token": token } : { Authorization: "Bearer " + token };
+  return send(method, path, { ...rest, headers: { ...bearer, ...headers } });
 }
 
 // --- signing in
 
-const kinds = {
-  catalog: { name: "email", label: "E-mail", type: "email", hint: "At least 5 characters, with a number and a special character." },
-  book: { name: "username", label: "Username", type: "text", hint: "Anything, up to 72 bytes: this tutorial has no rule." },
-};
-const form = () => $("#sign-in");
-const kind = () => form().elements.kind.value;
+const form = $("#sign-in");
+const { identity, password, kind } = form.elements;
 
 function dress() {
-  const k = kinds[kind()];
-  $("#identity-label").textContent = k.label;
-  $("#identity").type = k.type;
-  $("#password-hint").textContent = k.hint;
-  clearFaults();
+  const book = kind.value === "book";
+  $("#identity-label").textContent = book ? "Username" : "E-mail";
+  identity.type = book ? "text" : "email";
+  $("#password-hint").textContent = book ? "Anything up to 72 bytes: that tutorial has no rule." : "At least 5 characters, with a number and a special character.";
+  fault("", "");
 }
 
-function clearFaults() {
-  for (const name of ["identity", "password"]) fault(name, "");
-  $("#form-error").textContent = "";
-}
-
-function fault(name, text) {
-  $(`#${name}-error`).textContent = text;
-  const input = $("#" + name);
-  if (text) input.setAttribute("aria-invalid", "true");
-  else input.removeAttribute("aria-invalid");
-}
-
-// showFault puts what the API says at the field that it is about. It has one
-// sentence for an answer, so the words tell which field that is.
-function showFault({ says, status }) {
-  const about = /^Bad email or password/.test(says) || status === 429 || status === 0 ? ""
-    : /password/i.test(says) ? "password"
-    : /e-?mail|user/i.test(says) ? "identity"
-    : $("#identity").value.trim() === "" || /@/.test($("#identity").value) && kind() === "book" ? "identity"
-    : $("#password").value === "" ? "password" : "";
-  if (about === "") {
-    $("#form-error").textContent = says;
-    $("#password").focus();
-    return;
+// fault puts what the API says at the field that it is about, if there is one.
+function fault(about, says) {
+  for (const field of [identity, password]) {
+    field.ariaInvalid = field.name === about ? "true" : null;
+    $(`#${field.name}-error`).textContent = field.name === about ? says : "";
+    if (field.name === about) field.focus();
   }
-  fault(about, says);
-  $("#" + about).focus();
+  $("#form-error").textContent = about ? "" : says;
+}
+
+// aboutField tells by the API's one sentence which field is at fault.
+function aboutField({ says, status }) {
+  if (![400, 401, 403, 409].includes(status) || says.startsWith("Bad email or password")) return "";
+  if (/password/i.test(says)) return "password";
+  if (/mail|user/i.test(says)) return "identity";
+  return identity.value.trim() === "" || identity.value.includes("@") ? "identity" : "password";
 }
 
 async function signIn(how) {
-  clearFaults();
-  const name = $("#identity").value, password = $("#password").value;
-  if (kind() === "catalog") {
-    const answer = await send("POST", "/api/v1/auth/" + how, { json: { email: name, password } });
-    if (!answer.ok) return showFault(answer);
-    const { access_token: access, refresh_token: refresh, user } = answer.json.data[0];
-    become({ kind: "catalog", name: user.username, id: user.id, access, refresh });
+  fault("", "");
+  const json = { [kind.value === "book" ? "username" : "email"]: identity.value, password: password.value };
+  const post = async (path) => {
+    const answer = await send("POST", path, { json });
+    if (!answer.ok) fault(aboutField(answer), answer.says);
+    return answer.ok && answer.json;
+  };
+  if (kind.value === "catalog") {
+    const answer = await post("/api/v1/auth/" + how);
+    if (!answer) return;
+    const [{ access_token: access, refresh_token: refresh, user }] = answer.data;
+    become({ kind: "catalog", name: user.email, id: user.id, access, refresh });
   } else {
-    if (how === "signup") {
-      const answer = await send("POST", "/signup", { json: { username: name, password } });
-      if (!answer.ok) return showFault(answer);
-    }
-    const answer = await send("POST", "/login", { json: { username: name, password } });
-    if (!answer.ok) return showFault(answer);
-    become({ kind: "book", name, id: null, access: answer.json.token, refresh: null });
-    const me = await ask("GET", "/api/v1/auth/me", { by: "page" }); // either token opens both APIs
-    if (me.ok) become({ ...session, id: me.json.data[0].id });
+    const answer = (how === "signin" || (await post("/signup"))) && (await post("/login"));
+    if (!answer) return;
+    session = { kind: "book", name: identity.value.trim(), access: answer.token };
+    const me = await ask("GET", "/api/v1/auth/me", { by: "page" }); // either API's token opens both
+    become({ ...session, id: me.json?.data?.[0].id });
   }
-  $("#password").value = "";
+  password.value = "";
   say("Signed in as " + session.name);
   location.hash = "#token";
 }
 
-const letters = "abcdefghijkmnpqrstuvwxyz23456789";
-export const random = (n) => Array.from(crypto.getRandomValues(new Uint8Array(n)), (b) => letters[b % letters.length]).join("");
+const letters = "abcdefghijkmnpqrstuvwxyz23456789"; // 32 of them: a byte chooses evenly
+export const random = (n) => Array.from(crypto.getRandomValues(new Uint8Array(n)), (b) => letters[b % 32]).join("");
 
-async function demo() {
-  form().elements.kind.value = "catalog";
+function demo() {
+  kind.value = "catalog";
   dress();
-  $("#identity").value = `ann-${random(4)}@example.com`;
-  $("#password").value = `${random(5)}-${random(5)}-7`;
-  await signIn("signup");
+  identity.value = `ann-${random(4)}@example.com`;
+  password.value = `${random(6)}-${random(6)}-7`;
+  return signIn("signup");
 }
 
 // --- what can be done with a session
 
 async function refresh() {
+  if (!session?.refresh) return say("The book API gives no refresh token: sign in again", true);
   const answer = await ask("POST", "/api/v1/auth/refresh", { refresh: true });
   if (!answer.ok) return say(answer.says, true);
   become({ ...session, access: answer.json.data[0].access_token });
-  say("A new access token. The old one stays good until it expires.");
+  say("A new access token. The one before stays good until it expires.");
   await listTokens("page");
 }
 
+// leave logs out. Where the access token is over, the refresh token can do it.
 async function leave(path, done) {
-  const withRefresh = path.endsWith("/logout") && expired() && session.refresh != null;
-  const answer = await ask("DELETE", path, { refresh: withRefresh });
-  if (!answer.ok) return say(answer.says, true);
+  const answer = await ask("DELETE", path, { refresh: expired() && session.refresh && path.endsWith("logout") });
+  if (!answer.ok && answer.status !== 401) return say(answer.says, true);
   become(null);
-  say(done);
+  say(answer.ok ? done : answer.says, !answer.ok);
   location.hash = "#start";
 }
 
-const logOut = () => leave("/api/v1/auth/logout", "Logged out: both tokens have ended");
-const logOutEverywhere = () => leave("/api/v1/auth/sessions", "Logged out everywhere");
-
-// --- the token, taken apart
+// --- the tokens, taken apart
 
 function drawTokens() {
-  const box = $("#tokens");
-  box.replaceChildren();
-  if (!session) return;
-  const both = [
-    ["access", "Access token", "Goes with every request. Short-lived, as whoever holds it is you.", session.access],
-    session.refresh && ["refresh", "Refresh token", "Only gets new access tokens. Long-lived, and sent to one address only.", session.refresh],
-  ].filter(Boolean);
-  for (const [id, title, what, token] of both) {
-    box.append(el("article", { class: "card token-card", id: id + "-token", "aria-labelledby": id + "-title" },
-      el("header", {}, el("h3", { id: id + "-title" }, title), countdown(token)),
-      el("p", { class: "soft" }, what),
-      el("p", { class: "encoded", tabindex: 0, role: "group", "aria-label": title + ", as it is sent" }, tokenText(token)),
+  const tokens = session ? [["access", session.access], ["refresh", session.refresh]].filter(([, token]) => token) : [];
+  $("#tokens").replaceChildren(...tokens.map(([type, token]) => {
+    const access = type === "access";
+    const name = access ? "Access token" : "Refresh token";
+    const { iat, exp } = read(token).payload;
+    return el("article", { class: "card", id: type + "-token", "aria-label": name },
+      el("header", {}, el("h3", {}, name), el("span", { class: "countdown", "data-from": iat, "data-until": exp, role: "timer" })),
+      el("p", { class: "soft" }, access ? "Goes with every request. Whoever holds it is you, so it doesn’t live long." : "Only gets new access tokens. It lives long, and goes to one address only."),
+      wholeToken(token, name + ", as it is sent"),
       el("p", { class: "buttons" },
-        id === "access" && session.refresh && el("button", { type: "button", id: "refresh", click: (e) => busy(e.target, refresh) }, "Refresh"),
-        el("button", { type: "button", class: "quiet", click: () => copy(token, title + " copied. Whoever has it is you.") }, "Copy"))));
-  }
-  drawClaims(both.map(([id, , , token]) => [id, read(token)]));
+        !access && button("Get a new access token", refresh, { id: "refresh" }),
+        button("Copy", () => copy(token, name + " copied. Whoever has it is you."), { class: "quiet" })));
+  }));
+  if (session) drawClaims(tokens.map(([type, token]) => [type, read(token)]));
 }
 
-// drawClaims lists what the tokens say, the access token beside the refresh one.
+// drawClaims lists what the tokens say, one beside the other.
 function drawClaims(tokens) {
-  const part = (title, name, text) => el("tr", { class: "part-row " + name }, el("th", { colspan: tokens.length + 1, scope: "rowgroup" }, el("span", { class: "part " + name }, title), " ", el("span", { class: "soft" }, text)));
-  const row = (member, values, name) => {
-    const [what, source] = meanings[member] ?? ["A claim of this server’s own."];
-    return el("tr", { class: name },
-      el("th", { scope: "row" }, el("code", {}, member), el("span", { class: "what" }, what, source && " ", source && outside(source.href, source.name))),
-      values.map((value, i) => el("td", { "data-label": tokens[i][0] }, worth(member, value))));
-  };
-  const members = (which) => [...new Set(tokens.flatMap(([, t]) => Object.keys(t[which])))];
+  const rank = (member) => (Object.keys(meanings).indexOf(member) + 99) % 99; // unknown ones last
+  const row = (member, what, cells) => el("tr", {}, el("th", { scope: "row" }, el("code", {}, member), el("span", { class: "soft" }, what)), cells);
+  const source = (number, section) => number && [" ", link(`https://www.rfc-editor.org/rfc/rfc${number}#section-${section}`, `RFC ${number} §${section}`)];
+  const part = (i, what, rows) => el("tbody", { class: "of-" + ["header", "payload", "signature"][i] },
+    el("tr", {}, el("th", { colspan: tokens.length + 1, scope: "rowgroup" }, partName(i), " ", what)), rows);
+  const members = (which) => [...new Set(tokens.flatMap(([, token]) => Object.keys(token[which])))].sort((a, b) => rank(a) - rank(b)).map((member) => {
+    const [what, ...where] = meanings[member] ?? ["A claim of this server’s own."];
+    const values = tokens.map(([, token]) => token[which][member]);
+    const same = values.length > 1 && values.every((v) => v === values[0]);
+    return row(member, [what, source(...where)], same
+      ? el("td", { colspan: 2, "data-label": "both" }, worth(member, values[0]))
+      : values.map((value, i) => el("td", { "data-label": tokens[i][0] }, worth(member, value))));
+  });
   $("#claims").replaceChildren(
-    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "What it says"), tokens.map(([id]) => el("th", { scope: "col" }, id)))),
-    el("tbody", {}, part("Header", "header", "how it is signed"), members("header").map((m) => row(m, tokens.map(([, t]) => t.header[m]), "header"))),
-    el("tbody", {}, part("Payload", "payload", "who, what for, and until when: the claims"), members("payload").map((m) => row(m, tokens.map(([, t]) => t.payload[m]), "payload"))),
-    el("tbody", {}, part("Signature", "signature", "made of the two above with a key that only the server has"),
-      el("tr", { class: "signature" },
-        el("th", { scope: "row" }, el("code", {}, tokens[0][1].header.alg), el("span", { class: "what" }, "Change one letter of the header or the payload, and it no longer fits. ", outside("https://www.rfc-editor.org/rfc/rfc7515#section-5.2", "RFC 7515 §5.2"))),
-        tokens.map(([id, t]) => el("td", { "data-label": id }, el("code", { class: "wrap" }, t.signature))))));
+    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "What it says"), tokens.map(([type]) => el("th", { scope: "col" }, type + " token")))),
+    part(0, "how it is signed", members("header")),
+    part(1, "who, what for, and until when: the claims", members("payload")),
+    part(2, "made of the two above, with a key that only the server has",
+      row(tokens[0][1].header.alg, ["Change one letter above, and this no longer fits. ", source(7515, "5.2")],
+        tokens.map(([type, token]) => el("td", { "data-label": type }, el("code", {}, token.signature))))));
 }
 
-// worth is the value of a claim, times also in words.
+// worth is the value of a claim; a time is put in words, too.
 function worth(member, value) {
   if (value === undefined) return "—";
-  if (!isTime(member)) return el("code", { class: "wrap" }, JSON.stringify(value));
+  if (!isTime(member)) return el("code", {}, JSON.stringify(value));
   const at = new Date(value * 1000);
-  return [
-    el("span", { class: "when", "data-at": value }, distance(value, serverNow())),
-    el("time", { datetime: at.toISOString() }, at.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" })),
-    el("code", {}, value),
-  ];
+  return [el("b", { "data-at": value }), el("time", { datetime: at.toISOString() }, at.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" })), el("code", {}, value)];
 }
 
-function countdown(token) {
-  const { iat, exp } = read(token).payload;
-  return el("span", { class: "countdown", "data-from": iat, "data-until": exp, role: "timer" });
-}
-
-// tick keeps the clocks of the page going. None of them is a live region: once
-// a second would be chatter. What matters is said, once: a minute left, and none.
-let told = null;
-export function tick() {
+// tick keeps the page's clocks going. None is a live region, which would chatter
+// once a second. What matters is said, once: a minute left, and none.
+let stage = "";
+function tick() {
   const now = serverNow();
-  for (const node of document.querySelectorAll("[data-until]")) {
-    const left = node.dataset.until - now;
-    const words = left > 0 ? span(left) + " left" : "expired " + span(left) + " ago";
-    if (node.textContent !== words) node.textContent = words;
+  const word = (node, words) => node.textContent !== words && (node.textContent = words);
+  for (const node of $$("[data-until]")) {
+    const { from, until } = node.dataset;
+    const left = until - now;
+    word(node, left > 0 ? span(left) + " left" : "expired " + span(left) + " ago");
     node.classList.toggle("over", left <= 0);
-    node.classList.toggle("soon", left > 0 && left <= 60);
-    node.style.setProperty("--left", Math.max(0, Math.min(1, left / (node.dataset.until - node.dataset.from))));
+    node.style.setProperty("--left", Math.max(0, Math.min(1, left / (until - from))));
   }
-  for (const node of document.querySelectorAll("[data-at]")) {
-    const words = distance(Number(node.dataset.at), now);
-    if (node.textContent !== words) node.textContent = words;
-  }
-  const left = session ? expiry(session.access) - now : Infinity;
-  const stage = left <= 0 ? "over" : left <= 60 ? "soon" : "good";
-  if (stage !== told && session) {
-    if (stage === "soon") say("Your access token expires in a minute");
-    if (stage === "over") say("Your access token has expired", true);
-  }
-  told = stage;
-  $("#expired").hidden = stage !== "over";
+  for (const node of $$("[data-at]")) word(node, distance(Number(node.dataset.at), now));
+  const left = session ? expiry() - now : Infinity;
+  const was = stage;
+  stage = left <= 0 ? "over" : left <= 60 ? "soon" : "";
+  if (stage === "soon" && was === "") say("Your access token expires in a minute");
+  $("#expired").hidden = stage !== "over"; // which is an alert
 }
 
 // --- the tokens that the server knows of
 
-async function listTokens(by = "you") {
-  if (!session) return;
+export async function listTokens(by = "you") {
   const answer = await ask("GET", "/api/v1/auth/tokens", { by });
-  const body = $("#token-rows");
-  if (!answer.ok) {
-    body.replaceChildren(el("tr", {}, el("td", { colspan: 5 }, answer.says)));
-    return;
-  }
-  const own = { [read(session.access).payload.jti]: "this page’s" };
-  if (session.refresh) own[read(session.refresh).payload.jti] = "this page’s";
-  body.replaceChildren(...answer.json.data.map((t) => el("tr", { class: t.revoked ? "revoked" : "" },
-    el("td", { "data-label": "Token" }, t.token_id, " ", own[t.jti] && el("span", { class: "tag" }, own[t.jti])),
+  const own = session && [session.access, session.refresh].map((token) => token && read(token).payload.jti);
+  $("#token-rows").replaceChildren(...(answer.ok ? answer.json.data : []).map((t) => el("tr", { class: t.revoked ? "revoked" : "" },
+    el("td", { "data-label": "Token" }, t.token_id, " ", own.includes(t.jti) && el("span", { class: "tag" }, "in this page")),
     el("td", { "data-label": "Type" }, t.token_type),
     el("td", { "data-label": "jti" }, el("code", {}, t.jti.slice(0, 8) + "…")),
     el("td", { "data-label": "Expires" }, t.expires),
-    el("td", { "data-label": "State" }, t.revoked ? "revoked " : "good ",
-      el("button", { type: "button", class: "quiet", "aria-label": `${t.revoked ? "Restore" : "Revoke"} token ${t.token_id}`, click: (e) => busy(e.target, () => revoke(t)) }, t.revoked ? "Restore" : "Revoke")))));
+    el("td", { class: "acts" }, el("span", { class: "tag" }, t.revoked ? "revoked" : "good"), " ",
+      button(t.revoked ? "Restore" : "Revoke", () => revoke(t), { class: "quiet", "aria-label": `${t.revoked ? "Restore" : "Revoke"} token ${t.token_id}` })))));
+  if (!answer.ok) $("#token-rows").append(el("tr", {}, el("td", { colspan: 5, class: "form-error" }, answer.says)));
 }
 
 async function revoke(t) {
@@ -248,27 +210,22 @@ async function revoke(t) {
 }
 
 export function startAccount() {
-  for (const radio of form().elements.kind) radio.addEventListener("change", dress);
+  form.addEventListener("change", ({ target }) => target.name === "kind" && dress());
   dress();
-  form().addEventListener("submit", (event) => {
-    event.preventDefault();
-    busy(event.submitter, () => signIn(event.submitter.value));
-  });
-  for (const button of document.querySelectorAll("[data-demo]")) button.addEventListener("click", () => busy(button, demo));
-  $("#show-password").addEventListener("change", (event) => ($("#password").type = event.target.checked ? "text" : "password"));
-  for (const button of document.querySelectorAll("[data-log-out]")) button.addEventListener("click", () => busy(button, logOut));
-  $("#log-out-everywhere").addEventListener("click", (e) => busy(e.target, logOutEverywhere));
-  $("#list-tokens").addEventListener("click", (e) => busy(e.target, () => listTokens()));
-  $("#refresh-now").addEventListener("click", (e) => busy(e.target, refresh));
+  onSubmit(form, (submitter) => signIn(submitter?.value ?? "signin"));
+  onClick("[data-demo]", demo);
+  $("#show-password").addEventListener("change", ({ target }) => (password.type = target.checked ? "text" : "password"));
+  onClick("[data-log-out]", () => leave("/api/v1/auth/logout", "Logged out: this sign-in’s tokens have ended"));
+  onClick("#log-out-everywhere", () => leave("/api/v1/auth/sessions", "Logged out everywhere"));
+  onClick("#list-tokens", () => listTokens());
+  onClick("#refresh-now", refresh);
   onSession(() => {
     document.body.classList.toggle("in", session != null);
-    for (const node of document.querySelectorAll("[data-who]")) node.textContent = session?.name ?? "";
-    $("#chip-left").dataset.until = session ? expiry(session.access) : "";
-    $("#chip-left").dataset.from = session ? read(session.access).payload.iat : "";
+    for (const node of $$("[data-who]")) node.textContent = session?.name ?? "";
+    const chip = $("#chip-left").dataset;
+    [chip.from, chip.until] = session ? [read(session.access).payload.iat, expiry()] : [0, 0];
     drawTokens();
     tick();
   });
   setInterval(tick, 1000);
 }
-
-export { listTokens };

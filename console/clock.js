@@ -1,77 +1,67 @@
 // The lab's clock: where shelf was started with -lab, its time can be moved, and
 // with it when tokens expire.
-import { $, busy, el, say } from "./dom.js";
-import { send, serverNow, setClock } from "./wire.js";
+import { $, onClick, onSubmit, say } from "./dom.js";
 import { span } from "./token.js";
+import { send, serverNow, setClock } from "./wire.js";
 
 let secret = null; // what X-Lab-Token has to say; null where the lab is not open
-let frozen = null; // where the clock stands still, in seconds since 1970
-let changed = () => {};
+let clock = {}; // what the server says of it: now, frozen, offset
+let changed;
 
 export const labOn = () => secret != null;
+const frozenAt = () => (clock.frozen ? Date.parse(clock.now) / 1000 : null); // seconds since 1970
 
-// told takes note of what the server says of its clock.
-function told(answer) {
-  const { now, frozen: still } = answer.json.data?.[0] ?? answer.json;
-  const at = Date.parse(now) / 1000;
-  frozen = still ? at : null;
-  setClock(at);
+// tell changes the clock, or only reads it where there is nothing to change.
+async function tell(json, by = "you", token = secret) {
+  const answer = await send(json ? "POST" : "GET", "/lab/clock", { headers: { "X-Lab-Token": token }, json, by });
+  if (!answer.ok) {
+    say(answer.says, true);
+    return answer;
+  }
+  secret = token;
+  clock = answer.json;
+  setClock(Date.parse(clock.now) / 1000);
   draw();
+  return answer;
 }
 
-async function tell(json, by = "you") {
-  const answer = await send("POST", "/lab/clock", { headers: { "X-Lab-Token": secret }, json, by });
-  if (answer.ok) told(answer);
-  else say(answer.says, true);
-  return answer.ok;
-}
-
-// at runs work while the clock stands still at a moment, in seconds since 1970,
-// and then puts the clock back as it was.
+// at has work done while the clock stands still at a moment, in seconds since
+// 1970, and then puts it back as it was.
 export async function at(moment, work) {
-  const stood = frozen, began = performance.now(), before = serverNow();
-  const set = (seconds, freeze) => tell({ set: new Date(seconds * 1000).toISOString(), freeze }, "lab");
-  await set(moment, true);
+  const { now, frozen, offset } = clock;
+  const began = performance.now(), before = serverNow() * 1000;
+  const iso = (ms) => new Date(ms).toISOString();
+  await tell({ now: iso(moment * 1000), freeze: true }, "lab");
   try {
     return await work();
   } finally {
-    await set(stood ?? before + (performance.now() - began) / 1000, stood != null);
+    await tell(frozen ? { now, freeze: true } : offset === "0s" ? { now: "real" } : { now: iso(before + performance.now() - began), run: true }, "lab");
   }
 }
 
-export async function openLab(text, by = "you") {
-  const answer = await send("GET", "/lab/clock", { headers: { "X-Lab-Token": text }, by });
-  if (!answer.ok) {
-    $("#lab-error").textContent = answer.status === 404 ? "This shelf runs without -lab." : answer.says;
-    return;
-  }
-  secret = text;
-  $("#lab-error").textContent = "";
-  document.body.classList.add("lab-on");
-  told(answer);
-  changed();
+export async function openLab(token, by) {
+  const answer = await tell(null, by, token);
+  $("#lab-error").textContent = answer.ok ? "" : answer.status === 404 ? "This shelf runs without -lab" : answer.says;
+  document.body.classList.toggle("lab-on", labOn());
+  if (answer.ok) changed();
 }
 
 function draw() {
-  const now = serverNow();
-  const off = now - Date.now() / 1000;
-  $("#clock-now").textContent = new Date((frozen ?? now) * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
-  $("#clock-off").textContent = [Math.abs(off) > 2 && `${span(off)} ${off > 0 ? "ahead" : "behind"}`, frozen != null && "frozen"].filter(Boolean).join(", ");
-  $("#clock-freeze").textContent = frozen == null ? "Freeze" : "Run";
+  $("#clock-now").textContent = new Date(serverNow() * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium", timeZone: "UTC" }) + " UTC";
+  const ahead = serverNow() - Date.now() / 1000;
+  $("#clock-off").textContent = (Math.abs(ahead) < 2 ? "this machine’s time" : `${span(ahead)} ${ahead > 0 ? "ahead" : "behind"}`) + (clock.frozen ? ", frozen" : "");
+  $("#clock-freeze").textContent = clock.frozen ? "Run" : "Freeze";
 }
 
 export function startClock(onChange) {
   changed = onChange;
-  for (const button of document.querySelectorAll("[data-advance]")) button.addEventListener("click", () => busy(button, () => tell({ advance: button.dataset.advance })));
-  $("#clock-freeze").addEventListener("click", (e) => busy(e.target, () => tell({ freeze: frozen == null })));
-  $("#clock-reset").addEventListener("click", (e) => busy(e.target, () => tell({ reset: true })));
-  $("#lab-form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    busy(event.submitter ?? event.target, () => openLab($("#lab-secret").value.trim()));
-  });
+  onClick("[data-advance]", ({ dataset }) => tell({ advance: dataset.advance }));
+  onClick("#clock-freeze", () => tell(clock.frozen ? { run: true } : { freeze: true }));
+  onClick("#clock-reset", () => tell({ now: "real" }));
+  onSubmit($("#lab-form"), () => openLab($("#lab-secret").value.trim()));
   setInterval(() => {
     if (!labOn()) return;
-    if (frozen != null) setClock(frozen);
+    if (clock.frozen) setClock(frozenAt());
     draw();
   }, 1000);
 }

@@ -1,7 +1,8 @@
-// What every part of the page needs to build itself. Nothing here, or anywhere
-// else, turns text into markup: names and descriptions come from strangers.
+// What every part of the page builds itself with. Nothing here or elsewhere turns
+// text into markup: names and descriptions come from strangers.
 
 export const $ = (selector, within = document) => within.querySelector(selector);
+export const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
 
 // el makes an element: el("a", { href: "#lab", class: "big" }, "Break it"). A
 // function is a listener, true an attribute without a value, null none at all.
@@ -16,22 +17,44 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+// button is a button that can't be pressed again while its work is under way.
+export const button = (text, work, attributes = {}) =>
+  el("button", { type: "button", click: (event) => busy(event.currentTarget, work), ...attributes }, text);
+
+export async function busy(node, work) {
+  if (node.ariaBusy === "true") return;
+  node.ariaBusy = "true";
+  try {
+    return await work();
+  } finally {
+    node.ariaBusy = null;
+  }
+}
+
+// onClick and onSubmit give work to what stands in the page already.
+export const onClick = (selector, work) => $$(selector).forEach((node) => node.addEventListener("click", () => busy(node, () => work(node))));
+export const onSubmit = (form, work) => form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  busy(event.submitter ?? form, () => work(event.submitter));
+});
+
 // say tells what has happened, in the corner of the page and to screen readers.
+let silence;
 export function say(text, bad = false) {
   const status = $("#status");
   status.textContent = text;
   status.className = bad ? "bad" : "";
-  clearTimeout(say.timer);
-  say.timer = setTimeout(() => (status.textContent = ""), 8000);
+  clearTimeout(silence);
+  silence = setTimeout(() => (status.textContent = ""), 6000);
 }
 
-// copy puts text on the clipboard. Where a page may not (http beyond loopback),
-// it is selected the old way.
+// copy puts text on the clipboard. Where a page may not do so by itself (http
+// beyond loopback) it is selected the old way.
 export async function copy(text, what) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    const area = el("textarea", { "aria-hidden": "true" }, text);
+    const area = el("textarea", {}, text);
     document.body.append(area);
     area.select();
     document.execCommand("copy");
@@ -40,50 +63,30 @@ export async function copy(text, what) {
   say(what);
 }
 
-// busy keeps a button from being pressed twice while work is under way.
-export async function busy(button, work) {
-  if (button.getAttribute("aria-busy") === "true") return;
-  button.setAttribute("aria-busy", "true");
-  try {
-    return await work();
-  } finally {
-    button.removeAttribute("aria-busy");
-  }
-}
+export const link = (href, text) => el("a", { href, target: "_blank", rel: "noopener noreferrer" }, text);
 
-// outside is a link that leaves the page.
-export const outside = (href, ...text) => el("a", { href, target: "_blank", rel: "noopener noreferrer" }, ...text);
+const names = ["header", "payload", "signature"];
+export const partName = (i) => el("span", { class: "part " + names[i] }, names[i]);
 
-// tokenText shows a token with its three parts told apart, by colour, by the
-// line beneath and by name. With original, what differs from it is marked; short
-// keeps only the two ends of each part.
-export function tokenText(token, { original, short } = {}) {
+// shortToken shows a token by the two ends of each part.
+export const shortToken = (token) => el("span", { class: "short" }, token.split(".").flatMap((part, i) =>
+  [i > 0 && el("b", {}, "."), el("span", { class: names[i] ?? "" }, part.length > 12 ? part.slice(0, 6) + "…" + part.slice(-4) : part)]));
+
+// wholeToken shows all of a token, each part in its colour and under its name.
+// Where it differs from another one, original, is marked.
+export function wholeToken(token, label, original) {
   const before = original?.split(".");
-  const parts = token.split(".");
-  const box = el("span", { class: "token" });
-  parts.forEach((part, i) => {
-    if (i > 0) box.append(el("span", { class: "dot" }, "."));
-    const name = ["header", "payload", "signature"][i] ?? "signature";
-    const span = el("span", { class: "part " + name, title: name });
-    const was = before?.[i] ?? (before ? "" : part);
-    if (short) span.append(clip(part));
-    else span.append(...marked(part, was));
-    if (before && part === "" && was !== "") span.append(el("mark", { class: "gone", title: "taken away" }, "∅"));
-    box.append(span);
-  });
-  return box;
+  return el("p", { class: "whole", tabindex: 0, role: "group", "aria-label": label }, token.split(".").flatMap((part, i) =>
+    [i > 0 && el("b", {}, "."), el("span", { class: names[i] ?? "" }, before ? marked(part, before[i] ?? "") : part)]));
 }
 
-const clip = (part) => (part.length > 12 ? part.slice(0, 6) + "…" + part.slice(-4) : part);
-
-// marked is text with that stretch marked in which it differs from was. A long
-// stretch that stays, or that was added, is cut in its middle.
+// marked is text with that stretch marked in which it differs from what it was.
 function marked(text, was) {
+  if (text === was) return text;
   let start = 0, end = 0;
-  while (start < text.length && start < was.length && text[start] === was[start]) start++;
-  while (end < text.length - start && end < was.length - start && text.at(-1 - end) === was.at(-1 - end)) end++;
-  const changed = text.slice(start, text.length - end);
-  if (changed === "") return [text];
-  const cut = changed.length > 700 ? changed.slice(0, 300) + ` … ${changed.length} characters … ` + changed.slice(-60) : changed;
-  return [text.slice(0, start), el("mark", {}, cut), text.slice(text.length - end)];
+  while (start < text.length && text[start] === was[start]) start++;
+  while (end < Math.min(text.length, was.length) - start && text.at(-1 - end) === was.at(-1 - end)) end++;
+  let changed = text.slice(start, text.length - end);
+  if (changed.length > 700) changed = `${changed.slice(0, 200)} … ${changed.length} characters in all … ${changed.slice(-40)}`;
+  return [text.slice(0, start), el("mark", {}, changed || "∅"), text.slice(text.length - end)];
 }

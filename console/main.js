@@ -1,41 +1,40 @@
 // The console. wire.js sends and shows every request; account.js knows who is
 // signed in; rows.js has the tables, lab.js the attacks, forge.js how they are
 // made, clock.js the lab's clock.
-import { $ } from "./dom.js";
+import { $, $$ } from "./dom.js";
 import { learnHandlers, startWire } from "./wire.js";
-import { current, listTokens, onSession, startAccount } from "./account.js";
-import { startRows } from "./rows.js";
-import { drawAttacks, sessionForgery, startLab } from "./lab.js";
+import { current, listTokens, startAccount } from "./account.js";
+import { showRows, startRows } from "./rows.js";
+import { drawAttacks, startLab } from "./lab.js";
 import { openLab, startClock } from "./clock.js";
 
 // go shows the part of the page that the address names.
-function go(focus = true) {
-  const name = location.hash.slice(1);
-  const view = document.querySelector(`main > section[id="${CSS.escape(name)}"]`) ?? $("#start");
-  for (const section of document.querySelectorAll("main > section")) section.hidden = section !== view;
-  for (const link of document.querySelectorAll("nav a")) {
-    if (link.hash === "#" + view.id) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
+function go() {
+  const sections = $$("main > section[id]");
+  const view = sections.find(({ id }) => "#" + id === location.hash) ?? sections[0];
+  for (const section of sections) section.hidden = section !== view;
+  for (const a of $$("nav a")) a.ariaCurrent = a.hash === "#" + view.id ? "page" : null;
+  document.body.dataset.view = view.id;
   const title = $("h1, h2", view);
-  document.title = (view.id === "start" ? "" : title.textContent + " · ") + "shelf";
+  document.title = view.id === "start" ? "shelf" : title.textContent + " · shelf";
   scrollTo(0, 0);
-  if (focus) title.focus({ preventScroll: true });
   if (view.id === "token" && current()) listTokens("page");
+  showRows(view.id);
+  return title;
 }
 
 startWire();
 startAccount();
-startClock(drawAttacks);
-onSession(sessionForgery);
 startRows();
+startClock(drawAttacks);
+const labReady = startLab();
 
-// shelf -lab prints a link with its secret behind the #. It is taken off the
-// address bar at once, so that it is on no projector and in no history.
+// shelf -lab prints a link with its secret behind the #. That is taken off the
+// address at once, to be on no projector and in no history.
 const lab = /^#lab=(.+)/.exec(location.hash)?.[1];
 if (lab) history.replaceState(null, "", "/#lab");
-addEventListener("hashchange", () => go());
-go(false);
+addEventListener("hashchange", () => go().focus({ preventScroll: true }));
+go();
 await learnHandlers();
-await startLab();
+await labReady;
 if (lab) await openLab(decodeURIComponent(lab), "page");

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// A sample is what one run of load has shown.
+type sample struct {
+	rate     float64 // answers a second
+	p50, p99 float64 // ms
+	cpu      float64 // µs of the server's processor time per answer
+}
+
+//go:embed wrk.lua
+var script []byte
+
+// A load is how requests are sent.
+type load struct {
+	folder   string // for the script
+	duration time.Duration
+}
+
+// wrk sends requests of a kind, for items up to that number, over 32
+// connections, each of which sends its next request once it has its answer. Any
+// answer that is no success is an error.
+func (l load) wrk(p *program, kind string, items int) (s sample, err error) {
+	file := filepath.Join(l.folder, "wrk.lua")
+	if err := os.WriteFile(file, script, 0o600); err != nil {
+		return s, err
+	}
+	before, err := p.cpu()
+	if err != nil {
+		return s, err
+	}
+	out, err := exec.Command("wrk", "-t2", "-c32", fmt.Sprintf("-d%ds", int(l.duration.Seconds())), "--latency", "--timeout", "10s",
+		"-s", file, p.url, "--", kind, p.token, fmt.Sprint(items)).CombinedOutput()
+	if err != nil {
+		return s, fmt.Errorf("wrk (apt-get install wrk): %w: %s", err, out)
+	}
+	after, err := p.cpu()
+	if err != nil {
+		return s, err
+	}
+	var requests, micros, p50, p99, errors float64
+	_, result, _ := bytes.Cut(out, []byte("RESULT "))
+	if _, err := fmt.Sscan(string(result), &requests, &micros, &p50, &p99, &errors); err != nil || errors > 0 || requests == 0 {
+		return s, fmt.Errorf("wrk %s: %v errors: %s", kind, errors, out)
+	}
+	return sample{rate: requests / micros * 1e6, p50: p50 / 1e3, p99: p99 / 1e3, cpu: float64((after - before).Microseconds()) / requests}, nil
+}
+
+// signIns signs in over 8 connections, each of which does it again once it has
+// its answer, until stop is closed.
+func (l load) signIns(p *program, stop chan struct{}) (sample, error) {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
+	defer client.CloseIdleConnections()
+	before, err := p.cpu()
+	if err != nil {
+		return sample{}, err
+	}
+	s, err := repeat(8, stop, func() error {
+		_, err := send(client, "POST", p.url+"/api/v1/auth/signin", "", account)
+		return err
+	})
+	if err != nil {
+		return s, err
+	}
+	after, err := p.cpu()
+	s.cpu = float64((after - before).Microseconds()) / s.cpu
+	return s, err
+}
+
+// account is who signs in.
+const account = `{"email":"ann@example.com","password":"b00k-worm"}`
+
+// bcryptCost is that of shelf's own default.
+const bcryptCost = 12
+
+// bcryptAlone compares passwords, and does nothing else, on as many workers as
+// shelf gives them.
+func bcryptAlone(stop chan struct{}) (sample, error) {
+	hash, err := bcrypt.GenerateFromPassword([]byte("b00k-worm"), bcryptCost)
+	if err != nil {
+		return sample{}, err
+	}
+	before, err := ownCPU()
+	if err != nil {
+		return sample{}, err
+	}
+	s, err := repeat(max(1, runtime.GOMAXPROCS(0)-1), stop, func() error {
+		return bcrypt.CompareHashAndPassword(hash, []byte("b00k-worm"))
+	})
+	if err != nil {
+		return s, err
+	}
+	after, err := ownCPU()
+	s.cpu = float64((after - before).Microseconds()) / s.cpu
+	return s, err
+}
+
+func ownCPU() (time.Duration, error) {
+	var used syscall.Rusage
+	err := syscall.Getrusage(syscall.RUSAGE_SELF, &used)
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano()), err
+}
+
+// repeat has so many workers do f over and over until stop is closed. The rate
+// is counted from the first that is done to the last: these are few, and what is
+// under way at the end would be missing. Where the sample has its processor
+// time it leaves the number of times that f was done.
+func repeat(workers int, stop chan struct{}, f func() error) (sample, error) {
+	var (
+		mu     sync.Mutex
+		ends   []time.Time
+		took   []float64 // ms
+		failed error
+		wg     sync.WaitGroup
+	)
+	for range workers {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				began := time.Now()
+				err := f()
+				end := time.Now()
+				mu.Lock()
+				if err != nil {
+					failed = err
+					mu.Unlock()
+					return
+				}
+				ends, took = append(ends, end), append(took, end.Sub(began).Seconds()*1e3)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if failed != nil || len(ends) < 2 {
+		return sample{}, fmt.Errorf("done %d times: %w", len(ends), failed)
+	}
+	slices.SortFunc(ends, time.Time.Compare)
+	slices.Sort(took)
+	n := len(ends)
+	return sample{
+		rate: float64(n-1) / ends[n-1].Sub(ends[0]).Seconds(),
+		p50:  took[n/2], p99: took[n*99/100], cpu: float64(n),
+	}, nil
+}
+
+// send returns the answer to a request, if it is a success. token and body are
+// "" for none.
+func send(client *http.Client, method, url, token, body string) ([]byte, error) {
+	r, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	answer, err := client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode >= 300 {
+		err = fmt.Errorf("%s %s: %s: %s", method, url, answer.Status, text)
+	}
+	return text, err
+}

@@ -1,0 +1,233 @@
+// Bench measures shelf beside two floors, on this machine and in one run, and
+// prints the tables of docs/performance.md. It takes Linux, Go and wrk:
+//
+//	apt-get install wrk
+//	go -C bench run .
+//
+// Every server is a process of its own, with its settings as they are by
+// default (but a token outlasts the run) and its data in a file. The load comes
+// from another process, over loopback. All are measured in turns, several rounds
+// of them, and what is printed is the median of the rounds: what else the machine
+// does hits all alike.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func main() {
+	if name := os.Getenv("BENCH_FLOOR"); name != "" {
+		fmt.Fprintln(os.Stderr, serveFloor(name))
+		os.Exit(1)
+	}
+	if err := bench(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// How many items a store has: most, and one that is only started. The number of
+// the large one is a flag.
+const (
+	items  = 1000
+	medium = 10_000
+)
+
+// The secret that all tokens are signed with.
+const secret = "a secret for measurements only, 32 bytes or more"
+
+// A harness is one run.
+type harness struct {
+	folder string // for all files
+	shelf  string // the program
+	before string // another build of it, to compare with; "" for none
+	large  int    // how many items the large store has
+	rounds int
+	only   []string // the scenarios to run, none for all
+	load   load
+	tokens map[int]string // ann's, by the number of items in the data file
+	body   []byte         // the answer to a GET of one item
+
+	samples map[string][]sample  // by scenario/server
+	figures map[string][]float64 // by figure/server or figure/items
+}
+
+func bench(args []string) error {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	quick := flags.Bool("quick", false, "a rough idea in two minutes: shorter and fewer rounds, and 100,000 items for a million")
+	seconds := flags.Int("seconds", 5, "how long one measurement takes")
+	rounds := flags.Int("rounds", 5, "how often everything is measured")
+	large := flags.Int("items", 1_000_000, "how many items the large store has; 0 for no large store")
+	root := flags.String("root", "..", "the folder with shelf's source")
+	before := flags.String("before", "", "another build of shelf, to be measured in the same turns")
+	only := flags.String("only", "", "scenarios, comma separated: get, page, flood, signin, post, mixed, start, allocs; all if not set")
+	raw := flags.String("raw", "", "a file to write every single measurement to, for benchstat -col /server")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *quick {
+		*seconds, *rounds, *large = 1, 3, min(*large, 100_000)
+	}
+	folder, err := os.MkdirTemp("", "shelf-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	h := &harness{
+		folder: folder, shelf: filepath.Join(folder, "shelf"), before: *before, large: *large, rounds: *rounds,
+		load:   load{folder: folder, duration: time.Duration(*seconds) * time.Second},
+		tokens: map[int]string{}, samples: map[string][]sample{}, figures: map[string][]float64{},
+	}
+	if *only != "" {
+		h.only = strings.Split(*only, ",")
+	}
+	if out, err := exec.Command("go", "-C", *root, "build", "-buildvcs=false", "-o", h.shelf, ".").CombinedOutput(); err != nil {
+		return fmt.Errorf("building shelf: %w: %s", err, out)
+	}
+	for _, n := range []int{items, medium, h.large} {
+		if err := h.prepare(n); err != nil {
+			return err
+		}
+	}
+	for round := range h.rounds {
+		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, h.rounds)
+		if err := h.round(); err != nil {
+			return err
+		}
+	}
+	if h.wants("allocs") {
+		if err := h.allocations(*root); err != nil {
+			return err
+		}
+	}
+	if *raw != "" {
+		if err := os.WriteFile(*raw, h.raw(), 0o644); err != nil {
+			return err
+		}
+	}
+	h.report(os.Stdout)
+	return nil
+}
+
+func (h *harness) wants(scenario string) bool {
+	return len(h.only) == 0 || slices.Contains(h.only, scenario)
+}
+
+// master is the data file with n items that servers get copies of.
+func (h *harness) master(n int) string { return filepath.Join(h.folder, fmt.Sprintf("%d.jsonl", n)) }
+
+// prepare makes a data file of n items as a user would: by import, and then by
+// ann's signing up.
+func (h *harness) prepare(n int) error {
+	if h.tokens[n] != "" || n == 0 {
+		return nil
+	}
+	file := filepath.Join(h.folder, "import.json")
+	if err := os.WriteFile(file, document(n), 0o600); err != nil {
+		return err
+	}
+	defer os.Remove(file)
+	if out, err := exec.Command(h.shelf, "import", file, "-data", h.master(n)).CombinedOutput(); err != nil {
+		return fmt.Errorf("importing %d items: %w: %s", n, err, out)
+	}
+	p, err := h.runShelf(h.shelf, h.master(n))
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	var in struct {
+		Data []struct {
+			AccessToken string `json:"access_token"`
+		}
+	}
+	answer, err := send(http.DefaultClient, "POST", p.url+"/api/v1/auth/signup", "", account)
+	if err == nil {
+		err = json.Unmarshal(answer, &in)
+	}
+	if err != nil {
+		return err
+	}
+	h.tokens[n] = in.Data[0].AccessToken
+	if h.body == nil {
+		h.body, err = send(http.DefaultClient, "GET", p.url+"/api/v1/items/500", h.tokens[n], "")
+	}
+	return err
+}
+
+// document is n items to import.
+func document(n int) []byte {
+	b := []byte(`{"items":[`)
+	for i := range n {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = fmt.Appendf(b, "\n"+`{"itemname":"Item number %d","category":"Category %d","description":"A plain description of this item, as long as most are."}`, i+1, i%20)
+	}
+	return append(b, "]}\n"...)
+}
+
+func (h *harness) runShelf(build, data string) (*program, error) {
+	return run([]string{"SECRET_KEY=" + secret}, build, "-addr", "127.0.0.1:0", "-data", data, "-access-ttl", "24h")
+}
+
+// startShelf starts a build of shelf on a copy of the data file of n items.
+func (h *harness) startShelf(build string, n int) (*program, error) {
+	folder, err := os.MkdirTemp(h.folder, "data")
+	if err != nil {
+		return nil, err
+	}
+	data := filepath.Join(folder, "shelf.jsonl")
+	if n > 0 {
+		if err := copyDurably(data, h.master(n)); err != nil {
+			return nil, err
+		}
+	}
+	p, err := h.runShelf(build, data)
+	if p != nil {
+		p.token = h.tokens[n]
+	}
+	return p, err
+}
+
+// copyDurably copies a file and syncs the copy, so that no fsync of a
+// measurement has to.
+func copyDurably(to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Sync(), out.Close())
+}
+
+func (h *harness) startFloor(name string) (*program, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	p, err := run([]string{
+		"BENCH_FLOOR=" + name, "BENCH_BODY=" + string(h.body), "BENCH_ITEMS=" + strconv.Itoa(items),
+		"BENCH_FILE=" + filepath.Join(h.folder, "bare.jsonl"), "SECRET_KEY=" + secret,
+	}, self)
+	if p != nil {
+		p.token = h.tokens[items]
+	}
+	return p, err
+}

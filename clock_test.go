@@ -1,0 +1,131 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestClockIsAskedInOnePlace: what reads the machine's time elsewhere would not
+// follow a lab's clock.
+func TestClockIsAskedInOnePlace(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = slices.DeleteFunc(files, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
+	var asks []string
+	for _, name := range files {
+		set := token.NewFileSet()
+		f, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if at, ok := n.(*ast.SelectorExpr); ok && slices.Contains([]string{"Now", "Since", "Until"}, at.Sel.Name) {
+				if in, ok := at.X.(*ast.Ident); ok && in.Name == "time" {
+					asks = append(asks, name+": time."+at.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+	if want := []string{"clock.go: time.Now", "clock.go: time.Since"}; !slices.Equal(asks, want) {
+		t.Errorf("the machine's time is read in %q; want %q", asks, want)
+	}
+}
+
+// How tests change a clock.
+func clockAt(at time.Time) func(time.Time, bool) (time.Time, bool) {
+	return func(_ time.Time, frozen bool) (time.Time, bool) { return at, frozen }
+}
+
+func clockAhead(d time.Duration) func(time.Time, bool) (time.Time, bool) {
+	return func(now time.Time, frozen bool) (time.Time, bool) { return now.Add(d), frozen }
+}
+
+func clockFreezes(now time.Time, _ bool) (time.Time, bool) { return now, true }
+
+func clockRuns(now time.Time, _ bool) (time.Time, bool) { return now, false }
+
+func TestClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now() // 2000-01-01 in here
+		c := &clock{}
+		at := func(why string, want time.Time, frozen bool) {
+			t.Helper()
+			if got := c.now(); !got.Equal(want) || c.isFrozen() != frozen {
+				t.Errorf("%s: %v, frozen %v; want %v, %v", why, got, c.isFrozen(), want, frozen)
+			}
+		}
+		to := func(change func(time.Time, bool) (time.Time, bool)) {
+			t.Helper()
+			if err := c.change(change); err != nil {
+				t.Error(err)
+			}
+		}
+		pass := func() { <-time.After(time.Hour) }
+
+		at("a new clock shows the machine's time", start, false)
+		pass()
+		at("and runs", start.Add(time.Hour), false)
+		to(clockAhead(30 * 24 * time.Hour))
+		at("advanced", start.Add(721*time.Hour), false)
+		pass()
+		at("it runs on", start.Add(722*time.Hour), false)
+		to(clockFreezes)
+		pass()
+		at("frozen it stands still", start.Add(722*time.Hour), true)
+		to(clockAhead(time.Minute))
+		pass()
+		at("also once it was moved", start.Add(722*time.Hour+time.Minute), true)
+		to(clockRuns)
+		at("let go, it goes on from there", start.Add(722*time.Hour+time.Minute), false)
+		pass()
+		at("and runs", start.Add(723*time.Hour+time.Minute), false)
+		to(clockAt(start.Add(time.Minute)))
+		at("it may go back", start.Add(time.Minute), false)
+		for _, far := range []time.Time{clockFirst.Add(-1), clockLast.Add(1)} {
+			if c.change(clockAt(far)) == nil {
+				t.Errorf("it can be set to %v; want an error", far)
+			}
+		}
+		at("refused, it is left alone", start.Add(time.Minute), false)
+		c.reset()
+		at("reset, it shows the machine's time", time.Now(), false)
+	})
+}
+
+// TestClockMovesAtOnce: of those who move a clock at the same time each does.
+func TestClockMovesAtOnce(t *testing.T) {
+	t.Parallel()
+	c := &clock{}
+	if err := c.change(clockFreezes); err != nil {
+		t.Fatal(err)
+	}
+	before := c.now()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 100 {
+				if err := c.change(clockAhead(time.Second)); err != nil {
+					t.Error(err)
+				}
+				c.now()
+			}
+		})
+	}
+	all.Wait()
+	if got := c.now().Sub(before); got != 800*time.Second {
+		t.Errorf("advanced by a second 800 times: %v later", got)
+	}
+}

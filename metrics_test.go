@@ -1,0 +1,543 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// metrics are all series of a page, by name and labels.
+func (a *api) series() map[string]float64 {
+	a.t.Helper()
+	page := a.as("").send("GET /metrics")
+	if page.status != http.StatusOK {
+		a.t.Fatalf("%v; want 200", page)
+	}
+	all := map[string]float64{}
+	for line := range strings.Lines(page.body) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		at := strings.LastIndexByte(line, ' ')
+		value, err := strconv.ParseFloat(strings.TrimSpace(line[at+1:]), 64)
+		if _, twice := all[line[:at]]; twice || err != nil {
+			a.t.Fatalf("the line %q: twice %v, %v", line, twice, err)
+		}
+		all[line[:at]] = value
+	}
+	return all
+}
+
+// moved are the series that do changes, and by how much. The last two, which
+// any request changes, are not among them, nor is what is of no certain size:
+// bytes, and how long things took.
+func (a *api) moved(do func()) map[string]float64 {
+	a.t.Helper()
+	before := a.series()
+	do()
+	changes := a.series()
+	maps.DeleteFunc(changes, func(name string, _ float64) bool {
+		return strings.HasPrefix(name, "go_") || strings.Contains(name, "_bucket") || strings.Contains(name, "_sum") || strings.Contains(name, "_bytes") ||
+			strings.Contains(name, "uptime") || strings.Contains(name, `route="GET /metrics"`)
+	})
+	for name := range changes {
+		changes[name] -= before[name]
+	}
+	maps.DeleteFunc(changes, func(_ string, by float64) bool { return by == 0 })
+	return changes
+}
+
+// answers are the series of n requests to a route that got a status.
+func answers(n float64, route, status string) map[string]float64 {
+	return map[string]float64{
+		`shelf_http_requests_total{route="` + route + `",status="` + status + `"}`: n,
+		`shelf_http_request_duration_seconds_count{route="` + route + `"}`:         n,
+	}
+}
+
+// and is two sets of series in one.
+func and(series map[string]float64, others ...map[string]float64) map[string]float64 {
+	for _, other := range others {
+		maps.Copy(series, other)
+	}
+	return series
+}
+
+func signIns(result string, n float64) map[string]float64 {
+	return map[string]float64{`shelf_sign_ins_total{result="` + result + `"}`: n}
+}
+
+func rowsOf(kind string, n float64) map[string]float64 {
+	return map[string]float64{`shelf_rows{kind="` + kind + `"}`: n}
+}
+
+const (
+	signInRoute = "POST /api/v1/auth/signin"
+	loginRoute  = "POST /login"
+)
+
+// metricTests say what moves which series. All others stand still.
+var metricTests = []struct {
+	name string
+	do   func(a *api)
+	want map[string]float64
+}{
+	{"a request is counted by its route's pattern",
+		func(a *api) { a.as("ann").send("GET /api/v1/items/17"); a.as("ann").send("GET /api/v1/items/18") },
+		answers(2, "GET /api/v1/items/{id}", "404")},
+	{"one without a token is, too",
+		func(a *api) { a.as("").send("GET /bookapi/books") },
+		answers(1, "GET /bookapi/books", "401")},
+	{"HEAD counts as GET",
+		func(a *api) { a.as("ann").send("HEAD /api/v1/items") },
+		answers(1, "GET /api/v1/items", "200")},
+	{"all paths that no route knows are one",
+		func(a *api) {
+			for i := range 50 {
+				a.as("").send(fmt.Sprintf("GET /secret%d/%%22%%0a{}", i))
+			}
+		},
+		answers(50, "/", "404")},
+	{"so are all methods that a route doesn't know",
+		func(a *api) {
+			for i := range 50 {
+				a.as("").send(fmt.Sprintf("BREW%d /api/v1/items", i))
+			}
+		},
+		answers(50, "/api/v1/items", "405")},
+	{"what comes to no route is counted without one",
+		func(a *api) {
+			a.as("").with("Host", "evil.example").send("GET /api/v1/items")
+			a.as("").with("Host", "evil.example").send("GET /")
+		},
+		answers(2, "", "421")},
+	{"a status that shelf knows none of is other",
+		func(a *api) {
+			a.mux.HandleFunc("GET /teapot", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+			a.mux.HandleFunc("GET /odd", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(999) })
+			a.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "http://localhost/teapot", nil)) // no answer for the record
+			a.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "http://localhost/odd", nil))    // no answer for the record
+		},
+		answers(2, "", "other")},
+	{"a panic is a 500",
+		func(a *api) {
+			a.mux.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("hush") })
+			a.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "http://localhost/panic", nil)) // no answer for the record
+		},
+		answers(1, "", "500")},
+
+	{"a sign-up makes a user and two tokens",
+		func(a *api) { a.signIn("signup", "eve") },
+		and(answers(1, "POST /api/v1/auth/signup", "201"), rowsOf("users", 1), rowsOf("tokens", 2))},
+	{"a sign-in",
+		func(a *api) { a.signIn("signin", "ann") },
+		and(answers(1, signInRoute, "200"), signIns("ok", 1), rowsOf("tokens", 2))},
+	{"a wrong password and an unknown account are one, or the metrics told who has an account",
+		func(a *api) {
+			a.as("").send(signInRoute, form("email", "ann@example.com", "password", "n0t-that"))
+			a.as("").send(signInRoute, form("email", "eve@example.com", "password", "n0t-that"))
+		},
+		and(answers(2, signInRoute, "401"), signIns("wrong", 2))},
+	{"a login",
+		func(a *api) { a.logIn("rae") },
+		and(answers(1, loginRoute, "201"), signIns("ok", 1), rowsOf("tokens", 1))},
+	{"a login with a wrong password",
+		func(a *api) { a.as("").send(loginRoute, form("username", "rae", "password", "n0t-that")) },
+		and(answers(1, loginRoute, "403"), signIns("wrong", 1))},
+	{"what is no sign-in yet counts as none",
+		func(a *api) { a.as("").send(signInRoute, form("email", "ann")) },
+		answers(1, signInRoute, "400")},
+	{"a sign-in to a disabled account",
+		func(a *api) {
+			a.disable("ann@example.com")
+			a.as("").send(signInRoute, form("email", "ann@example.com", "password", annPassword))
+		},
+		and(answers(1, signInRoute, "401"), signIns("disabled", 1))},
+	{"one too many",
+		func(a *api) {
+			for range freeTries + 2 {
+				a.as("").send(loginRoute, form("username", "rae", "password", "n0t-that"))
+			}
+		},
+		and(answers(freeTries, loginRoute, "403"),
+			map[string]float64{
+				`shelf_http_requests_total{route="POST /login",status="429"}`:    2,
+				`shelf_http_request_duration_seconds_count{route="POST /login"}`: freeTries + 2,
+			}, signIns("wrong", freeTries), signIns("limited", 2))},
+	{"a sign-in where the line is full",
+		func(a *api) {
+			for range cap(a.hashes.line) {
+				a.hashes.line <- struct{}{}
+			}
+			a.as("").send(signInRoute, form("email", "ann@example.com", "password", annPassword))
+		},
+		and(answers(1, signInRoute, "503"), signIns("busy", 1), map[string]float64{"shelf_bcrypt_waiting": hashLine})},
+	{"passwords that are being hashed don't wait",
+		func(a *api) {
+			for range 3 {
+				a.hashes.line <- struct{}{}
+			}
+			a.hashes.workers <- struct{}{}
+		},
+		map[string]float64{"shelf_bcrypt_waiting": 2, "shelf_bcrypt_running": 1}},
+
+	{"an item that comes",
+		func(a *api) { a.as("ann").send("POST /api/v1/items", ball) },
+		and(answers(1, "POST /api/v1/items", "201"), rowsOf("items", 1))},
+	{"a book that comes",
+		func(a *api) {
+			a.as("").with("X-Access-Token", a.session("ann").Access).send("POST /bookapi/books", dune)
+		},
+		and(answers(1, "POST /bookapi/books", "200"), rowsOf("books", 1))},
+	{"streams that are open",
+		func(a *api) { a.streams.join(1); a.streams.join(2) },
+		map[string]float64{"shelf_event_streams": 2}},
+	{"streams that have ended",
+		func(a *api) { leave, _ := a.streams.join(1); leave() },
+		map[string]float64{}},
+}
+
+func TestMetricsMove(t *testing.T) {
+	t.Parallel()
+	for _, tt := range metricTests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			a.session("ann")
+			a.reader("rae")
+			if got := a.moved(func() { tt.do(a) }); !maps.Equal(got, tt.want) {
+				t.Errorf("moved:\n%v\nwant:\n%v", got, tt.want)
+			}
+		})
+	}
+}
+
+// A batch is one fsync, whatever is in it, and the file is as long as it is.
+func TestMetricsOfTheJournal(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), dataFile)
+	a := newAPI(t, "-data="+path)
+	ann := a.as("ann")
+	wantSize := func(when string) {
+		t.Helper()
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := a.series()["shelf_journal_bytes"]; got != float64(info.Size()) {
+			t.Errorf("%s the journal has %v bytes; the file has %d", when, got, info.Size())
+		}
+	}
+	wantSize("at the start")
+	got := a.moved(func() {
+		ann.send("POST /api/v1/items", asJSON(`[{"itemname":"a","category":"b","description":"c"},{"itemname":"d","category":"e","description":"f"}]`)).want(201, "Created 2 new items")
+	})
+	want := and(answers(1, "POST /api/v1/items", "201"), rowsOf("items", 2), map[string]float64{"shelf_journal_fsync_duration_seconds_count": 1})
+	if !maps.Equal(got, want) {
+		t.Errorf("moved:\n%v\nwant:\n%v", got, want)
+	}
+	wantSize("after a batch")
+	for range 3 {
+		ann.send("PATCH /api/v1/items/1", form("category", "toys"))
+	}
+	if err := a.store.compact(); err != nil {
+		t.Fatal(err)
+	}
+	ann.send("PATCH /api/v1/items/1", form("category", "soccer"))
+	wantSize("after a compaction")
+}
+
+// The time that something took goes into all buckets that are no shorter.
+func TestMetricsDurations(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		took  time.Duration
+		first string // the shortest bucket that has it
+	}{
+		{0, "5e-05"},
+		{50 * time.Microsecond, "5e-05"},
+		{50*time.Microsecond + 1, "0.0001"},
+		{time.Millisecond, "0.001"},
+		{30 * time.Millisecond, "0.05"},
+		{10 * time.Second, "10"},
+		{10*time.Second + 1, "+Inf"},
+		{24 * time.Hour, "+Inf"},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			a := newAPI(t)
+			a.metrics.add("GET /slow")
+			a.mux.HandleFunc("GET /slow", func(http.ResponseWriter, *http.Request) { <-time.After(tt.took) })
+			a.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "http://localhost/slow", nil)) // no answer for the record
+			all, has := a.series(), false
+			for _, bound := range histogramBounds {
+				has = has || fmt.Sprint(bound.Seconds()) == tt.first
+				name := fmt.Sprintf(`shelf_http_request_duration_seconds_bucket{route="GET /slow",le="%v"}`, bound.Seconds())
+				if n, ok := all[name]; !ok || n > 0 != has {
+					t.Errorf("what took %v: %s is %v, %v; want it in those from %s on", tt.took, name, n, ok, tt.first)
+				}
+			}
+			if n := all[`shelf_http_request_duration_seconds_bucket{route="GET /slow",le="+Inf"}`]; n != 1 {
+				t.Errorf("what took %v is %v times in the last bucket; want 1", tt.took, n)
+			}
+			if sum := all[`shelf_http_request_duration_seconds_sum{route="GET /slow"}`]; sum != tt.took.Seconds() {
+				t.Errorf("what took %v has the sum %v", tt.took, sum)
+			}
+		})
+	}
+}
+
+// Durations go by the real clock, however the server's own is set.
+func TestMetricsUptime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newAPI(t)
+		started := time.Now()
+		<-time.After(90 * time.Second)
+		a.clock.advance(-time.Hour)
+		all := a.series()
+		if got := all["shelf_uptime_seconds"]; got != 90 {
+			t.Errorf("the uptime is %v; want 90", got)
+		}
+		if got := all["process_start_time_seconds"]; got != float64(started.Unix()) {
+			t.Errorf("the start was at %v; want %v", got, started.Unix())
+		}
+	})
+}
+
+func TestMetricsOfTheProcess(t *testing.T) {
+	t.Parallel()
+	all := newAPI(t).series()
+	for _, name := range []string{"go_goroutines", "go_memstats_heap_alloc_bytes", "go_memstats_sys_bytes", "shelf_bcrypt_workers", "shelf_store_writable"} {
+		if !(all[name] >= 1) || math.IsInf(all[name], 0) {
+			t.Errorf("%s is %v", name, all[name])
+		}
+	}
+	for name, value := range all {
+		if strings.HasPrefix(name, "shelf_build_info{") && (value != 1 || !strings.Contains(name, `goversion="go1.`)) {
+			t.Errorf("%s is %v; want 1 and the version of Go", name, value)
+		}
+	}
+}
+
+// Every status that openapi.json has is counted under its own name.
+func TestMetricsKnowEveryStatus(t *testing.T) {
+	t.Parallel()
+	for path, item := range mustDescribe(t).Paths {
+		for method, op := range item.operations() {
+			for status := range op.Responses {
+				if n, err := strconv.Atoi(status); err != nil || statusIndex[n] == 0 {
+					t.Errorf("%s %s answers %s, which is not among countedStatuses", method, path, status)
+				}
+			}
+		}
+	}
+	if !slices.IsSorted(countedStatuses[:]) {
+		t.Error("countedStatuses are in no order")
+	}
+}
+
+// whoTests: who may read the metrics.
+var whoTests = []struct {
+	name   string
+	flags  string
+	peer   string
+	header [2]string
+	want   int
+}{
+	{"a client on the machine", "", "127.0.0.1", [2]string{}, 200},
+	{"one that comes by IPv6", "", "::1", [2]string{}, 200},
+	{"one from another machine", "", "192.0.2.7", [2]string{}, 403},
+	{"one that says of itself that it is local", "", "192.0.2.7", [2]string{"X-Forwarded-For", "127.0.0.1"}, 403},
+	{"a client of a proxy on the machine", "", "127.0.0.1", [2]string{"X-Forwarded-For", "192.0.2.7"}, 403},
+	{"a client on the machine, of a proxy on it", "-trusted-proxies=127.0.0.1", "127.0.0.1", [2]string{"X-Forwarded-For", "127.0.0.1"}, 403},
+	{"a local one, told of by a trusted proxy elsewhere", "-trusted-proxies=192.0.2.7", "192.0.2.7", [2]string{"X-Forwarded-For", "127.0.0.1"}, 403},
+	{"a client of a proxy that sends Forwarded", "", "127.0.0.1", [2]string{"Forwarded", "for=192.0.2.7"}, 403},
+	{"a client of a proxy that sends Via", "", "127.0.0.1", [2]string{"Via", "1.1 proxy"}, 403},
+	{"a client of a proxy that sends X-Real-IP", "", "127.0.0.1", [2]string{"X-Real-IP", "192.0.2.7"}, 403},
+	{"a client of a proxy that leaves the Host as it was", "-hosts=shelf.example", "127.0.0.1", [2]string{"Host", "shelf.example"}, 403},
+	{"a web page of another origin", "-cors=*", "127.0.0.1", [2]string{"Origin", "https://evil.example"}, 403},
+	{"one from another machine, where all may", "-metrics=all", "192.0.2.7", [2]string{}, 200},
+	{"a client of a proxy, where all may", "-metrics=all", "127.0.0.1", [2]string{"X-Forwarded-For", "192.0.2.7"}, 200},
+	{"a client on the machine, where nobody may", "-metrics=off", "127.0.0.1", [2]string{}, 404},
+	{"one from another machine, where nobody may", "-metrics=off", "192.0.2.7", [2]string{}, 404},
+}
+
+func TestMetricsAreForThisMachine(t *testing.T) {
+	t.Parallel()
+	for _, tt := range whoTests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t, tt.flags)
+			r := httptest.NewRequest("GET", "http://localhost/metrics", nil)
+			r.RemoteAddr = net.JoinHostPort(tt.peer, "1234")
+			c := a.as("")
+			if tt.header[0] != "" {
+				c = c.with(tt.header[0], tt.header[1])
+			}
+			got := c.do(r)
+			if got.status != tt.want || (got.status == 200) != strings.Contains(got.body, "shelf_") {
+				t.Errorf("%v; want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+// Nothing that a client sends is in a label: no name, no path, no method.
+func TestMetricsTellNoNames(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.as("hush").send("POST /api/v1/items", form("itemname", "hush", "category", "hush", "description", "hush"))
+	a.as("").send(signInRoute, form("email", "hush@example.com", "password", "hu5h-hush"))
+	a.as("hush").send("GET /api/v1/items/1/hush?hush=hush")
+	a.as("hush").send("HUSH /api/v1/items/hush")
+	a.reader("hush")
+	if page := a.as("").send("GET /metrics"); strings.Contains(strings.ToLower(page.body), "hush") {
+		t.Errorf("the metrics tell:\n%s", page.body)
+	}
+}
+
+// Counting is on every request's way.
+func TestCountingAllocatesNothing(t *testing.T) {
+	m := newAPI(t).metrics
+	if n := testing.AllocsPerRun(100, func() { m.request("GET /api/v1/items/{id}", 200, time.Millisecond) }); n != 0 {
+		t.Errorf("it allocates %v times; want never", n)
+	}
+}
+
+// BenchmarkCounting is what counting costs a request.
+func BenchmarkCounting(b *testing.B) {
+	m := newAPI(b).metrics
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			m.request("GET /api/v1/items/{id}", 200, 30*time.Microsecond)
+		}
+	})
+}
+
+func TestHealthz(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.as("").send("GET /healthz").want(200, "alive").wantHeader("Cache-Control", "no-store")
+	a.streams.stop()
+	a.as("").send("GET /healthz").want(200, "alive")
+}
+
+const cantWrite = "The store can't be written; reads go on"
+
+// readyTests: what makes a server that was ready no longer so.
+var readyTests = []struct {
+	name     string
+	happens  func(t *testing.T, a *api, d *faultDisk)
+	says     string // "" while it is ready
+	writable float64
+}{
+	{"nothing", func(*testing.T, *api, *faultDisk) {}, "", 1},
+	{"a write", func(_ *testing.T, a *api, _ *faultDisk) {
+		a.as("ann").send("POST /api/v1/items", ball).want(201, "Created a new item")
+	}, "", 1},
+	{"an fsync that failed", func(t *testing.T, a *api, d *faultDisk) {
+		d.onSync = func(string) { d.fail(fault{at: d.callsSoFar(), err: errIO}) }
+		if got := a.as("ann").send("POST /api/v1/items", ball); got.status != 503 {
+			t.Errorf("%v; want 503", got)
+		}
+	}, cantWrite, 0},
+	{"a disk that is full: writes work again as soon as there is room", func(t *testing.T, a *api, d *faultDisk) {
+		d.setRoom(1)
+		if got := a.as("ann").send("POST /api/v1/items", ball); got.status != 507 {
+			t.Errorf("%v; want 507", got)
+		}
+	}, "", 1},
+	{"another program that took the file away, though nobody has written since", func(t *testing.T, _ *api, d *faultDisk) {
+		if err := d.remove(dataFile); err != nil {
+			t.Fatal(err)
+		}
+	}, cantWrite, 0},
+	{"another program that wrote to the file", func(_ *testing.T, _ *api, d *faultDisk) {
+		content, _ := d.content(dataFile)
+		d.put(dataFile, content+"\n")
+	}, cantWrite, 0},
+	{"the signal to stop", func(_ *testing.T, a *api, _ *faultDisk) { a.streams.stop() }, "The server is shutting down", 1},
+}
+
+func TestReadyz(t *testing.T) {
+	t.Parallel()
+	for _, tt := range readyTests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := newFaultDisk(1)
+			a := startAPI(t, &stoppedClock{at: tokenNow}, d, slog.DiscardHandler, "-data="+dataFile)
+			a.session("ann")
+			a.as("").send("GET /readyz").want(200, "ready").wantHeader("Cache-Control", "no-store")
+			tt.happens(t, a, d)
+			for range 2 {
+				if got := a.as("").send("GET /readyz"); tt.says == "" {
+					got.want(200, "ready")
+				} else {
+					got.want(503, tt.says)
+				}
+			}
+			if got := a.series()["shelf_store_writable"]; got != tt.writable {
+				t.Errorf("shelf_store_writable is %v; want %v", got, tt.writable)
+			}
+			a.as("ann").send("GET /api/v1/items").want(200, "")
+		})
+	}
+}
+
+// A probe waits for no disk: while a write is under way it answers at once.
+func TestReadyzWhileAWriteWaits(t *testing.T) {
+	t.Parallel()
+	d := newFaultDisk(1)
+	a := startAPI(t, &stoppedClock{at: tokenNow}, d, slog.DiscardHandler, "-data="+dataFile)
+	a.session("ann")
+	release, results := held(a.store, d, &d.onSync, 0)
+	a.as("").send("GET /readyz").want(200, "ready")
+	a.series()
+	release()
+	if err := <-results; err != nil {
+		t.Error(err)
+	}
+}
+
+// That nothing can be written any more is logged once, however many ask.
+func TestReadOnlyIsLogged(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), dataFile)
+	g := newGuardServer(t, "-log=problems -log-format=json -data="+path)
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		g.want(g.send(httptest.NewRequest("GET", "/readyz", nil)), 503, cantWrite)
+	}
+	if lines := g.logLines(); len(lines) != 1 || lines[0].Level != "ERROR" || lines[0].Msg != "the store is read-only until a restart" {
+		t.Errorf("the log is\n%s\nwant one error", g.log)
+	}
+}
+
+// The program, as whoever runs it sees it.
+func TestHealthOfTheProgram(t *testing.T) {
+	t.Parallel()
+	p := startShelf(t, t.TempDir())
+	p.send("GET /healthz", "", "").want(200, "alive")
+	p.send("GET /readyz", "", "").want(200, "ready")
+	p.signUpAnn()
+	p.send("GET /metrics", "", "").want(200,
+		`shelf_http_requests_total{route="POST /api/v1/auth/signup",status="201"} 1`+"\n",
+		`shelf_rows{kind="users"} 1`+"\n",
+		"shelf_journal_fsync_duration_seconds_count 1\n")
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// announce says on standard output that the server answers, in the one line that
+// ever goes there: a program that starts shelf on port 0 waits for it.
+func announce(w io.Writer, c config, url string) error {
+	line := []byte("listening on " + url)
+	if c.logFormat == "json" {
+		line = encodeJSON(struct {
+			URL     string `json:"url"`
+			PID     int    `json:"pid"`
+			Data    string `json:"data"` // as in -data
+			Version string `json:"version"`
+		}{url, os.Getpid(), c.data, thisBuild().version})
+	}
+	if _, err := w.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("saying where it listens: %w", err)
+	}
+	return nil
+}
+
+// checkReadyFile fails if a ready file may not take the place of what is at path.
+// It may replace nothing, an empty file, or the URL that a server left there when
+// it crashed. Anything else is somebody's: a slip of the finger shall not cost it.
+func checkReadyFile(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("-ready-file: %w", err)
+	case info.Mode().IsRegular() && info.Size() < 1000: // bytes; no URL of ours is longer
+		text, err := os.ReadFile(path)
+		if err != nil || len(text) == 0 || strings.HasPrefix(string(text), "http") {
+			return err
+		}
+	}
+	return fmt.Errorf("-ready-file: %s is something else than a file with a URL, and stays as it is", path)
+}
+
+// writeReadyFile writes the URL and a line end, all or nothing.
+func writeReadyFile(path, url string) error {
+	if err := writeFileDurably(path, []byte(url+"\n")); err != nil {
+		return fmt.Errorf("-ready-file: %w", err)
+	}
+	return nil
+}
+
+// removeReadyFile removes what writeReadyFile wrote, unless another server has
+// written its own there since.
+func removeReadyFile(path, url string) {
+	if text, err := os.ReadFile(path); err == nil && string(text) == url+"\n" {
+		os.Remove(path)
+	}
+}
+
+// untilEOF is ctx, done as well when in ends: by EOF or an error. What in holds
+// is read and thrown away.
+func untilEOF(ctx context.Context, in io.Reader) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		io.Copy(io.Discard, in)
+		cancel()
+	}()
+	return ctx
+}

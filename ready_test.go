@@ -1,0 +1,170 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Standard output has one line, whatever comes later; the rest is for standard
+// error.
+func TestReadyLine(t *testing.T) {
+	t.Parallel()
+	p := startShelf(t, t.TempDir(), "-log=requests")
+	p.send("GET /", "", "").want(http.StatusOK)
+	p.kill()
+	if got, want := p.stdout.String(), "listening on "+p.url+"\n"; got != want {
+		t.Errorf("standard output = %q; want %q", got, want)
+	}
+}
+
+// With -log-format json both outputs are for programs: each line is an object.
+func TestReadyLineJSON(t *testing.T) {
+	t.Parallel()
+	for _, data := range []string{"memory", "books.jsonl"} {
+		t.Run(data, func(t *testing.T) {
+			t.Parallel()
+			p := launch(t, shelfCommand(t, t.TempDir(), nil, "-log-format=json", "-log=requests", "-data="+data)).listening()
+			var ready struct {
+				URL, Data, Version string
+				PID                int
+			}
+			if err := json.Unmarshal([]byte(p.stdout.String()), &ready); err != nil {
+				t.Fatal(err)
+			}
+			p.send("GET /", "", "").want(http.StatusOK)
+			if ready.URL != p.url || ready.PID != p.cmd.Process.Pid || ready.Data != data || ready.Version != thisBuild().version {
+				t.Errorf("the line says %+v; want process %d, data %s, version %s", ready, p.cmd.Process.Pid, data, thisBuild().version)
+			}
+			p.await(p.stderr, "\n")
+			p.kill()
+			if strings.Count(p.stdout.String(), "\n") != 1 {
+				t.Errorf("standard output = %q; want one line", p.stdout)
+			}
+			for line := range strings.Lines(p.stderr.String()) {
+				if !json.Valid([]byte(line)) {
+					t.Errorf("standard error has %q; want JSON", line)
+				}
+			}
+		})
+	}
+}
+
+// PORT is honoured, as platforms that run programs expect.
+func TestReadyPORT(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	l.Close() // somebody else could take it now; nobody does
+	p := launch(t, shelfCommand(t, t.TempDir(), []string{"SHELF_ADDR=", "PORT=" + port}, "-data=memory")).listening()
+	if want := "http://127.0.0.1:" + port; p.url != want {
+		t.Errorf("shelf listens on %s; want %s", p.url, want)
+	}
+}
+
+// A ready file is there, whole, once the server answers, and takes the place of
+// nothing but its like.
+func TestReadyFile(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]string{"there is none": "", "a crash left one": "http://127.0.0.1:1\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if before != "" {
+				writeTestFile(t, dir, "url", before)
+			}
+			p := launch(t, shelfCommand(t, dir, nil, "-data=memory", "-ready-file=url"))
+			waitUntil(t, "the file is written", func() bool { return readTestFile(t, dir, "url") != before })
+			p.url = strings.TrimSuffix(readTestFile(t, dir, "url"), "\n")
+			p.send("GET /", "", "").want(http.StatusOK)
+			p.listening()
+			if got := readTestFile(t, dir, "url"); got != p.url+"\n" {
+				t.Errorf("the file holds %q; want %s", got, p.url)
+			}
+			wantFiles(t, dir, "url")
+		})
+	}
+	t.Run("mktemp made it", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		writeTestFile(t, dir, "url", "")
+		p := launch(t, shelfCommand(t, dir, nil, "-data=memory", "-ready-file=url")).listening()
+		if got := readTestFile(t, dir, "url"); got != p.url+"\n" {
+			t.Errorf("the file holds %q; want %s", got, p.url)
+		}
+	})
+	for _, tt := range []struct{ name, path, before, want string }{
+		{"somebody's file stays", "notes", "Dear diary,\n", "notes is something else than a file with a URL"},
+		{"the data file stays", "shelf.jsonl", "", "shelf.jsonl is something else than a file with a URL"},
+		{"a folder stays", ".", "", ". is something else than a file with a URL"},
+		{"its folder is there", "nowhere/url", "", "nowhere"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if tt.before != "" {
+				writeTestFile(t, dir, tt.path, tt.before)
+			}
+			status, stdout, stderr := runShelf(t, dir, nil, "-log=off", "-ready-file", tt.path)
+			wantFailure(t, status, stdout, stderr, "-ready-file", tt.want)
+			if tt.before != "" && readTestFile(t, dir, tt.path) != tt.before {
+				t.Errorf("%s was changed", tt.path)
+			}
+		})
+	}
+}
+
+// wantFiles checks what a folder holds.
+func wantFiles(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("the folder holds %q; want %q", got, want)
+	}
+}
+
+// With -stdin the end of standard input is a stop like any other: what the
+// server was told is on disk, and the ready file gone.
+func TestStdin(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cmd := shelfCommand(t, dir, nil, "-stdin", "-ready-file=url")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := launch(t, cmd).listening()
+	in.Write([]byte("what comes before the end\n"))
+	p.signUpAnn()
+	in.Close()
+	if status := p.wait(); status != 0 {
+		t.Errorf("exit status = %d; want 0; standard error:\n%s", status, p.stderr)
+	}
+	if exists(filepath.Join(dir, "url")) {
+		t.Error("the ready file was left behind")
+	}
+	startShelf(t, dir).send("POST /api/v1/auth/signin", "", annSecret).want(http.StatusOK)
+}
+
+// Without -stdin nobody minds what standard input does: services have none.
+func TestStdinUnread(t *testing.T) {
+	t.Parallel()
+	p := startShelf(t, t.TempDir(), "-data=memory") // its standard input is the null device
+	p.signUpAnn()
+	p.send("GET /", "", "").want(http.StatusOK)
+}
