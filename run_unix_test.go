@@ -54,7 +54,13 @@ func TestRun(t *testing.T) {
 	p.send("GET /api/v1/users", p.adminToken, "").want(http.StatusOK, `"email":"admin@shelf.example"`)
 	p.send("POST /api/v1/items", p.token, ballForm).want(http.StatusCreated)
 	p.send("GET /bookapi/books", p.token, "").want(http.StatusOK)
-	p.signUpAnn()
+	ann := p.signUpAnn()
+	p.send("POST /lab/reset", p.secret, "").want(http.StatusOK)
+	p.send("GET /api/v1/auth/me", ann, "").want(http.StatusUnauthorized, "User not found")
+	if items := p.items(p.token); len(items) != 0 {
+		t.Errorf("after a reset the items are %v; want none", items)
+	}
+	p.send("GET /api/v1/users", p.adminToken, "").want(http.StatusOK, `"email":"admin@shelf.example"`)
 	said := p.stdout.String()
 	p.in.Close()
 	if status := p.wait(); status != 7 {
@@ -74,11 +80,15 @@ func TestRunSettings(t *testing.T) {
 	dir := t.TempDir()
 	writeTestFile(t, dir, ".env", "SHELF_DATA=books.jsonl\n")
 	writeTestFile(t, dir, "db.json", `{"items":[{"itemname":"ball","category":"soccer","description":"round"}]}`)
-	env := []string{"PORT=" + port, "SHELF_ADDR=" + busy, "SHELF_BCRYPT_COST=15", "SHELF_STDIN=true", "SHELF_LOG=requests", "SHELF_TOKEN=old", "SHELF_URL=old"}
+	env := []string{"SHELF_LAB=false", "SHELF_LAB_TOKEN=old-and-well-known", "PORT=" + port, "SHELF_ADDR=" + busy, "SHELF_BCRYPT_COST=15", "SHELF_STDIN=true", "SHELF_LOG=requests", "SHELF_TOKEN=old", "SHELF_URL=old"}
 	p := launchRun(t, dir, env, "-seed=db.json", "-ready-file=url", "-access-ttl=1h").given()
 	if items := p.items(p.token); len(items) != 1 || items[0].Itemname != "ball" {
 		t.Errorf("the items are %v; want those of -seed", items)
 	}
+	if p.secret == "old-and-well-known" {
+		t.Error("the lab's secret is that of another server")
+	}
+	p.send("POST /lab/reset", p.secret, "").want(http.StatusOK)
 	if got := readTestFile(t, dir, "url"); got != p.url+"\n" {
 		t.Errorf("the ready file holds %q; want %s", got, p.url)
 	}

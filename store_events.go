@@ -45,7 +45,7 @@ func (r *eventRing) add(e event) {
 		r.ring = append(r.ring, e)
 		return
 	}
-	r.gone = r.ring[r.oldest].seq
+	r.gone = max(r.gone, r.ring[r.oldest].seq) // more are gone once endEvents says so
 	r.ring[r.oldest] = e
 	r.oldest = (r.oldest + 1) % eventsKept
 }
