@@ -14,9 +14,10 @@
 // store.go and its store_*.go keep the state; journal.go its history on disk,
 // which replay.go reads at the start and compact.go shortens.
 //
-// commands.go has the table of the commands. These work without a server:
-// user.go on accounts, rotate.go on keys, check.go and transfer.go on the data
-// file; explain.go judges a token.
+// commands.go has the table of the commands. run.go starts the server for the
+// time of a command, ready.go tells other programs when it answers. These work
+// without a server: user.go on accounts, rotate.go on keys, check.go and
+// transfer.go on the data file; explain.go judges a token.
 package main
 
 import (
