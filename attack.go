@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -21,14 +20,10 @@ import (
 	"time"
 )
 
-// attackTable is the one list of attacks: shelf attack runs it, the console's
-// lab fetches it, and the tests' rows bear its ids. JSON has no room for
-// comments; what its members mean is said at attackRow.
-//
-//go:embed console/attacks.json
-var attackTable []byte
-
-// An attackRow is one attack of the table.
+// An attackRow is one attack of console/attacks.json. That is the one list of
+// attacks: shelf attack runs it, the console's lab fetches it, and the tests'
+// rows bear its ids. JSON has no room for comments, so its members are
+// described here.
 type attackRow struct {
 	ID          string `json:"id"`          // in kebab-case; what forges it, here and in the page, goes by it
 	Title       string `json:"title"`       // a short sentence
@@ -46,8 +41,13 @@ type attackRow struct {
 }
 
 func attackRows() (rows []attackRow, err error) {
-	if err := json.Unmarshal(attackTable, &rows); err != nil {
-		return nil, fmt.Errorf("console/attacks.json: %w", err)
+	const name = "console/attacks.json"
+	text, err := consoleFiles.ReadFile(name)
+	if err == nil {
+		err = json.Unmarshal(text, &rows)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return rows, nil
 }
@@ -101,7 +101,9 @@ func attackCommand(ctx context.Context, sh shell, args []string) error {
 	}
 	defer a.client.CloseIdleConnections()
 	a.labSecret = sh.env("SHELF_LAB_TOKEN")
-	if err := a.prepare(ctx); err != nil {
+	// A sign-up is waited for: one that was given up could still make an account,
+	// after it was looked for.
+	if err := a.prepare(context.WithoutCancel(ctx)); err != nil {
 		return &statusError{2, errors.Join(fmt.Errorf("%s: %w", a.base, err), a.tidy(ctx))}
 	}
 	var results []attackResult
@@ -111,7 +113,7 @@ func attackCommand(ctx context.Context, sh shell, args []string) error {
 	for _, row := range rows {
 		r := a.run(ctx, row)
 		if ctx.Err() != nil {
-			break // its answer was not waited for
+			break // and nobody knows what the answer would have been
 		}
 		results = append(results, r)
 		if !*asDocument {
@@ -133,7 +135,7 @@ func attackCommand(ctx context.Context, sh shell, args []string) error {
 	} else {
 		fmt.Fprintf(sh.stdout, "\n%s\n", outcome)
 	}
-	if ctx.Err() != nil {
+	if len(results) < len(rows) {
 		return errors.Join(errors.New("interrupted"), tidied)
 	}
 	for _, r := range results {
@@ -160,13 +162,14 @@ func (r attackResult) print(w io.Writer, row attackRow) {
 	paragraphs := []string{
 		row.Title + ": " + r.Detail + ".",
 		row.Explanation,
-		fmt.Sprintf("Want %d %s. Look at %s, and read %s: %s", row.Expect.Status, row.Expect.Error, row.Defence, row.Source, row.URL),
+		fmt.Sprintf("Want %d %s. Look at %s, and read %s:", row.Expect.Status, row.Expect.Error, row.Defence, row.Source),
 	}
 	for _, p := range paragraphs {
 		for _, line := range wrap(p, lastColumn-2) {
 			fmt.Fprintln(w, "  "+line)
 		}
 	}
+	fmt.Fprintln(w, "  "+row.URL)
 }
 
 // summary is the last line: how many of how many attacks were refused, and what
@@ -217,7 +220,7 @@ func newAssault(target string, owned bool) (*assault, error) {
 	u, err := url.Parse(target)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return nil, fmt.Errorf("%q is no address of a server; want http://HOST:PORT", printable(target))
+		return nil, errors.New("that is no address of a server; want http://HOST:PORT") // it may hold a password
 	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("give the server's address alone, %s://%s", u.Scheme, u.Host)
 	}
@@ -294,10 +297,13 @@ func (a *assault) enter(ctx context.Context, request string, who *throwaway, mor
 		return err
 	}
 	var got signedIn
-	if err := in.element(&got); err != nil {
-		return fmt.Errorf("%s: %w", request, err)
-	}
+	err = in.element(&got)
 	who.access, who.refresh = got.AccessToken, got.RefreshToken
+	_, badAccess := dismantled(who.access)
+	_, badRefresh := dismantled(who.refresh)
+	if err != nil || badAccess != nil || badRefresh != nil {
+		return fmt.Errorf("%s gives no two tokens: %w", request, in)
+	}
 	return nil
 }
 

@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -15,17 +17,19 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
 // attackRowsOf is console/attacks.json, read strictly.
-func attackRowsOf(t testing.TB) (rows []attackRow) {
+func attackRowsOf(t *testing.T) (rows []attackRow) {
 	t.Helper()
-	d := json.NewDecoder(bytes.NewReader(attackTable))
+	d := json.NewDecoder(strings.NewReader(consoleText(t, "attacks.json")))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&rows); err != nil {
 		t.Fatal(err)
@@ -88,19 +92,26 @@ func address(source string) string {
 		"OWASP API1:2023": top + "0xa1-broken-object-level-authorization/",
 		"OWASP API3:2023": top + "0xa3-broken-object-property-level-authorization/",
 		"OWASP API5:2023": top + "0xa5-broken-function-level-authorization/",
+
+		"OWASP Password Storage Cheat Sheet": "https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html",
+		"Pillai et al., OSDI 2014":           "https://www.usenix.org/conference/osdi14/technical-sessions/presentation/pillai",
 	}[source]
 }
 
 // functionsOf is every function of the program, as "FILE: NAME" or "FILE: (TYPE).NAME".
 func functionsOf(t testing.TB) (names []string) {
 	t.Helper()
-	sources, err := parser.ParseDir(token.NewFileSet(), ".", nil, parser.SkipObjectResolution)
+	sources, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, f := range sources["main"].Files {
+	for _, file := range sources {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
 		}
 		for _, d := range f.Decls {
 			fn, ok := d.(*ast.FuncDecl)
@@ -157,7 +168,7 @@ func verdicts(results []attackResult) map[string]verdict {
 
 // withoutLab are the verdicts on the rows that need the lab's clock, where there
 // is none.
-func withoutLab(t testing.TB) map[string]verdict {
+func withoutLab(t *testing.T) map[string]verdict {
 	all := map[string]verdict{}
 	for _, row := range attackRowsOf(t) {
 		if row.Lab {
@@ -493,4 +504,242 @@ func TestAttackCommandUnclear(t *testing.T) {
 			}
 		})
 	}
+}
+
+// runAttack runs shelf attack with its arguments.
+func runAttack(t *testing.T, ctx context.Context, args ...string) (status int, stdout, problem string) {
+	t.Helper()
+	var out bytes.Buffer
+	err := attackCommand(ctx, shell{env: func(string) string { return "" }, stdout: &out, stderr: io.Discard}, args)
+	return statusAfter(err), out.String(), errorText(err)
+}
+
+// What is not on this machine for certain is not attacked, nor what is no
+// address alone.
+func TestAttackCommandTarget(t *testing.T) {
+	t.Parallel()
+	const foreign, malformed, more = "is not this machine", "is no address of a server", "give the server's address alone"
+	for target, want := range map[string]string{
+		"http://192.0.2.1":                   foreign,
+		"https://shelf.example":              foreign,
+		"http://localhost.example":           foreign,
+		"http://127.0.0.1.example":           foreign,
+		"http://shelf.localhost":             foreign, // may be in somebody's DNS
+		"http://localhost.":                  foreign,
+		"http://0.0.0.0:8080":                foreign,
+		"http://2130706433":                  foreign,
+		"http://[2001:db8::1]:8080":          foreign,
+		"http://[::ffff:192.0.2.1]":          foreign,
+		"http://ann@127.0.0.1:8080":          more,
+		"http://127.0.0.1:8080@192.0.2.1":    more,
+		"http://127.0.0.1:8080/api/v1":       more,
+		"http://127.0.0.1:8080/?a=b":         more,
+		"http://127.0.0.1:8080#192.0.2.1":    more,
+		"localhost:8080":                     malformed,
+		"ftp://localhost":                    malformed,
+		"http://":                            malformed,
+		"http://127.0.0.1:port":              malformed,
+		"http://127.0.0.1\\@192.0.2.1":       malformed,
+		"http://127.0.0.1\x1b[2J":            malformed,
+		"-yes":                               "flag provided but not defined: -yes",
+		"http://127.0.0.1:1 -yes-i-own-it":   "usage: shelf attack",
+		"-yes-i-own-it ftp://shelf.example":  malformed,
+		"-yes-i-own-it http://me@192.0.2.1/": more,
+	} {
+		status, stdout, problem := runAttack(t, t.Context(), strings.Fields(target)...)
+		if status != 2 || stdout != "" || !strings.Contains(problem, want) || strings.Contains(problem, "\x1b") {
+			t.Errorf("shelf attack %s: exit status %d, %q; want 2 and %q", target, status, problem, want)
+		}
+	}
+	for _, target := range []string{"http://localhost:8080", "http://LOCALHOST/", "http://127.0.0.1", "https://127.9.9.9:1", "http://[::1]:8080", "http://[::ffff:127.0.0.1]"} {
+		if _, err := newAssault(target, false); err != nil {
+			t.Errorf("%s: %v; want it taken for this machine", target, err)
+		}
+	}
+}
+
+// Localhost is this machine whatever a resolver makes of it, and only there a
+// certificate may be anybody's.
+func TestAttackCommandConnections(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{"127.0.0.1:80": true, "[::1]:80": true, "192.0.2.1:80": false, "0.0.0.0:80": false, "": false} {
+		if err := loopbackOnly("tcp", address, nil); (err == nil) != want {
+			t.Errorf("a connection to %q: %v", address, err)
+		}
+	}
+	local, err := newAssault("https://localhost", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := newAssault("https://192.0.2.1", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at := local.client.Transport.(*http.Transport); !at.TLSClientConfig.InsecureSkipVerify || at.Proxy != nil || at.DialContext == nil {
+		t.Errorf("on this machine: %+v; want any certificate, no proxy, and loopback only", at)
+	}
+	if at := foreign.client.Transport.(*http.Transport); at.TLSClientConfig != nil || at.Proxy == nil {
+		t.Errorf("beyond it: %+v; want good certificates only, and the environment's proxy", at)
+	}
+}
+
+// A shelf with a certificate that it made itself can be attacked.
+func TestAttackCommandTLS(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewTLSServer(newAPI(t))
+	defer srv.Close()
+	status, stdout, problem := runAttack(t, t.Context(), srv.URL)
+	if status != 0 {
+		t.Errorf("exit status %d, %s\n%s", status, problem, stdout)
+	}
+	wantNarrow(t, strings.ReplaceAll(stdout[:strings.LastIndex(stdout, "\n\n")], "…", "."))
+	wantText(t, stdout,
+		"attack               answer                                         verdict\n",
+		"payload-edited       422 Signature verification failed              refused\n",
+		"others-item-deleted  403 Only the creator of an item or an admin …  refused\n",
+		"expired              -                                              needs -lab\n",
+		"\n23 of 23 refused; 2 need the lab's clock (start shelf with -lab and set SHELF_LAB_TOKEN)\n")
+}
+
+// Where there is no shelf, the exit status says that nothing was tried, and no
+// other server is asked in its place.
+func TestAttackCommandNoShelf(t *testing.T) {
+	t.Parallel()
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("a redirect was followed")
+	}))
+	defer other.Close()
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	for name, tt := range map[string]struct {
+		handler http.HandlerFunc // nil: nobody listens
+		want    string
+	}{
+		"nothing":      {nil, "connect"},
+		"another site": {http.NotFound, "POST /api/v1/auth/signup: the server answers 404"},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL, http.StatusPermanentRedirect)
+		}, "POST /api/v1/auth/signup: the server answers 308"},
+		"something in JSON": {func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(`{"data":[{}]}`)) }, "POST /api/v1/auth/signup gives no two tokens: the server answers 200"},
+		"a shelf that is busy": {func(w http.ResponseWriter, r *http.Request) {
+			writeJSON(w, http.StatusTooManyRequests, map[string]string{"error": tooManyText})
+		}, "the server answers 429 " + tooManyText},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := closed.URL
+			if tt.handler != nil {
+				srv := httptest.NewServer(tt.handler)
+				defer srv.Close()
+				url = srv.URL
+			}
+			status, stdout, problem := runAttack(t, t.Context(), url)
+			if status != 2 || stdout != "" || !strings.Contains(problem, tt.want) || strings.Contains(problem, "may still be there") {
+				t.Errorf("exit status %d, %q, %q; want 2 and %q", status, stdout, problem, tt.want)
+			}
+		})
+	}
+}
+
+// Whenever it is interrupted, it leaves no account and no item behind, also
+// where it doesn't know whether they were made.
+func TestAttackCommandInterrupted(t *testing.T) {
+	t.Parallel()
+	for moment := 1; moment < 50; moment += 3 { // the number of the request in whose midst it happens
+		t.Run(fmt.Sprint(moment), func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt()
+			var requests atomic.Int32
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if requests.Add(1) == int32(moment) {
+					interrupt()
+					a.ServeHTTP(httptest.NewRecorder(), r)
+					panic(http.ErrAbortHandler) // the answer is lost
+				}
+				a.ServeHTTP(w, r)
+			}))
+			defer srv.Close()
+			status, _, problem := runAttack(t, ctx, srv.URL)
+			if moment > 3 && (status != 1 || problem != "interrupted") || moment <= 3 && status != 2 {
+				t.Errorf("exit status %d, %q; want that it was interrupted", status, problem)
+			}
+			if users, items, _ := a.store.counts(); users != 0 || items != 0 {
+				t.Errorf("%d accounts and %d items are left", users, items)
+			}
+		})
+	}
+}
+
+// An account that can't be deleted is named, so that its owner can.
+func TestAttackCommandLeftover(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete && r.URL.Path == "/api/v1/auth/me" {
+			writeError(w, r, a.log, errReadOnly)
+			return
+		}
+		a.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	status, stdout, problem := runAttack(t, t.Context(), srv.URL)
+	if status != 1 || !strings.Contains(stdout, "23 of 23 refused") {
+		t.Errorf("exit status %d\n%s\nwant 1, for the accounts alone", status, stdout)
+	}
+	left, _ := a.store.usersAfter(0, 10)
+	if len(left) != 2 {
+		t.Fatalf("%d accounts are left; want both", len(left))
+	}
+	for _, u := range left {
+		wantText(t, problem, u.Email+" may still be there: DELETE /api/v1/auth/me: the server answers 503")
+	}
+}
+
+// A server can't make it print a token, be it by sending it back.
+func TestAttackCommandSecrets(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got := httptest.NewRecorder()
+		switch a.ServeHTTP(got, r); {
+		case r.URL.RawQuery != "":
+			panic(http.ErrAbortHandler) // the client's error has the address in it
+		case got.Code >= 400:
+			writeJSON(w, got.Code, map[string]string{"error": "\x1b[2J" + cmp.Or(bearerOf(r), r.Header.Get("Cookie"))})
+		default:
+			w.Write(got.Body.Bytes())
+		}
+	}))
+	defer srv.Close()
+	for _, format := range []string{"-json=false", "-json"} {
+		status, stdout, problem := runAttack(t, t.Context(), format, srv.URL)
+		if status != 1 || !strings.Contains(stdout, "token-in-query") || !strings.Contains(stdout, "(an error with a token in it)") {
+			t.Errorf("exit status %d, %s\n%s", status, problem, stdout)
+		}
+		rejectText(t, stdout+problem, "eyJ", "\x1b", "b00k")
+	}
+}
+
+// A row that is no refusal is told in full: what the attack is, what was
+// expected, and where to look.
+func TestAttackCommandReport(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.config.sharedWrites = true
+	srv := httptest.NewServer(a)
+	defer srv.Close()
+	status, stdout, problem := runAttack(t, t.Context(), srv.URL)
+	if status != 1 || problem != "not every attack was refused as it should be" {
+		t.Errorf("exit status %d, %q", status, problem)
+	}
+	for line := range strings.Lines(stdout[:strings.LastIndex(stdout, "\n\n")]) {
+		if !strings.HasPrefix(line, "  https://") { // which must stay whole, to be followed
+			wantNarrow(t, strings.ReplaceAll(line, "…", "."))
+		}
+	}
+	wantText(t, stdout, "others-item-changed  200                                            GOT THROUGH\n  Another account's item is changed: the server took it.\n  The token is genuine, but",
+		"store.go: (actor).check", "https://owasp.org/API-Security/editions/2023/en/0xa1-broken-object-level-authorization/",
+		"\n21 of 23 refused; 2 GOT THROUGH; 2 need the lab's clock")
 }

@@ -39,6 +39,7 @@ func commands() []command {
 		{"user admin", "NAME [-off] [flags]", "make it an admin; with -off, no longer", "user admin ann@example.com", userCommand},
 		{"user delete", "NAME [flags]", "delete it; what it made stays", "user delete bob", userCommand},
 		{"attack", "[-json] [-yes-i-own-it] [URL]", "fire the console's attacks at a running server, from\ntwo throw-away accounts: $SHELF_URL, or the default\naddress; -yes-i-own-it: also beyond this machine;\nwith SHELF_LAB_TOKEN, those that move a -lab's clock", "attack http://127.0.0.1:8080", attackCommand},
+		{"tour", "", "a walk through the code, from sign-up to the disk", "tour", tourCommand},
 		{"version", "", "which build this is", "version", versionCommand},
 		{"help", "[COMMAND]", "this, or more about a command", "help export", helpCommand},
 	}

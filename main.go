@@ -15,9 +15,11 @@
 // which replay.go reads at the start and compact.go shortens. What time it is they
 // are told by clock.go, which lab.go can set.
 //
-// commands.go has the table of the commands. These work without a server:
-// user.go on accounts, rotate.go on keys, check.go and transfer.go on the data
-// file; explain.go judges a token.
+// commands.go has the table of the commands. run.go starts the server for the
+// time of a command, ready.go tells other programs when it answers. These work
+// without a server: user.go on accounts, rotate.go on keys, check.go and
+// transfer.go on the data file; explain.go judges a token. tour.go shows the way
+// through all this, and attack.go tries to break a server that runs.
 package main
 
 import (

@@ -129,8 +129,8 @@ func newServerMetrics() *serverMetrics {
 	return m
 }
 
-// add begins to count the requests of a pattern, unless they are counted. It is
-// not for a server that serves already, but for patterns that are.
+// add begins to count the requests of a pattern, unless it did so already. No new
+// pattern may come once the server serves.
 func (m *serverMetrics) add(pattern string) {
 	if m.routes[pattern] == nil {
 		m.routes[pattern] = new(routeCount)
