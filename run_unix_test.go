@@ -172,7 +172,7 @@ func TestRunSignals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			script := `trap 'echo got ` + name + `' ` + name + `; echo "$SHELF_URL $SHELF_TOKEN"; while ! read line; do :; done; exit 3`
+			script := `trap 'echo got ` + name + `' ` + name + `; echo "$SHELF_URL $SHELF_TOKEN"; for n in 1 2 3 4; do read line && exit 3; done`
 			cmd := detach(shelfCommand(t, t.TempDir(), nil, "run", "--", "sh", "-c", script))
 			in, err := cmd.StdinPipe()
 			if err != nil {
@@ -222,7 +222,7 @@ func TestRunHangupIgnored(t *testing.T) {
 // A process that has to be ended is asked first.
 func TestRunEnd(t *testing.T) {
 	t.Parallel()
-	cmd := exec.Command("sh", "-c", `trap 'echo tidied; exit 4' TERM; echo begun; while :; do read line; done`)
+	cmd := exec.Command("sh", "-c", `trap 'echo tidied; exit 4' TERM; echo begun; read line`)
 	if _, err := cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
