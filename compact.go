@@ -189,8 +189,8 @@ func (s *store) compact() error {
 	for _, t := range tokens {
 		add(change{Op: opPut, Token: t})
 	}
-	for _, it := range items {
-		add(change{Op: opPut, Item: it})
+	for _, row := range items {
+		add(change{Op: opPut, Item: row.item()})
 	}
 	for _, b := range books {
 		add(change{Op: opPut, Book: b})

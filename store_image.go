@@ -12,7 +12,7 @@ type image struct {
 	ids    lastIDs
 	users  []*user
 	tokens []*tokenRecord
-	items  []*item
+	items  []storedItem
 	books  []*book
 }
 
@@ -39,9 +39,8 @@ func newStoreFrom(img *image, seq int64, log *slog.Logger, now func() time.Time)
 	for _, t := range img.tokens {
 		s.applyLocked(change{Op: opPut, Token: t})
 	}
-	for _, it := range img.items {
-		row := *it // a store still writes to a row that it is about to show, and others read this one
-		s.applyLocked(change{Op: opPut, Item: &row})
+	for _, row := range img.items {
+		s.applyLocked(change{Op: opPut, Item: row.item()})
 	}
 	for _, b := range img.books {
 		s.applyLocked(change{Op: opPut, Book: b})

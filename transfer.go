@@ -126,7 +126,7 @@ func writeExport(w io.Writer, s *store, now time.Time, secrets bool) error {
 	return err
 }
 
-func appendRows[R any](b []byte, name string, rows []*R) []byte {
+func appendRows[R any](b []byte, name string, rows []R) []byte {
 	b = fmt.Appendf(b, ",\n%q:[", name)
 	for i, row := range rows {
 		if i > 0 {
