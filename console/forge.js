@@ -1,6 +1,6 @@
-// How each attack of attacks.json is made, by its id. A forgery needs no more
-// than a genuine token of the attacker's own, the public id of the victim, and
-// what a browser can compute. attack.go makes the same ones.
+// How each attack of attacks.json is made. That takes no more than a token of the
+// attacker's own, the victim's public id, and what a browser can compute.
+// attack.go makes the same.
 import { encode, read } from "./token.js";
 
 const json = (value) => encode(JSON.stringify(value));
@@ -13,8 +13,8 @@ async function hmac(key, text) {
   return encode(await crypto.subtle.sign("HMAC", made, new TextEncoder().encode(text)));
 }
 
-// resign signs a header and a payload with a key of the attacker's. Where the
-// server uses EdDSA, 64 bytes that nobody made with its key do as well.
+// resign signs with a key of the attacker's. Where the server uses EdDSA, 64
+// bytes that nobody made with its key do as well.
 async function resign(header, payload, key) {
   const text = `${json(header)}.${payload}`;
   return `${text}.${header.alg === "EdDSA" ? encode(crypto.getRandomValues(new Uint8Array(64))) : await hmac(key, text)}`;
@@ -24,20 +24,19 @@ const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 const flip = (letter, bit) => alphabet[alphabet.indexOf(letter) ^ bit];
 
 // asVictim is a payload that speaks for the victim.
-const asVictim = (payload, victim) => ({ ...payload, sub: victim, public_id: victim });
+const asVictim = ({ access, victim }) => json({ ...read(access).payload, sub: victim, public_id: victim });
 
 // unsigned is a token by the algorithm none.
-const unsigned = ({ access, victim }, alg) => join(json({ alg, typ: "JWT" }), json(asVictim(read(access).payload, victim)), "");
+const unsigned = (made, alg) => join(json({ alg, typ: "JWT" }), asVictim(made), "");
 
-// forge has for each attack a function that makes what is sent. It gets
-// { access, refresh, victim }, two tokens and a public id, and keys, what
-// /.well-known/jwks.json has. It returns a token, or { token, … } with more:
-// original is the token that it was made from, query or cookie where it goes
-// instead of the header, header the whole header's value, body what is sent.
+// forge has for each attack a function that makes the token, out of two tokens,
+// a public id and the keys that the server publishes. It may return { token, … }
+// with more: original, what it was made from if that is no access token; query or
+// cookie, where it goes instead of the header; header, all of that; body.
 export const forge = {
-  "payload-edited": ({ access, victim }) => {
-    const [header, , signature] = access.split(".");
-    return join(header, json(asVictim(read(access).payload, victim)), signature);
+  "payload-edited": (made) => {
+    const [header, , signature] = made.access.split(".");
+    return join(header, asVictim(made), signature);
   },
   "type-edited": ({ refresh }) => {
     const [header, , signature] = refresh.split(".");

@@ -86,7 +86,7 @@ async function fire(attack, cast, open) {
   const altered = shot.token !== shot.original;
   $(".shown", card).replaceChildren(
     el("h4", {}, altered ? "The forged token; what was altered is marked" : "A genuine token, where it has no business"),
-    wholeToken(shot.token, "The token that was sent", shot.original), altered ? inWords(shot) : "",
+    wholeToken(shot.token, "The token that was sent", shot.original), ...inWords(shot),
     el("h4", {}, "The answer"), answered(answer),
     outcome === "refused" ? "" : el("p", { class: "alarm", role: "alert" },
       outcome === "through" ? "This server let the attack through. That is a hole. " : genuine.ok ? "Another refusal than the one that should have stopped it. " : "The genuine token was refused as well, so this proves nothing. ",
@@ -113,7 +113,7 @@ const answered = ({ status, says, why }) => el("p", { class: "answer" }, el("b",
 function inWords({ token, original }) {
   const before = original.split(".");
   return token.split(".").slice(0, 2).map((part, i) => {
-    if (part === before[i]) return "";
+    if (part === before[i]) return [];
     const members = (text) => decode(text).slice(1, -1).split(/,(?=")/);
     const old = members(before[i]);
     return el("p", { class: "json" }, partName(i), el("code", {}, members(part).map((m, n, all) =>
