@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -21,12 +22,13 @@ import (
 )
 
 // An attack is one row of the table: a sentence that says what an attacker is
-// denied, the document that says so, and the proof. run attacks a, a server of
-// its own with the program's own flags; a row that needs others starts another
-// with newAPI(t, …).
+// denied, the document that says so, and the proof. Where console/attacks.json
+// has the attack too, its id stands for both. run attacks a, a server of its own
+// with the program's own flags; a row that needs others starts another with
+// newAPI(t, …).
 type attack struct {
 	name   string
-	source string
+	source string // "" where the name is an id
 	run    func(t *testing.T, a *api)
 }
 
@@ -62,22 +64,30 @@ func (a *api) mindful() *api {
 }
 
 // The table itself: no sentence stands twice, each says where its rule comes
-// from, and none has got lost.
+// from, and none has got lost, nor any attack of console/attacks.json.
 func TestAttackTable(t *testing.T) {
 	t.Parallel()
 	rows := slices.Concat(tokenAttacks, accountAttacks)
 	if len(rows) < 80 {
 		t.Errorf("the table has %d rows; want 80 at least", len(rows))
 	}
-	seen := map[string]bool{}
+	seen, shared := map[string]bool{}, map[string]bool{}
+	for _, row := range attackRowsOf(t) {
+		shared[row.ID] = true
+	}
 	for _, row := range rows {
 		if row.name == "" || seen[row.name] {
 			t.Errorf("%q stands twice, or says nothing", row.name)
 		}
-		if row.source == "" || row.run == nil {
-			t.Errorf("%q has no source, or no proof", row.name)
+		if (row.source == "") != shared[row.name] || row.run == nil {
+			t.Errorf("%q has no source, or two, or no proof", row.name)
 		}
 		seen[row.name] = true
+	}
+	for id := range shared {
+		if !seen[id] {
+			t.Errorf("%s is in console/attacks.json, but not here", id)
+		}
 	}
 }
 
@@ -98,9 +108,9 @@ const hs256 = `{"alg":"HS256","typ":"JWT"}`
 // shared with another program: the signature is good and the rest is wrong.
 var tokenAttacks = []attack{
 	// The algorithm.
-	{"a token with alg none is refused", "RFC 8725 §3.1",
+	{"alg-none", "",
 		refused(422, badAlgorithm, unsigned(`{"alg":"none","typ":"JWT"}`))},
-	{"alg none is refused however it is written", "RFC 7515 §4.1.1",
+	{"alg-none-respelt", "",
 		refused(422, badAlgorithm, unsigned(`{"alg":"None"}`), unsigned(`{"alg":"NONE"}`), unsigned(`{"alg":"nOnE"}`), unsigned(`{"alg":" none"}`))},
 	{"alg none is refused with a good signature behind it", "RFC 8725 §3.1",
 		refused(422, badAlgorithm, headed(`{"alg":"none"}`))},
@@ -116,7 +126,7 @@ var tokenAttacks = []attack{
 		}, func(a *api) string {
 			return forgeWith(sha512.New384, `{"alg":"HS384"}`, a.annsClaims(), tokenSecret)
 		})},
-	{"an alg that names a public-key signature does not make one of our HMAC", "RFC 8725 §3.1",
+	{"alg-swapped", "",
 		refused(422, badAlgorithm, headed(`{"alg":"RS256"}`), headed(`{"alg":"PS256"}`), headed(`{"alg":"ES256"}`), headed(`{"alg":"EdDSA"}`), headed(`{"alg":"Ed25519"}`))},
 	{"an EdDSA token is refused where HS256 is in use", "RFC 8725 §3.1",
 		refused(422, badAlgorithm, func(a *api) string {
@@ -163,7 +173,7 @@ var tokenAttacks = []attack{
 		}},
 
 	// The signature.
-	{"a token with its signature cut off is refused", "RFC 7515 §5.2",
+	{"signature-missing", "",
 		refused(422, badSignature, altered(func(header, payload, _ string) string { return header + "." + payload + "." }))},
 	{"a token of two parts is refused", "RFC 7515 §3.1",
 		refused(422, "Not enough segments", altered(func(header, payload, _ string) string { return header + "." + payload }))},
@@ -198,13 +208,19 @@ var tokenAttacks = []attack{
 		}), altered(func(header, payload, signature string) string {
 			return header + "." + nextLetter(payload[:41]) + payload[41:] + "." + signature
 		}))},
-	{"an exp that was put off is refused", "RFC 7515 §5.2",
+	{"payload-edited", "",
 		func(t *testing.T, a *api) {
 			header, rest, _ := strings.Cut(a.session("ann").Access, ".")
 			_, signature, _ := strings.Cut(rest, ".")
 			a.clock.advance(time.Hour)
 			a.refuses(header+"."+b64(payload("exp", "1999999999"))+"."+signature, 422, badSignature)
 		}},
+	{"signature-changed", "",
+		refused(422, badSignature, altered(func(header, payload, signature string) string {
+			return header + "." + payload + "." + nextLetter(signature[:1]) + signature[1:]
+		}), altered(func(header, payload, signature string) string {
+			return header + "." + payload + "." + signature[:20] + nextLetter(signature[20:21]) + signature[21:]
+		}))},
 	{"a header that was edited is refused", "RFC 7515 §5.2",
 		refused(422, badSignature, altered(func(_, payload, signature string) string {
 			return b64(hs256+" ") + "." + payload + "." + signature
@@ -220,9 +236,9 @@ var tokenAttacks = []attack{
 		refused(422, badSignature, signedWith("a secret of somebody else, of more than thirty-two bytes"))},
 	{"an empty secret opens nothing", "RFC 8725 §2.2",
 		refused(422, badSignature, signedWith(""), signedWith("\x00"))},
-	{"the secrets that everybody tries first open nothing", "RFC 8725 §2.2",
+	{"other-key", "",
 		refused(422, badSignature, signedWith("secret"), signedWith("your-256-bit-secret"), signedWith("Th1s1ss3cr3t"), signedWith("jwt-secret-string"), signedWith("null"))},
-	{"a kid that is a path reads no file", "RFC 8725 §3.10; CWE-22",
+	{"kid-elsewhere", "",
 		refused(422, badSignature, withKid(`"../../../../../../dev/null"`, ""), withKid(`"/dev/null"`, "\x00"), withKid(`"file:///dev/null"`, ""))},
 	{"a kid that is SQL brings no key of its own", "RFC 8725 §3.10; CWE-89",
 		refused(422, badSignature, withKid(`"x'UNION/**/SELECT/**/'eve'--"`, "eve"))},
@@ -277,7 +293,7 @@ var tokenAttacks = []attack{
 		fetchesNothing(func(url string) string { return fmt.Sprintf(`{"alg":"HS256","jku":%q}`, url) })},
 	{"an x5u is not fetched", "RFC 8725 §3.10; CWE-918",
 		fetchesNothing(func(url string) string { return fmt.Sprintf(`{"alg":"HS256","x5u":%q}`, url) })},
-	{"a jwk in the header is not trusted", "RFC 7515 §4.1.3; CWE-347",
+	{"jwk-embedded", "",
 		brings(func(key jwk, _ string) string {
 			text, _ := json.Marshal(key)
 			return fmt.Sprintf(`"jwk":%s`, text)
@@ -286,7 +302,7 @@ var tokenAttacks = []attack{
 		brings(func(_ jwk, der string) string { return fmt.Sprintf(`"x5c":[%q],"x5t":"x"`, der) })},
 
 	// What the header asks for.
-	{"an extension that is critical and unknown is refused", "RFC 7515 §4.1.11",
+	{"crit-unknown", "",
 		refused(422, "Critical header parameters (crit) are not supported",
 			headed(`{"alg":"HS256","crit":["eve"],"eve":1}`), headed(`{"alg":"HS256","crit":["b64"],"b64":true}`),
 			headed(`{"alg":"HS256","crit":["exp"],"exp":1}`))},
@@ -317,7 +333,7 @@ var tokenAttacks = []attack{
 		}))},
 	{"a payload that travels elsewhere is refused", "RFC 7515 §5.2",
 		refused(422, badSignature, altered(func(header, _, signature string) string { return header + ".." + signature }))},
-	{"a token has one spelling: its idle bits count", "RFC 4648 §3.5",
+	{"signature-respelt", "",
 		refused(422, badSignature, spelt(nextLetter), func(a *api) string {
 			payload := a.annsClaims()
 			for len(payload)%3 == 0 { // no bit of it would be idle
@@ -340,7 +356,7 @@ var tokenAttacks = []attack{
 			dot := strings.LastIndex(token, ".")
 			return token[:dot] + strings.NewReplacer("-", "+", "_", "/").Replace(token[dot:])
 		})},
-	{"a token of more than 8 KiB is refused unread", "CWE-770",
+	{"over-long", "",
 		refused(422, "The token is longer than 8 KiB", saying("x", fmt.Sprintf("%q", strings.Repeat("x", 8<<10))))},
 	{"thousands of dots are refused", "CVE-2025-30204; CWE-405",
 		func(t *testing.T, a *api) {
@@ -363,7 +379,13 @@ var tokenAttacks = []attack{
 			}
 			return forge(hs256, string(utf16), tokenSecret)
 		}, saying("x", "\"\xff\""))},
-	{"a claim that is given twice is refused", "RFC 7519 §4",
+	{"duplicate-claims", "",
+		refused(422, badSignature, func(a *api) string {
+			header, rest, _ := strings.Cut(a.session("ann").Access, ".")
+			_, signature, _ := strings.Cut(rest, ".")
+			return header + "." + b64(strings.TrimSuffix(a.annsClaims(), "}")+`,"sub":`+a.claim("bob", "sub")+"}") + "." + signature
+		})},
+	{"a claim that is given twice is refused, though our own secret signed", "RFC 7519 §4",
 		refused(422, badPayload, func(a *api) string {
 			return forge(hs256, `{"exp":1999999999,`+a.annsClaims()[1:], tokenSecret)
 		}, func(a *api) string {
@@ -396,6 +418,14 @@ var tokenAttacks = []attack{
 		refused(401, "Token has expired", saying("exp", "1795356300"))},
 	{"a token is refused before its nbf", "RFC 7519 §4.1.5",
 		refused(422, "The token is not yet valid (nbf)", saying("nbf", "1795356301"))},
+	{"not-yet-valid", "",
+		func(t *testing.T, a *api) {
+			ann := a.session("ann")
+			a.clock.advance(-time.Second)
+			a.refuses(ann.Access, 422, "The token is not yet valid (iat)")
+			a.clock.advance(time.Second)
+			a.opens(ann.Access)
+		}},
 	{"a token that will be issued later is refused", "PyJWT; RFC 7519 §4.1.6 leaves it open",
 		refused(422, "The token is not yet valid (iat)", saying("iat", "1795356301"))},
 	{"an exp that was forged does not outlive the record of the token", "CWE-613",
@@ -445,7 +475,7 @@ var tokenAttacks = []attack{
 		}},
 
 	// The two types.
-	{"a refresh token does not open the items", "RFC 8725 §3.12",
+	{"refresh-as-access", "",
 		func(t *testing.T, a *api) {
 			a.refuses(a.session("ann").Refresh, 422, "Only non-refresh tokens are allowed")
 		}},
@@ -459,11 +489,21 @@ var tokenAttacks = []attack{
 				c.send(request).want(422, "Only non-refresh tokens are allowed")
 			}
 		}},
-	{"an access token gets no new access token", "RFC 8725 §3.12",
+	{"access-as-refresh", "",
 		func(t *testing.T, a *api) {
 			a.as("ann").send("POST /api/v1/auth/refresh").want(422, "Only refresh tokens are allowed")
 		}},
-	{"a refresh token that calls itself an access token is refused", "RFC 8725 §3.12",
+	{"type-edited", "",
+		func(t *testing.T, a *api) {
+			parts := strings.Split(a.session("ann").Refresh, ".")
+			text, err := base64.RawURLEncoding.DecodeString(parts[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = bytes.Replace(text, []byte(`"type":"refresh"`), []byte(`"type":"access"`), 1)
+			a.refuses(parts[0]+"."+b64(string(text))+"."+parts[2], 422, badSignature)
+		}},
+	{"a refresh token that calls itself an access token is refused, though our own secret signed", "RFC 8725 §3.12",
 		func(t *testing.T, a *api) {
 			c, err := a.keys.verify(a.session("ann").Refresh, a.now())
 			if err != nil {
@@ -477,7 +517,7 @@ var tokenAttacks = []attack{
 		}},
 
 	// Where tokens are read.
-	{"a token in the query string is not read", "RFC 9700 §4.3.2; CWE-598",
+	{"token-in-query", "",
 		func(t *testing.T, a *api) {
 			for _, name := range []string{"access_token", "token", "jwt", "x-access-token", "Authorization"} {
 				query := "?" + url.Values{name: {a.session("ann").Access}}.Encode()
@@ -485,7 +525,7 @@ var tokenAttacks = []attack{
 				a.as("").send("GET /bookapi/books"+query).want(401, missingToken)
 			}
 		}},
-	{"a token in a cookie is not read", "CWE-352",
+	{"token-in-cookie", "",
 		func(t *testing.T, a *api) {
 			for _, name := range []string{"access_token", "access_token_cookie", "token", "Authorization", "x-access-token"} {
 				c := a.as("").with("Cookie", name+"="+a.session("ann").Access)
@@ -508,7 +548,7 @@ var tokenAttacks = []attack{
 				a.as("").with("Authorization", scheme+" "+token).send("GET /api/v1/items").want(401, noBearer)
 			}
 		}},
-	{"of two Authorization lines neither is read", "RFC 9110 §5.3; CWE-436",
+	{"two-headers", "",
 		func(t *testing.T, a *api) {
 			good, bad := "Bearer "+a.session("ann").Access, "Bearer "+unsigned(`{"alg":"none"}`)(a)
 			for _, lines := range [][2]string{{good, bad}, {bad, good}, {good, good}, {good, ""}, {"", good}, {good, "Basic YTpi"}} {
@@ -565,7 +605,7 @@ var tokenAttacks = []attack{
 		}},
 
 	// How a session ends.
-	{"a log-out ends the access token and the refresh token", "OWASP ASVS 5, 7.4.1",
+	{"replay-after-logout", "",
 		func(t *testing.T, a *api) {
 			ann := a.session("ann")
 			renewed := a.renew(ann)
@@ -721,7 +761,7 @@ var tokenAttacks = []attack{
 			a.as("eve").send("PUT /api/v1/auth/tokens/1", form("revoke", "false")).want(404, "The specified token was not found")
 			a.refuses(ann.Access, 401, revoked)
 		}},
-	{"an access token ends after its fifteen minutes", "OWASP ASVS 5, 9.2.1",
+	{"expired", "",
 		func(t *testing.T, a *api) {
 			ann := a.session("ann")
 			a.clock.advance(15*time.Minute - time.Second)

@@ -31,7 +31,7 @@ const anyToken = ""
 // calls @jwt_required.
 func (s *server) bearer(typ string, next callerHandler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		text, err := bearerToken(r.Header.Values("Authorization"))
+		text, err := bearerToken(r.Header["Authorization"])
 		if err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (s *server) bearer(typ string, next callerHandler) handler {
 // x-access-token header: this is what the second tutorial calls @token_required.
 func (s *server) bookToken(next callerHandler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		lines := r.Header.Values("X-Access-Token")
+		lines := r.Header["X-Access-Token"]
 		switch {
 		case len(lines) > 1: // a proxy in front may have judged the other one
 			return malformed(checkHeader, "More than one x-access-token header", "")
@@ -66,7 +66,8 @@ func (s *server) bookToken(next callerHandler) handler {
 // type, then what the store knows. A token is good only while the store holds
 // its jti unrevoked, so a stolen SECRET_KEY alone opens nothing.
 func (s *server) callerOf(text, typ string) (*caller, error) {
-	claims, err := s.keys.verify(text, s.now())
+	now := s.now()
+	claims, err := s.keys.verify(text, now)
 	if err != nil {
 		return nil, err
 	}
@@ -76,24 +77,24 @@ func (s *server) callerOf(text, typ string) (*caller, error) {
 		}
 		return nil, errOnlyAccess
 	}
-	return s.knownCaller(claims.Subject, claims.ID, claims.Type)
+	return s.knownCaller(claims.Subject, claims.ID, claims.Type, now)
 }
 
 // knownCaller judges a token that says the right things of itself by what the
 // store knows of it. An expired record counts as none, as it may go at any time:
 // a thief of SECRET_KEY could write a later exp into an old token.
-func (s *server) knownCaller(publicID, jti, typ string) (*caller, error) {
+func (s *server) knownCaller(publicID, jti, typ string, now time.Time) (*caller, error) {
 	u, record := s.store.userWithToken(publicID, jti)
 	switch {
 	case u == nil:
 		return nil, errTokenUserGone
 	case u.Disabled:
 		return nil, errTokenDisabled
-	case record == nil || record.User != u.ID || record.Type != typ || record.expired(s.now()):
+	case record == nil || record.User != u.ID || record.Type != typ || record.expired(now):
 		return nil, errTokenUnknown
 	case record.EndedBy != "":
 		revoked := *errTokenRevoked
-		revoked.detail = endedText(record, s.now())
+		revoked.detail = endedText(record, now)
 		return nil, &revoked
 	}
 	return &caller{u, record}, nil

@@ -26,6 +26,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"", "[flags]", "start the server; Ctrl-C stops it", "-addr 127.0.0.1:5000", serveCommand},
+		{"run", "[flags] -- COMMAND ARGS...", "run a command with a server of its own, on a free\nport and with its data in memory, that ends with it.\nThe command finds SHELF_URL, SHELF_TOKEN, which is an\naccount's, SHELF_ADMIN_TOKEN and SHELF_LAB_TOKEN", "run -- npm test", runCommand},
 		{"check", "[FILE]", "examine a data file", "check shelf.jsonl", checkCommand},
 		{"export", "[FILE] [-o OUT] [-secrets]", "its state as one JSON document, also beside a server;\n-secrets: with the password hashes", "export -o backup.json", exportCommand},
 		{"import", "FILE.json [-data FILE]", "an export, into an empty store; or a plain file of\n{\"items\":[],\"books\":[]}; the server is stopped", "import db.json", importCommand},
@@ -37,6 +38,8 @@ func commands() []command {
 		{"user passwd", "NAME [flags]", "give it a new password, read as for add; its sign-ins\nend", "user passwd ann@example.com", userCommand},
 		{"user admin", "NAME [-off] [flags]", "make it an admin; with -off, no longer", "user admin ann@example.com", userCommand},
 		{"user delete", "NAME [flags]", "delete it; what it made stays", "user delete bob", userCommand},
+		{"attack", "[-json] [-yes-i-own-it] [URL]", "fire the console's attacks at a running server, from\ntwo throw-away accounts: $SHELF_URL, or the default\naddress; -yes-i-own-it: also beyond this machine;\nwith SHELF_LAB_TOKEN, those that move a -lab's clock", "attack http://127.0.0.1:8080", attackCommand},
+		{"tour", "", "a walk through the code, from sign-up to the disk", "tour", tourCommand},
 		{"version", "", "which build this is", "version", versionCommand},
 		{"help", "[COMMAND]", "this, or more about a command", "help export", helpCommand},
 	}
@@ -45,6 +48,7 @@ func commands() []command {
 // A shell is what a command finds around it.
 type shell struct {
 	parse          func(flags []string) (config, error) // as parseConfig; it has printed the warnings
+	env            func(name string) string             // "" for what is not set
 	now            func() time.Time
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -61,7 +65,8 @@ func newShell(lookupEnv func(string) (string, bool), stdin io.Reader, stdout, st
 		}
 		return c, err
 	}
-	return shell{parse, realNow, stdin, stdout, stderr}
+	env := func(name string) string { value, _ := lookupEnv(name); return value }
+	return shell{parse, env, realNow, stdin, stdout, stderr}
 }
 
 // runCommands runs the command that args begin with. Where somebody asks for

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"slices"
@@ -12,14 +13,19 @@ import (
 // and again the same once the row is again the same (RFC 9110 §8.8.3; strong).
 func rowTag(wire []byte) string {
 	sum := sha256.Sum256(wire)
-	return fmt.Sprintf(`"%x"`, sum[:12])
+	return quoteTag(sum[:12])
 }
 
 // listTag is the entity tag of what the list at r says after so many changes to
 // its rows. It costs the same however long the list is.
 func (s *server) listTag(r *http.Request, changes int) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %s?%s", s.store.run, changes, r.URL.Path, r.URL.RawQuery))
-	return fmt.Sprintf(`"%x"`, sum[:12])
+	return quoteTag(sum[:12])
+}
+
+func quoteTag(sum []byte) string {
+	var b [32]byte
+	return string(append(hex.AppendEncode(append(b[:0], '"'), sum), '"'))
 }
 
 // conditions are what a client asks of the row before its request counts (RFC
@@ -75,10 +81,10 @@ func answered(w http.ResponseWriter, r *http.Request, tag string) (bool, error) 
 		return false, errStale
 	}
 	h := w.Header()
-	h.Set("ETag", tag)
+	h["Etag"] = []string{tag}
 	// A cache of the client's own may keep the answer, but has to ask each time:
 	// the row may have changed, or the token ended (RFC 9111 §5.2.2).
-	h.Set("Cache-Control", "private, no-cache")
+	h["Cache-Control"] = privateNoCache
 	if !c.known(tag) {
 		return false, nil
 	}
@@ -93,9 +99,10 @@ type tagList struct {
 	tags  []string
 }
 
-// readTags reads the header of that name, which may stand on several lines.
+// readTags reads the header of that name, in its canonical form, which may stand
+// on several lines.
 func readTags(r *http.Request, name string) (tagList, error) {
-	lines := r.Header.Values(name)
+	lines := r.Header[name]
 	if len(lines) == 0 {
 		return tagList{}, nil
 	}

@@ -105,7 +105,7 @@ func (s *server) watchStream(ctx context.Context, c *caller) {
 
 // stillGood reports whether the token that c came with would still be taken.
 func (s *server) stillGood(c *caller) bool {
-	_, err := s.knownCaller(c.user.PublicID, c.token.JTI, c.token.Type)
+	_, err := s.knownCaller(c.user.PublicID, c.token.JTI, c.token.Type, s.now())
 	return err == nil
 }
 

@@ -188,7 +188,7 @@ func FuzzExplain(f *testing.F) {
 // shellOf is a command's surroundings at that moment, with no .env.
 func shellOf(environ string, now time.Time, stdin io.Reader, stdout io.Writer) shell {
 	parse := func(args []string) (config, error) { return configFrom(strings.Join(args, " "), environ, "") }
-	return shell{parse, func() time.Time { return now }, stdin, stdout, io.Discard}
+	return shell{parse: parse, now: func() time.Time { return now }, stdin: stdin, stdout: stdout, stderr: io.Discard}
 }
 
 // explainFiles makes a data file that holds explainStore and a key file, and

@@ -324,8 +324,8 @@ func appendList(b []byte, rows [][]byte) []byte {
 // writeBytes answers with JSON that is rendered already.
 func writeBytes(w http.ResponseWriter, status int, body []byte) error {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h["Content-Type"] = typeJSON
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	w.Write(body) // an error means that the client has gone; there is nobody left to tell
 	return nil

@@ -16,7 +16,8 @@
 //
 // commands.go has the table of the commands. These work without a server:
 // user.go on accounts, rotate.go on keys, check.go and transfer.go on the data
-// file; explain.go judges a token.
+// file; explain.go judges a token. tour.go shows the way through all this, and
+// attack.go tries to break a server that runs.
 package main
 
 import (

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"runtime"
-	"runtime/debug"
 	"runtime/metrics"
 	"slices"
 	"strconv"
@@ -248,8 +246,8 @@ func (s *server) appendMetrics(text []byte) []byte {
 	p.single("shelf_event_streams", "gauge", "Streams of events that are open.", float64(s.streams.open()))
 
 	p.begin("shelf_build_info", "gauge", "1, with what is running in its labels.")
-	version, goVersion := buildInfo()
-	p.value("", 1, "version", version, "goversion", goVersion)
+	b := thisBuild()
+	p.value("", 1, "version", b.version, "commit", b.commit, "goversion", b.goes)
 	p.single("shelf_uptime_seconds", "gauge", "Time since the start.", sinceReal(m.started).Seconds())
 	p.single("process_start_time_seconds", "gauge", "When that was, as Unix time.", float64(m.started.UnixMilli())/1000)
 
@@ -323,12 +321,4 @@ func (p *exposition) histogram(h *histogram, labels ...string) {
 	}
 	p.value("_sum", time.Duration(h.nanos.Load()).Seconds(), labels...)
 	p.value("_count", float64(count), labels...)
-}
-
-// buildInfo is a stand-in until the command version is here.
-func buildInfo() (version, goVersion string) {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version, info.GoVersion
-	}
-	return "", runtime.Version()
 }

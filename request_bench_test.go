@@ -31,7 +31,7 @@ func BenchmarkRequest(b *testing.B) {
 			}
 			method, target, _ := strings.Cut(bench.request, " ")
 			r := httptest.NewRequest(method, target, nil)
-			r.Host = "localhost"
+			r.Host = "127.0.0.1:8080"
 			r.Header.Set("Authorization", "Bearer "+token)
 			r.Header.Set("Content-Type", "application/json")
 			r.ContentLength = int64(len(bench.body))

@@ -163,8 +163,8 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	id := rand.Text()
 	w := &responseWriter{ResponseWriter: rw}
 	h := w.Header()
-	h.Set(requestID, id)
-	h.Set("X-Content-Type-Options", "nosniff") // only console.go's page is HTML
+	h[requestID] = []string{id}
+	h["X-Content-Type-Options"] = noSniff
 	if r.TLS != nil && !loopbackName(hostOf(r.Host)) {
 		// A year (OWASP ASVS 5, 3.4.1). Only TLS may say it (RFC 6797 §7.2), and
 		// localhost belongs to other programs too.
@@ -173,6 +173,9 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	defer func() {
 		status, took := cmp.Or(w.status, http.StatusOK), sinceReal(start)
 		s.metrics.request(r.Pattern, status, took)
+		if !s.log.Enabled(r.Context(), slog.LevelInfo) {
+			return // to make the line ready costs something, even if nobody takes it
+		}
 		// The route's pattern, not the path, and never a query string, a header
 		// or a body: those hold what is private. slog escapes the method.
 		s.log.Info("request", "method", r.Method, "route", r.Pattern, "status", status,
@@ -203,9 +206,12 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 // as ServeMux answers that in HTML, or with nothing.
 func (s *server) dispatch(w http.ResponseWriter, r *http.Request) {
 	at := r.URL.EscapedPath()
-	clean := path.Clean("/" + at)
-	if clean != "/" && strings.HasSuffix(at, "/") {
-		clean += "/" // the route table knows the two apart
+	clean := at
+	if strings.Contains(at, "//") || strings.Contains(at, "/.") { // else nothing is to be cleaned away
+		clean = path.Clean("/" + at)
+		if clean != "/" && strings.HasSuffix(at, "/") {
+			clean += "/" // the route table knows the two apart
+		}
 	}
 	switch {
 	case at == "*" && r.Method == http.MethodOptions: // about the server as a whole (RFC 9110 §9.3.7)
@@ -222,6 +228,16 @@ func (s *server) dispatch(w http.ResponseWriter, r *http.Request) {
 		s.mux.ServeHTTP(w, r)
 	}
 }
+
+// Values of headers that most answers have, made once. They are put under the
+// name in its canonical form, for Header.Set would make sure of the name, and a
+// new slice, each time. Nobody may write into these slices.
+var (
+	noSniff        = []string{"nosniff"} // only console.go's page is HTML
+	varyOrigin     = []string{"Origin"}
+	typeJSON       = []string{"application/json"}
+	privateNoCache = []string{"private, no-cache"}
+)
 
 // requestID is the header that tells a client under which id the log has its
 // request.
@@ -261,7 +277,12 @@ func allowedHosts(addr net.Addr, also []string) func(string) bool {
 	if tcp, ok := addr.(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
 		return func(string) bool { return true }
 	}
+	_, port, _ := net.SplitHostPort(addr.String())
+	usual := []string{addr.String(), "localhost:" + port}
 	return func(hostport string) bool {
+		if slices.Contains(usual, hostport) {
+			return true // as most requests have it, without taking it apart
+		}
 		host := hostOf(hostport)
 		return loopbackName(host) || slices.ContainsFunc(also, func(name string) bool { return strings.EqualFold(name, host) })
 	}
@@ -299,7 +320,7 @@ const (
 // Access-Control-Allow-Credentials: tokens travel in headers, not in cookies.
 func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) (answered bool) {
 	h := w.Header()
-	h.Add("Vary", "Origin")
+	h["Vary"] = varyOrigin
 	origin := r.Header.Get("Origin")
 	preflight := r.Method == http.MethodOptions && origin != "" && r.Header.Get("Access-Control-Request-Method") != ""
 	switch {

@@ -96,10 +96,14 @@ func (e *tokenError) description() string {
 	return e.message
 }
 
+const badHeader = "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'"
+
 // The refusals that are the same for every token.
 var (
 	errTokenMissing   = &tokenError{kind: tokenMissing, at: checkHeader, message: "Missing Authorization Header"}
 	errTokenNotBearer = &tokenError{kind: tokenNotBearer, at: checkHeader, message: "Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'"}
+	errTokenEmpty     = &tokenError{kind: tokenEmpty, at: checkHeader, message: badHeader}
+	errBadHeader      = &tokenError{kind: tokenMalformed, at: checkHeader, message: badHeader}
 	errOnlyRefresh    = &tokenError{kind: tokenWrongType, at: checkType, message: "Only refresh tokens are allowed", detail: "this is an access token; only refresh tokens are allowed here"}
 	errOnlyAccess     = &tokenError{kind: tokenWrongType, at: checkType, message: "Only non-refresh tokens are allowed", detail: "this is a refresh token; it is good for a new access token and for log-out only"}
 	errTokenUserGone  = &tokenError{kind: tokenUserGone, at: checkUser, message: "User not found"}
@@ -130,20 +134,19 @@ func bearerToken(lines []string) (string, error) {
 	if len(lines) == 0 || len(lines) == 1 && strings.Trim(lines[0], " ") == "" {
 		return "", errTokenMissing
 	}
-	bad := malformed(checkHeader, "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'", "")
 	if len(lines) > 1 { // a proxy in front may have judged the other one
-		return "", bad
+		return "", errBadHeader
 	}
 	scheme, token, _ := strings.Cut(strings.Trim(lines[0], " "), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return "", errTokenNotBearer
 	}
 	token = strings.TrimLeft(token, " ")
-	if token == "" {
-		bad.kind = tokenEmpty
-	}
-	if token == "" || strings.ContainsAny(token, " \t") {
-		return "", bad
+	switch {
+	case token == "":
+		return "", errTokenEmpty
+	case strings.Contains(token, " ") || strings.Contains(token, "\t"):
+		return "", errBadHeader
 	}
 	return token, nil
 }

@@ -3,7 +3,7 @@
 local kind, token, items
 
 local function headers(more)
-  return "\r\nHost: localhost\r\nAuthorization: Bearer " .. token .. "\r\n" .. more .. "\r\n"
+  return "\r\nHost: " .. wrk.host .. ":" .. wrk.port .. "\r\nAuthorization: Bearer " .. token .. "\r\n" .. more .. "\r\n"
 end
 
 local get, page, post, sent = nil, nil, nil, 0

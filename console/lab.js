@@ -4,7 +4,7 @@ import { $, $$, button, el, link, onClick, onSubmit, partName, say, wholeToken }
 import { send } from "./wire.js";
 import { current, onSession, random } from "./account.js";
 import { at, labOn } from "./clock.js";
-import { forge } from "./forge.js";
+import { forged } from "./forge.js";
 import { decode, encode, read } from "./token.js";
 
 let attacks = [];
@@ -30,15 +30,15 @@ class Cast {
   }
 
   async enter() {
-    this.mallory = await this.signUp("mallory");
-    this.victim = await this.signUp("victim");
-    const diary = { itemname: "the victim’s diary", category: "lab", description: "Made for the lab, and deleted after it" };
-    this.item = (await inLab("POST", "/api/v1/items", this.victim.access, diary)).json.data[0].id;
+    this.ann = await this.signUp("ann", { admin: true }); // which she doesn't become
+    this.eve = await this.signUp("eve");
+    const diary = { itemname: "Ann’s diary", category: "lab", description: "Made for the lab, and deleted after it" };
+    this.item = (await inLab("POST", "/api/v1/items", this.ann.access, diary)).json.data[0].id;
     this.keys = (await inLab("GET", "/.well-known/jwks.json")).json.keys;
   }
 
   async leave() {
-    if (this.item) await inLab("DELETE", "/api/v1/items/" + this.item, this.victim.access);
+    if (this.item) await inLab("DELETE", "/api/v1/items/" + this.item, this.ann.access);
     for (const { access, password } of this.people) await inLab("DELETE", "/api/v1/auth/me", access, { password });
   }
 }
@@ -60,15 +60,14 @@ async function withCast(work) {
 // the one that the table expects, and if the genuine token was good before:
 // otherwise something else may have refused it.
 async function fire(attack, cast, open) {
-  const { mallory, victim } = cast;
-  let { access, refresh } = mallory;
-  if (attack.id === "admin-at-signup") access = (await cast.signUp("eve", { admin: true })).access;
+  const { ann, eve } = cast;
+  let { access, refresh } = eve;
+  if (attack.id === "admin-at-signup") access = ann.access;
   if (attack.id === "replay-after-logout") {
-    const { email, password } = mallory;
+    const { email, password } = eve;
     access = (await inLab("POST", "/api/v1/auth/signin", null, { email, password })).json.data[0].access_token;
   }
-  const made = await forge[attack.id]({ access, refresh, victim: victim.id, keys: cast.keys });
-  const shot = { original: access, ...(typeof made === "string" ? { token: made } : made) };
+  const shot = await forged(attack.id, { access, refresh, victim: ann.id, keys: cast.keys });
   const genuine = await (shot.original === refresh ? inLab("POST", "/api/v1/auth/refresh", refresh) : inLab("GET", "/api/v1/auth/me", access));
   if (attack.id === "replay-after-logout") await inLab("DELETE", "/api/v1/auth/logout", access);
 

@@ -111,7 +111,7 @@ function draw(exchange) {
     el("b", { class: state }, failed ? "no answer" : status || "…"), el("span", { class: "ms" }, stream && status === 200 ? "open" : time(ms)));
   fill(exchange);
   $("#wire-count").textContent = exchanges.length;
-  const last = exchanges.findLast((e) => e.by !== "page") ?? exchange;
+  const last = exchanges.findLast((e) => e.by === "you" || e.by === "attack") ?? exchange;
   $("#wire-last").textContent = `${last.method} ${last.path.split("?")[0]} ${last.status || "…"}`;
 }
 

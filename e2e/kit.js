@@ -12,7 +12,7 @@ import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 
 // patience is how long a story waits for anything before it fails, in ms.
-const patience = 20_000;
+const patience = Number(process.env.PATIENCE ?? 20_000);
 
 // Sizes in CSS pixels.
 export const laptop = { width: 1280, height: 800 };
@@ -117,7 +117,7 @@ export async function visit(url, { size = laptop, dark = false, still = true, cl
 // watch collects what a page of origin may not do, whatever its story is about.
 function watch(context, page, origin) {
   const problems = [];
-  page.on('pageerror', (e) => problems.push(`uncaught: ${e.stack}`));
+  page.on('pageerror', (e) => problems.push(`uncaught: ${e.stack || e}`));
   page.on('crash', () => problems.push('the page crashed'));
   page.on('dialog', async (d) => {
     problems.push(`a dialog: ${d.message()}`);
@@ -197,6 +197,14 @@ export async function tokenOf(page, title = 'Access token') {
   await part(page, 'Your token');
   return copied(page, page.getByRole('article', { name: title }).getByRole('button', { name: 'Copy' }));
 }
+
+/** entry is what On the wire has about the last request such as 'GET /api/v1/items'. */
+export const entry = (page, request) =>
+  page.getByRole('list', { name: 'Requests, newest first' }).getByRole('listitem')
+    .filter({ hasText: new RegExp(`^${request.replaceAll('.', '\\.')}[ ?]`) }).first();
+
+/** answered waits until that request is. */
+export const answered = (page, request) => see(entry(page, request).getByText(/^\d{3}$/).first());
 
 /** api asks the server behind the page's back, as another program would. */
 export async function api(shelf, token, request, body) {

@@ -1,0 +1,531 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// An attackRow is one attack of console/attacks.json. That is the one list of
+// attacks: shelf attack runs it, the console's lab fetches it, and the tests'
+// rows bear its ids. JSON has no room for comments, so its members are
+// described here.
+type attackRow struct {
+	ID          string `json:"id"`          // in kebab-case; what forges it, here and in the page, goes by it
+	Title       string `json:"title"`       // a short sentence
+	Request     string `json:"request"`     // what is sent: "METHOD PATH"; {item} is an item of another account
+	Lab         bool   `json:"lab"`         // the clock has to be moved for it, so it takes a shelf with -lab
+	Explanation string `json:"explanation"` // two sentences: what the attack is, and what stopped it
+	Defence     string `json:"defence"`     // where that stands in the code: "FILE: FUNCTION", as a test checks
+	Source      string `json:"source"`      // where the rule is written
+	URL         string `json:"url"`         // and where to read that
+	Expect      struct {
+		Status      int    `json:"status"`
+		Error       string `json:"error"`       // the whole of it
+		Description string `json:"description"` // a part of the error_description (RFC 6750 §3); "" for any
+	} `json:"expect"` // the one answer that counts as a refusal
+}
+
+func attackRows() (rows []attackRow, err error) {
+	const name = "console/attacks.json"
+	text, err := consoleFiles.ReadFile(name)
+	if err == nil {
+		err = json.Unmarshal(text, &rows)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return rows, nil
+}
+
+// A verdict is what came of an attack.
+type verdict string
+
+const (
+	stopped verdict = "refused"     // with the status and the error that the table wants
+	through verdict = "GOT THROUGH" // the server did what it was asked to
+	unclear verdict = "unexpected"  // another answer, or none: that proves nothing
+	skipped verdict = "needs -lab"
+)
+
+// An attackResult is a row of what shelf attack prints.
+type attackResult struct {
+	ID      string  `json:"id"`
+	Title   string  `json:"title"`
+	Status  int     `json:"status"` // of the answer, 0 if there was none
+	Error   string  `json:"error"`  // the answer's, at most 100 characters of it
+	Verdict verdict `json:"verdict"`
+	Detail  string  `json:"detail,omitempty"` // why it isn't "refused"
+}
+
+// attackCommand is the command shelf attack. It never prints a token, and when
+// ctx ends it stops, but not before it has deleted its accounts. Exit status 1:
+// not every attack was refused as it should be, or an account is left; 2: no
+// attack was made.
+func attackCommand(ctx context.Context, sh shell, args []string) error {
+	const usage = "usage: shelf attack [-json] [-yes-i-own-it] [URL]"
+	flags := flag.NewFlagSet("shelf attack", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	asDocument := flags.Bool("json", false, "")
+	owned := flags.Bool("yes-i-own-it", false, "")
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err != nil:
+		return &statusError{2, fmt.Errorf("%w (%s)", err, usage)}
+	case flags.NArg() > 1:
+		return &statusError{2, errors.New(usage)}
+	}
+	rows, err := attackRows()
+	if err != nil {
+		return err
+	}
+	a, err := newAssault(cmp.Or(flags.Arg(0), sh.env("SHELF_URL"), "http://127.0.0.1:8080"), *owned)
+	if err != nil {
+		return &statusError{2, err}
+	}
+	defer a.client.CloseIdleConnections()
+	a.labSecret = sh.env("SHELF_LAB_TOKEN")
+	// A sign-up is waited for: one that was given up could still make an account,
+	// after it was looked for.
+	if err := a.prepare(context.WithoutCancel(ctx)); err != nil {
+		return &statusError{2, errors.Join(fmt.Errorf("%s: %w", a.base, err), a.tidy(ctx))}
+	}
+	var results []attackResult
+	if !*asDocument {
+		fmt.Fprintf(sh.stdout, attackLine, "attack", "answer", "verdict")
+	}
+	for _, row := range rows {
+		r := a.run(ctx, row)
+		if ctx.Err() != nil {
+			break // and nobody knows what the answer would have been
+		}
+		results = append(results, r)
+		if !*asDocument {
+			r.print(sh.stdout, row)
+		}
+	}
+	tidied := a.tidy(ctx)
+	outcome := summary(results)
+	if *asDocument {
+		text, err := json.MarshalIndent(struct {
+			URL     string         `json:"url"`
+			Summary string         `json:"summary"`
+			Attacks []attackResult `json:"attacks"`
+		}{a.base, outcome, results}, "", "  ")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(sh.stdout, "%s\n", text)
+	} else {
+		fmt.Fprintf(sh.stdout, "\n%s\n", outcome)
+	}
+	if len(results) < len(rows) {
+		return errors.Join(errors.New("interrupted"), tidied)
+	}
+	for _, r := range results {
+		if r.Verdict == through || r.Verdict == unclear {
+			return errors.Join(errors.New("not every attack was refused as it should be"), tidied)
+		}
+	}
+	return tidied
+}
+
+// attackLine is a line of the table, which is 79 columns wide.
+const attackLine = "%-19s  %-45s  %s\n"
+
+// print prints a result, and all there is to know about it unless it is good.
+func (r attackResult) print(w io.Writer, row attackRow) {
+	answer := "-"
+	if r.Status != 0 {
+		answer = strings.TrimSpace(fmt.Sprint(r.Status, " ", r.Error))
+	}
+	fmt.Fprintf(w, attackLine, r.ID, clip(answer, 45), r.Verdict)
+	if r.Verdict != through && r.Verdict != unclear {
+		return
+	}
+	paragraphs := []string{
+		row.Title + ": " + r.Detail + ".",
+		row.Explanation,
+		fmt.Sprintf("Want %d %s. Look at %s, and read %s:", row.Expect.Status, row.Expect.Error, row.Defence, row.Source),
+	}
+	for _, p := range paragraphs {
+		for _, line := range wrap(p, lastColumn-2) {
+			fmt.Fprintln(w, "  "+line)
+		}
+	}
+	fmt.Fprintln(w, "  "+row.URL)
+}
+
+// summary is the last line: how many of how many attacks were refused, and what
+// became of the others.
+func summary(results []attackResult) string {
+	n := map[verdict]int{}
+	for _, r := range results {
+		n[r.Verdict]++
+	}
+	text := fmt.Sprintf("%d of %d refused", n[stopped], len(results)-n[skipped])
+	if n[through] > 0 {
+		text += fmt.Sprintf("; %d GOT THROUGH", n[through])
+	}
+	if n[unclear] > 0 {
+		text += fmt.Sprintf("; %d answered in an unexpected way, which proves nothing", n[unclear])
+	}
+	if n[skipped] > 0 {
+		text += fmt.Sprintf("; %d need the lab's clock (start shelf with -lab and set SHELF_LAB_TOKEN)", n[skipped])
+	}
+	return text
+}
+
+// An assault is one run against one server, for one goroutine.
+type assault struct {
+	base   string // the server's scheme and host
+	client *http.Client
+	eve    throwaway // who attacks
+	ann    throwaway // whom she attacks
+	item   int       // an item of ann's
+
+	labSecret string // "": the clock stays as it is
+}
+
+// A throwaway is an account that lives for one run.
+type throwaway struct {
+	email, password string // the e-mail is "" until the account may exist
+	access, refresh string
+}
+
+// newAssault aims at a server, which must be one on this machine unless owned
+// says that the user owns it. A name that merely resolves to this machine
+// doesn't count: who holds the name can change that. Only localhost does, and
+// then no connection beyond loopback is made, whatever the name resolves to.
+//
+// On loopback any certificate will do, as it is mostly a self-signed one there.
+// Beyond, it must be good for the name, and the proxy of the environment is used.
+func newAssault(target string, owned bool) (*assault, error) {
+	u, err := url.Parse(target)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		return nil, fmt.Errorf("%q is no address of a server; want http://HOST:PORT", printable(target))
+	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("give the server's address alone, %s://%s", u.Scheme, u.Host)
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	local := err == nil && ip.IsLoopback() || strings.EqualFold(u.Hostname(), "localhost")
+	transport := &http.Transport{TLSHandshakeTimeout: 10 * time.Second}
+	switch {
+	case local:
+		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+		transport.DialContext = (&net.Dialer{Timeout: 10 * time.Second, Control: loopbackOnly}).DialContext
+	case !owned:
+		return nil, fmt.Errorf("%s is not this machine: attack only what is yours, and say so with -yes-i-own-it", u.Host)
+	default:
+		transport.Proxy = http.ProxyFromEnvironment
+	}
+	client := &http.Client{
+		Transport: transport,
+		Timeout:   30 * time.Second, // a sign-in may wait its turn for a slow hash
+		// Where a server sends its clients is not what the user named.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return &assault{base: u.Scheme + "://" + u.Host, client: client}, nil
+}
+
+// loopbackOnly is a net.Dialer's Control.
+func loopbackOnly(_, address string, _ syscall.RawConn) error {
+	if to, err := netip.ParseAddrPort(address); err != nil || !to.Addr().IsLoopback() {
+		return fmt.Errorf("%s is not this machine", address)
+	}
+	return nil
+}
+
+// prepare makes the two accounts and an item of the second. That one asks to be
+// an admin at sign-up, which is an attack of the table.
+func (a *assault) prepare(ctx context.Context) error {
+	if err := a.signUp(ctx, &a.eve, nil); err != nil {
+		return err
+	}
+	if err := a.signUp(ctx, &a.ann, map[string]any{"admin": true}); err != nil {
+		return err
+	}
+	s := bearerShot(a.ann.access)
+	s.body = `{"itemname":"ball","category":"soccer","description":"something to kick"}`
+	made, err := a.need(ctx, "POST /api/v1/items", s)
+	if err != nil {
+		return err
+	}
+	var item struct{ ID int }
+	err = made.element(&item)
+	a.item = item.ID
+	return err
+}
+
+// signUp makes an account; more are fields that it asks for besides.
+func (a *assault) signUp(ctx context.Context, who *throwaway, more map[string]any) error {
+	*who = throwaway{
+		email:    "attack-" + strings.ToLower(rand.Text()) + "@throwaway.invalid", // nobody's (RFC 2606 §2)
+		password: rand.Text() + "-1",
+	}
+	err := a.enter(ctx, "POST /api/v1/auth/signup", who, more)
+	_, refused := errors.AsType[reaction](err)
+	if op, ok := errors.AsType[*net.OpError](err); refused || ok && op.Op == "dial" {
+		who.email = "" // there is no such account
+	}
+	return err
+}
+
+// enter signs an account up or in, and keeps its tokens.
+func (a *assault) enter(ctx context.Context, request string, who *throwaway, more map[string]any) error {
+	details := map[string]any{"email": who.email, "password": who.password}
+	maps.Copy(details, more)
+	in, err := a.need(ctx, request, shot{body: string(encodeJSON(details))})
+	if err != nil {
+		return err
+	}
+	var got signedIn
+	err = in.element(&got)
+	who.access, who.refresh = got.AccessToken, got.RefreshToken
+	_, badAccess := dismantled(who.access)
+	_, badRefresh := dismantled(who.refresh)
+	if err != nil || badAccess != nil || badRefresh != nil {
+		return fmt.Errorf("%s gives no two tokens: %w", request, in)
+	}
+	return nil
+}
+
+// tidyTime is how long deleting the accounts may take after all else is over.
+const tidyTime = 30 * time.Second
+
+// tidy deletes what prepare has made, also after ctx has ended. It signs in for
+// that, because an attack may have worn out the tokens. Its error names the
+// accounts that are left.
+func (a *assault) tidy(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTime)
+	defer cancel()
+	var left []error
+	for _, who := range []*throwaway{&a.ann, &a.eve} {
+		if who.email == "" {
+			continue
+		}
+		if err := a.remove(ctx, who); err != nil {
+			left = append(left, fmt.Errorf("the throw-away account %s may still be there: %w", who.email, err))
+		}
+	}
+	return errors.Join(left...)
+}
+
+// remove deletes an account, and before it ann's item, which would outlive her.
+func (a *assault) remove(ctx context.Context, who *throwaway) error {
+	err := a.enter(ctx, "POST /api/v1/auth/signin", who, nil)
+	if refusal, ok := errors.AsType[reaction](err); ok && refusal.status == http.StatusUnauthorized {
+		return nil // its sign-up has never arrived
+	}
+	if err != nil {
+		return err
+	}
+	s := bearerShot(who.access)
+	if who == &a.ann && a.item != 0 {
+		_, err := a.need(ctx, a.path("DELETE /api/v1/items/{item}"), s)
+		if refusal, ok := errors.AsType[reaction](err); err != nil && !(ok && refusal.status == http.StatusNotFound) {
+			return err // not found: an attack has deleted it already
+		}
+	}
+	s.body = string(encodeJSON(map[string]string{"password": who.password}))
+	_, err = a.need(ctx, "DELETE /api/v1/auth/me", s)
+	return err
+}
+
+// path fills in the item.
+func (a *assault) path(request string) string {
+	return strings.ReplaceAll(request, "{item}", fmt.Sprint(a.item))
+}
+
+// A shot is what an attack sends, beside its row's request.
+type shot struct {
+	bearers []string // an Authorization line each
+	query   string   // with its question mark
+	cookie  string   // "NAME=VALUE"
+	body    string   // JSON
+
+	// The clock's reading at which it is sent; zero: at any time.
+	at time.Time
+	// What must succeed before, or a refusal would prove nothing. The zero
+	// control is that the attacker's own access token is good.
+	control struct{ request, token string }
+}
+
+// run makes one attack: the control first, then the shot.
+func (a *assault) run(ctx context.Context, row attackRow) attackResult {
+	r := attackResult{ID: row.ID, Title: row.Title, Verdict: unclear}
+	if row.Lab && a.labSecret == "" {
+		r.Verdict = skipped
+		return r
+	}
+	s, err := forgers[row.ID](ctx, a)
+	if err != nil {
+		r.Detail = "it could not be prepared: " + err.Error()
+		return r
+	}
+	request, token := cmp.Or(s.control.request, whoAmI), cmp.Or(s.control.token, a.eve.access)
+	if _, err := a.need(ctx, a.path(request), bearerShot(token)); err != nil {
+		r.Detail = "the control failed, which is the same with a good token: " + err.Error()
+		return r
+	}
+	putBack := func() error { return nil }
+	if !s.at.IsZero() {
+		if putBack, err = a.setClock(ctx, s.at); err != nil {
+			r.Detail = "the lab's clock could not be set: " + err.Error()
+			return r
+		}
+	}
+	got, err := a.send(ctx, a.path(row.Request), s)
+	back := putBack()
+	switch {
+	case err != nil:
+		r.Detail = "no answer: " + err.Error()
+	case back != nil:
+		r.Detail = "the lab's clock could not be put back: " + back.Error()
+	case got.status == row.Expect.Status && got.says == row.Expect.Error && strings.Contains(got.description, row.Expect.Description):
+		r.Verdict = stopped
+	case got.status >= 200 && got.status < 300:
+		r.Verdict, r.Detail = through, "the server took it"
+	default:
+		r.Detail = "it was refused, but by something else than the defence that it is meant for"
+	}
+	r.Status, r.Error = got.status, got.says
+	return r
+}
+
+// whoAmI answers every good access token.
+const whoAmI = "GET /api/v1/auth/me"
+
+// setClock stops the lab's clock at a time. putBack has it stand or run as it
+// did before, also after ctx has ended; if it ran, and not with the machine's
+// time, then late by the time that the answers took to arrive.
+func (a *assault) setClock(ctx context.Context, at time.Time) (putBack func() error, err error) {
+	got, err := a.need(ctx, "GET /lab/clock", shot{})
+	start := realNow()
+	var was struct {
+		Now    time.Time
+		Frozen bool
+		Offset string
+	}
+	if err == nil {
+		err = json.Unmarshal(got.body, &was)
+	}
+	if err != nil {
+		return nil, err
+	}
+	set := func(ctx context.Context, to string) error {
+		_, err := a.need(ctx, "POST /lab/clock", shot{body: to})
+		return err
+	}
+	putBack = func() error {
+		to := fmt.Sprintf(`{"now":%q,"run":true}`, was.Now.Add(sinceReal(start)).Format(time.RFC3339Nano))
+		switch {
+		case was.Frozen:
+			to = fmt.Sprintf(`{"now":%q,"freeze":true}`, was.Now.Format(time.RFC3339Nano))
+		case was.Offset == "0s":
+			to = `{"now":"real"}`
+		}
+		return set(context.WithoutCancel(ctx), to)
+	}
+	if err := set(ctx, fmt.Sprintf(`{"now":%q,"freeze":true}`, at.Format(time.RFC3339))); err != nil {
+		return nil, errors.Join(err, putBack()) // it may have moved all the same
+	}
+	return putBack, nil
+}
+
+// A reaction is what came back. As an error it says that another was needed.
+type reaction struct {
+	status      int
+	says        string // its error, "" for none
+	description string // its error_description
+	body        []byte // at most 1 MiB of it
+}
+
+func (r reaction) Error() string {
+	return strings.TrimSpace(fmt.Sprint("the server answers ", r.status, " ", r.says))
+}
+
+// element reads the one element of a catalog answer's data into v.
+func (r reaction) element(v any) error {
+	var all struct{ Data []json.RawMessage }
+	if json.Unmarshal(r.body, &all) != nil || len(all.Data) != 1 {
+		return r
+	}
+	return json.Unmarshal(all.Data[0], v)
+}
+
+// need is send where anything but a success is an error, which is a reaction
+// unless there was none.
+func (a *assault) need(ctx context.Context, request string, s shot) (reaction, error) {
+	got, err := a.send(ctx, request, s)
+	if err == nil && (got.status < 200 || got.status > 299) {
+		err = got
+	}
+	if err != nil {
+		return got, fmt.Errorf("%s: %w", request, err)
+	}
+	return got, nil
+}
+
+// send sends a request such as "GET /api/v1/items". No error has a token in it.
+func (a *assault) send(ctx context.Context, request string, s shot) (reaction, error) {
+	method, path, _ := strings.Cut(request, " ")
+	r, err := http.NewRequestWithContext(ctx, method, a.base+path+s.query, strings.NewReader(s.body))
+	if err != nil {
+		return reaction{}, errors.New("the request can't be made")
+	}
+	for _, token := range s.bearers {
+		r.Header.Add("Authorization", "Bearer "+token)
+	}
+	if s.cookie != "" {
+		r.Header.Set("Cookie", s.cookie)
+	}
+	if s.body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if strings.HasPrefix(path, "/lab/") {
+		r.Header.Set("X-Lab-Token", a.labSecret)
+	}
+	resp, err := a.client.Do(r)
+	if err != nil {
+		if whole, ok := errors.AsType[*url.Error](err); ok {
+			err = whole.Err // the rest of it is the address, which may hold a token
+		}
+		return reaction{}, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return reaction{}, err
+	}
+	var v struct{ Error string }
+	json.Unmarshal(body, &v) // what is no JSON has none
+	_, description, _ := strings.Cut(resp.Header.Get("WWW-Authenticate"), `error_description="`)
+	return reaction{resp.StatusCode, presentable(v.Error), description, body}, nil
+}
+
+// presentable is an answer's error made fit to be printed: a server that is up
+// to no good could send control characters, or our own tokens back.
+func presentable(says string) string {
+	if strings.Contains(says, "eyJ") { // {"
+		return "(an error with a token in it)"
+	}
+	return clip(printable(says), 100)
+}

@@ -1,0 +1,745 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// attackRowsOf is console/attacks.json, read strictly.
+func attackRowsOf(t *testing.T) (rows []attackRow) {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(consoleText(t, "attacks.json")))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&rows); err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// The table says of each attack all that a learner wants to know, nothing of it
+// twice, and what it says of the code and of the documents is true.
+func TestAttackRows(t *testing.T) {
+	t.Parallel()
+	functions := functionsOf(t)
+	seen := map[string]bool{}
+	for _, row := range attackRowsOf(t) {
+		for _, text := range []string{row.ID, row.Title, row.Explanation} {
+			if text == "" || seen[text] {
+				t.Errorf("%s: %q is said twice, or not at all", row.ID, text)
+			}
+			seen[text] = true
+		}
+		if !regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`).MatchString(row.ID) || len(row.ID) > 19 {
+			t.Errorf("%s: want an id in kebab-case, of at most 19 letters to fit its column", row.ID)
+		}
+		if n := len(regexp.MustCompile(`[.?] [A-Z]|\.$`).FindAllString(row.Explanation, -1)); n != 2 {
+			t.Errorf("%s: the explanation has %d sentences; want two", row.ID, n)
+		}
+		if !slices.Contains(functions, row.Defence) {
+			t.Errorf("%s: there is no %s; the functions are FILE: NAME, as %s", row.ID, row.Defence, functions[0])
+		}
+		if want := address(row.Source); row.URL != want {
+			t.Errorf("%s: %s is read at %s, not at %s", row.ID, row.Source, want, row.URL)
+		}
+		if row.Expect.Status < 400 || row.Expect.Error == "" {
+			t.Errorf("%s: want the status and the error that refuse it", row.ID)
+		}
+		if forgers[row.ID] == nil {
+			t.Errorf("%s: nothing forges it", row.ID)
+		}
+		delete(seen, "") // an empty text is reported each time
+	}
+	for id := range forgers {
+		if !seen[id] {
+			t.Errorf("%s is forged, but not in the table", id)
+		}
+	}
+}
+
+// address is where a document is read.
+func address(source string) string {
+	rfc := regexp.MustCompile(`^RFC (\d+) §([\d.]+)$`).FindStringSubmatch(source)
+	cwe, isCWE := strings.CutPrefix(source, "CWE-")
+	switch {
+	case rfc != nil:
+		return "https://www.rfc-editor.org/rfc/rfc" + rfc[1] + "#section-" + rfc[2]
+	case isCWE:
+		return "https://cwe.mitre.org/data/definitions/" + cwe + ".html"
+	}
+	const top = "https://owasp.org/API-Security/editions/2023/en/"
+	return map[string]string{
+		"OWASP API1:2023": top + "0xa1-broken-object-level-authorization/",
+		"OWASP API3:2023": top + "0xa3-broken-object-property-level-authorization/",
+		"OWASP API5:2023": top + "0xa5-broken-function-level-authorization/",
+
+		"OWASP Password Storage Cheat Sheet": "https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html",
+		"Pillai et al., OSDI 2014":           "https://www.usenix.org/conference/osdi14/technical-sessions/presentation/pillai",
+	}[source]
+}
+
+// functionsOf is every function of the program, as "FILE: NAME" or "FILE: (TYPE).NAME".
+func functionsOf(t testing.TB) (names []string) {
+	t.Helper()
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range sources {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			name := fn.Name.Name
+			if fn.Recv != nil {
+				star, on := "", fn.Recv.List[0].Type
+				if pointer, ok := on.(*ast.StarExpr); ok {
+					star, on = "*", pointer.X
+				}
+				if id, ok := on.(*ast.Ident); ok {
+					name = "(" + star + id.Name + ")." + name
+				}
+			}
+			names = append(names, file+": "+name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// assail runs shelf attack against a handler. document is what -json prints.
+func assail(t *testing.T, h http.Handler, environment ...string) (document struct {
+	Summary string
+	Attacks []attackResult
+}, err error) {
+	t.Helper()
+	srv := httptest.NewServer(h)
+	defer srv.Close()
+	env := map[string]string{"SHELF_URL": srv.URL}
+	for v := range slices.Chunk(environment, 2) {
+		env[v[0]] = v[1]
+	}
+	var out bytes.Buffer
+	err = attackCommand(t.Context(), shell{env: func(name string) string { return env[name] }, stdout: &out, stderr: io.Discard}, []string{"-json"})
+	if decoding := json.Unmarshal(out.Bytes(), &document); decoding != nil {
+		t.Fatalf("%v: %s (%v)", decoding, &out, err)
+	}
+	return document, err
+}
+
+// verdicts are the results that are no refusals, by id.
+func verdicts(results []attackResult) map[string]verdict {
+	all := map[string]verdict{}
+	for _, r := range results {
+		if r.Verdict != stopped {
+			all[r.ID] = r.Verdict
+		}
+	}
+	return all
+}
+
+// withoutLab are the verdicts on the rows that need the lab's clock, where there
+// is none.
+func withoutLab(t *testing.T) map[string]verdict {
+	all := map[string]verdict{}
+	for _, row := range attackRowsOf(t) {
+		if row.Lab {
+			all[row.ID] = skipped
+		}
+	}
+	return all
+}
+
+// A sound server refuses every attack, by whatever algorithm it signs, and has
+// nothing left of the two accounts afterwards.
+func TestAttackCommand(t *testing.T) {
+	t.Parallel()
+	for _, alg := range []string{algHS256, algEdDSA} {
+		t.Run(alg, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			if alg == algEdDSA {
+				a.signByEdDSA()
+			}
+			got, err := assail(t, a)
+			if !maps.Equal(verdicts(got.Attacks), withoutLab(t)) || err != nil {
+				t.Errorf("%+v, %v; want all refused", got.Attacks, err)
+			}
+			if users, items, _ := a.store.counts(); users != 0 || items != 0 {
+				t.Errorf("%d accounts and %d items are left", users, items)
+			}
+		})
+	}
+}
+
+// A hole is a server with a defence switched off: something in front of it that
+// makes good, for one sort of forgery, what the defence would refuse.
+type hole struct {
+	name    string
+	open    func(a *api) http.Handler
+	through []string // the attacks that succeed
+	unclear []string // those that something else refuses then
+}
+
+var holes = []hole{
+	{"the signature is not checked", tampering(func(a *api, r *http.Request, t jws) {
+		a.reseal(r, t.header, t.payload)
+	}), []string{"payload-edited", "signature-missing", "signature-changed", "signature-respelt", "other-key", "jwk-embedded"},
+		[]string{"type-edited", "duplicate-claims"}}, // the record of the token and the strict reader stop these
+	{"a token's word is all that counts", tampering(func(a *api, r *http.Request, t jws) {
+		header, says := members(t.header), struct{ Sub, Type string }{}
+		text, _ := base64.RawURLEncoding.DecodeString(t.payload)
+		if json.Unmarshal(text, &says); says.Type != accessToken || t.alg() != algHS256 || header["crit"] != nil || len(text) > maxToken ||
+			header["kid"] != nil && string(header["kid"]) != `"`+a.keys.keys[0].id+`"` {
+			return
+		}
+		setBearer(r, a.tokenFor(says.Sub, accessToken))
+	}), []string{"payload-edited", "type-edited", "duplicate-claims", "signature-missing", "signature-changed", "signature-respelt", "other-key", "jwk-embedded", "replay-after-logout"}, nil},
+	{"a signature may be spelt in any way", tampering(func(_ *api, r *http.Request, t jws) {
+		signature, _ := base64.RawURLEncoding.DecodeString(t.signature)
+		setBearer(r, t.header+"."+t.payload+"."+b64(string(signature)))
+	}), []string{"signature-respelt"}, nil},
+	{"the secret is every tutorial's", func(a *api) http.Handler {
+		a.keys = newKeyring(secretKey([]byte("secret")))
+		return a
+	}, []string{"other-key"}, nil},
+	{"alg none is taken", tampering(func(a *api, r *http.Request, t jws) {
+		if t.alg() == "none" {
+			a.reseal(r, b64(hs256), t.payload)
+		}
+	}), []string{"alg-none"}, nil},
+	{"alg none is forbidden, by name", tampering(func(a *api, r *http.Request, t jws) {
+		if t.alg() != "none" && strings.EqualFold(t.alg(), "none") {
+			a.reseal(r, b64(hs256), t.payload)
+		}
+	}), []string{"alg-none-respelt"}, nil},
+	{"a token may name its algorithm", tampering(func(a *api, r *http.Request, t jws) {
+		if t.alg() == "RS256" {
+			a.reseal(r, b64(hs256), t.payload)
+		}
+	}), []string{"alg-swapped"}, nil},
+	{"a public key passes for a secret", func(a *api) http.Handler {
+		a.signByEdDSA()
+		ours := a.keys.keys[0]
+		return tampering(func(a *api, r *http.Request, t jws) {
+			if t.alg() == algHS256 && t.String() == seal(sha256.New, t.header+"."+t.payload, string(ours.verifying.(ed25519.PublicKey))) {
+				text := b64(headerWithKid(algEdDSA, ours.id)) + "." + t.payload
+				setBearer(r, text+"."+b64(string(ed25519.Sign(ours.signing.(ed25519.PrivateKey), []byte(text)))))
+			}
+		})(a)
+	}, []string{"alg-swapped"}, nil},
+	{"a kid names a file", tampering(func(a *api, r *http.Request, t jws) {
+		const nothing = "" // is in /dev/null
+		if strings.Contains(string(members(t.header)["kid"]), "/dev/null") && t.String() == seal(sha256.New, t.header+"."+t.payload, nothing) {
+			a.reseal(r, b64(hs256), t.payload)
+		}
+	}), []string{"kid-elsewhere"}, nil},
+	{"a token may bring its key", tampering(func(a *api, r *http.Request, t jws) {
+		var brought jwk
+		json.Unmarshal(members(t.header)["jwk"], &brought)
+		secret, _ := base64.RawURLEncoding.DecodeString(brought.Secret)
+		if len(secret) > 0 && t.String() == seal(sha256.New, t.header+"."+t.payload, string(secret)) {
+			a.reseal(r, b64(hs256), t.payload)
+		}
+	}), []string{"jwk-embedded"}, nil},
+	{"crit is not looked at", tampering(func(_ *api, r *http.Request, t jws) {
+		setBearer(r, without(t.header, "crit", "eve")+"."+t.payload+"."+t.signature)
+	}), []string{"crit-unknown"}, nil},
+	{"a token may be as long as it likes", tampering(func(_ *api, r *http.Request, t jws) {
+		if len(t.payload) > maxToken {
+			setBearer(r, t.header+"."+without(t.payload, "x")+"."+t.signature)
+		}
+	}), []string{"over-long"}, nil},
+	{"a token is taken from the address", inFront(func(_ *api, r *http.Request) {
+		if token := r.URL.Query().Get("access_token"); token != "" {
+			setBearer(r, token)
+		}
+	}), []string{"token-in-query"}, nil},
+	{"a token is taken from a cookie", inFront(func(_ *api, r *http.Request) {
+		if cookie, err := r.Cookie("access_token"); err == nil {
+			setBearer(r, cookie.Value)
+		}
+	}), []string{"token-in-cookie"}, nil},
+	{"of two headers the first counts", inFront(func(_ *api, r *http.Request) {
+		if lines := r.Header["Authorization"]; len(lines) > 1 {
+			r.Header["Authorization"] = lines[:1]
+		}
+	}), []string{"two-headers"}, nil},
+	{"of two headers the last counts", inFront(func(_ *api, r *http.Request) {
+		if lines := r.Header["Authorization"]; len(lines) > 1 {
+			r.Header["Authorization"] = lines[1:]
+		}
+	}), nil, []string{"two-headers"}}, // then it is the forged one that is refused
+	{"a refresh token opens what an access token opens", tampering(func(a *api, r *http.Request, _ jws) {
+		if c, err := a.callerOf(bearerOf(r), refreshToken); err == nil && r.URL.Path != "/api/v1/auth/refresh" {
+			setBearer(r, a.tokenFor(c.user.PublicID, accessToken))
+		}
+	}), []string{"refresh-as-access"}, nil},
+	{"an access token refreshes itself", tampering(func(a *api, r *http.Request, _ jws) {
+		if c, err := a.callerOf(bearerOf(r), accessToken); err == nil && r.URL.Path == "/api/v1/auth/refresh" {
+			setBearer(r, a.tokenFor(c.user.PublicID, refreshToken))
+		}
+	}), []string{"access-as-refresh"}, nil},
+	{"a log-out ends nothing", func(a *api) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/api/v1/auth/logout" {
+				writeJSON(w, http.StatusOK, success{Status: http.StatusOK})
+				return
+			}
+			a.ServeHTTP(w, r)
+		})
+	}, []string{"replay-after-logout"}, nil},
+	{"any account may change any item", func(a *api) http.Handler {
+		a.config.sharedWrites = true
+		return a
+	}, []string{"others-item-changed", "others-item-deleted"}, nil},
+	{"any account may delete any item, as the rule is kept for PATCH only", func(a *api) http.Handler {
+		shared := *a.server
+		shared.config.sharedWrites = true
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.SetPathValue("id", strings.TrimPrefix(r.URL.Path, "/api/v1/items/"))
+			if r.Method == http.MethodDelete && r.PathValue("id") != r.URL.Path {
+				a.answering(shared.bearer(accessToken, shared.deleteItem)).ServeHTTP(w, r)
+				return
+			}
+			a.ServeHTTP(w, r)
+		})
+	}, []string{"others-item-deleted"}, nil},
+	{"a sign-up is copied into the user as it comes", func(a *api) http.Handler {
+		a.asAdmin("root") // or the account could not be deleted
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/api/v1/auth/signup" {
+				a.ServeHTTP(w, r)
+				return
+			}
+			text, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(text))
+			a.ServeHTTP(w, r)
+			var asked struct {
+				Email string
+				Admin bool
+			}
+			if json.Unmarshal(text, &asked); asked.Admin {
+				a.store.setAccess(operator, a.store.userByEmail(asked.Email).ID, &asked.Admin, nil)
+			}
+		})
+	}, []string{"admin-at-signup"}, nil},
+}
+
+// Every hole is found, by exactly the attacks that go through it, and there is
+// one for each attack, so none is in the table for show.
+func TestAttackCommandHoles(t *testing.T) {
+	t.Parallel()
+	found := map[string]bool{}
+	for _, h := range holes {
+		for _, id := range h.through {
+			found[id] = true
+		}
+		t.Run(h.name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			want := withoutLab(t)
+			for _, id := range h.through {
+				want[id] = through
+			}
+			for _, id := range h.unclear {
+				want[id] = unclear
+			}
+			got, err := assail(t, h.open(a))
+			if !maps.Equal(verdicts(got.Attacks), want) {
+				t.Errorf("the verdicts that are no refusals are %v; want %v\n%+v", verdicts(got.Attacks), want, got.Attacks)
+			}
+			if status := statusAfter(err); status != 1 {
+				t.Errorf("exit status %d, %v; want 1", status, err)
+			}
+		})
+	}
+	for _, row := range attackRowsOf(t) {
+		if !found[row.ID] && !row.Lab {
+			t.Errorf("%s goes through none of the holes", row.ID)
+		}
+	}
+}
+
+// statusAfter is what main makes of an error.
+func statusAfter(err error) int {
+	special, ok := errors.AsType[*statusError](err)
+	switch {
+	case err == nil:
+		return 0
+	case ok:
+		return special.status
+	}
+	return 1
+}
+
+// inFront has touch see each request before a server does.
+func inFront(touch func(a *api, r *http.Request)) func(*api) http.Handler {
+	return func(a *api) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			touch(a, r)
+			a.ServeHTTP(w, r)
+		})
+	}
+}
+
+// tampering is inFront for requests with one token.
+func tampering(touch func(a *api, r *http.Request, t jws)) func(*api) http.Handler {
+	return inFront(func(a *api, r *http.Request) {
+		parts := strings.Split(bearerOf(r), ".")
+		if len(r.Header["Authorization"]) == 1 && len(parts) == 3 {
+			touch(a, r, jws{parts[0], parts[1], parts[2]})
+		}
+	})
+}
+
+func bearerOf(r *http.Request) string {
+	return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+}
+
+func setBearer(r *http.Request, token string) { r.Header.Set("Authorization", "Bearer "+token) }
+
+// reseal has r bear a token of those parts with the server's own signature.
+func (a *api) reseal(r *http.Request, header, payload string) {
+	setBearer(r, seal(sha256.New, header+"."+payload, tokenSecret))
+}
+
+// tokenFor is a new token for a user, as good as one from a sign-in.
+func (a *api) tokenFor(publicID, typ string) string {
+	u, _ := a.store.userWithToken(publicID, "")
+	if u == nil {
+		return ""
+	}
+	text, record, err := a.issue(u, typ, time.Minute, false)
+	if err := cmp.Or(err, a.store.signIn(u, "", record)); err != nil {
+		a.t.Error(err)
+	}
+	return text
+}
+
+// without is a part of a token without some of its members.
+func without(part string, names ...string) string {
+	m := members(part)
+	for _, name := range names {
+		delete(m, name)
+	}
+	return encodedPart(m)
+}
+
+// A refusal by something else, such as a proxy's limit, proves nothing, and
+// neither does one by a server that refuses everything.
+func TestAttackCommandUnclear(t *testing.T) {
+	t.Parallel()
+	for name, front := range map[string]func(a *api, w http.ResponseWriter, r *http.Request){
+		"it limits whoever is refused": func(a *api, w http.ResponseWriter, r *http.Request) {
+			got := httptest.NewRecorder()
+			if a.ServeHTTP(got, r); got.Code >= 400 {
+				http.Error(w, "Too many attempts", http.StatusTooManyRequests)
+				return
+			}
+			w.Write(got.Body.Bytes())
+		},
+		"it redirects whoever is refused": func(a *api, w http.ResponseWriter, r *http.Request) {
+			got := httptest.NewRecorder()
+			if a.ServeHTTP(got, r); got.Code >= 400 {
+				http.Redirect(w, r, "/", http.StatusFound)
+				return
+			}
+			w.Write(got.Body.Bytes())
+		},
+		"it says the right things to everybody": func(a *api, w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/api/v1/auth/me", "/api/v1/auth/refresh", "/api/v1/items/1":
+				if r.Method != http.MethodDelete {
+					writeError(w, r, a.log, malformed(checkSignature, badSignature, ""))
+					return
+				}
+			}
+			a.ServeHTTP(w, r)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			want := withoutLab(t)
+			for _, row := range attackRowsOf(t) {
+				if !row.Lab {
+					want[row.ID] = unclear
+				}
+			}
+			got, err := assail(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { front(a, w, r) }))
+			if !maps.Equal(verdicts(got.Attacks), want) || statusAfter(err) != 1 {
+				t.Errorf("%v, %+v; want none of them counted as refused", err, got.Attacks)
+			}
+			if !strings.HasPrefix(got.Summary, "0 of 23 refused; 23 answered in an unexpected way") {
+				t.Errorf("the summary is %q", got.Summary)
+			}
+		})
+	}
+}
+
+// runAttack runs shelf attack with its arguments.
+func runAttack(t *testing.T, ctx context.Context, args ...string) (status int, stdout, problem string) {
+	t.Helper()
+	var out bytes.Buffer
+	err := attackCommand(ctx, shell{env: func(string) string { return "" }, stdout: &out, stderr: io.Discard}, args)
+	return statusAfter(err), out.String(), errorText(err)
+}
+
+// What is not on this machine for certain is not attacked, nor what is no
+// address alone.
+func TestAttackCommandTarget(t *testing.T) {
+	t.Parallel()
+	const foreign, malformed, more = "is not this machine", "is no address of a server", "give the server's address alone"
+	for target, want := range map[string]string{
+		"http://192.0.2.1":                   foreign,
+		"https://shelf.example":              foreign,
+		"http://localhost.example":           foreign,
+		"http://127.0.0.1.example":           foreign,
+		"http://shelf.localhost":             foreign, // may be in somebody's DNS
+		"http://localhost.":                  foreign,
+		"http://0.0.0.0:8080":                foreign,
+		"http://2130706433":                  foreign,
+		"http://[2001:db8::1]:8080":          foreign,
+		"http://[::ffff:192.0.2.1]":          foreign,
+		"http://ann@127.0.0.1:8080":          more,
+		"http://127.0.0.1:8080@192.0.2.1":    more,
+		"http://127.0.0.1:8080/api/v1":       more,
+		"http://127.0.0.1:8080/?a=b":         more,
+		"http://127.0.0.1:8080#192.0.2.1":    more,
+		"localhost:8080":                     malformed,
+		"ftp://localhost":                    malformed,
+		"http://":                            malformed,
+		"http://127.0.0.1:port":              malformed,
+		"http://127.0.0.1\\@192.0.2.1":       malformed,
+		"http://127.0.0.1\x1b[2J":            malformed,
+		"-yes":                               "flag provided but not defined: -yes",
+		"http://127.0.0.1:1 -yes-i-own-it":   "usage: shelf attack",
+		"-yes-i-own-it ftp://shelf.example":  malformed,
+		"-yes-i-own-it http://me@192.0.2.1/": more,
+	} {
+		status, stdout, problem := runAttack(t, t.Context(), strings.Fields(target)...)
+		if status != 2 || stdout != "" || !strings.Contains(problem, want) || strings.Contains(problem, "\x1b") {
+			t.Errorf("shelf attack %s: exit status %d, %q; want 2 and %q", target, status, problem, want)
+		}
+	}
+	for _, target := range []string{"http://localhost:8080", "http://LOCALHOST/", "http://127.0.0.1", "https://127.9.9.9:1", "http://[::1]:8080", "http://[::ffff:127.0.0.1]"} {
+		if _, err := newAssault(target, false); err != nil {
+			t.Errorf("%s: %v; want it taken for this machine", target, err)
+		}
+	}
+}
+
+// Localhost is this machine whatever a resolver makes of it, and only there a
+// certificate may be anybody's.
+func TestAttackCommandConnections(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{"127.0.0.1:80": true, "[::1]:80": true, "192.0.2.1:80": false, "0.0.0.0:80": false, "": false} {
+		if err := loopbackOnly("tcp", address, nil); (err == nil) != want {
+			t.Errorf("a connection to %q: %v", address, err)
+		}
+	}
+	local, err := newAssault("https://localhost", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := newAssault("https://192.0.2.1", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at := local.client.Transport.(*http.Transport); !at.TLSClientConfig.InsecureSkipVerify || at.Proxy != nil || at.DialContext == nil {
+		t.Errorf("on this machine: %+v; want any certificate, no proxy, and loopback only", at)
+	}
+	if at := foreign.client.Transport.(*http.Transport); at.TLSClientConfig != nil || at.Proxy == nil {
+		t.Errorf("beyond it: %+v; want good certificates only, and the environment's proxy", at)
+	}
+}
+
+// A shelf with a certificate that it made itself can be attacked.
+func TestAttackCommandTLS(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewTLSServer(newAPI(t))
+	defer srv.Close()
+	status, stdout, problem := runAttack(t, t.Context(), srv.URL)
+	if status != 0 {
+		t.Errorf("exit status %d, %s\n%s", status, problem, stdout)
+	}
+	wantNarrow(t, strings.ReplaceAll(stdout[:strings.LastIndex(stdout, "\n\n")], "…", "."))
+	wantText(t, stdout,
+		"attack               answer                                         verdict\n",
+		"payload-edited       422 Signature verification failed              refused\n",
+		"others-item-deleted  403 Only the creator of an item or an admin …  refused\n",
+		"expired              -                                              needs -lab\n",
+		"\n23 of 23 refused; 2 need the lab's clock (start shelf with -lab and set SHELF_LAB_TOKEN)\n")
+}
+
+// Where there is no shelf, the exit status says that nothing was tried, and no
+// other server is asked in its place.
+func TestAttackCommandNoShelf(t *testing.T) {
+	t.Parallel()
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("a redirect was followed")
+	}))
+	defer other.Close()
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	for name, tt := range map[string]struct {
+		handler http.HandlerFunc // nil: nobody listens
+		want    string
+	}{
+		"nothing":      {nil, "connect"},
+		"another site": {http.NotFound, "POST /api/v1/auth/signup: the server answers 404"},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL, http.StatusPermanentRedirect)
+		}, "POST /api/v1/auth/signup: the server answers 308"},
+		"something in JSON": {func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(`{"data":[{}]}`)) }, "POST /api/v1/auth/signup gives no two tokens: the server answers 200"},
+		"a shelf that is busy": {func(w http.ResponseWriter, r *http.Request) {
+			writeJSON(w, http.StatusTooManyRequests, map[string]string{"error": tooManyText})
+		}, "the server answers 429 " + tooManyText},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := closed.URL
+			if tt.handler != nil {
+				srv := httptest.NewServer(tt.handler)
+				defer srv.Close()
+				url = srv.URL
+			}
+			status, stdout, problem := runAttack(t, t.Context(), url)
+			if status != 2 || stdout != "" || !strings.Contains(problem, tt.want) || strings.Contains(problem, "may still be there") {
+				t.Errorf("exit status %d, %q, %q; want 2 and %q", status, stdout, problem, tt.want)
+			}
+		})
+	}
+}
+
+// Whenever it is interrupted, it leaves no account and no item behind, also
+// where it doesn't know whether they were made.
+func TestAttackCommandInterrupted(t *testing.T) {
+	t.Parallel()
+	for moment := 1; moment < 50; moment += 3 { // the number of the request in whose midst it happens
+		t.Run(fmt.Sprint(moment), func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt()
+			var requests atomic.Int32
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if requests.Add(1) == int32(moment) {
+					interrupt()
+					a.ServeHTTP(httptest.NewRecorder(), r)
+					panic(http.ErrAbortHandler) // the answer is lost
+				}
+				a.ServeHTTP(w, r)
+			}))
+			defer srv.Close()
+			status, _, problem := runAttack(t, ctx, srv.URL)
+			if moment > 3 && (status != 1 || problem != "interrupted") || moment <= 3 && status != 2 {
+				t.Errorf("exit status %d, %q; want that it was interrupted", status, problem)
+			}
+			if users, items, _ := a.store.counts(); users != 0 || items != 0 {
+				t.Errorf("%d accounts and %d items are left", users, items)
+			}
+		})
+	}
+}
+
+// An account that can't be deleted is named, so that its owner can.
+func TestAttackCommandLeftover(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete && r.URL.Path == "/api/v1/auth/me" {
+			writeError(w, r, a.log, errReadOnly)
+			return
+		}
+		a.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	status, stdout, problem := runAttack(t, t.Context(), srv.URL)
+	if status != 1 || !strings.Contains(stdout, "23 of 23 refused") {
+		t.Errorf("exit status %d\n%s\nwant 1, for the accounts alone", status, stdout)
+	}
+	left, _ := a.store.usersAfter(0, 10)
+	if len(left) != 2 {
+		t.Fatalf("%d accounts are left; want both", len(left))
+	}
+	for _, u := range left {
+		wantText(t, problem, u.Email+" may still be there: DELETE /api/v1/auth/me: the server answers 503")
+	}
+}
+
+// A server can't make it print a token, be it by sending it back.
+func TestAttackCommandSecrets(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got := httptest.NewRecorder()
+		switch a.ServeHTTP(got, r); {
+		case r.URL.RawQuery != "":
+			panic(http.ErrAbortHandler) // the client's error has the address in it
+		case got.Code >= 400:
+			writeJSON(w, got.Code, map[string]string{"error": "\x1b[2J" + cmp.Or(bearerOf(r), r.Header.Get("Cookie"))})
+		default:
+			w.Write(got.Body.Bytes())
+		}
+	}))
+	defer srv.Close()
+	for _, format := range []string{"-json=false", "-json"} {
+		status, stdout, problem := runAttack(t, t.Context(), format, srv.URL)
+		if status != 1 || !strings.Contains(stdout, "token-in-query") || !strings.Contains(stdout, "(an error with a token in it)") {
+			t.Errorf("exit status %d, %s\n%s", status, problem, stdout)
+		}
+		rejectText(t, stdout+problem, "eyJ", "\x1b", "b00k")
+	}
+}
+
+// A row that is no refusal is told in full: what the attack is, what was
+// expected, and where to look.
+func TestAttackCommandReport(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.config.sharedWrites = true
+	srv := httptest.NewServer(a)
+	defer srv.Close()
+	status, stdout, problem := runAttack(t, t.Context(), srv.URL)
+	if status != 1 || problem != "not every attack was refused as it should be" {
+		t.Errorf("exit status %d, %q", status, problem)
+	}
+	for line := range strings.Lines(stdout[:strings.LastIndex(stdout, "\n\n")]) {
+		if !strings.HasPrefix(line, "  https://") { // which must stay whole, to be followed
+			wantNarrow(t, strings.ReplaceAll(line, "…", "."))
+		}
+	}
+	wantText(t, stdout, "others-item-changed  200                                            GOT THROUGH\n  Another account's item is changed: the server took it.\n  The token is genuine, but",
+		"store.go: (actor).check", "https://owasp.org/API-Security/editions/2023/en/0xa1-broken-object-level-authorization/",
+		"\n21 of 23 refused; 2 GOT THROUGH; 2 need the lab's clock")
+}

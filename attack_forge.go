@@ -1,0 +1,285 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A forger makes what one attack sends. It knows what any client knows: its own
+// tokens, what the server tells everybody, and no key.
+type forger func(context.Context, *assault) (shot, error)
+
+// forgers are those of the table's rows, by id. Where a row doesn't say otherwise
+// they keep the header of a genuine token, so that what they make differs from it
+// in nothing but its fault.
+var forgers = map[string]forger{
+	"payload-edited": retouched(func(t *jws) {
+		t.payload = edited(t.payload, "exp", t.time("exp").AddDate(10, 0, 0).Unix())
+	}),
+	"type-edited": func(_ context.Context, a *assault) (shot, error) {
+		t, err := dismantled(a.eve.refresh)
+		if err != nil {
+			return shot{}, err
+		}
+		t.payload = edited(t.payload, "type", accessToken)
+		return a.withRefreshToken(t.String()), nil
+	},
+	"duplicate-claims": func(_ context.Context, a *assault) (shot, error) {
+		t, err := dismantled(a.eve.access)
+		anns, annsErr := dismantled(a.ann.access)
+		if err := errors.Join(err, annsErr); err != nil {
+			return shot{}, err
+		}
+		text := encodeJSON(members(t.payload))
+		text = fmt.Appendf(text[:len(text)-1], `,"sub":%s}`, members(anns.payload)["sub"])
+		t.payload = base64.RawURLEncoding.EncodeToString(text)
+		return bearerShot(t.String()), nil
+	},
+
+	"signature-missing": retouched(func(t *jws) { t.signature = "" }),
+	"signature-changed": retouched(func(t *jws) {
+		t.signature = neighbour(t.signature[0]) + t.signature[1:]
+	}),
+	"signature-respelt": retouched(func(t *jws) { // the last letter of 32 bytes has two idle bits, of 64 four
+		last := len(t.signature) - 1
+		t.signature = t.signature[:last] + neighbour(t.signature[last])
+	}),
+	"other-key": retouched(func(t *jws) { t.sign("secret") }),
+
+	"alg-none":         retouched(unsecured("none")),
+	"alg-none-respelt": retouched(unsecured("nOnE")),
+	"alg-swapped":      swapAlg,
+
+	"kid-elsewhere": retouched(func(t *jws) {
+		t.header = edited(t.header, "kid", "../../../../../../dev/null")
+		t.sign("")
+	}),
+	"jwk-embedded": retouched(func(t *jws) {
+		const secret = "a secret that the attacker made up"
+		own := jwk{Type: "oct", Algorithm: algHS256, Secret: base64.RawURLEncoding.EncodeToString([]byte(secret))}
+		if t.alg() == algEdDSA {
+			public := seeded(secret).Public().(ed25519.PublicKey)
+			own = jwk{Type: "OKP", Algorithm: algEdDSA, Curve: "Ed25519", Public: base64.RawURLEncoding.EncodeToString(public)}
+		}
+		t.header = encodedPart(map[string]any{"alg": t.alg(), "typ": "JWT", "jwk": own})
+		t.sign(secret)
+	}),
+	"crit-unknown": retouched(func(t *jws) {
+		t.header = edited(edited(t.header, "crit", []string{"eve"}), "eve", 1)
+	}),
+	"over-long": retouched(func(t *jws) { t.payload = edited(t.payload, "x", strings.Repeat("x", maxToken)) }),
+
+	"token-in-query": func(_ context.Context, a *assault) (shot, error) {
+		return shot{query: "?access_token=" + a.eve.access}, nil
+	},
+	"token-in-cookie": func(_ context.Context, a *assault) (shot, error) {
+		return shot{cookie: "access_token=" + a.eve.access}, nil
+	},
+	"two-headers": func(ctx context.Context, a *assault) (shot, error) {
+		forged, err := retouched(unsecured("none"))(ctx, a)
+		return shot{bearers: append([]string{a.eve.access}, forged.bearers...)}, err
+	},
+
+	"refresh-as-access": func(_ context.Context, a *assault) (shot, error) {
+		return a.withRefreshToken(a.eve.refresh), nil
+	},
+	"access-as-refresh":   genuine,
+	"replay-after-logout": replayAfterLogout,
+
+	"others-item-changed": func(ctx context.Context, a *assault) (shot, error) {
+		s := a.onItem()
+		s.body = `{"itemname":"mine now"}`
+		return s, nil
+	},
+	"others-item-deleted": func(ctx context.Context, a *assault) (shot, error) { return a.onItem(), nil },
+	"admin-at-signup": func(_ context.Context, a *assault) (shot, error) {
+		s := bearerShot(a.ann.access)
+		s.control.token = a.ann.access
+		return s, nil
+	},
+
+	"expired":       genuineAt(func(t jws) time.Time { return t.time("exp") }),
+	"not-yet-valid": genuineAt(func(t jws) time.Time { return t.time("nbf").Add(-time.Minute) }),
+}
+
+// genuine is the attacker's own access token, as it is.
+func genuine(_ context.Context, a *assault) (shot, error) { return bearerShot(a.eve.access), nil }
+
+// genuineAt is the same at another time, which it says of the token itself.
+func genuineAt(when func(jws) time.Time) forger {
+	return func(_ context.Context, a *assault) (shot, error) {
+		t, err := dismantled(a.eve.access)
+		s := bearerShot(a.eve.access)
+		s.at = when(t)
+		return s, err
+	}
+}
+
+// retouched is the attacker's own access token, touched up.
+func retouched(touch func(t *jws)) forger {
+	return func(_ context.Context, a *assault) (shot, error) {
+		t, err := dismantled(a.eve.access)
+		if err != nil {
+			return shot{}, err
+		}
+		touch(&t)
+		return bearerShot(t.String()), nil
+	}
+}
+
+// unsecured makes a token one that claims to need no signature (RFC 7519 §6).
+func unsecured(alg string) func(t *jws) {
+	return func(t *jws) {
+		t.header, t.signature = encodedPart(map[string]string{"alg": alg, "typ": "JWT"}), ""
+	}
+}
+
+// swapAlg has HS256 and a public-key algorithm change places. Where the server
+// publishes a key, that key is the secret: to code that hands it to whatever
+// algorithm the token names, it verifies.
+func swapAlg(ctx context.Context, a *assault) (shot, error) {
+	t, err := dismantled(a.eve.access)
+	if err != nil {
+		return shot{}, err
+	}
+	if t.alg() != algEdDSA {
+		t.header = edited(t.header, "alg", "RS256")
+		return bearerShot(t.String()), nil
+	}
+	published, err := a.publicKey(ctx)
+	if err != nil {
+		return shot{}, err
+	}
+	t.header = edited(t.header, "alg", algHS256)
+	t.sign(string(published))
+	return bearerShot(t.String()), nil
+}
+
+// publicKey is the first that the server publishes.
+func (a *assault) publicKey(ctx context.Context) ([]byte, error) {
+	const path = "GET /.well-known/jwks.json"
+	got, err := a.send(ctx, path, shot{})
+	var set jwkSet
+	if err == nil {
+		err = json.Unmarshal(got.body, &set)
+	}
+	if err != nil || len(set.Keys) == 0 {
+		return nil, fmt.Errorf("%s has no key: %w", path, errors.Join(err, got))
+	}
+	return base64.RawURLEncoding.DecodeString(set.Keys[0].Public)
+}
+
+// replayAfterLogout signs in once more, sees that the token opens, and logs out.
+func replayAfterLogout(ctx context.Context, a *assault) (shot, error) {
+	leaving := a.eve
+	if err := a.enter(ctx, "POST /api/v1/auth/signin", &leaving, nil); err != nil {
+		return shot{}, err
+	}
+	s := bearerShot(leaving.access)
+	if _, err := a.need(ctx, whoAmI, s); err != nil {
+		return shot{}, err
+	}
+	_, err := a.need(ctx, "DELETE /api/v1/auth/logout", s)
+	return s, err
+}
+
+// onItem is the attacker's token for a request about another's item, which she
+// can read as everybody can.
+func (a *assault) onItem() shot {
+	s := bearerShot(a.eve.access)
+	s.control.request = "GET /api/v1/items/{item}"
+	return s
+}
+
+// withRefreshToken sends a token that is a refresh token, or was made of one:
+// that is good for a new access token.
+func (a *assault) withRefreshToken(token string) shot {
+	s := bearerShot(token)
+	s.control.request, s.control.token = "POST /api/v1/auth/refresh", a.eve.refresh
+	return s
+}
+
+func bearerShot(token string) shot { return shot{bearers: []string{token}} }
+
+// A jws is a token in its three parts, as they are sent (RFC 7515 §3.1).
+type jws struct{ header, payload, signature string }
+
+func (t jws) String() string { return t.header + "." + t.payload + "." + t.signature }
+
+// dismantled fails for what is no token that a forgery can be made of.
+func dismantled(token string) (jws, error) {
+	parts := strings.Split(token, ".")
+	bad := errors.New("the server's own token is no signed JWT")
+	if len(parts) != 3 || members(parts[0]) == nil || members(parts[1]) == nil {
+		return jws{}, bad
+	}
+	if signature, err := base64.RawURLEncoding.DecodeString(parts[2]); err != nil || len(signature) == 0 {
+		return jws{}, bad
+	}
+	return jws{parts[0], parts[1], parts[2]}, nil
+}
+
+func (t jws) alg() (alg string) {
+	json.Unmarshal(members(t.header)["alg"], &alg)
+	return alg
+}
+
+// time is the moment that a claim names.
+func (t jws) time(claim string) time.Time {
+	var seconds int64
+	json.Unmarshal(members(t.payload)[claim], &seconds)
+	return time.Unix(seconds, 0)
+}
+
+// sign signs with a secret of the attacker's by the algorithm of the token's kind.
+func (t *jws) sign(secret string) {
+	text := t.header + "." + t.payload
+	var signature []byte
+	if t.alg() == algEdDSA {
+		signature = ed25519.Sign(seeded(secret), []byte(text))
+	} else {
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte(text))
+		signature = mac.Sum(nil)
+	}
+	t.signature = base64.RawURLEncoding.EncodeToString(signature)
+}
+
+// seeded makes an Ed25519 key of any text.
+func seeded(secret string) ed25519.PrivateKey {
+	seed := sha256.Sum256([]byte(secret))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+// members are those of the JSON object that a part of a token is, nil if it is
+// none.
+func members(part string) (m map[string]json.RawMessage) {
+	text, err := base64.RawURLEncoding.DecodeString(part)
+	if err != nil || json.Unmarshal(text, &m) != nil {
+		return nil
+	}
+	return m
+}
+
+// edited is a part of a token with one member set to another value.
+func edited(part, name string, value any) string {
+	m := members(part)
+	m[name] = encodeJSON(value)
+	return encodedPart(m)
+}
+
+func encodedPart(v any) string { return base64.RawURLEncoding.EncodeToString(encodeJSON(v)) }
+
+// neighbour is the letter that differs from another in its lowest bit.
+func neighbour(letter byte) string {
+	i := strings.IndexByte(base64url, letter)
+	return base64url[i^1 : i^1+1]
+}
