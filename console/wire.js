@@ -107,8 +107,8 @@ function draw(exchange) {
   const { method, path, by, status, failed, details, ms, stream } = exchange;
   const state = failed ? "bad" : status < 400 ? "good" : "refused";
   details.firstChild.replaceChildren(
-    el("b", {}, method), el("span", { class: "path" }, coloured(path)), el("span", { class: "by" }, by === "you" ? "" : by),
-    el("b", { class: state }, failed ? "no answer" : status || "…"), el("span", { class: "ms" }, stream && status === 200 ? "open" : time(ms)));
+    el("b", {}, method), " ", el("span", { class: "path" }, coloured(path)), " ", el("span", { class: "by" }, by === "you" ? "" : by), " ",
+    el("b", { class: state }, failed ? "no answer" : status || "…"), " ", el("span", { class: "ms" }, stream && status === 200 ? "open" : time(ms)));
   fill(exchange);
   $("#wire-count").textContent = exchanges.length;
   const last = exchanges.findLast((e) => e.by === "you" || e.by === "attack") ?? exchange;
