@@ -125,7 +125,7 @@ function drawTokens() {
     const name = access ? "Access token" : "Refresh token";
     const { iat, exp } = read(token).payload;
     return el("article", { class: "card", id: type + "-token", "aria-label": name },
-      el("header", {}, el("h3", {}, name), el("span", { class: "countdown", "data-from": iat, "data-until": exp, role: "timer" })),
+      el("header", {}, el("h2", {}, name), el("span", { class: "countdown", "data-from": iat, "data-until": exp, role: "timer" })),
       el("p", { class: "soft" }, access ? "Goes with every request. Whoever holds it is you, so it doesn’t live long." : "Only gets new access tokens. It lives long, and goes to one address only."),
       wholeToken(token, name + ", as it is sent"),
       el("p", { class: "buttons" },

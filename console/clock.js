@@ -40,7 +40,7 @@ export async function at(moment, work) {
 }
 
 export async function openLab(token, by) {
-  const answer = await tell(null, by, token);
+  const answer = await tell(undefined, by, token);
   $("#lab-error").textContent = answer.ok ? "" : answer.status === 404 ? "This shelf runs without -lab" : answer.says;
   document.body.classList.toggle("lab-on", labOn());
   if (answer.ok) changed();

@@ -84,9 +84,9 @@ async function fire(attack, cast, open) {
   $(".outcome", card).textContent = outcome === "refused" ? "refused " + answer.status : words[outcome];
   const altered = shot.token !== shot.original;
   $(".shown", card).replaceChildren(
-    el("h4", {}, altered ? "The forged token; what was altered is marked" : "A genuine token, where it has no business"),
+    el("h3", {}, altered ? "The forged token; what was altered is marked" : "A genuine token, where it has no business"),
     wholeToken(shot.token, "The token that was sent", shot.original), ...inWords(shot),
-    el("h4", {}, "The answer"), answered(answer),
+    el("h3", {}, "The answer"), answered(answer),
     outcome === "refused" ? "" : el("p", { class: "alarm", role: "alert" },
       outcome === "through" ? "This server let the attack through. That is a hole. " : genuine.ok ? "Another refusal than the one that should have stopped it. " : "The genuine token was refused as well, so this proves nothing. ",
       `Expected: ${status} ${error}`));
@@ -146,7 +146,7 @@ async function runAll() {
 export function drawAttacks() {
   outcomes.clear();
   $("#attacks").replaceChildren(...attacks.map((attack) => el("li", { class: "card attack", id: "attack-" + attack.id },
-    el("h3", {}, attack.title),
+    el("h2", {}, attack.title),
     el("span", { class: "outcome" }),
     button("Fire", () => runOne(attack), { "aria-label": "Fire: " + attack.title, disabled: !possible(attack) }),
     el("p", {}, attack.explanation),
