@@ -18,6 +18,7 @@ async function tell(json, by = "you", token = secret) {
     say(answer.says, true);
     return answer;
   }
+  if (by === "lab") return answer; // for an attack only: the page goes on by the time before
   secret = token;
   clock = answer.json;
   setClock(Date.parse(clock.now) / 1000);

@@ -34,6 +34,7 @@ class Forgery {
       this.signature = encode(crypto.getRandomValues(new Uint8Array(64)));
       return this;
     }
+    if (!crypto.subtle) throw new Error("browsers sign by https only, or for a server on this machine");
     const bytes = new TextEncoder();
     const made = await crypto.subtle.importKey("raw", typeof key === "string" ? bytes.encode(key) : key, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
     this.signature = encode(await crypto.subtle.sign("HMAC", made, bytes.encode(`${this.header}.${this.payload}`)));

@@ -43,8 +43,10 @@ class Cast {
   }
 }
 
-// withCast has work done with a cast that goes home afterwards.
-async function withCast(work) {
+// withCast has work done with a cast that goes home afterwards. One follows the
+// other, as some move the clock.
+let done = Promise.resolve();
+const withCast = (work) => (done = done.then(async () => {
   const cast = new Cast();
   try {
     await cast.enter();
@@ -54,7 +56,7 @@ async function withCast(work) {
   } finally {
     await cast.leave();
   }
-}
+}));
 
 // fire runs one attack and shows how it ended. A refusal counts only if it is
 // the one that the table expects, and if the genuine token was good before:
