@@ -842,12 +842,12 @@ func TestAccountDeletionBetweenChanges(t *testing.T) {
 	k.must(200, "", ann.access, "POST /bookapi/books", "title=Dune&author=Herbert")
 	s := k.server.store
 	it, _ := s.item(1)
-	changed, book := *it, *s.allBooks()[0]
+	changed, book := it.item(), *s.allBooks()[0]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := []change{
 		{Op: opDelete, Kind: "user", ID: ann.ID},
-		{Op: opPut, Item: &changed}, {Op: opPut, Book: &book},
+		{Op: opPut, Item: changed}, {Op: opPut, Book: &book},
 		{Op: opDelete, Kind: "item", ID: 1}, {Op: opDelete, Kind: "book", ID: 1},
 	}
 	for _, c := range all {
@@ -855,8 +855,9 @@ func TestAccountDeletionBetweenChanges(t *testing.T) {
 	}
 	for _, c := range all[:3] {
 		s.applyLocked(c)
+		s.settleLocked(c)
 	}
-	if s.items.latest(1) != nil || s.books.latest(1) != nil {
+	if s.items.latest(1) != (storedItem{}) || s.books.latest(1) != nil {
 		t.Error("what waits to be deleted came back when an earlier change was applied")
 	}
 }

@@ -40,7 +40,7 @@ func (c *stoppedClock) advance(d time.Duration) {
 type api struct {
 	t testing.TB
 	*server
-	clock    *stoppedClock
+	clock    *stoppedClock      // what the server goes by, but for one with -lab
 	sessions map[string]session // by name, of those who have come through as
 	restart  func() *api        // closes the store and starts again on the same file
 	first    func(token string) // called with each token before it is sent; nil for nothing
@@ -56,19 +56,26 @@ func newAPI(t testing.TB, flags ...string) *api {
 // onDisk is the flag for a data file of the test's own.
 func onDisk(t testing.TB) string { return "-data=" + filepath.Join(t.TempDir(), "shelf.jsonl") }
 
-func startAPI(t testing.TB, clock *stoppedClock, d disk, log slog.Handler, flags ...string) *api {
+func startAPI(t testing.TB, stopped *stoppedClock, d disk, log slog.Handler, flags ...string) *api {
 	t.Helper()
 	c, err := configFrom("-data=memory -bcrypt-cost=4 "+strings.Join(flags, " "), "", "")
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.prepareLab(); err != nil {
 		t.Fatal(err)
 	}
 	addr, err := net.ResolveTCPAddr("tcp", c.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := newStore(slog.New(log), clock.now)
+	now, labClock := stopped.now, &clock{}
+	if c.lab {
+		now = labClock.now
+	}
+	st := newStore(slog.New(log), now)
 	if c.data != inMemory {
-		if st, err = openStore(d, c.data, slog.New(log), clock.now); err != nil {
+		if st, err = openStore(d, c.data, slog.New(log), now); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -78,12 +85,15 @@ func startAPI(t testing.TB, clock *stoppedClock, d disk, log slog.Handler, flags
 		}
 	})
 	t.Cleanup(closeStore)
-	a := &api{t: t, clock: clock, sessions: map[string]session{}}
-	a.server = newServer(c, st, tokenRing(t), slog.New(log), clock.now, addr)
+	a := &api{t: t, clock: stopped, sessions: map[string]session{}}
+	a.server = newServer(c, st, tokenRing(t), slog.New(log), now, addr)
+	if c.lab {
+		newLab(a.server, labClock)
+	}
 	a.restart = func() *api {
 		t.Helper()
 		closeStore()
-		return startAPI(t, clock, d, log, flags...)
+		return startAPI(t, stopped, d, log, flags...)
 	}
 	return a
 }

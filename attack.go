@@ -220,7 +220,7 @@ func newAssault(target string, owned bool) (*assault, error) {
 	u, err := url.Parse(target)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return nil, fmt.Errorf("%q is no address of a server; want http://HOST:PORT", printable(target))
+		return nil, errors.New("that is no address of a server; want http://HOST:PORT") // it may hold a password
 	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("give the server's address alone, %s://%s", u.Scheme, u.Host)
 	}

@@ -36,7 +36,7 @@ type attack struct {
 // token is new, and of one that has verified each before, if it can be.
 func TestAttack(t *testing.T) {
 	t.Parallel()
-	for _, row := range slices.Concat(tokenAttacks, accountAttacks) {
+	for _, row := range slices.Concat(tokenAttacks, accountAttacks, labAttacks) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			row.run(t, newAPI(t).forgetful())
@@ -67,7 +67,7 @@ func (a *api) mindful() *api {
 // from, and none has got lost, nor any attack of console/attacks.json.
 func TestAttackTable(t *testing.T) {
 	t.Parallel()
-	rows := slices.Concat(tokenAttacks, accountAttacks)
+	rows := slices.Concat(tokenAttacks, accountAttacks, labAttacks)
 	if len(rows) < 80 {
 		t.Errorf("the table has %d rows; want 80 at least", len(rows))
 	}

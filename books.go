@@ -49,7 +49,7 @@ func (s *server) getBook(w http.ResponseWriter, r *http.Request, _ *caller) erro
 	if done, err := answered(w, r, rowTag(b.wire)); done || err != nil {
 		return err
 	}
-	return writeBytes(w, http.StatusOK, append(b.wire[:len(b.wire):len(b.wire)], '\n'))
+	return writeBytes(w, http.StatusOK, append([]byte(b.wire), '\n'))
 }
 
 // addBook handles POST /bookapi/addbook, the tutorial's name for it, and POST

@@ -11,8 +11,8 @@ import (
 
 // A row's entity tag is made of its bytes, so it is the same after a restart,
 // and again the same once the row is again the same (RFC 9110 §8.8.3; strong).
-func rowTag(wire []byte) string {
-	sum := sha256.Sum256(wire)
+func rowTag(wire string) string {
+	sum := sha256.Sum256([]byte(wire))
 	return quoteTag(sum[:12])
 }
 
@@ -57,7 +57,7 @@ func (c conditions) known(tag string) bool {
 // check fails with 412 unless a row that is about to be changed meets the
 // conditions. They come last, after its existence and its owner: what would be
 // refused without conditions is refused as it would be (RFC 9110 §13.2.1).
-func (c conditions) check(wire []byte) error {
+func (c conditions) check(wire string) error {
 	tag := rowTag(wire)
 	switch {
 	case c.stale(tag):

@@ -36,6 +36,7 @@ type config struct {
 	readyFile    string // where the URL is written, "" for nowhere
 	stdin        bool   // stop when standard input ends
 	metrics      string // who may read /metrics: "loopback", "all" or "off"
+	lab          bool   // see prepareLab
 
 	proxies []netip.Prefix // whose forwarded headers are believed
 	tlsCert string         // PEM files; both or neither
@@ -45,6 +46,8 @@ type config struct {
 	// ps. Their strength is judged where they are used, in keys.go.
 	secret    string
 	fallbacks []string
+	labToken  string // the lab's secret, SHELF_LAB_TOKEN
+	labMade   bool   // it was made by prepareLab, so it has to be shown
 
 	envFile  string   // ".env" when a setting came from it, for the start line
 	warnings []string // what is odd without being wrong, a sentence each
@@ -82,6 +85,7 @@ func (c *config) settings() []setting {
 		{"ready-file", "FILE", "", "write the URL there when the server answers; gone\nwhen it stops", toText(&c.readyFile)},
 		{"stdin", "", "false", "stop when standard input ends: then the end of the\nprogram that holds its other side is shelf's too", toBool(&c.stdin)},
 		{"metrics", "WHO", "loopback", "who may read /metrics: loopback, which no request\nthrough a proxy comes from, all, or off", toChoice(&c.metrics, "loopback", "all", "off")},
+		{"lab", "", "false", "for tests: calls below /lab/ that put the data back\nand set the clock; in memory and on loopback only", toBool(&c.lab)},
 	}
 }
 
@@ -147,6 +151,7 @@ func parseConfig(args []string, lookupEnv func(string) (string, bool), dotenv fu
 	if c.fallbacks = commaList(env("SECRET_KEY_FALLBACKS")); c.fallbacks == nil {
 		c.fallbacks = commaList(fromFile("SECRET_KEY_FALLBACKS"))
 	}
+	c.labToken = env("SHELF_LAB_TOKEN") // in .env it is that of a server that is called
 
 	if (c.tlsCert == "") != (c.tlsKey == "") {
 		return config{}, errors.New("-tls-cert and -tls-key go together, but only one of them is set")
@@ -272,6 +277,8 @@ Variables without a flag, as other users can see a program's arguments:
   SECRET_KEY_FALLBACKS     earlier keys, comma separated: what they signed
                            stays good
   PORT                     the port of the default address; not read from .env
+  SHELF_LAB_TOKEN          the secret that -lab asks for, 16 characters or more;
+                           without it -lab makes one and shows it; not from .env
 
 Exit status:
   0                        stopped as asked

@@ -35,7 +35,7 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	var uri string
 	for i, it := range items {
 		uri = s.baseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
-		row := append([]byte(nil), it.wire[:len(it.wire)-1]...)
+		row := []byte(it.wire[:len(it.wire)-1])
 		rows[i] = append(appendJSONString(append(row, `,"uri":`...), uri), '}')
 	}
 	if many {
@@ -72,15 +72,17 @@ func (s *server) baseURL(r *http.Request) string {
 
 // itemList is what GET /api/v1/items can be asked. Texts are in the order of
 // their code points, so capital letters come first.
-var itemList = listing[*item]{
+var itemList = listing[storedItem]{
 	filters: []string{"category", "createdby"},
-	orders: map[string]func(*item) position{
-		"id":        func(it *item) position { return position{ID: it.ID} },
-		"itemname":  func(it *item) position { return position{Text: it.Itemname, ID: it.ID} },
-		"category":  func(it *item) position { return position{Text: it.Category, ID: it.ID} },
-		"createdon": func(it *item) position { return position{Time: it.Created.Unix(), ID: it.ID} },
+	orders: map[string]func(storedItem) position{
+		"id":        func(row storedItem) position { return position{ID: row.id()} },
+		"itemname":  func(row storedItem) position { return position{Text: row.itemname(), ID: row.id()} },
+		"category":  func(row storedItem) position { return position{Text: row.category(), ID: row.id()} },
+		"createdon": func(row storedItem) position { return position{Time: row.created, ID: row.id()} },
 	},
-	text: func(it *item) [2]string { return [2]string{it.Itemname, it.Description} },
+	text: func(row storedItem) [2]string {
+		return [2]string{row.itemname(), row.description()}
+	},
 }
 
 // listItems handles GET /api/v1/items.
@@ -106,9 +108,9 @@ func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) er
 		w.Header().Set("ETag", s.listTag(r, changes))
 	}
 	items = itemList.page(w, s.baseURL(r)+r.URL.EscapedPath(), q, items, total)
-	rows := make([][]byte, len(items))
-	for i, it := range items {
-		rows[i] = it.wire
+	rows := make([]string, len(items))
+	for i, row := range items {
+		rows[i] = row.wire
 	}
 	return writeRows(w, http.StatusOK, "", rows...)
 }
@@ -136,17 +138,17 @@ func (s *server) getItem(w http.ResponseWriter, r *http.Request, _ *caller) erro
 	if err != nil {
 		return err
 	}
-	it, err := s.store.item(id)
+	row, err := s.store.item(id)
 	if errors.Is(err, errNoItem) {
 		return fail(http.StatusNotFound, "Requested item does not exist")
 	}
 	if err != nil {
 		return err
 	}
-	if done, err := answered(w, r, rowTag(it.wire)); done || err != nil {
+	if done, err := answered(w, r, rowTag(row.wire)); done || err != nil {
 		return err
 	}
-	return writeRows(w, http.StatusOK, "", it.wire)
+	return writeRows(w, http.StatusOK, "", row.wire)
 }
 
 // itemID reads the path's id.
@@ -288,7 +290,7 @@ func (s *server) actor(r *http.Request, c *caller) (actor, error) {
 
 // writeRows answers in the catalog's way, {"status":…,"message":…,"data":[…]},
 // with rows that are JSON already. No message is no member.
-func writeRows(w http.ResponseWriter, status int, message string, rows ...[]byte) error {
+func writeRows[text string | []byte](w http.ResponseWriter, status int, message string, rows ...text) error {
 	buf := buffers.Get().(*[]byte)
 	b := strconv.AppendInt(append((*buf)[:0], `{"status":`...), int64(status), 10)
 	if message != "" {
@@ -309,7 +311,7 @@ func writeRows(w http.ResponseWriter, status int, message string, rows ...[]byte
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // appendList appends rows that are JSON already as a JSON array.
-func appendList(b []byte, rows [][]byte) []byte {
+func appendList[text string | []byte](b []byte, rows []text) []byte {
 	size := 4 + len(rows)
 	for _, row := range rows {
 		size += len(row)

@@ -441,15 +441,15 @@ func TestIndexes(t *testing.T) {
 				f.createdBy = &by
 			}
 			var want []int
-			for _, it := range all {
-				if (category == "" || it.Category == category) && (by < 0 || it.CreatedBy == by) {
-					want = append(want, it.ID)
+			for _, row := range all {
+				if (category == "" || row.category() == category) && (by < 0 || row.createdBy() == by) {
+					want = append(want, row.id())
 				}
 			}
 			rows, n, _ := s.selectItems(f, stretch{})
 			var got []int
-			for _, it := range rows {
-				got = append(got, it.ID)
+			for _, row := range rows {
+				got = append(got, row.id())
 			}
 			if !slices.Equal(got, want) || n != len(want) {
 				t.Errorf("items of category %q by %d = %v (%d); want %v", category, by, got, n, want)

@@ -12,12 +12,14 @@
 // can be asked, conditional.go their ETags, and events.go tells what happens to
 // them; validate.go reads what clients send, errors.go says what they did wrong;
 // store.go and its store_*.go keep the state; journal.go its history on disk,
-// which replay.go reads at the start and compact.go shortens.
+// which replay.go reads at the start and compact.go shortens. What time it is they
+// are told by clock.go, which lab.go can set.
 //
-// commands.go has the table of the commands. These work without a server:
-// user.go on accounts, rotate.go on keys, check.go and transfer.go on the data
-// file; explain.go judges a token. tour.go shows the way through all this, and
-// attack.go tries to break a server that runs.
+// commands.go has the table of the commands. run.go starts the server for the
+// time of a command, ready.go tells other programs when it answers. These work
+// without a server: user.go on accounts, rotate.go on keys, check.go and
+// transfer.go on the data file; explain.go judges a token. tour.go shows the way
+// through all this, and attack.go tries to break a server that runs.
 package main
 
 import (
@@ -114,7 +116,7 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 	}
 	return serve(ctx, c, sh.stderr, nil, func(s *server, url string) error {
 		if c.log != "off" && c.logFormat == "text" { // a program that reads JSON has the ready line
-			greet(sh.stderr, c, s.store, url)
+			greet(sh.stderr, s.config, s.store, url)
 		}
 		return announce(sh.stdout, c, url)
 	})
@@ -124,6 +126,9 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 // call yet, it has prepare do the rest, nil for nothing; once the server answers
 // at url, it calls ready. An error from either ends it.
 func serve(ctx context.Context, c config, stderr io.Writer, prepare func(*server) error, ready func(s *server, url string) error) (err error) {
+	if err := c.prepareLab(); err != nil {
+		return err
+	}
 	log := newLog(c, stderr)
 	clk := &clock{}
 	st, keys, err := openData(c, log, clk.now)
@@ -164,6 +169,9 @@ func serve(ctx context.Context, c config, stderr io.Writer, prepare func(*server
 			listener.Close()
 			return err
 		}
+	}
+	if c.lab {
+		newLab(handler, clk)
 	}
 	httpServer := newHTTPServer(handler, log)
 	url := "http://" + reachable(listener.Addr())
@@ -293,6 +301,12 @@ func greet(w io.Writer, c config, st *store, url string) {
 	fmt.Fprintf(w, "shelf listens on %s\n  data   %s\n  key    %s\n", url, data, key)
 	if c.envFile != "" {
 		fmt.Fprintf(w, "  config %s\n", c.envFile)
+	}
+	switch {
+	case c.labMade:
+		fmt.Fprintf(w, "  lab    %s/#lab=%s\n", url, c.labToken) // no browser sends a fragment anywhere
+	case c.lab:
+		fmt.Fprintln(w, "  lab    SHELF_LAB_TOKEN")
 	}
 	fmt.Fprintf(w, `
 Try it, in another terminal (next time, begin with the second line):

@@ -129,9 +129,13 @@ func newServerMetrics() *serverMetrics {
 	return m
 }
 
-// add begins to count the requests of a pattern. It is not for a server that
-// serves already.
-func (m *serverMetrics) add(pattern string) { m.routes[pattern] = new(routeCount) }
+// add begins to count the requests of a pattern, unless it did so already. No new
+// pattern may come once the server serves.
+func (m *serverMetrics) add(pattern string) {
+	if m.routes[pattern] == nil {
+		m.routes[pattern] = new(routeCount)
+	}
+}
 
 // request counts an answer. pattern is what the route table put into the request.
 func (m *serverMetrics) request(pattern string, status int, took time.Duration) {

@@ -409,6 +409,21 @@ func TestMetricsTellNoNames(t *testing.T) {
 	}
 }
 
+// A route table that is built again, as another store takes the place of the one
+// there is, goes on counting where the first one was.
+func TestMetricsGoOnWithAnotherTable(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.as("").send("GET /healthz")
+	for pattern := range a.metrics.routes {
+		a.metrics.add(pattern)
+	}
+	a.as("").send("GET /healthz")
+	if n := a.series()[`shelf_http_requests_total{route="GET /healthz",status="200"}`]; n != 2 {
+		t.Errorf("two requests are counted as %v", n)
+	}
+}
+
 // Counting is on every request's way.
 func TestCountingAllocatesNothing(t *testing.T) {
 	m := newAPI(t).metrics

@@ -80,16 +80,16 @@ func contents(s *store) model {
 	m := newModel()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for u := range s.users.rows.after(0) {
+	for _, u := range s.users.rows.after(0) {
 		m.put("user", u.ID, u)
 	}
-	for t := range s.tokens.rows.after(0) {
+	for _, t := range s.tokens.rows.after(0) {
 		m.put("token", t.ID, t)
 	}
-	for it := range s.items.rows.after(0) {
-		m.put("item", it.ID, it)
+	for id, row := range s.items.rows.after(0) {
+		m.put("item", id, row)
 	}
-	for b := range s.books.rows.after(0) {
+	for _, b := range s.books.rows.after(0) {
 		m.put("book", b.ID, b)
 	}
 	return m
@@ -107,18 +107,18 @@ func indexes(s *store) error {
 	for _, t := range s.tokens.rows.all() {
 		fresh.putTokenLocked(t)
 	}
-	for _, it := range s.items.rows.all() {
-		row := *it
-		row.render()
-		if string(row.wire) != string(it.wire) {
-			return fmt.Errorf("item %d is shown as %s", it.ID, it.wire)
+	for id, row := range s.items.rows.after(0) {
+		it := row.item()
+		it.render()
+		if it.ID != id || it.wire != row.wire {
+			return fmt.Errorf("item %d is shown as %s", id, row.wire)
 		}
 		fresh.putItemLocked(it)
 	}
 	for _, b := range s.books.rows.all() {
 		row := *b
 		row.render()
-		if string(row.wire) != string(b.wire) {
+		if row.wire != b.wire {
 			return fmt.Errorf("book %d is shown as %s", b.ID, b.wire)
 		}
 		fresh.putBookLocked(b)
@@ -136,11 +136,15 @@ func indexes(s *store) error {
 		return errors.New("byTitle differs from the rows")
 	case !maps.EqualFunc(s.tokensOf, fresh.tokensOf, slices.Equal[[]int]):
 		return errors.New("tokensOf differs from the rows")
-	case !maps.EqualFunc(s.itemsOf, fresh.itemsOf, func(a, b *sorted[*item]) bool { return slices.Equal(a.all(), b.all()) }):
+	case !maps.EqualFunc(s.itemsOf, fresh.itemsOf, sameIDs):
 		return errors.New("itemsOf differs from the rows")
+	case !maps.EqualFunc(s.itemsIn, fresh.itemsIn, sameIDs):
+		return errors.New("itemsIn differs from the rows")
 	}
 	return nil
 }
+
+func sameIDs(a, b *sorted[struct{}]) bool { return slices.Equal(a.ids(), b.ids()) }
 
 // A world is a store on a disk that fails, and what a client of it knows.
 type world struct {

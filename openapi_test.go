@@ -129,17 +129,28 @@ func (d apiDescription) operation(route string) *operation {
 	return d.Paths[path].operations()[method]
 }
 
-// Every route is described, and every description is a route.
+// Every route is described, and every description is a route. What is tagged as
+// the lab's is one only with -lab.
 func TestOpenAPIRoutes(t *testing.T) {
 	t.Parallel()
+	wantRoutesDescribed(t, newAPI(t), func(op *operation) bool { return !slices.Contains(op.Tags, "lab") })
+	wantRoutesDescribed(t, newLabAPI(t), func(*operation) bool { return true })
+}
+
+// wantRoutesDescribed compares the routes of a with those that are described and
+// that a should have.
+func wantRoutesDescribed(t *testing.T, a *api, has func(*operation) bool) {
+	t.Helper()
 	d := mustDescribe(t)
 	var routes, described []string
-	for _, rt := range newAPI(t).routes() {
+	for _, rt := range a.routes() {
 		routes = append(routes, strings.TrimSuffix(rt.pattern, "{$}"))
 	}
 	for path, item := range d.Paths {
-		for method := range item.operations() {
-			described = append(described, method+" "+path)
+		for method, op := range item.operations() {
+			if has(op) {
+				described = append(described, method+" "+path)
+			}
 		}
 	}
 	slices.Sort(routes)
@@ -272,7 +283,7 @@ func TestOpenAPIOperations(t *testing.T) {
 // one it says whose it misses.
 func TestOpenAPISecurity(t *testing.T) {
 	t.Parallel()
-	d, a := mustDescribe(t), newAPI(t)
+	d, a := mustDescribe(t), newLabAPI(t)
 	for _, rt := range a.routes() {
 		op := d.operation(strings.TrimSuffix(rt.pattern, "{$}"))
 		if op == nil {
@@ -287,7 +298,10 @@ func TestOpenAPISecurity(t *testing.T) {
 			got += strings.Join(slices.Collect(maps.Keys(s)), " and ")
 		}
 		ans := a.as("").send(strings.NewReplacer("{$}", "", "{id}", "1", "{field}", "itemname").Replace(rt.pattern))
-		want := map[string]string{"Missing Authorization Header": "bearer", "A valid token is missing!": "xAccessToken"}[ans.says()]
+		want := map[string]string{
+			"Missing Authorization Header": "bearer", "A valid token is missing!": "xAccessToken",
+			"The lab's secret is missing: send it as X-Lab-Token": "labToken",
+		}[ans.says()]
 		if got != want {
 			t.Errorf("%s is described with security %q; want %q", rt.pattern, got, want)
 		}

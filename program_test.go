@@ -236,6 +236,8 @@ func (p *program) try(request, token, body string) (reply, error) {
 	case token == "":
 	case strings.HasPrefix(path, "/api/"):
 		r.Header.Set("Authorization", "Bearer "+token)
+	case strings.HasPrefix(path, "/lab/"):
+		r.Header.Set("X-Lab-Token", token)
 	default:
 		r.Header.Set("x-access-token", token)
 	}

@@ -199,42 +199,64 @@ func (l listing[R]) page(w http.ResponseWriter, here string, q *query, rows []R,
 // choose returns the rows of the page in order, and one more if there is one. It
 // overwrites rows.
 func (l listing[R]) choose(q *query, rows []R) []R {
-	at := l.orders[q.order]
+	enough := len(rows)
+	if q.limit > 0 {
+		enough = q.limit + 1
+	}
+	if q.order != "id" {
+		return l.sort(q, rows, enough)
+	}
+	chosen := rows[:0] // the store gave them in this order, from the right one on
+	for _, row := range rows {
+		if len(chosen) == enough {
+			break
+		}
+		if q.text == "" || l.holds(row, q.text) {
+			chosen = append(chosen, row)
+		}
+	}
+	return chosen
+}
+
+// sort is choose for the other orders.
+func (l listing[R]) sort(q *query, rows []R, enough int) []R {
+	type placed struct {
+		at  position
+		row R
+	}
 	compare := func(a, b position) int {
 		if q.desc {
 			a, b = b, a
 		}
 		return a.compare(b)
 	}
-	byPosition := func(a, b R) int { return compare(at(a), at(b)) }
-	enough := len(rows)
-	if q.limit > 0 {
-		enough = q.limit + 1
-	}
-	chosen := rows[:0]
+	byPosition := func(a, b placed) int { return compare(a.at, b.at) }
+	chosen := make([]placed, 0, min(2*enough, len(rows)))
+	var last *position // none behind it is on the page
 	for _, row := range rows {
+		at := l.orders[q.order](row)
 		switch {
-		case q.after != nil && compare(at(row), *q.after) <= 0:
+		case q.after != nil && compare(at, *q.after) <= 0:
+			continue
+		case last != nil && compare(at, *last) > 0:
 			continue
 		case q.text != "" && !l.holds(row, q.text):
 			continue
 		}
-		chosen = append(chosen, row)
-		if q.order == "id" { // the store gave them in this order
-			if len(chosen) == enough {
-				break
-			}
-		} else if len(chosen) == 2*enough {
+		if chosen = append(chosen, placed{at, row}); len(chosen) == 2*enough {
 			// Now and then what can't be on the page goes, which takes less
 			// time than to sort everything.
 			slices.SortFunc(chosen, byPosition)
 			chosen = chosen[:enough]
+			last = new(chosen[enough-1].at)
 		}
 	}
-	if q.order != "id" {
-		slices.SortFunc(chosen, byPosition)
+	slices.SortFunc(chosen, byPosition)
+	rows = rows[:0]
+	for _, p := range chosen[:min(enough, len(chosen))] {
+		rows = append(rows, p.row)
 	}
-	return chosen[:min(enough, len(chosen))]
+	return rows
 }
 
 // holds reports whether a text of the row has q in it, in any case.

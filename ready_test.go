@@ -2,11 +2,9 @@ package main
 
 import (
 	"encoding/json"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -52,21 +50,6 @@ func TestReadyLineJSON(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// PORT is honoured, as platforms that run programs expect.
-func TestReadyPORT(t *testing.T) {
-	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	l.Close() // somebody else could take it now; nobody does
-	p := launch(t, shelfCommand(t, t.TempDir(), []string{"SHELF_ADDR=", "PORT=" + port}, "-data=memory")).listening()
-	if want := "http://127.0.0.1:" + port; p.url != want {
-		t.Errorf("shelf listens on %s; want %s", p.url, want)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 // runDefaults are what shelf run sets as with flags, before those that it is
 // given: so they go before the environment, where PORT and SHELF_DATA are most
 // likely another server's.
-var runDefaults = []string{"-addr=127.0.0.1:0", "-data=memory", "-bcrypt-cost=4", "-log=problems", "-stdin=false"}
+var runDefaults = []string{"-addr=127.0.0.1:0", "-data=memory", "-bcrypt-cost=4", "-log=problems", "-stdin=false", "-lab"}
 
 // The exit statuses of shelf run that are not its command's: as those of env(1),
 // timeout(1) and of shells.
@@ -62,6 +62,7 @@ func runCommand(ctx context.Context, sh shell, args []string) error {
 	if err != nil {
 		return &statusError{statusUsage, err}
 	}
+	c.labToken = rand.Text() // whoever started shelf may know what is in the environment
 
 	// From here on a signal is for the command, and ends nothing else.
 	caught := make(chan os.Signal, 16)
@@ -137,7 +138,7 @@ func (s *server) readyMade(env []string) ([]string, error) {
 		}
 		env = append(env, account.variable+"="+token)
 	}
-	return append(env, "SHELF_LAB_TOKEN="+rand.Text()), nil
+	return append(env, "SHELF_LAB_TOKEN="+s.config.labToken), nil // without a lab, none: an outer server's is of no use here
 }
 
 // notRun says why the command could not be started.

@@ -30,6 +30,7 @@ type server struct {
 
 	streams *streams
 	metrics *serverMetrics
+	lab     *lab // nil: no -lab
 }
 
 // A route is one line of the table below.
@@ -43,9 +44,10 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 
 // routes is the whole server on one screen. What a route needs is said around
 // its handler: bearer takes a token of the catalog's, bookToken one of the
-// book API's, and noForeignPage stands where there is no token.
+// book API's, private the lab's secret, and noForeignPage stands where there is
+// no token.
 func (s *server) routes() []route {
-	return []route{
+	routes := []route{
 		{"GET /{$}", s.index},
 		{"GET /console/{file}", s.consoleFile},
 		{"GET /openapi.json", s.openAPI},
@@ -98,6 +100,16 @@ func (s *server) routes() []route {
 		{"POST /bookapi/books", s.bookToken(s.addBook)},
 		{"DELETE /bookapi/books/{id}", s.bookToken(s.deleteBook)},
 	}
+	if l := s.lab; l != nil { // lab.go
+		routes = append(routes, []route{
+			{"POST /lab/reset", l.private(l.reset)},
+			{"POST /lab/snapshot", l.private(l.snapshot)},
+			{"POST /lab/restore/{id}", l.private(l.restore)},
+			{"GET /lab/clock", l.private(l.showClock)},
+			{"POST /lab/clock", l.private(l.setClock)},
+		}...)
+	}
+	return routes
 }
 
 // newServer builds a server that listens on addr, which decides the hosts that
@@ -105,12 +117,19 @@ func (s *server) routes() []route {
 func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() time.Time, addr net.Addr) *server {
 	s := &server{
 		config: c, store: st, keys: keys, log: log, now: now,
-		hashes: newHasher(c.bcryptCost), limits: newLimiter(now), hosts: allowedHosts(addr, c.hosts), mux: http.NewServeMux(),
+		hashes: newHasher(c.bcryptCost), limits: newLimiter(now), hosts: allowedHosts(addr, c.hosts),
 		streams: newStreams(), metrics: newServerMetrics(),
 	}
+	s.mux = s.newMux()
+	return s
+}
+
+// newMux makes the route table one that ServeMux can search.
+func (s *server) newMux() *http.ServeMux {
+	mux := http.NewServeMux()
 	handle := func(pattern string, h handler) {
 		s.metrics.add(pattern)
-		s.mux.Handle(pattern, s.answering(h))
+		mux.Handle(pattern, s.answering(h))
 	}
 	methods := map[string][]string{} // by path
 	for _, rt := range s.routes() {
@@ -140,7 +159,7 @@ func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() 
 	handle("/", func(http.ResponseWriter, *http.Request) error {
 		return fail(http.StatusNotFound, "Not found")
 	})
-	return s
+	return mux
 }
 
 // acceptPatch is the types that every PATCH takes.
@@ -158,6 +177,9 @@ func (s *server) answering(h handler) http.Handler {
 // ServeHTTP is what every request goes through: the log, a net under panics,
 // and the rules about hosts and origins; then the route table.
 func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	if s.lab != nil {
+		s = s.lab.present.Load() // whose store may be another one by now
+	}
 	start := realNow()
 	// Ours, whatever the client sent: an id that it may choose names nothing.
 	id := rand.Text()
@@ -321,6 +343,13 @@ const (
 func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) (answered bool) {
 	h := w.Header()
 	h["Vary"] = varyOrigin
+	if s.lab.isFor(r) { // whatever -cors says
+		if err := s.lab.checkPage(r); err != nil {
+			writeError(w, r, s.log, err)
+			return true
+		}
+		return false
+	}
 	origin := r.Header.Get("Origin")
 	preflight := r.Method == http.MethodOptions && origin != "" && r.Header.Get("Access-Control-Request-Method") != ""
 	switch {

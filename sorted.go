@@ -14,30 +14,48 @@ import (
 // It is a list of runs rather than one slice, because taking a row out of a
 // slice moves all that follow.
 type sorted[R any] struct {
-	runs []*chunk[R]
+	runs []chunk[R]
 	n    int
 }
 
 // runLength is the most rows in a run: removing one moves no more than that.
 const runLength = 512
 
+// A chunk is one run. Its ids differ in their lower 32 bits only, so that each
+// takes up four bytes: there are three to every item.
 type chunk[R any] struct {
-	ids  []int // ascending; never empty
+	from int      // not above the ids here, and above those of the run before
+	low  []uint32 // ascending; never empty
 	rows []R
 }
 
-// find returns the run in which id is or would be, and its place there.
+// id is the id of row i.
+func (c *chunk[R]) id(i int) int { return high(c.from)<<32 | int(c.low[i]) }
+
+// high is what all ids of a run have in common.
+func high(id int) int { return id >> 32 }
+
+// find returns the run in which id is or would be, -1 for before all others, and
+// its place there.
 func (s *sorted[R]) find(id int) (r, i int, found bool) {
-	if n := len(s.runs); n > 0 && id > s.runs[n-1].ids[len(s.runs[n-1].ids)-1] {
-		return n, 0, false // most often, as ids grow
+	r = len(s.runs) - 1 // most often, as ids grow
+	if r >= 0 && id < s.runs[r].from {
+		r, found = slices.BinarySearchFunc(s.runs, id, func(c chunk[R], id int) int { return cmp.Compare(c.from, id) })
+		if !found {
+			r--
+		}
 	}
-	r, _ = slices.BinarySearchFunc(s.runs, id, func(run *chunk[R], id int) int {
-		return cmp.Compare(run.ids[len(run.ids)-1], id)
-	})
-	if r == len(s.runs) {
+	if r < 0 {
 		return r, 0, false
 	}
-	i, found = slices.BinarySearch(s.runs[r].ids, id)
+	at := &s.runs[r]
+	if i = id - at.from; i < len(at.low) && at.low[i] == uint32(id) { // most often, as few ids are missing
+		return r, i, true
+	}
+	if n := len(at.low); id > at.id(n-1) {
+		return r, n, false
+	}
+	i, found = slices.BinarySearch(at.low, uint32(id))
 	return r, i, found
 }
 
@@ -59,21 +77,21 @@ func (s *sorted[R]) put(id int, row R) {
 		return
 	}
 	s.n++
-	if r == len(s.runs) { // behind all others
-		if r == 0 || len(s.runs[r-1].ids) == runLength {
-			s.runs = append(s.runs, &chunk[R]{})
-		} else {
-			r--
-		}
-		i = len(s.runs[r].ids)
+	if r < 0 && len(s.runs) > 0 && high(s.runs[0].from) == high(id) {
+		r, s.runs[0].from = 0, id
 	}
-	at := s.runs[r]
-	at.ids = slices.Insert(at.ids, i, id)
+	if r < 0 || high(s.runs[r].from) != high(id) || i == runLength && r == len(s.runs)-1 {
+		r, i = r+1, 0
+		s.runs = slices.Insert(s.runs, r, chunk[R]{from: id})
+	}
+	at := &s.runs[r]
+	at.low = slices.Insert(at.low, i, uint32(id))
 	at.rows = slices.Insert(at.rows, i, row)
-	if n := len(at.ids); n > runLength {
-		s.runs = slices.Insert(s.runs, r+1, &chunk[R]{slices.Clone(at.ids[n/2:]), slices.Clone(at.rows[n/2:])})
+	if n := len(at.low); n > runLength {
+		upper := chunk[R]{at.id(n / 2), slices.Clone(at.low[n/2:]), slices.Clone(at.rows[n/2:])}
 		clear(at.rows[n/2:])
-		at.ids, at.rows = at.ids[:n/2], at.rows[:n/2]
+		at.low, at.rows = at.low[:n/2], at.rows[:n/2]
+		s.runs = slices.Insert(s.runs, r+1, upper)
 	}
 }
 
@@ -83,24 +101,24 @@ func (s *sorted[R]) remove(id int) {
 		return
 	}
 	s.n--
-	at := s.runs[r]
-	at.ids = slices.Delete(at.ids, i, i+1)
+	at := &s.runs[r]
+	at.low = slices.Delete(at.low, i, i+1)
 	at.rows = slices.Delete(at.rows, i, i+1)
-	if len(at.ids) == 0 {
+	if len(at.low) == 0 {
 		s.runs = slices.Delete(s.runs, r, r+1)
 	}
 }
 
-// after yields the rows with an id above id, in order.
-func (s *sorted[R]) after(id int) iter.Seq[R] {
-	return func(yield func(R) bool) {
+// after yields the rows with an id above id, in order, with their ids.
+func (s *sorted[R]) after(id int) iter.Seq2[int, R] {
+	return func(yield func(int, R) bool) {
 		r, i, found := s.find(id)
 		if found {
 			i++
 		}
-		for ; r < len(s.runs); r, i = r+1, 0 {
-			for _, row := range s.runs[r].rows[i:] {
-				if !yield(row) {
+		for r = max(r, 0); r < len(s.runs); r, i = r+1, 0 {
+			for at := &s.runs[r]; i < len(at.low); i++ {
+				if !yield(at.id(i), at.rows[i]) {
 					return
 				}
 			}
@@ -108,19 +126,17 @@ func (s *sorted[R]) after(id int) iter.Seq[R] {
 	}
 }
 
-// before yields the rows with an id below id, the highest first.
-func (s *sorted[R]) before(id int) iter.Seq[R] {
-	return func(yield func(R) bool) {
+// before yields the rows with an id below id, the highest first, with their ids.
+func (s *sorted[R]) before(id int) iter.Seq2[int, R] {
+	return func(yield func(int, R) bool) {
 		for r, i, _ := s.find(id); r >= 0; r-- {
-			if r < len(s.runs) {
-				for _, row := range slices.Backward(s.runs[r].rows[:i]) {
-					if !yield(row) {
-						return
-					}
+			for at := &s.runs[r]; i > 0; i-- {
+				if !yield(at.id(i-1), at.rows[i-1]) {
+					return
 				}
 			}
 			if r > 0 {
-				i = len(s.runs[r-1].rows)
+				i = len(s.runs[r-1].low)
 			}
 		}
 	}
@@ -134,23 +150,46 @@ type stretch struct {
 	max  int  // 0 for no limit
 }
 
-// stretch returns the rows of p, in a slice of their own.
-func (s *sorted[R]) stretch(p stretch) []R {
-	if p.max == 0 {
-		p.max = s.n
-	}
-	rows := make([]R, 0, min(p.max, s.n))
-	in := s.after(p.from)
+// has reports whether id is in p, but for the rows before that may have used it up.
+func (p stretch) has(id int) bool {
+	return p.from == 0 || !p.desc && id > p.from || p.desc && id < p.from
+}
+
+// in yields the rows of p, with their ids.
+func (s *sorted[R]) in(p stretch) iter.Seq2[int, R] {
+	rows := s.after(p.from)
 	switch {
 	case p.desc && p.from == 0:
-		in = s.before(math.MaxInt)
+		rows = s.before(math.MaxInt)
 	case p.desc:
-		in = s.before(p.from)
+		rows = s.before(p.from)
 	}
-	for row := range in {
-		if len(rows) == p.max {
-			break
+	return func(yield func(int, R) bool) {
+		n := 0
+		for id, row := range rows {
+			if n == p.max && p.max > 0 || !yield(id, row) {
+				return
+			}
+			n++
 		}
+	}
+}
+
+// size is how many rows p has at most.
+func (s *sorted[R]) size(p stretch) int {
+	if p.max == 0 {
+		return s.n
+	}
+	return min(p.max, s.n)
+}
+
+// stretch returns the rows of p, in a slice of their own.
+func (s *sorted[R]) stretch(p stretch) []R {
+	if p == (stretch{}) {
+		return s.all()
+	}
+	rows := make([]R, 0, s.size(p))
+	for _, row := range s.in(p) {
 		rows = append(rows, row)
 	}
 	return rows
@@ -163,4 +202,13 @@ func (s *sorted[R]) all() []R {
 		rows = append(rows, run.rows...)
 	}
 	return rows
+}
+
+// ids returns the ids in order, in a slice of their own.
+func (s *sorted[R]) ids() []int {
+	ids := make([]int, 0, s.n)
+	for id := range s.after(math.MinInt) {
+		ids = append(ids, id)
+	}
+	return ids
 }

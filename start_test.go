@@ -66,6 +66,10 @@ func TestStartFails(t *testing.T) {
 		{"a fallback without a key", nil, []string{"SECRET_KEY_FALLBACKS=" + goodSecret}, nil, []string{"SECRET_KEY is not"}},
 		{"a broken .env", map[string]string{".env": "SECRET_KEY\n"}, nil, nil, []string{".env line 1"}},
 
+		{"a lab on a file", nil, nil, []string{"-lab"}, []string{"-lab goes with -data memory only", "shelf.jsonl"}},
+		{"a lab on every interface", nil, []string{"SHELF_LAB=true"}, []string{"-data", "memory", "-addr", "0.0.0.0:0"}, []string{"-lab goes with a loopback -addr only", "0.0.0.0:0"}},
+		{"a lab with a short secret", nil, []string{"SHELF_LAB_TOKEN=2short4words"}, []string{"-lab", "-data", "memory"}, []string{"SHELF_LAB_TOKEN is not 16 to 256"}},
+
 		{"no such flag", nil, nil, []string{"-port", "80"}, []string{"-port", "shelf -h"}},
 		{"a flag without its value", nil, nil, []string{"-addr"}, []string{"-addr", "shelf -h"}},
 		{"a bad value", nil, nil, []string{"-bcrypt-cost", "40"}, []string{`-bcrypt-cost: "40"`, "4 to 15"}},

@@ -73,56 +73,62 @@ type lastIDs struct {
 // A table is the rows of one kind: those that are synced, which is what readers
 // see, and over them those that wait for the disk, which the rules see too. A
 // row is never changed once the store has it: a change puts a new row in the
-// old one's place, so a reader may keep one without a lock.
+// old one's place, so a reader may keep one without a lock. The zero R is no row.
 type table[R any] struct {
-	rows    sorted[*R]
-	waiting map[int]*R // nil for a row that goes
-	lastID  int        // the highest id given out; never taken back
-	changes int        // how often rows has changed since the start
+	rows    sorted[R]
+	waiting map[int]waitingRow[R]
+	lastID  int // the highest id given out; never taken back
+	changes int // how often rows has changed since the start
+}
+
+// A waitingRow is a row as it will be once all changes to it that wait are
+// synced; the zero R if it goes.
+type waitingRow[R any] struct {
+	row     R
+	changes int
 }
 
 // next gives out an id.
 func (t *table[R]) next() int { t.lastID++; return t.lastID }
 
-// latest is the row as it will be once everything that waits is synced, nil if
-// there is none.
-func (t *table[R]) latest(id int) *R {
-	if row, ok := t.waiting[id]; ok {
-		return row
+// latest is the row as it will be once everything that waits is synced, the
+// zero R if there is none.
+func (t *table[R]) latest(id int) R {
+	if w, ok := t.waiting[id]; ok {
+		return w.row
 	}
 	row, _ := t.rows.get(id)
 	return row
 }
 
-func (t *table[R]) wait(id int, row *R) {
+// wait lets the rules see a row that is to be. Each call is followed by one of
+// settle, when the change is visible, or all are dropped.
+func (t *table[R]) wait(id int, row R) {
 	if t.waiting == nil {
-		t.waiting = map[int]*R{}
+		t.waiting = map[int]waitingRow[R]{}
 	}
-	t.waiting[id] = row
+	t.waiting[id] = waitingRow[R]{row, t.waiting[id].changes + 1}
+}
+
+func (t *table[R]) settle(id int) {
+	w := t.waiting[id]
+	if w.changes--; w.changes == 0 {
+		delete(t.waiting, id)
+		return
+	}
+	t.waiting[id] = w // a later change to it waits already
 }
 
 // put makes a row visible.
-func (t *table[R]) put(id int, row *R) {
+func (t *table[R]) put(id int, row R) {
 	t.changes++
 	t.rows.put(id, row)
 	t.lastID = max(t.lastID, id)
-	if t.waiting[id] == row { // not so if a later change to it waits already
-		delete(t.waiting, id)
-	}
-}
-
-// putInstead makes row visible in the place of decided, which was to be.
-func (t *table[R]) putInstead(id int, row, decided *R) {
-	if t.waiting[id] == decided {
-		t.waiting[id] = row
-	}
-	t.put(id, row)
 }
 
 func (t *table[R]) delete(id int) {
 	t.changes++
 	t.rows.remove(id)
-	delete(t.waiting, id)
 }
 
 // A store is the whole state of shelf. All methods may be called at any time
@@ -145,17 +151,17 @@ type store struct {
 	compacting sync.WaitGroup // a compaction that runs beside everything else
 
 	mu         sync.RWMutex // guards all that follows; never held while the disk works
-	users      table[user]
+	users      table[*user]
 	byEmail    map[string]*user // by emailKey
 	byUsername map[string]*user
 	byPublicID map[string]*user
-	tokens     table[tokenRecord]
+	tokens     table[*tokenRecord]
 	byJTI      map[string]*tokenRecord
 	tokensOf   map[int][]int // by user: ids, ascending
-	items      table[item]
+	items      table[storedItem]
 	itemsOf    itemIndex[int]    // by user, 0 for those made by nobody
 	itemsIn    itemIndex[string] // by category
-	books      table[book]
+	books      table[*book]
 	byTitle    map[string]*book
 	joining    *batch // not yet being written; nil if no change waits
 	compacts   bool   // a compaction runs
@@ -320,6 +326,7 @@ func (s *store) sync(b *batch) {
 	}
 	for _, c := range b.changes {
 		s.commitLocked(s.seq+1, c) // the number that the journal gave its line
+		s.settleLocked(c)
 	}
 	close(b.done)
 	s.events.wake()
@@ -353,7 +360,7 @@ func (s *store) waitLocked(c change) {
 	case c.Token != nil:
 		s.tokens.wait(c.Token.ID, c.Token)
 	case c.Item != nil:
-		s.items.wait(c.Item.ID, c.Item)
+		s.items.wait(c.Item.ID, c.Item.stored())
 	case c.Book != nil:
 		s.books.wait(c.Book.ID, c.Book)
 	case c.Kind == "user":
@@ -361,9 +368,23 @@ func (s *store) waitLocked(c change) {
 	case c.Kind == "token":
 		s.tokens.wait(c.ID, nil)
 	case c.Kind == "item":
-		s.items.wait(c.ID, nil)
+		s.items.wait(c.ID, storedItem{})
 	case c.Kind == "book":
 		s.books.wait(c.ID, nil)
+	}
+}
+
+// settleLocked is told that c, which the rules saw, is visible.
+func (s *store) settleLocked(c change) {
+	switch kind, id := c.row(); kind {
+	case "user":
+		s.users.settle(id)
+	case "token":
+		s.tokens.settle(id)
+	case "item":
+		s.items.settle(id)
+	case "book":
+		s.books.settle(id)
 	}
 }
 
@@ -495,14 +516,14 @@ func encodeJSON(row any) []byte {
 type actor struct {
 	id      int
 	all     bool                    // may change what others made
-	expects func(wire []byte) error // refuses a row that is another by now; nil for no conditions
+	expects func(wire string) error // refuses a row that is another by now; nil for no conditions
 }
 
 // check fails with errNotOwner, or as expects does. It is called with the lock
 // held and with the latest row, the changes that wait for the disk included: of
 // two who edit what they have both read, the second is told, though the first
 // may still wait.
-func (a actor) check(createdBy int, wire []byte) error {
+func (a actor) check(createdBy int, wire string) error {
 	switch {
 	case !a.may(createdBy):
 		return errNotOwner

@@ -11,7 +11,7 @@ type book struct {
 	Author    string `json:"author"`
 	CreatedBy int    `json:"createdby,omitempty"` // a user's id; 0 once that account is deleted
 
-	wire []byte // the row as clients read it: rendered once, when it changes
+	wire string // the row as clients read it: rendered once, when it changes
 }
 
 func (b *book) render() {
@@ -19,11 +19,10 @@ func (b *book) render() {
 	w = strconv.AppendInt(append(w, `{"id":`...), int64(b.ID), 10)
 	w = appendJSONString(append(w, `,"title":`...), b.Title)
 	w = appendJSONString(append(w, `,"author":`...), b.Author)
-	b.wire = append(w, '}')
+	b.wire = string(append(w, '}'))
 }
 
 func (s *store) putBookLocked(b *book) {
-	decided := b
 	if _, ok := s.users.rows.get(b.CreatedBy); b.CreatedBy != 0 && !ok {
 		// Its creator was deleted between the decision and now.
 		orphan := *b
@@ -33,7 +32,7 @@ func (s *store) putBookLocked(b *book) {
 	if old, ok := s.books.rows.get(b.ID); ok {
 		delete(s.byTitle, old.Title)
 	}
-	s.books.putInstead(b.ID, b, decided)
+	s.books.put(b.ID, b)
 	s.byTitle[b.Title] = b
 }
 
@@ -80,8 +79,8 @@ func (s *store) titleTakenLocked(title string, id int) bool {
 			return true
 		}
 	}
-	for _, b := range s.books.waiting {
-		if b != nil && b.ID != id && b.Title == title {
+	for _, w := range s.books.waiting {
+		if b := w.row; b != nil && b.ID != id && b.Title == title {
 			return true
 		}
 	}

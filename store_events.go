@@ -11,7 +11,7 @@ import (
 type event struct {
 	seq  int64
 	name string // item.created, item.changed, item.deleted, the same of books, or creator.deleted
-	data []byte // the row as clients read it; of what has gone {"id":N}
+	data string // the row as clients read it; of what has gone {"id":N}
 }
 
 // appendTo appends e as the HTML standard's §9.2.5 has it. JSON as we write it
@@ -45,7 +45,7 @@ func (r *eventRing) add(e event) {
 		r.ring = append(r.ring, e)
 		return
 	}
-	r.gone = r.ring[r.oldest].seq
+	r.gone = max(r.gone, r.ring[r.oldest].seq) // more are gone once endEvents says so
 	r.ring[r.oldest] = e
 	r.oldest = (r.oldest + 1) % eventsKept
 }
@@ -101,18 +101,18 @@ func (s *store) eventNameLocked(c change) string {
 }
 
 // wireLocked is a row as clients read it, or what they read of one that went.
-func (s *store) wireLocked(kind string, id int) []byte {
+func (s *store) wireLocked(kind string, id int) string {
 	switch kind {
 	case "item":
-		if it, ok := s.items.rows.get(id); ok {
-			return it.wire
+		if row, ok := s.items.rows.get(id); ok {
+			return row.wire
 		}
 	case "book":
 		if b, ok := s.books.rows.get(id); ok {
 			return b.wire
 		}
 	}
-	return fmt.Appendf(nil, `{"id":%d}`, id)
+	return fmt.Sprintf(`{"id":%d}`, id)
 }
 
 // lastSeq is the number of the last change that is visible.

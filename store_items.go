@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// An item is a row of the catalog.
+// An item is a row of the catalog, as people write and change it.
 type item struct {
 	ID          int       `json:"id"`
 	Itemname    string    `json:"itemname"`
 	Category    string    `json:"category"`
 	Description string    `json:"description"`
-	Created     time.Time `json:"created"`
+	Created     time.Time `json:"created"`             // kept to the second
 	CreatedBy   int       `json:"createdby,omitempty"` // a user's id; 0 once that account is deleted
 
-	wire []byte // the row as clients read it: rendered once, when it changes
+	wire string // the row as clients read it: rendered once, when it changes
 }
 
 // render makes the row's JSON. Who makes or changes an item calls it before
 // the store gets the row.
 func (it *item) render() {
-	b := make([]byte, 0, 128+len(it.Itemname)+len(it.Category)+len(it.Description))
+	b := make([]byte, 0, 512) // longer than most, and on the stack
 	b = strconv.AppendInt(append(b, `{"id":`...), int64(it.ID), 10)
 	b = appendJSONString(append(b, `,"itemname":`...), it.Itemname)
 	b = appendJSONString(append(b, `,"category":`...), it.Category)
@@ -36,7 +36,74 @@ func (it *item) render() {
 	} else {
 		b = append(strconv.AppendInt(b, int64(it.CreatedBy), 10), '}')
 	}
-	it.wire = b
+	it.wire = string(b)
+}
+
+// stored is the item as the store keeps it.
+func (it *item) stored() storedItem { return storedItem{it.wire, it.Created.Unix()} }
+
+// A storedItem is an item as the store keeps it: rendered, and what that leaves
+// out. There may be a million of them, so nothing is there twice: what the rules
+// or a list want to know is read out of the rendered row.
+type storedItem struct {
+	wire    string
+	created int64 // seconds since 1970; wire stops at minutes
+}
+
+// item takes the row apart.
+func (r storedItem) item() *item {
+	return &item{
+		ID: r.id(), Itemname: r.itemname(), Category: r.category(), Description: r.description(),
+		Created: time.Unix(r.created, 0).UTC(), CreatedBy: r.createdBy(), wire: r.wire,
+	}
+}
+
+// MarshalJSON is the item as the data file has it.
+func (r storedItem) MarshalJSON() ([]byte, error) { return encodeJSON(r.item()), nil }
+
+func (r storedItem) id() int {
+	digits, _, _ := strings.Cut(r.wire[len(`{"id":`):], ",")
+	id, _ := strconv.Atoi(digits)
+	return id
+}
+
+func (r storedItem) itemname() string { return r.text(`,"itemname":`) }
+func (r storedItem) category() string { return r.text(`,"itemname":`, `,"category":`) }
+func (r storedItem) description() string {
+	return r.text(`,"itemname":`, `,"category":`, `,"description":`)
+}
+
+// text is what the last of the named members says. They are the first behind the
+// id, in that order.
+func (r storedItem) text(names ...string) string {
+	var raw string
+	rest := r.wire[strings.IndexByte(r.wire, ','):]
+	for _, name := range names {
+		raw, rest = cutString(rest[len(name):])
+	}
+	if strings.IndexByte(raw, '\\') < 0 {
+		return raw[1 : len(raw)-1]
+	}
+	return unquote([]byte(raw))
+}
+
+// cutString cuts the JSON string that text begins with from what follows it.
+func cutString(text string) (raw, rest string) {
+	end := 1 + strings.IndexByte(text[1:], '"')
+	if strings.IndexByte(text[1:end], '\\') >= 0 {
+		for end = 1; text[end] != '"'; end++ {
+			if text[end] == '\\' {
+				end++
+			}
+		}
+	}
+	return text[:end+1], text[end+1:]
+}
+
+// createdBy is the last number; null is no number, and so 0.
+func (r storedItem) createdBy() int {
+	id, _ := strconv.Atoi(r.wire[strings.LastIndexByte(r.wire, ':')+1 : len(r.wire)-1])
+	return id
 }
 
 // wireTime is how both tutorials' clients read a time: strftime's
@@ -57,14 +124,14 @@ func appendJSONString(b []byte, s string) []byte {
 	return append(append(append(b, '"'), s...), '"')
 }
 
-// An itemIndex is the items that have something in common, by that.
-type itemIndex[K comparable] map[K]*sorted[*item]
+// An itemIndex is the ids of the items that have something in common, by that.
+type itemIndex[K comparable] map[K]*sorted[struct{}]
 
-func (x itemIndex[K]) put(key K, it *item) {
+func (x itemIndex[K]) put(key K, id int) {
 	if x[key] == nil {
-		x[key] = &sorted[*item]{}
+		x[key] = &sorted[struct{}]{}
 	}
-	x[key].put(it.ID, it)
+	x[key].put(id, struct{}{})
 }
 
 func (x itemIndex[K]) remove(key K, id int) {
@@ -73,16 +140,15 @@ func (x itemIndex[K]) remove(key K, id int) {
 	}
 }
 
-// of returns the items of that key, if only to read them.
-func (x itemIndex[K]) of(key K) *sorted[*item] {
-	if rows, ok := x[key]; ok {
-		return rows
+// of returns the ids of that key, if only to read them.
+func (x itemIndex[K]) of(key K) *sorted[struct{}] {
+	if ids, ok := x[key]; ok {
+		return ids
 	}
-	return &sorted[*item]{}
+	return &sorted[struct{}]{}
 }
 
 func (s *store) putItemLocked(it *item) {
-	decided := it
 	if _, ok := s.users.rows.get(it.CreatedBy); it.CreatedBy != 0 && !ok {
 		// Its creator was deleted between the decision and now.
 		orphan := *it
@@ -90,41 +156,46 @@ func (s *store) putItemLocked(it *item) {
 		orphan.render()
 		it = &orphan
 	}
-	if old, ok := s.items.rows.get(it.ID); ok && (old.Category != it.Category || old.CreatedBy != it.CreatedBy) {
-		s.unindexItemLocked(old)
+	old, ok := s.items.rows.get(it.ID)
+	s.items.put(it.ID, it.stored())
+	if ok {
+		if old.category() == it.Category && old.createdBy() == it.CreatedBy {
+			return
+		}
+		s.unindexItemLocked(it.ID, old)
 	}
-	if same, ok := s.itemsIn[it.Category]; ok {
-		it.Category = same.runs[0].rows[0].Category // the same text, kept once for all rows
+	category := it.Category
+	if s.itemsIn[category] == nil {
+		category = strings.Clone(category) // which may be a small part of a line, or of a request
 	}
-	s.items.putInstead(it.ID, it, decided)
-	s.itemsOf.put(it.CreatedBy, it)
-	s.itemsIn.put(it.Category, it)
+	s.itemsIn.put(category, it.ID)
+	s.itemsOf.put(it.CreatedBy, it.ID)
 }
 
-// unindexItemLocked takes a visible item out of the indexes.
-func (s *store) unindexItemLocked(it *item) {
-	s.itemsOf.remove(it.CreatedBy, it.ID)
-	s.itemsIn.remove(it.Category, it.ID)
+// unindexItemLocked takes what was a visible item out of the indexes.
+func (s *store) unindexItemLocked(id int, row storedItem) {
+	s.itemsOf.remove(row.createdBy(), id)
+	s.itemsIn.remove(row.category(), id)
 }
 
 func (s *store) deleteItemLocked(id int) {
-	it, ok := s.items.rows.get(id)
+	row, ok := s.items.rows.get(id)
 	if !ok {
 		return
 	}
 	s.items.delete(id)
-	s.unindexItemLocked(it)
+	s.unindexItemLocked(id, row)
 }
 
 // item returns the item of that id, or errNoItem.
-func (s *store) item(id int) (*item, error) {
+func (s *store) item(id int) (storedItem, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	it, ok := s.items.rows.get(id)
+	row, ok := s.items.rows.get(id)
 	if !ok {
-		return nil, errNoItem
+		return row, errNoItem
 	}
-	return it, nil
+	return row, nil
 }
 
 // itemChanges is how often items have changed since the start.
@@ -144,27 +215,40 @@ type itemFilter struct {
 // selectItems returns the items of f in a stretch of ids, the number of all items
 // of f, and the number of changes that they show. It costs as much as the
 // stretch is long; with both filters, as much as the shorter of the two would give.
-func (s *store) selectItems(f itemFilter, p stretch) (rows []*item, total, changes int) {
+func (s *store) selectItems(f itemFilter, p stretch) (rows []storedItem, total, changes int) {
 	s.mu.RLock()
-	from := &s.items.rows
+	defer s.mu.RUnlock()
+	var ids *sorted[struct{}]
 	if f.category != "" {
-		from = s.itemsIn.of(f.category)
+		ids = s.itemsIn.of(f.category)
 	}
 	if f.createdBy != nil {
-		if of := s.itemsOf.of(*f.createdBy); f.category == "" || of.len() < from.len() {
-			from = of
+		if of := s.itemsOf.of(*f.createdBy); ids == nil || of.len() < ids.len() {
+			ids = of
 		}
 	}
-	if f.category == "" || f.createdBy == nil {
-		defer s.mu.RUnlock()
-		return from.stretch(p), from.len(), s.items.changes
+	if ids == nil {
+		return s.items.rows.stretch(p), s.items.rows.len(), s.items.changes
 	}
-	rows, changes = from.stretch(stretch{desc: p.desc}), s.items.changes
-	s.mu.RUnlock()
-	rows = slices.DeleteFunc(rows, func(it *item) bool {
-		return it.Category != f.category || it.CreatedBy != *f.createdBy
-	})
-	return rows, len(rows), changes
+	if f.category == "" || f.createdBy == nil {
+		rows = make([]storedItem, 0, ids.size(p))
+		for id := range ids.in(p) {
+			row, _ := s.items.rows.get(id)
+			rows = append(rows, row)
+		}
+		return rows, ids.len(), s.items.changes
+	}
+	for id := range ids.in(stretch{desc: p.desc}) { // all, to count them
+		row, _ := s.items.rows.get(id)
+		if row.category() != f.category || row.createdBy() != *f.createdBy {
+			continue
+		}
+		total++
+		if p.has(id) && (p.max == 0 || len(rows) < p.max) {
+			rows = append(rows, row)
+		}
+	}
+	return rows, total, s.items.changes
 }
 
 // A category is one that items have, and how many have it.
@@ -178,8 +262,8 @@ type category struct {
 func (s *store) categories() (all []category, changes int) {
 	s.mu.RLock()
 	all, changes = make([]category, 0, len(s.itemsIn)), s.items.changes
-	for name, items := range s.itemsIn {
-		all = append(all, category{name, items.len()})
+	for name, ids := range s.itemsIn {
+		all = append(all, category{name, ids.len()})
 	}
 	s.mu.RUnlock()
 	slices.SortFunc(all, func(a, b category) int { return strings.Compare(a.Name, b.Name) })
@@ -208,31 +292,31 @@ func (s *store) addItem(items ...*item) error {
 // changeItem stores what edit makes of a copy of the item, and returns that. It
 // fails with errNoItem, errNotOwner or as by expects.
 func (s *store) changeItem(id int, by actor, edit func(*item)) (*item, error) {
-	var row item
+	var it *item
 	err := s.write(func() ([]change, error) {
-		it := s.items.latest(id)
-		if it == nil {
+		row := s.items.latest(id)
+		if row == (storedItem{}) {
 			return nil, errNoItem
 		}
-		if err := by.check(it.CreatedBy, it.wire); err != nil {
+		if err := by.check(row.createdBy(), row.wire); err != nil {
 			return nil, err
 		}
-		row = *it
-		edit(&row)
-		row.render()
-		return []change{{Op: opPut, Item: &row}}, nil
+		it = row.item()
+		edit(it)
+		it.render()
+		return []change{{Op: opPut, Item: it}}, nil
 	})
-	return &row, err
+	return it, err
 }
 
 // deleteItem fails with errNoItem, errNotOwner or as by expects.
 func (s *store) deleteItem(id int, by actor) error {
 	return s.write(func() ([]change, error) {
-		it := s.items.latest(id)
-		if it == nil {
+		row := s.items.latest(id)
+		if row == (storedItem{}) {
 			return nil, errNoItem
 		}
-		if err := by.check(it.CreatedBy, it.wire); err != nil {
+		if err := by.check(row.createdBy(), row.wire); err != nil {
 			return nil, err
 		}
 		return []change{{Op: opDelete, Kind: "item", ID: id}}, nil

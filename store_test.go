@@ -145,7 +145,7 @@ func TestStoreDroppedBatch(t *testing.T) {
 			if n := len(s.allItems()); n != 0 {
 				t.Errorf("%d items are visible", n)
 			}
-			if s.items.latest(1) != nil || len(s.items.waiting) > 0 {
+			if s.items.latest(1) != (storedItem{}) || len(s.items.waiting) > 0 {
 				t.Error("the rules still see what was dropped")
 			}
 			kept := 0
@@ -630,20 +630,24 @@ func TestStoreOrphanOverlay(t *testing.T) {
 	s := newTestStore(t, newFaultDisk(1))
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	lamp := &item{ID: 1, CreatedBy: 1}
+	lamp.render()
 	for _, c := range []change{
-		{Op: opPut, Item: &item{ID: 1, CreatedBy: 1}},
+		{Op: opPut, Item: lamp},
 		{Op: opPut, Book: &book{ID: 1, Title: "Dune", CreatedBy: 1}},
 	} {
 		s.waitLocked(c)
 		for _, later := range []change{{Op: opDelete, Kind: "user", ID: 1}} {
 			s.waitLocked(later)
 			s.applyLocked(later)
+			s.settleLocked(later)
 		}
 		s.waitLocked(change{Op: opDelete, Kind: "item", ID: 1})
 		s.waitLocked(change{Op: opDelete, Kind: "book", ID: 1})
 		s.applyLocked(c)
+		s.settleLocked(c)
 	}
-	if s.items.latest(1) != nil || s.books.latest(1) != nil {
+	if s.items.latest(1) != (storedItem{}) || s.books.latest(1) != nil {
 		t.Error("a row whose deletion waits is there for the rules")
 	}
 }
@@ -667,7 +671,7 @@ func TestStoreDeletedUser(t *testing.T) {
 	}
 	s.close()
 	s = restarted(t, d)
-	if it, err := s.item(s.items.lastID); err != nil || it.CreatedBy != 0 {
+	if it, err := s.item(s.items.lastID); err != nil || it.createdBy() != 0 {
 		t.Errorf("the item of a deleted account: %+v, %v", it, err)
 	}
 }
@@ -731,7 +735,11 @@ func TestStoreOpenFault(t *testing.T) {
 
 // allItems returns every item, by id.
 func (s *store) allItems() []*item {
-	items, _, _ := s.selectItems(itemFilter{}, stretch{})
+	rows, _, _ := s.selectItems(itemFilter{}, stretch{})
+	var items []*item
+	for _, row := range rows {
+		items = append(items, row.item())
+	}
 	return items
 }
 

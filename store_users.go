@@ -81,15 +81,14 @@ func (s *store) deleteUserLocked(id int) {
 	for _, token := range slices.Clone(s.tokensOf[id]) {
 		s.deleteTokenLocked(token) // a token of nobody would be damage to the next replay
 	}
-	if made := s.itemsOf[id]; made != nil {
-		for _, it := range made.all() {
-			orphan := *it
-			orphan.CreatedBy = 0
-			orphan.render()
-			s.putItemLocked(&orphan)
-		}
+	for _, made := range s.itemsOf.of(id).ids() {
+		row, _ := s.items.rows.get(made)
+		orphan := row.item()
+		orphan.CreatedBy = 0
+		orphan.render()
+		s.putItemLocked(orphan)
 	}
-	for b := range s.books.rows.after(0) {
+	for _, b := range s.books.rows.after(0) {
 		if b.CreatedBy == id {
 			orphan := *b
 			orphan.CreatedBy = 0
@@ -160,8 +159,8 @@ func (s *store) userTakenLocked(u *user) bool {
 			return true
 		}
 	}
-	for _, other := range s.users.waiting {
-		if clash(other) {
+	for _, w := range s.users.waiting {
+		if clash(w.row) {
 			return true
 		}
 	}
@@ -249,7 +248,8 @@ func (s *store) tokensOfLocked(userID int) []*tokenRecord {
 			tokens = append(tokens, t)
 		}
 	}
-	for id, t := range s.tokens.waiting {
+	for id, w := range s.tokens.waiting {
+		t := w.row
 		if _, visible := s.tokens.rows.get(id); !visible && t != nil && t.User == userID {
 			tokens = append(tokens, t)
 		}
@@ -395,7 +395,7 @@ func (s *store) userByName(name string) *user {
 func (s *store) usersAfter(after, limit int) (users []*user, more bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for u := range s.users.rows.after(after) {
+	for _, u := range s.users.rows.after(after) {
 		if len(users) == limit {
 			return users, true
 		}
@@ -588,7 +588,7 @@ func (s *store) lastAdminLocked(u *user) bool {
 		return false
 	}
 	// Nobody is an admin at sign-up, so who only waits to be added needs no look.
-	for other := range s.users.rows.after(0) {
+	for _, other := range s.users.rows.after(0) {
 		if latest := s.users.latest(other.ID); latest != nil && latest.ID != u.ID && latest.administers() {
 			return false
 		}

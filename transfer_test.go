@@ -135,9 +135,9 @@ func TestImportPlain(t *testing.T) {
 		if want := "imported 1 item, 1 book; left out what shelf has no place for: posts"; err != nil || done != want {
 			t.Fatalf("import = %q, %v; want %q", done, err, want)
 		}
-		it, err := s.item(id)
-		if err != nil || it.Itemname != "ball" || it.CreatedBy != 0 || !strings.HasSuffix(string(it.wire), `"createdby":null}`) {
-			t.Errorf("item %d = %+v, %v; want the ball, created by nobody", id, it, err)
+		row, err := s.item(id)
+		if err != nil || row.itemname() != "ball" || row.createdBy() != 0 || !strings.HasSuffix(row.wire, `"createdby":null}`) {
+			t.Errorf("item %d = %+v, %v; want the ball, created by nobody", id, row, err)
 		}
 	}
 }
