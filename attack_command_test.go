@@ -207,14 +207,15 @@ type hole struct {
 	open    func(a *api) http.Handler
 	through []string // the attacks that succeed
 	unclear []string // those that something else refuses then
+	lab     bool     // it takes another time of day to find it
 }
 
 var holes = []hole{
-	{"the signature is not checked", tampering(func(a *api, r *http.Request, t jws) {
+	{name: "the signature is not checked", open: tampering(func(a *api, r *http.Request, t jws) {
 		a.reseal(r, t.header, t.payload)
-	}), []string{"payload-edited", "signature-missing", "signature-changed", "signature-respelt", "other-key", "jwk-embedded"},
-		[]string{"type-edited", "duplicate-claims"}}, // the record of the token and the strict reader stop these
-	{"a token's word is all that counts", tampering(func(a *api, r *http.Request, t jws) {
+	}), through: []string{"payload-edited", "signature-missing", "signature-changed", "signature-respelt", "other-key", "jwk-embedded"},
+		unclear: []string{"type-edited", "duplicate-claims"}}, // the record of the token and the strict reader stop these
+	{name: "a token's word is all that counts", open: tampering(func(a *api, r *http.Request, t jws) {
 		header, says := members(t.header), struct{ Sub, Type string }{}
 		text, _ := base64.RawURLEncoding.DecodeString(t.payload)
 		if json.Unmarshal(text, &says); says.Type != accessToken || t.alg() != algHS256 || header["crit"] != nil || len(text) > maxToken ||
@@ -222,31 +223,31 @@ var holes = []hole{
 			return
 		}
 		setBearer(r, a.tokenFor(says.Sub, accessToken))
-	}), []string{"payload-edited", "type-edited", "duplicate-claims", "signature-missing", "signature-changed", "signature-respelt", "other-key", "jwk-embedded", "replay-after-logout"}, nil},
-	{"a signature may be spelt in any way", tampering(func(_ *api, r *http.Request, t jws) {
+	}), through: []string{"payload-edited", "type-edited", "duplicate-claims", "signature-missing", "signature-changed", "signature-respelt", "other-key", "jwk-embedded", "replay-after-logout"}},
+	{name: "a signature may be spelt in any way", open: tampering(func(_ *api, r *http.Request, t jws) {
 		signature, _ := base64.RawURLEncoding.DecodeString(t.signature)
 		setBearer(r, t.header+"."+t.payload+"."+b64(string(signature)))
-	}), []string{"signature-respelt"}, nil},
-	{"the secret is every tutorial's", func(a *api) http.Handler {
+	}), through: []string{"signature-respelt"}},
+	{name: "the secret is every tutorial's", open: func(a *api) http.Handler {
 		a.keys = newKeyring(secretKey([]byte("secret")))
 		return a
-	}, []string{"other-key"}, nil},
-	{"alg none is taken", tampering(func(a *api, r *http.Request, t jws) {
+	}, through: []string{"other-key"}},
+	{name: "alg none is taken", open: tampering(func(a *api, r *http.Request, t jws) {
 		if t.alg() == "none" {
 			a.reseal(r, b64(hs256), t.payload)
 		}
-	}), []string{"alg-none"}, nil},
-	{"alg none is forbidden, by name", tampering(func(a *api, r *http.Request, t jws) {
+	}), through: []string{"alg-none"}},
+	{name: "alg none is forbidden, by name", open: tampering(func(a *api, r *http.Request, t jws) {
 		if t.alg() != "none" && strings.EqualFold(t.alg(), "none") {
 			a.reseal(r, b64(hs256), t.payload)
 		}
-	}), []string{"alg-none-respelt"}, nil},
-	{"a token may name its algorithm", tampering(func(a *api, r *http.Request, t jws) {
+	}), through: []string{"alg-none-respelt"}},
+	{name: "a token may name its algorithm", open: tampering(func(a *api, r *http.Request, t jws) {
 		if t.alg() == "RS256" {
 			a.reseal(r, b64(hs256), t.payload)
 		}
-	}), []string{"alg-swapped"}, nil},
-	{"a public key passes for a secret", func(a *api) http.Handler {
+	}), through: []string{"alg-swapped"}},
+	{name: "a public key passes for a secret", open: func(a *api) http.Handler {
 		a.signByEdDSA()
 		ours := a.keys.keys[0]
 		return tampering(func(a *api, r *http.Request, t jws) {
@@ -255,60 +256,60 @@ var holes = []hole{
 				setBearer(r, text+"."+b64(string(ed25519.Sign(ours.signing.(ed25519.PrivateKey), []byte(text)))))
 			}
 		})(a)
-	}, []string{"alg-swapped"}, nil},
-	{"a kid names a file", tampering(func(a *api, r *http.Request, t jws) {
+	}, through: []string{"alg-swapped"}},
+	{name: "a kid names a file", open: tampering(func(a *api, r *http.Request, t jws) {
 		const nothing = "" // is in /dev/null
 		if strings.Contains(string(members(t.header)["kid"]), "/dev/null") && t.String() == seal(sha256.New, t.header+"."+t.payload, nothing) {
 			a.reseal(r, b64(hs256), t.payload)
 		}
-	}), []string{"kid-elsewhere"}, nil},
-	{"a token may bring its key", tampering(func(a *api, r *http.Request, t jws) {
+	}), through: []string{"kid-elsewhere"}},
+	{name: "a token may bring its key", open: tampering(func(a *api, r *http.Request, t jws) {
 		var brought jwk
 		json.Unmarshal(members(t.header)["jwk"], &brought)
 		secret, _ := base64.RawURLEncoding.DecodeString(brought.Secret)
 		if len(secret) > 0 && t.String() == seal(sha256.New, t.header+"."+t.payload, string(secret)) {
 			a.reseal(r, b64(hs256), t.payload)
 		}
-	}), []string{"jwk-embedded"}, nil},
-	{"crit is not looked at", tampering(func(_ *api, r *http.Request, t jws) {
+	}), through: []string{"jwk-embedded"}},
+	{name: "crit is not looked at", open: tampering(func(_ *api, r *http.Request, t jws) {
 		setBearer(r, without(t.header, "crit", "eve")+"."+t.payload+"."+t.signature)
-	}), []string{"crit-unknown"}, nil},
-	{"a token may be as long as it likes", tampering(func(_ *api, r *http.Request, t jws) {
+	}), through: []string{"crit-unknown"}},
+	{name: "a token may be as long as it likes", open: tampering(func(_ *api, r *http.Request, t jws) {
 		if len(t.payload) > maxToken {
 			setBearer(r, t.header+"."+without(t.payload, "x")+"."+t.signature)
 		}
-	}), []string{"over-long"}, nil},
-	{"a token is taken from the address", inFront(func(_ *api, r *http.Request) {
+	}), through: []string{"over-long"}},
+	{name: "a token is taken from the address", open: inFront(func(_ *api, r *http.Request) {
 		if token := r.URL.Query().Get("access_token"); token != "" {
 			setBearer(r, token)
 		}
-	}), []string{"token-in-query"}, nil},
-	{"a token is taken from a cookie", inFront(func(_ *api, r *http.Request) {
+	}), through: []string{"token-in-query"}},
+	{name: "a token is taken from a cookie", open: inFront(func(_ *api, r *http.Request) {
 		if cookie, err := r.Cookie("access_token"); err == nil {
 			setBearer(r, cookie.Value)
 		}
-	}), []string{"token-in-cookie"}, nil},
-	{"of two headers the first counts", inFront(func(_ *api, r *http.Request) {
+	}), through: []string{"token-in-cookie"}},
+	{name: "of two headers the first counts", open: inFront(func(_ *api, r *http.Request) {
 		if lines := r.Header["Authorization"]; len(lines) > 1 {
 			r.Header["Authorization"] = lines[:1]
 		}
-	}), []string{"two-headers"}, nil},
-	{"of two headers the last counts", inFront(func(_ *api, r *http.Request) {
+	}), through: []string{"two-headers"}},
+	{name: "of two headers the last counts", open: inFront(func(_ *api, r *http.Request) {
 		if lines := r.Header["Authorization"]; len(lines) > 1 {
 			r.Header["Authorization"] = lines[1:]
 		}
-	}), nil, []string{"two-headers"}}, // then it is the forged one that is refused
-	{"a refresh token opens what an access token opens", tampering(func(a *api, r *http.Request, _ jws) {
+	}), unclear: []string{"two-headers"}}, // then it is the forged one that is refused
+	{name: "a refresh token opens what an access token opens", open: tampering(func(a *api, r *http.Request, _ jws) {
 		if c, err := a.callerOf(bearerOf(r), refreshToken); err == nil && r.URL.Path != "/api/v1/auth/refresh" {
 			setBearer(r, a.tokenFor(c.user.PublicID, accessToken))
 		}
-	}), []string{"refresh-as-access"}, nil},
-	{"an access token refreshes itself", tampering(func(a *api, r *http.Request, _ jws) {
+	}), through: []string{"refresh-as-access"}},
+	{name: "an access token refreshes itself", open: tampering(func(a *api, r *http.Request, _ jws) {
 		if c, err := a.callerOf(bearerOf(r), accessToken); err == nil && r.URL.Path == "/api/v1/auth/refresh" {
 			setBearer(r, a.tokenFor(c.user.PublicID, refreshToken))
 		}
-	}), []string{"access-as-refresh"}, nil},
-	{"a log-out ends nothing", func(a *api) http.Handler {
+	}), through: []string{"access-as-refresh"}},
+	{name: "a log-out ends nothing", open: func(a *api) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/api/v1/auth/logout" {
 				writeJSON(w, http.StatusOK, success{Status: http.StatusOK})
@@ -316,12 +317,12 @@ var holes = []hole{
 			}
 			a.ServeHTTP(w, r)
 		})
-	}, []string{"replay-after-logout"}, nil},
-	{"any account may change any item", func(a *api) http.Handler {
+	}, through: []string{"replay-after-logout"}},
+	{name: "any account may change any item", open: func(a *api) http.Handler {
 		a.config.sharedWrites = true
 		return a
-	}, []string{"others-item-changed", "others-item-deleted"}, nil},
-	{"any account may delete any item, as the rule is kept for PATCH only", func(a *api) http.Handler {
+	}, through: []string{"others-item-changed", "others-item-deleted"}},
+	{name: "any account may delete any item, as the rule is kept for PATCH only", open: func(a *api) http.Handler {
 		shared := *a.server
 		shared.config.sharedWrites = true
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -332,8 +333,8 @@ var holes = []hole{
 			}
 			a.ServeHTTP(w, r)
 		})
-	}, []string{"others-item-deleted"}, nil},
-	{"a sign-up is copied into the user as it comes", func(a *api) http.Handler {
+	}, through: []string{"others-item-deleted"}},
+	{name: "a sign-up is copied into the user as it comes", open: func(a *api) http.Handler {
 		a.asAdmin("root") // or the account could not be deleted
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/api/v1/auth/signup" {
@@ -351,7 +352,28 @@ var holes = []hole{
 				a.store.setAccess(operator, a.store.userByEmail(asked.Email).ID, &asked.Admin, nil)
 			}
 		})
-	}, []string{"admin-at-signup"}, nil},
+	}, through: []string{"admin-at-signup"}},
+	{name: "a token never ends", lab: true, open: func(a *api) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if t, err := dismantled(bearerOf(r)); err == nil && !t.time("exp").After(a.now()) {
+				if _, err := a.keys.verify(t.String(), t.time("nbf")); err == nil {
+					writeJSON(w, http.StatusOK, success{Status: http.StatusOK})
+					return
+				}
+			}
+			a.ServeHTTP(w, r)
+		})
+	}, through: []string{"expired"}},
+	{name: "a token's exp is not looked at", lab: true, open: tampering(func(a *api, r *http.Request, t jws) {
+		if !t.time("exp").After(a.now()) {
+			a.reseal(r, t.header, edited(t.payload, "exp", a.now().Add(time.Hour).Unix()))
+		}
+	}), unclear: []string{"expired"}}, // the store forgets a token when it ends
+	{name: "a token may come from the future", lab: true, open: tampering(func(a *api, r *http.Request, t jws) {
+		if t.time("nbf").After(a.now()) {
+			a.reseal(r, t.header, edited(edited(t.payload, "nbf", 0), "iat", 0))
+		}
+	}), through: []string{"not-yet-valid"}},
 }
 
 // Every hole is found, by exactly the attacks that go through it, and there is
@@ -365,15 +387,18 @@ func TestAttackCommandHoles(t *testing.T) {
 		}
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
-			a := newAPI(t)
-			want := withoutLab(t)
+			a, want, env := newAPI(t), withoutLab(t), []string(nil)
+			if h.lab {
+				a, want = newLabAPI(t), map[string]verdict{}
+				env = []string{"SHELF_LAB_TOKEN", a.config.labToken}
+			}
 			for _, id := range h.through {
 				want[id] = through
 			}
 			for _, id := range h.unclear {
 				want[id] = unclear
 			}
-			got, err := assail(t, h.open(a))
+			got, err := assail(t, h.open(a), env...)
 			if !maps.Equal(verdicts(got.Attacks), want) {
 				t.Errorf("the verdicts that are no refusals are %v; want %v\n%+v", verdicts(got.Attacks), want, got.Attacks)
 			}
@@ -383,7 +408,7 @@ func TestAttackCommandHoles(t *testing.T) {
 		})
 	}
 	for _, row := range attackRowsOf(t) {
-		if !found[row.ID] && !row.Lab {
+		if !found[row.ID] {
 			t.Errorf("%s goes through none of the holes", row.ID)
 		}
 	}
@@ -742,4 +767,59 @@ func TestAttackCommandReport(t *testing.T) {
 	wantText(t, stdout, "others-item-changed  200                                            GOT THROUGH\n  Another account's item is changed: the server took it.\n  The token is genuine, but",
 		"store.go: (actor).check", "https://owasp.org/API-Security/editions/2023/en/0xa1-broken-object-level-authorization/",
 		"\n21 of 23 refused; 2 GOT THROUGH; 2 need the lab's clock")
+}
+
+// With the lab's clock every attack is made, and the clock is as it was after.
+func TestAttackCommandLab(t *testing.T) {
+	t.Parallel()
+	for name, set := range map[string]string{
+		"the machine's time":    "",
+		"a clock that runs":     `{"advance":"3d"}`,
+		"a clock that is still": `{"now":"2030-01-01T00:00:00Z","freeze":true}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newLabAPI(t)
+			if set != "" {
+				a.setClock(set)
+			}
+			was := a.labClock()
+			got, err := assail(t, a, "SHELF_LAB_TOKEN", a.config.labToken)
+			if len(verdicts(got.Attacks)) > 0 || err != nil || got.Summary != "25 of 25 refused" {
+				t.Errorf("%q, %v, %v", got.Summary, verdicts(got.Attacks), err)
+			}
+			is := a.labClock()
+			drift := is.Now.Sub(was.Now) - is.real.Sub(was.real)
+			switch {
+			case is.Frozen != was.Frozen, was.Frozen && !is.Now.Equal(was.Now), !was.Frozen && drift.Abs() > time.Minute:
+				t.Errorf("the clock was %+v and is %+v", was, is)
+			}
+		})
+	}
+}
+
+// Where the lab turns the command away, the attacks that need it prove nothing.
+func TestAttackCommandLabRefused(t *testing.T) {
+	t.Parallel()
+	for name, a := range map[string]*api{"another secret": newLabAPI(t), "no lab": newAPI(t)} {
+		got, err := assail(t, a, "SHELF_LAB_TOKEN", "not-the-secret-of-that-lab")
+		want := map[string]verdict{"expired": unclear, "not-yet-valid": unclear}
+		if !maps.Equal(verdicts(got.Attacks), want) || statusAfter(err) != 1 {
+			t.Errorf("%s: %v, %v; want %v", name, verdicts(got.Attacks), err, want)
+		}
+	}
+}
+
+// A labReading is what the lab's clock shows, and when that was.
+type labReading struct {
+	Now    time.Time
+	Frozen bool
+	real   time.Time
+}
+
+func (a *api) labClock() (r labReading) {
+	a.t.Helper()
+	a.inLab().send("GET /lab/clock").decode(&r)
+	r.real = realNow()
+	return r
 }

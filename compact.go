@@ -167,33 +167,17 @@ func (s *store) compact() error {
 		return err
 	}
 	s.writing.Lock()
-	s.mu.RLock()
-	users, tokens, items, books := s.users.rows.all(), s.tokens.rows.all(), s.items.rows.all(), s.books.rows.all()
-	ids := &lastIDs{s.users.lastID, s.tokens.lastID, s.items.lastID, s.books.lastID}
-	s.mu.RUnlock()
-	c, err := s.journal.beginCompaction(len(users) + len(tokens) + len(items) + len(books) + 1)
+	img := s.image()
+	c, err := s.journal.beginCompaction(img.rows() + 1)
 	s.writing.Unlock()
 	if err != nil {
 		return err
 	}
 	now := s.now()
-	err = c.add(now, encodeChange(change{Op: opNext, Next: ids}))
-	add := func(row change) {
-		if err == nil {
-			err = c.add(now, encodeChange(row))
+	for line := range img.changes() {
+		if err = c.add(now, encodeChange(line)); err != nil {
+			break
 		}
-	}
-	for _, u := range users {
-		add(change{Op: opPut, User: u})
-	}
-	for _, t := range tokens {
-		add(change{Op: opPut, Token: t})
-	}
-	for _, row := range items {
-		add(change{Op: opPut, Item: row.item()})
-	}
-	for _, b := range books {
-		add(change{Op: opPut, Book: b})
 	}
 	// Most of what was appended meanwhile is carried over and synced before
 	// the writers have to wait, which leaves little to do while they do.

@@ -37,7 +37,7 @@ func openTerminal(t *testing.T) (keys, terminal *os.File) {
 func TestRunCtrlC(t *testing.T) {
 	t.Parallel()
 	keys, terminal := openTerminal(t)
-	const script = `trap 'echo Ctrl-C' INT; trap 'echo the end; exit 4' TERM; echo begun; while :; do read line; done`
+	const script = `trap 'echo Ctrl-C' INT; trap 'echo the end; exit 4' TERM; echo begun; read line; read line; read line`
 	cmd := detach(shelfCommand(t, t.TempDir(), nil, "run", "--", "sh", "-c", script))
 	cmd.SysProcAttr.Setctty = true // its terminal is its standard input
 	cmd.Stdin = terminal
@@ -57,7 +57,7 @@ func TestRunCtrlC(t *testing.T) {
 // Where shelf is killed the kernel ends the command.
 func TestRunKilled(t *testing.T) {
 	t.Parallel()
-	cmd := shelfCommand(t, t.TempDir(), nil, "run", "--", "sh", "-c", `trap 'echo ended; exit' TERM; echo begun; while :; do read line; done`)
+	cmd := shelfCommand(t, t.TempDir(), nil, "run", "--", "sh", "-c", `trap 'echo ended; exit' TERM; echo begun; read line`)
 	if _, err := cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}

@@ -73,6 +73,44 @@ func TestRun(t *testing.T) {
 	wantFiles(t, dir)
 }
 
+// The ready-made tokens last a day by the server's clock, other tokens as they
+// always do. A reset has them good again, with the data that was seeded.
+func TestRunTokensLast(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	writeTestFile(t, dir, "db.json", `{"items":[{"itemname":"ball","category":"soccer","description":"round"}]}`)
+	p := launchRun(t, dir, nil, "-seed=db.json").given()
+	ann := p.signUpAnn()
+	for _, tt := range []struct {
+		advance, token string
+		status         int
+	}{
+		{"14m", ann, http.StatusOK},
+		{"1m", ann, http.StatusUnauthorized},
+		{"23h", p.token, http.StatusOK},
+		{"45m", p.token, http.StatusUnauthorized},
+	} {
+		p.send("POST /lab/clock", p.secret, "advance="+tt.advance).want(http.StatusOK)
+		p.send("GET /api/v1/auth/me", tt.token, "").want(tt.status)
+	}
+	p.send("POST /lab/reset", p.secret, "").want(http.StatusOK)
+	p.send("DELETE /api/v1/items/1", p.adminToken, "").want(http.StatusOK)
+	p.send("DELETE /api/v1/auth/logout", p.token, "").want(http.StatusOK)
+	p.send("POST /lab/reset", p.secret, "").want(http.StatusOK)
+	if items := p.items(p.token); len(items) != 1 {
+		t.Errorf("after a reset the items are %v; want the one of -seed", items)
+	}
+}
+
+// Without a lab there is no secret, not even an old one.
+func TestRunNoLab(t *testing.T) {
+	t.Parallel()
+	status, stdout, stderr := runShelf(t, t.TempDir(), []string{"SHELF_LAB_TOKEN=old-and-well-known"}, "run", "-lab=false", "--", "sh", "-c", `echo "<$SHELF_LAB_TOKEN>"`)
+	if status != 0 || stdout != "<>\n" || stderr != "" {
+		t.Errorf("shelf run -lab=false = %d, %q, %q; want an empty secret", status, stdout, stderr)
+	}
+}
+
 // No setting of another server gets in the way; those of shelf run do.
 func TestRunSettings(t *testing.T) {
 	t.Parallel()
@@ -135,6 +173,7 @@ func TestRunStatus(t *testing.T) {
 		{"what has no place here: -stdin", "-stdin -- true", 2, "shelf: standard input is the command's"},
 
 		{"the port is in use", "-addr " + busy + " -- true", 125, "is in use by another program"},
+		{"a lab for all the world", "-addr 0.0.0.0:0 -- true", 125, "-lab goes with a loopback -addr only"},
 		{"no such seed", "-seed nowhere.json -- true", 125, "nowhere.json"},
 		{"not a program", "-- ./db.json", 126, "shelf: can't run the command: "},
 		{"a folder", "-- ./", 126, "shelf: can't run the command: "},
@@ -172,7 +211,7 @@ func TestRunSignals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			script := `trap 'echo got ` + name + `' ` + name + `; echo "$SHELF_URL $SHELF_TOKEN"; while ! read line; do :; done; exit 3`
+			script := `trap 'echo got ` + name + `' ` + name + `; echo "$SHELF_URL $SHELF_TOKEN"; for n in 1 2 3 4; do read line && exit 3; done`
 			cmd := detach(shelfCommand(t, t.TempDir(), nil, "run", "--", "sh", "-c", script))
 			in, err := cmd.StdinPipe()
 			if err != nil {
@@ -222,7 +261,7 @@ func TestRunHangupIgnored(t *testing.T) {
 // A process that has to be ended is asked first.
 func TestRunEnd(t *testing.T) {
 	t.Parallel()
-	cmd := exec.Command("sh", "-c", `trap 'echo tidied; exit 4' TERM; echo begun; while :; do read line; done`)
+	cmd := exec.Command("sh", "-c", `trap 'echo tidied; exit 4' TERM; echo begun; read line`)
 	if _, err := cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,14 @@
 package main
 
 import (
+	"iter"
 	"log/slog"
 	"math"
 	"time"
 )
 
-// An image is all that readers see of a store at one moment, and the last ids,
-// for a lab to go back to. Rows never change, so it holds no more than pointers.
+// An image is all that readers see of a store at one moment, and the last ids.
+// Rows never change, so it holds no more than pointers.
 type image struct {
 	ids    lastIDs
 	users  []*user
@@ -26,24 +27,49 @@ func (s *store) image() *image {
 	}
 }
 
+// changes yields what makes all of it out of nothing: the last ids, then the
+// rows, users first as the others name them.
+func (img *image) changes() iter.Seq[change] {
+	return func(yield func(change) bool) {
+		if !yield(change{Op: opNext, Next: &img.ids}) {
+			return
+		}
+		for _, u := range img.users {
+			if !yield(change{Op: opPut, User: u}) {
+				return
+			}
+		}
+		for _, t := range img.tokens {
+			if !yield(change{Op: opPut, Token: t}) {
+				return
+			}
+		}
+		for _, row := range img.items {
+			if !yield(change{Op: opPut, Item: row.item()}) {
+				return
+			}
+		}
+		for _, b := range img.books {
+			if !yield(change{Op: opPut, Book: b}) {
+				return
+			}
+		}
+	}
+}
+
+// rows is how many there are.
+func (img *image) rows() int {
+	return len(img.users) + len(img.tokens) + len(img.items) + len(img.books)
+}
+
 // newStoreFrom is a store in memory that holds what the image does, and goes on
 // from its ids: so those that were given out after it are given out again, for
 // other rows. No ETag of a list is one of an earlier store's, but that of a row
 // is made of the row alone. Its events begin after the number seq.
 func newStoreFrom(img *image, seq int64, log *slog.Logger, now func() time.Time) *store {
 	s := newStore(log, now)
-	s.applyLocked(change{Op: opNext, Next: &img.ids})
-	for _, u := range img.users { // first, as what they made names them
-		s.applyLocked(change{Op: opPut, User: u})
-	}
-	for _, t := range img.tokens {
-		s.applyLocked(change{Op: opPut, Token: t})
-	}
-	for _, row := range img.items {
-		s.applyLocked(change{Op: opPut, Item: row.item()})
-	}
-	for _, b := range img.books {
-		s.applyLocked(change{Op: opPut, Book: b})
+	for c := range img.changes() {
+		s.applyLocked(c)
 	}
 	s.seq, s.events.gone = seq, seq
 	return s

@@ -105,23 +105,20 @@ func seedStore(s *store, name string) error {
 // writeExport writes the state of s. Password hashes are left out unless
 // secrets is set: then the document is as precious as the data file.
 func writeExport(w io.Writer, s *store, now time.Time, secrets bool) error {
-	s.mu.RLock()
-	ids := lastIDs{s.users.lastID, s.tokens.lastID, s.items.lastID, s.books.lastID}
-	users, tokens, items, books := s.users.rows.all(), s.tokens.rows.all(), s.items.rows.all(), s.books.rows.all()
-	s.mu.RUnlock()
+	img := s.image()
 	if !secrets {
-		for i, u := range users {
+		for i, u := range img.users {
 			bare := *u
 			bare.Hash = ""
-			users[i] = &bare
+			img.users[i] = &bare
 		}
 	}
 	b := fmt.Appendf(nil, `{"format":%q,"version":%d,"exported":%q,"last_ids":`, exportFormat, exportVersion, now.UTC().Format(time.RFC3339))
-	b = append(b, encodeJSON(ids)...)
-	b = appendRows(b, "users", users)
-	b = appendRows(b, "tokens", tokens)
-	b = appendRows(b, "items", items)
-	b = appendRows(b, "books", books)
+	b = append(b, encodeJSON(img.ids)...)
+	b = appendRows(b, "users", img.users)
+	b = appendRows(b, "tokens", img.tokens)
+	b = appendRows(b, "items", img.items)
+	b = appendRows(b, "books", img.books)
 	_, err := w.Write(append(b, "}\n"...))
 	return err
 }
