@@ -335,6 +335,26 @@ func TestLabTime(t *testing.T) {
 	a.setClock(`{"advance":"1s"}`)
 	a.signIn("signin", "ann") // drops what has expired
 
+	// What has expired can go, and a retired key ends.
+	root := a.asAdmin("root")
+	a.setClock(`{"advance":"14m"}`)
+	root.send("DELETE /api/v1/auth/tokens").wantBody(200, `{"status":200,"data":[{"pruned":0}]}`)
+	retired := edKey([]byte(formerSecret[:32]))
+	retired.until = time.Date(2030, 3, 2, 0, 14, 0, 0, time.UTC)
+	a.keys = newKeyring(append(a.keys.keys, retired)...)
+	for _, step := range []struct {
+		now  string
+		keys int
+	}{{"2030-03-02T00:13:59Z", 1}, {"2030-03-02T00:14:00Z", 0}} {
+		a.setClock(`{"now":"` + step.now + `"}`)
+		var set jwkSet
+		a.as("").send("GET /.well-known/jwks.json").decode(&set)
+		if len(set.Keys) != step.keys {
+			t.Errorf("at %s there are %d public keys; want %d", step.now, len(set.Keys), step.keys)
+		}
+	}
+	a.asAdmin("rae").send("DELETE /api/v1/auth/tokens").wantBody(200, `{"status":200,"data":[{"pruned":5}]}`) // all of ann and root
+
 	// A token made in the future is none yet.
 	late := a.signIn("signin", "ann")
 	a.setClock(`{"now":"2030-01-01T00:00:00Z"}`)
