@@ -43,79 +43,65 @@ var childAttr *syscall.SysProcAttr
 // command takes. Standard input and output are that command's alone. It gets the
 // signals that shelf gets, shelf ends when it does, and with its exit status.
 func runCommand(ctx context.Context, sh shell, args []string) error {
-	at := slices.Index(args, "--")
-	switch {
-	case at < 0 && wantsHelp(args):
-		return flag.ErrHelp
-	case at < 0 || at == len(args)-1:
-		return &statusError{statusUsage, errors.New("usage: shelf run [flags] -- COMMAND ARGS..., such as: shelf run -- npm test")}
+	c, command, err := runSettings(sh, args)
+	if err != nil {
+		return err
 	}
-	c, err := sh.parse(append(slices.Clone(runDefaults), args[:at]...))
+	// From here on a signal is for the command, and ends nothing else.
+	caught := make(chan os.Signal, 16)
+	signal.Notify(caught, signalsForCommand()...)
+	defer signal.Stop(caught)
+	running, ended := context.WithCancel(context.WithoutCancel(ctx))
+	defer ended()
+
+	runtime.LockOSThread() // see child_linux.go
+	defer runtime.UnlockOSThread()
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = sh.stdin, sh.stdout, sh.stderr, childAttr
+	err = serve(running, c, sh.stderr, func(s *server) (err error) {
+		cmd.Env, err = s.readyMade(cmd.Environ())
+		return err
+	}, func(s *server, url string) error {
+		cmd.Env = append(cmd.Env, "SHELF_URL="+url)
+		return startChild(running, cmd, caught, ended)
+	})
+	if err == nil {
+		return exitStatus(statusOf(cmd.ProcessState))
+	}
+	if cmd.Process != nil {
+		endChild(cmd.Process, running.Done())
+	}
+	if _, ok := errors.AsType[*statusError](err); ok {
+		return err
+	}
+	return &statusError{statusServer, err}
+}
+
+// runSettings reads the arguments of shelf run. It fails with flag.ErrHelp, or
+// with statusUsage.
+func runSettings(sh shell, args []string) (c config, command []string, err error) {
+	if wantsHelp(args) {
+		return c, nil, flag.ErrHelp
+	}
+	at := slices.Index(args, "--")
+	if at < 0 || at == len(args)-1 {
+		err = errors.New("usage: shelf run [flags] -- COMMAND ARGS..., such as: shelf run -- npm test")
+		return c, nil, &statusError{statusUsage, err}
+	}
+	c, err = sh.parse(append(slices.Clone(runDefaults), args[:at]...))
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		return err
+		return c, nil, err
 	case err == nil && c.data != inMemory:
 		err = errors.New("run keeps its data in memory, so -data makes no sense; -seed FILE.json gives it some")
 	case err == nil && c.stdin:
 		err = errors.New("standard input is the command's, so -stdin makes no sense")
 	}
 	if err != nil {
-		return &statusError{statusUsage, err}
+		return c, nil, &statusError{statusUsage, err}
 	}
 	c.labToken = rand.Text() // whoever started shelf may know what is in the environment
-
-	// From here on a signal is for the command, and ends nothing else.
-	caught := make(chan os.Signal, 16)
-	signal.Notify(caught, signalsForCommand()...)
-	defer signal.Stop(caught)
-	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-
-	runtime.LockOSThread() // see child_linux.go
-	defer runtime.UnlockOSThread()
-	cmd := exec.Command(args[at+1], args[at+2:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = sh.stdin, sh.stdout, sh.stderr, childAttr
-	ended := make(chan struct{})
-	err = serve(serving, c, sh.stderr, func(s *server) (err error) {
-		cmd.Env, err = s.readyMade(cmd.Environ())
-		return err
-	}, func(s *server, url string) error {
-		select {
-		case sig := <-caught:
-			return &statusError{statusSignal + int(sig.(syscall.Signal)), fmt.Errorf("%v before the command began", sig)}
-		default:
-		}
-		cmd.Env = append(cmd.Env, "SHELF_URL="+url)
-		if err := cmd.Start(); err != nil {
-			return notRun(err)
-		}
-		go func() {
-			cmd.Wait() // the status is in cmd.ProcessState
-			close(ended)
-			stop()
-		}()
-		go func() {
-			for {
-				select {
-				case sig := <-caught:
-					passOn(cmd.Process, sig)
-				case <-ended:
-					return
-				}
-			}
-		}()
-		return nil
-	})
-	if err != nil {
-		if cmd.Process != nil {
-			end(cmd.Process, ended)
-		}
-		if _, ok := errors.AsType[*statusError](err); ok {
-			return err
-		}
-		return &statusError{statusServer, err}
-	}
-	return exitStatus(statusOf(cmd.ProcessState))
+	return c, args[at+1:], nil
 }
 
 // readyMade adds two accounts, the second an admin's, and returns env with a
@@ -141,17 +127,41 @@ func (s *server) readyMade(env []string) ([]string, error) {
 	return append(env, "SHELF_LAB_TOKEN="+s.config.labToken), nil // without a lab, none: an outer server's is of no use here
 }
 
-// notRun says why the command could not be started.
-func notRun(err error) error {
-	status := statusNotRun
-	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
-		status = statusNotFound
+// startChild starts the command and passes on to it what is caught, until it
+// calls ended, which makes running done: then cmd.ProcessState has the status.
+// Its errors have the exit statuses that shells have for them.
+func startChild(running context.Context, cmd *exec.Cmd, caught <-chan os.Signal, ended func()) error {
+	select {
+	case sig := <-caught:
+		return &statusError{statusSignal + int(sig.(syscall.Signal)), fmt.Errorf("%v before the command began", sig)}
+	default:
 	}
-	return &statusError{status, fmt.Errorf("can't run the command: %w", err)}
+	if err := cmd.Start(); err != nil {
+		status := statusNotRun
+		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+			status = statusNotFound
+		}
+		return &statusError{status, fmt.Errorf("can't run the command: %w", err)}
+	}
+	go func() {
+		cmd.Wait()
+		ended()
+	}()
+	go func() {
+		for {
+			select {
+			case sig := <-caught:
+				passOn(cmd.Process, sig)
+			case <-running.Done():
+				return
+			}
+		}
+	}()
+	return nil
 }
 
-// end asks a process to end, and sees to it after drainTime.
-func end(p *os.Process, ended <-chan struct{}) {
+// endChild asks a process to end, and sees to it after drainTime.
+func endChild(p *os.Process, ended <-chan struct{}) {
 	if p.Signal(syscall.SIGTERM) != nil { // as on Windows
 		p.Kill()
 	}

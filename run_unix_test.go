@@ -267,7 +267,7 @@ func TestRunEnd(t *testing.T) {
 	}
 	p := launch(t, cmd)
 	p.await(p.stdout, "begun\n")
-	end(p.cmd.Process, p.ended)
+	endChild(p.cmd.Process, p.ended)
 	if got := p.stdout.String(); p.wait() != 4 || !strings.Contains(got, "tidied") {
 		t.Errorf("the command ended with %v and said %q; want 4 and tidied", p.cmd.ProcessState, got)
 	}
