@@ -35,7 +35,7 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	var uri string
 	for i, it := range items {
 		uri = s.baseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
-		row := []byte(it.wire[:len(it.wire)-1])
+		row := append(make([]byte, 0, len(it.wire)+len(uri)+len(`,"uri":""`)), it.wire[:len(it.wire)-1]...)
 		rows[i] = append(appendJSONString(append(row, `,"uri":`...), uri), '}')
 	}
 	if many {
@@ -99,11 +99,14 @@ func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) er
 		}
 		filter.createdBy = &id
 	}
-	if done, err := answered(w, r, s.listTag(r, s.store.itemChanges())); done || err != nil {
+	known := s.store.itemChanges()
+	if done, err := answered(w, r, s.listTag(r, known)); done || err != nil {
 		return err
 	}
 	items, total, changes := s.store.selectItems(filter, q.stretch())
-	w.Header().Set("ETag", s.listTag(r, changes)) // there may be more by now
+	if changes != known { // there are more by now
+		w.Header().Set("ETag", s.listTag(r, changes))
+	}
 	items = itemList.page(w, s.baseURL(r)+r.URL.EscapedPath(), q, items, total)
 	rows := make([]string, len(items))
 	for i, row := range items {
@@ -327,7 +330,9 @@ func appendList[text string | []byte](b []byte, rows []text) []byte {
 func writeBytes(w http.ResponseWriter, status int, body []byte) error {
 	h := w.Header()
 	h["Content-Type"] = typeJSON
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	if len(body) > 2<<10 { // what fits into net/http's own buffer it measures itself, for less
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	w.WriteHeader(status)
 	w.Write(body) // an error means that the client has gone; there is nobody left to tell
 	return nil

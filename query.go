@@ -65,10 +65,12 @@ func (l listing[R]) parse(r *http.Request) (*query, error) {
 	if q.limit, err = limitOf(values, 0); err != nil {
 		return nil, err
 	}
-	same := maps.Clone(values) // from page to page
-	same.Set("sort", cmp.Or(values.Get("sort"), "id"))
-	same.Del("limit")
-	same.Del("after")
+	same := url.Values{"sort": {cmp.Or(values.Get("sort"), "id")}} // from page to page
+	for name, value := range values {
+		if name != "sort" && name != "limit" && name != "after" {
+			same[name] = value
+		}
+	}
 	sum := sha256.Sum256([]byte(r.URL.Path + "?" + same.Encode()))
 	q.digest = base64.RawURLEncoding.EncodeToString(sum[:9])
 	if after := values.Get("after"); after != "" {
@@ -188,7 +190,7 @@ func (l listing[R]) page(w http.ResponseWriter, here string, q *query, rows []R,
 		return rows
 	}
 	rows = rows[:q.limit]
-	next := maps.Clone(q.values)
+	next := q.values // which nobody asks for anything any more
 	next.Set("after", q.cursor(l.orders[q.order](rows[q.limit-1])))
 	w.Header().Set("Link", "<"+here+"?"+next.Encode()+`>; rel="next"`)
 	return rows
