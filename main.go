@@ -19,7 +19,8 @@
 // time of a command, ready.go tells other programs when it answers. These work
 // without a server: user.go on accounts, rotate.go on keys, check.go and
 // transfer.go on the data file; explain.go judges a token. tour.go shows the way
-// through all this, and attack.go tries to break a server that runs.
+// through all this, and attack.go tries to break a server that runs. console.go
+// serves the page that shows both, in console/.
 package main
 
 import (

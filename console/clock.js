@@ -9,7 +9,6 @@ let clock = {}; // what the server says of it: now, frozen, offset
 let changed;
 
 export const labOn = () => secret != null;
-const frozenAt = () => (clock.frozen ? Date.parse(clock.now) / 1000 : null); // seconds since 1970
 
 // tell changes the clock, or only reads it where there is nothing to change.
 async function tell(json, by = "you", token = secret) {
@@ -21,7 +20,7 @@ async function tell(json, by = "you", token = secret) {
   if (by === "lab") return answer; // for an attack only: the page goes on by the time before
   secret = token;
   clock = answer.json;
-  setClock(Date.parse(clock.now) / 1000);
+  setClock(Date.parse(clock.now));
   draw();
   return answer;
 }
@@ -62,7 +61,7 @@ export function startClock(onChange) {
   onSubmit($("#lab-form"), () => openLab($("#lab-secret").value.trim()));
   setInterval(() => {
     if (!labOn()) return;
-    if (clock.frozen) setClock(frozenAt());
+    if (clock.frozen) setClock(Date.parse(clock.now));
     draw();
   }, 1000);
 }

@@ -15,6 +15,11 @@ class Forgery {
     return `${this.header}.${this.payload}.${this.signature}`;
   }
 
+  // put sets whole parts.
+  put(parts) {
+    return Object.assign(this, parts);
+  }
+
   // says is what the header or the payload says.
   says(part) {
     return JSON.parse(decode(this[part]));
@@ -22,28 +27,23 @@ class Forgery {
 
   // edit sets members; one that is undefined goes.
   edit(part, members) {
-    this[part] = json({ ...this.says(part), ...members });
-    return this;
+    return this.put({ [part]: json({ ...this.says(part), ...members }) });
   }
 
   // sign signs by HS256 (RFC 7518 §3.2) with a key of the attacker's: text or
   // bytes. Where the server uses EdDSA, 64 bytes that nobody made with its key do
   // as well.
   async sign(key) {
-    if (this.says("header").alg === "EdDSA") {
-      this.signature = encode(crypto.getRandomValues(new Uint8Array(64)));
-      return this;
-    }
+    if (this.says("header").alg === "EdDSA") return this.put({ signature: encode(crypto.getRandomValues(new Uint8Array(64))) });
     if (!crypto.subtle) throw new Error("browsers sign by https only, or for a server on this machine");
     const bytes = new TextEncoder();
     const made = await crypto.subtle.importKey("raw", typeof key === "string" ? bytes.encode(key) : key, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-    this.signature = encode(await crypto.subtle.sign("HMAC", made, bytes.encode(`${this.header}.${this.payload}`)));
-    return this;
+    return this.put({ signature: encode(await crypto.subtle.sign("HMAC", made, bytes.encode(`${this.header}.${this.payload}`))) });
   }
 
   // unsecure makes it one that claims to need no signature (RFC 7519 §6).
   unsecure(alg) {
-    return Object.assign(this, { header: json({ alg, typ: "JWT" }), signature: "" });
+    return this.put({ header: json({ alg, typ: "JWT" }), signature: "" });
   }
 }
 
@@ -61,10 +61,10 @@ const mine = "a secret that the attacker made up";
 export const forge = {
   "payload-edited": (t) => t.edit("payload", { exp: t.says("payload").exp + 315576000 }), // ten years, in seconds
   "type-edited": (t, { refresh }) => ({ token: new Forgery(refresh).edit("payload", { type: "access" }), original: refresh }),
-  "duplicate-claims": (t, { victim }) => Object.assign(t, { payload: encode(`${decode(t.payload).slice(0, -1)},"sub":"${victim}"}`) }),
-  "signature-missing": (t) => Object.assign(t, { signature: "" }),
-  "signature-changed": (t) => Object.assign(t, { signature: neighbour(t.signature[0]) + t.signature.slice(1) }),
-  "signature-respelt": (t) => Object.assign(t, { signature: t.signature.slice(0, -1) + neighbour(t.signature.at(-1)) }),
+  "duplicate-claims": (t, { victim }) => t.put({ payload: encode(`${decode(t.payload).slice(0, -1)},"sub":"${victim}"}`) }),
+  "signature-missing": (t) => t.put({ signature: "" }),
+  "signature-changed": (t) => t.put({ signature: neighbour(t.signature[0]) + t.signature.slice(1) }),
+  "signature-respelt": (t) => t.put({ signature: t.signature.slice(0, -1) + neighbour(t.signature.at(-1)) }),
   "other-key": (t) => t.sign("secret"),
   "alg-none": (t) => t.unsecure("none"),
   "alg-none-respelt": (t) => t.unsecure("nOnE"),

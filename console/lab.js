@@ -15,8 +15,8 @@ const bearer = (token) => ({ Authorization: "Bearer " + token });
 const inLab = (method, path, token, json) => send(method, path, { headers: token ? bearer(token) : {}, json, by: "lab" });
 const possible = (attack) => !attack.lab || labOn();
 
-// A cast is who plays: accounts that are made for the lab and deleted after it,
-// so that nobody's own sign-in is lost. signUp fails with what the server says.
+// A Cast is who plays: accounts that are made for the lab and deleted after it,
+// so that nobody's own sign-in is lost.
 class Cast {
   people = [];
 
@@ -90,8 +90,8 @@ async function fire(attack, cast, open) {
     wholeToken(shot.token, "The token that was sent", shot.original), ...inWords(shot),
     el("h3", {}, "The answer"), answered(answer),
     outcome === "refused" ? "" : el("p", { class: "alarm", role: "alert" },
-      outcome === "through" ? "This server let the attack through. That is a hole. " : genuine.ok ? "Another refusal than the one that should have stopped it. " : "The genuine token was refused as well, so this proves nothing. ",
-      `Expected: ${status} ${error}`));
+      outcome === "through" ? "The attack got through. That is a hole." : genuine.ok ? "Refused, but not by what should have stopped it." : "The genuine token was refused as well, so this proves nothing.",
+      ` Expected: ${status} ${error}`));
   if (open || outcome !== "refused") $("details", card).open = true;
   score();
   return outcome;
@@ -161,16 +161,12 @@ export function drawAttacks() {
 
 const own = $("#own").elements;
 
-// part is what JSON text is in a token: as it was, if it still says the same.
+// part is what JSON text is in a token; as it was, if it still says the same.
 function part(text, was) {
-  const same = (t) => {
-    try {
-      return JSON.stringify(JSON.parse(t));
-    } catch {
-      return t;
-    }
-  };
-  return same(text) === same(decode(was)) ? was : encode(same(text));
+  try {
+    text = JSON.stringify(JSON.parse(text));
+  } catch { /* it is sent as it is */ }
+  return text === decode(was) ? was : encode(text);
 }
 
 function forgeOwn() {

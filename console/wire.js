@@ -13,9 +13,9 @@ let opened = null; // the exchange that was opened by itself
 // each answer tells, to the second; where the lab's clock is on, clock.js does.
 let ahead = 0, bent = false;
 export const serverNow = () => (Date.now() + ahead) / 1000; // in seconds since 1970
-export function setClock(seconds) {
+export function setClock(now) {
   bent = true;
-  ahead = seconds * 1000 - Date.now();
+  ahead = now - Date.now();
 }
 
 // send sends a request and resolves to its answer, with status 0 where there was
@@ -39,8 +39,8 @@ export async function send(method, path, { headers = {}, json, by = "you", open 
   };
 }
 
-// stream begins a request whose answer has no end. It resolves to the response,
-// null for none, and a function that shows more of the answer.
+// stream begins a request whose answer has no end. It resolves to the response, if
+// there is one, and a function that shows more of the answer.
 export async function stream(path, headers) {
   const exchange = begin("GET", path, headers, undefined, "page", false);
   exchange.stream = true;
@@ -80,12 +80,11 @@ async function reach(exchange) {
     exchange.status = response.status;
     exchange.reason = response.statusText;
     exchange.answer = [...response.headers];
-    const date = Date.parse(response.headers.get("Date"));
-    if (!bent && Math.abs(date + 500 - Date.now() - ahead) > 1500) ahead = date + 500 - Date.now();
+    const off = Date.parse(response.headers.get("Date")) + 500 - Date.now();
+    if (!bent && Math.abs(off - ahead) > 1500) ahead = off;
     return response;
   } catch {
     exchange.failed = true;
-    return null;
   }
 }
 
@@ -100,15 +99,13 @@ export async function learnHandlers() {
   exchanges.forEach(draw);
 }
 
-const time = (ms) => (ms == null ? "" : `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`);
-
 // draw shows what is new about an exchange.
 function draw(exchange) {
   const { method, path, by, status, failed, details, ms, stream } = exchange;
   const state = failed ? "bad" : status < 400 ? "good" : "refused";
   details.firstChild.replaceChildren(
     el("b", {}, method), " ", el("span", { class: "path" }, coloured(path)), " ", el("span", { class: "by" }, by === "you" ? "" : by), " ",
-    el("b", { class: state }, failed ? "no answer" : status || "…"), " ", el("span", { class: "ms" }, stream && status === 200 ? "open" : time(ms)));
+    el("b", { class: state }, failed ? "no answer" : status || "…"), " ", el("span", { class: "ms" }, stream && status === 200 ? "open" : ms && `${ms.toFixed(ms < 10 ? 1 : 0)} ms`));
   fill(exchange);
   $("#wire-count").textContent = exchanges.length;
   const last = exchanges.findLast((e) => e.by === "you" || e.by === "attack") ?? exchange;
