@@ -95,16 +95,20 @@ function table(kind) {
     page.textContent = pages.length > 1 || following ? "Page " + pages.length : "";
     previous.disabled = pages.length === 1;
     next.disabled = following === "";
-    body.replaceChildren(...rows.map((row) => (editing?.id === row.id ? editing.node : line(row))));
-    if (editing && !editing.node.isConnected) body.prepend(editing.node);
-    if (body.firstChild) return;
+    // A line that says what it said stays where it is, and so does the focus in it.
+    const lines = [...body.children];
+    const nodes = rows.map((row) => (editing?.id === row.id ? editing.node : lines.find(({ dataset }) => dataset.row === JSON.stringify(row)) ?? line(row)));
+    if (editing && !nodes.includes(editing.node)) nodes.unshift(editing.node);
+    for (const node of lines) if (!nodes.includes(node)) node.remove();
+    nodes.forEach((node, i) => node === body.children[i] || body.insertBefore(node, body.children[i]));
+    if (nodes.length > 0) return;
     const searching = [...tools.elements].some((e) => e.name !== "sort" && (e.type === "checkbox" ? e.checked : e.value));
     body.append(el("tr", {}, el("td", { class: "none", colspan: width }, searching ? `No ${kind} is like that.` : [`No ${kind}s yet. `, button("Add a few", addExamples, { class: "quiet" })])));
   }
 
   function line(row) {
     const own = row.createdby === current()?.id;
-    return el("tr", { class: fresh.delete(row.id) && "fresh", "data-id": row.id },
+    return el("tr", { class: fresh.delete(row.id) && "fresh", "data-id": row.id, "data-row": JSON.stringify(row) },
       el("td", { "data-label": "Id" }, row.id),
       names.map((name) => el("td", { "data-label": fields[name] }, name === main ? el("b", {}, row[name]) : row[name])),
       el("td", { class: "acts" },
@@ -113,13 +117,14 @@ function table(kind) {
         el("button", { type: "button", class: "quiet danger", "aria-label": "Delete " + row[main], click: (event) => sure(event.target, row) }, "Delete")));
   }
 
-  // sure asks by its own button whether a row should go.
+  // sure asks by its own button whether a row should go. Both words take the same
+  // room, so that nothing moves away beneath a pointer.
   function sure(node, row) {
     if (node.dataset.sure) return busy(node, () => remove(row));
+    const word = (text, label = text) => ([node.textContent, node.ariaLabel] = [text, `${label} ${row[main]}`]);
+    word("Really?", "Really? Delete");
     node.dataset.sure = "?";
-    node.textContent = "Really delete";
-    node.ariaLabel = "Really delete " + row[main];
-    node.addEventListener("blur", () => setTimeout(draw, 200), { once: true });
+    node.addEventListener("blur", () => delete node.dataset.sure && word("Delete"), { once: true });
   }
 
   async function remove(row) {

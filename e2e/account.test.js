@@ -1,6 +1,6 @@
 // Signing up, in and out.
 import assert from 'node:assert/strict';
-import { api, gone, part, see, signUp, story, tokenOf } from './kit.js';
+import { api, focused, gone, part, see, signUp, story, tokenOf } from './kit.js';
 
 story('somebody signs up and is signed in', async ({ page }) => {
   await signUp(page, 'ann@example.com');
@@ -59,7 +59,7 @@ story('a fault is shown in the words of the API, at the field that has it', asyn
         if (!faulty) assert.doesNotMatch(description, says instanceof RegExp ? says : new RegExp(says), `what is said of ${label}`);
         else if (says instanceof RegExp) assert.match(description, says);
         else assert(description.startsWith(says), `${label} is described by ${description}`);
-        if (faulty) assert(await field.evaluate((f) => f === document.activeElement), `${label} has the focus`);
+        if (faulty) assert(await focused(field), `${label} has the focus`);
       }
     });
   }

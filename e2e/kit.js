@@ -12,7 +12,7 @@ import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 
 // patience is how long a story waits for anything before it fails, in ms.
-const patience = Number(process.env.PATIENCE ?? 20_000);
+const patience = 30_000;
 
 // Sizes in CSS pixels.
 export const laptop = { width: 1280, height: 800 };
@@ -47,6 +47,9 @@ export function story(name, settings, tell) {
       const { page } = await person();
       await tell({ page, shelf, person, t });
       for (const { problems } of people) assert.deepEqual(problems, []);
+    } catch (e) {
+      for (const [i, p] of people.entries()) await shot(p.page, `failed ${name} ${i + 1}`.replaceAll(/\W+/g, '-'));
+      throw e;
     } finally {
       for (const [i, p] of people.entries()) {
         for (const problem of p.problems) t.diagnostic(`page ${i + 1}: ${problem}`);
@@ -59,17 +62,25 @@ export function story(name, settings, tell) {
 
 /**
  * startShelf starts the real program on a free port, in an empty folder and with
- * no setting but these, and returns when it says where it listens.
+ * no setting but these, and returns when it says where it listens. said waits
+ * until standard error holds a pattern, and returns what fits it.
  */
 export async function startShelf(args = []) {
   const folder = await mkdtemp(join(tmpdir(), 'shelf-e2e-'));
   const child = spawn(
     process.env.SHELF,
     ['-addr', '127.0.0.1:0', '-data', 'memory', '-bcrypt-cost', '4', '-log', 'problems', ...args],
-    { cwd: folder, env: { PATH: process.env.PATH }, stdio: ['ignore', 'pipe', 'pipe'] },
+    { cwd: folder, env: { PATH: process.env.PATH }, stdio: ['ignore', 'pipe', 'pipe'], timeout: 20 * patience }, // and a story that hangs ends
   );
   let stderr = '';
   child.stderr.on('data', (text) => { stderr += text; });
+  const said = async (pattern) => {
+    for (;;) {
+      const found = pattern.exec(stderr);
+      if (found) return found[0];
+      await once(child.stderr, 'data', { signal: AbortSignal.timeout(patience) });
+    }
+  };
   const ended = once(child, 'exit');
   const stop = async () => {
     child.kill();
@@ -78,7 +89,7 @@ export async function startShelf(args = []) {
   };
   for await (const line of createInterface(child.stdout)) {
     const url = /^listening on (http:\S+)$/.exec(line)?.[1];
-    if (url) return { url, stop, binary: process.env.SHELF, folder, stderr: () => stderr };
+    if (url) return { url, folder, said, stop };
   }
   await stop();
   throw new Error(`shelf did not start: ${stderr}`);
@@ -88,12 +99,13 @@ export async function startShelf(args = []) {
  * visit opens url in a browser of its own, as somebody who comes for the first
  * time. problems lists what no page may do.
  */
-export async function visit(url, { size = laptop, dark = false, still = true, clock } = {}) {
+export async function visit(url, { size = laptop, dark = false, still = true, script = true, clock } = {}) {
   const context = await browser.newContext({
     viewport: size,
     colorScheme: dark ? 'dark' : 'light',
     reducedMotion: still ? 'reduce' : 'no-preference',
     hasTouch: size === phone,
+    javaScriptEnabled: script,
     permissions: ['clipboard-read', 'clipboard-write'],
   });
   context.setDefaultTimeout(patience);
@@ -199,9 +211,13 @@ export async function tokenOf(page, title = 'Access token') {
 }
 
 /** entry is what On the wire has about the last request such as 'GET /api/v1/items'. */
-export const entry = (page, request) =>
-  page.getByRole('list', { name: 'Requests, newest first' }).getByRole('listitem')
-    .filter({ hasText: new RegExp(`^${request.replaceAll('.', '\\.')}[ ?]`) }).first();
+export function entry(page, request) {
+  const [method, path] = request.split(' ');
+  return page.getByRole('list', { name: 'Requests, newest first' }).getByRole('listitem')
+    .filter({ has: page.getByText(method, { exact: true }) })
+    .filter({ has: page.getByText(new RegExp(`^${path.replaceAll('.', '\\.')}(\\?|$)`)) })
+    .first();
+}
 
 /** answered waits until that request is. */
 export const answered = (page, request) => see(entry(page, request).getByText(/^\d{3}$/).first());
@@ -216,3 +232,6 @@ export async function api(shelf, token, request, body) {
   });
   return { status: answer.status, headers: answer.headers, ...(await answer.json()) };
 }
+
+/** focused reports whether the keyboard is at what the locator finds. */
+export const focused = (locator) => locator.evaluate((node) => node === document.activeElement);

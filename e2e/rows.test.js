@@ -1,6 +1,6 @@
 // Items and books: what people do with them, also two at a time.
 import assert from 'node:assert/strict';
-import { api, gone, part, see, signUp, story, tokenOf } from './kit.js';
+import { api, focused, gone, part, see, signUp, story, tokenOf } from './kit.js';
 
 // add fills a form of the page, by its labels, and sends it.
 async function add(page, form, fields) {
@@ -40,7 +40,7 @@ story('an item is added, edited in place and deleted', async ({ page, shelf }) =
 
   await page.getByRole('button', { name: 'Delete lamp' }).click();
   assert.equal((await api(shelf, token, 'GET /api/v1/items/1')).status, 200, 'one press deletes nothing');
-  await page.getByRole('button', { name: 'Delete lamp' }).or(page.getByRole('button', { name: 'Really delete' })).click();
+  await page.getByRole('button', { name: 'Really? Delete lamp' }).click();
   await see(page.getByText('No items yet.'));
   assert.equal((await api(shelf, token, 'GET /api/v1/items/1')).status, 404);
 });
@@ -65,7 +65,7 @@ story('a fault of an item is shown at its field', async ({ page }) => {
     await add(page, 'Add an item', { ...lamp, [label]: ' ' });
     await see(form.getByRole('alert').filter({ hasText: says }));
     assert.equal(await form.getByLabel(label).getAttribute('aria-invalid'), 'true', label);
-    assert(await form.getByLabel(label).evaluate((f) => f === document.activeElement), `${label} has the focus`);
+    assert(await focused(form.getByLabel(label)), `${label} has the focus`);
   }
   await add(page, 'Add an item', lamp);
   await see(rowOf(page, 'lamp'));
@@ -151,6 +151,46 @@ story('what happens in another browser is seen here as it happens', async ({ pag
   await see(rowOf(page, 'lamp', 'furniture'));
   await other.getByRole('button', { name: 'Delete lamp' }).dblclick();
   await gone(rowOf(page, 'lamp'));
+});
+
+story('a live change leaves the focus where it is', async ({ page, person }) => {
+  await open(page, 'Items');
+  await add(page, 'Add an item', lamp);
+  await see(rowOf(page, 'lamp'));
+  const { page: other } = await person();
+  await open(other, 'Items', 'bob@example.com');
+  const edit = page.getByRole('button', { name: 'Edit lamp' });
+  await edit.focus();
+  await add(other, 'Add an item', { ...lamp, Item: 'ladder' });
+  await see(rowOf(page, 'ladder'));
+  assert(await focused(edit), 'the focus is lost');
+});
+
+story('a live change leaves what is being typed alone', async ({ page, person }) => {
+  await open(page, 'Items');
+  await add(page, 'Add an item', lamp);
+  const { page: other } = await person();
+  await open(other, 'Items', 'bob@example.com');
+  await page.getByRole('button', { name: 'Edit lamp' }).click();
+  const field = page.getByRole('form', { name: 'Edit lamp' }).getByLabel('Description');
+  await field.fill('A lamp');
+  await field.press('Home');
+  await add(other, 'Add an item', { ...lamp, Item: 'ladder' });
+  await see(rowOf(page, 'ladder'));
+  await page.keyboard.type('Not '); // goes wherever the keyboard is
+  assert.equal(await field.inputValue(), 'Not A lamp');
+});
+
+story('a delete that was asked for and not confirmed can be left with the keyboard', async ({ page }) => {
+  await open(page, 'Items');
+  await add(page, 'Add an item', lamp);
+  const remove = page.getByRole('button', { name: 'Delete lamp' });
+  await remove.press('Enter');
+  await see(page.getByRole('button', { name: 'Really?' }));
+  await page.keyboard.press('Shift+Tab');
+  await gone(page.getByRole('button', { name: 'Really?' }));
+  assert(await focused(page.getByRole('button', { name: 'Edit lamp' })), 'the focus is lost');
+  await see(rowOf(page, 'lamp'));
 });
 
 story('another’s item can be seen, and not changed', async ({ page, person }) => {

@@ -1,0 +1,213 @@
+// The lab: every attack is refused, where it is; and is seen to get through
+// where a server lets it.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer, request as ask } from 'node:http';
+import { api, part, see, shot, signUp, story, tokenOf } from './kit.js';
+
+const attacks = JSON.parse(await readFile(new URL('../console/attacks.json', import.meta.url)));
+const now = attacks.filter((attack) => !attack.lab); // those that need no clock
+
+const card = (page, { title }) => page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: title, exact: true }) });
+const score = (page) => page.getByRole('status').filter({ hasText: /^\d+ of \d+ refused$/ });
+const inside = (page, attack) => card(page, attack).getByText('What was sent, and the answer');
+
+// A refusal says why where a token was sent as one (RFC 6750 §3): not where it was
+// in a place that nobody reads, nor where it was good and its owner may not.
+const saysWhy = ({ id, expect }) => expect.status !== 403 && !['token-in-query', 'token-in-cookie'].includes(id);
+
+async function runAll(page, count) {
+  await part(page, 'Break it');
+  await page.getByRole('button', { name: 'Run all' }).click();
+  await see(page.getByRole('status').filter({ hasText: `All fired: ${count} of ${count} refused` }));
+  await see(score(page).getByText(`${count} of ${count} refused`));
+}
+
+// refused holds what is shown of an attack against the table that it comes from.
+async function refused(page, attack) {
+  const { title, explanation, defence, source, url, expect } = attack;
+  const it = card(page, attack);
+  await see(it.getByText(`refused ${expect.status}`));
+  await see(it.getByText(explanation));
+  await see(it.getByText(defence));
+  assert.equal(await it.getByRole('link', { name: source }).getAttribute('href'), url, title);
+  if (!(await it.getByRole('heading', { name: 'The answer' }).isVisible())) await inside(page, attack).click();
+  await see(it.getByText(`${expect.status} ${expect.error}`));
+  const why = it.getByText(/^error_description: \S/);
+  assert.equal(await why.count(), saysWhy(attack) ? 1 : 0, `${title}: error_description`);
+  if (expect.description) await see(why.filter({ hasText: expect.description }));
+  assert.match(await it.getByRole('group', { name: 'The token that was sent' }).innerText(), /^eyJ/, title);
+}
+
+for (const alg of ['HS256', 'EdDSA']) {
+  story(`every attack is refused, each with its reason (${alg})`, { args: ['-alg', alg] }, async ({ page, t }) => {
+    await runAll(page, now.length);
+    for (const attack of now) await t.test(attack.title, () => refused(page, attack));
+  });
+}
+
+story('one attack is fired by its own button, and the token that it forged is shown', async ({ page }) => {
+  await part(page, 'Break it');
+  const none = attacks.find(({ id }) => id === 'alg-none');
+  await see(score(page).getByText(`0 of ${now.length} refused`));
+  await page.getByRole('button', { name: `Fire: ${none.title}`, exact: true }).click();
+  await see(score(page).getByText(`1 of ${now.length} refused`));
+  await see(card(page, none).getByText('"alg":"none"'));
+  const [header, , signature] = (await card(page, none).getByRole('group', { name: 'The token that was sent' }).innerText()).split('.');
+  assert.equal(JSON.parse(Buffer.from(header, 'base64url')).alg, 'none');
+  assert.equal(signature.replace('∅', ''), '');
+});
+
+story('the lab leaves nothing behind, and one’s own sign-in as it was', async ({ page, shelf }) => {
+  await signUp(page);
+  const token = await tokenOf(page);
+  await runAll(page, now.length);
+  assert.equal((await api(shelf, token, 'GET /api/v1/auth/me')).status, 200);
+  assert.deepEqual((await api(shelf, token, 'GET /api/v1/items')).data, []);
+  assert.equal(await tokenOf(page), token);
+  const next = await api(shelf, '', 'POST /api/v1/auth/signup', { email: 'mallory@lab.example', password: 'b00k-worm' });
+  assert(next.data[0].user.id > 2, 'the lab has made accounts');
+  assert.deepEqual(await page.context().cookies(), []);
+});
+
+story('an attack that waits for the clock can’t be fired without it', async ({ page }) => {
+  await part(page, 'Break it');
+  for (const attack of attacks.filter(({ lab }) => lab)) {
+    assert(await page.getByRole('button', { name: `Fire: ${attack.title}`, exact: true }).isDisabled());
+    await see(card(page, attack).getByText('needs the lab’s clock'));
+  }
+  await see(page.getByText('2 more need the lab’s clock'));
+});
+
+story('one’s own forgery is refused, and the same token unaltered is good', async ({ page }) => {
+  await signUp(page);
+  const form = page.getByRole('form', { name: 'Now change it' });
+  await form.getByRole('button', { name: 'Send it' }).click();
+  await see(form.getByRole('status').filter({ hasText: /^200 / }));
+  const payload = form.getByLabel('Payload');
+  const claims = JSON.parse(await payload.inputValue());
+  await payload.fill(JSON.stringify({ ...claims, exp: claims.exp + 86400 }));
+  await form.getByRole('button', { name: 'Send it' }).click();
+  await see(form.getByRole('status').filter({ hasText: '422 Signature verification failed' }));
+  await payload.fill('{"sub": ');
+  await form.getByRole('button', { name: 'Send it' }).click();
+  await see(form.getByRole('status').filter({ hasText: /^422 / }));
+});
+
+// holed is a server with a hole in it: a proxy before shelf that takes each token
+// through whose header says alg none, by putting a good one in its place. It
+// listens until the test ends.
+async function holed(t, shelf) {
+  const good = new Map(); // by public id
+  const proxy = createServer((request, response) => {
+    const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1];
+    const headers = { ...request.headers };
+    if (token) {
+      const { alg } = JSON.parse(Buffer.from(token.split('.')[0], 'base64url'));
+      const { sub } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
+      if (alg === 'none' && good.has(sub)) headers.authorization = `Bearer ${good.get(sub)}`;
+    }
+    const behind = ask(shelf.url + request.url, { method: request.method, headers }, (answer) => {
+      let text = '';
+      answer.on('data', (part) => { text += part; });
+      answer.on('end', () => {
+        const made = /"access_token":"([^"]+)"/.exec(text)?.[1];
+        if (made) good.set(JSON.parse(Buffer.from(made.split('.')[1], 'base64url')).sub, made);
+      });
+      response.writeHead(answer.statusCode, answer.rawHeaders);
+      answer.pipe(response);
+    });
+    behind.on('error', () => response.destroy());
+    response.on('close', () => behind.destroy());
+    request.pipe(behind);
+  }).listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  t.after(() => { proxy.closeAllConnections(); proxy.close(); });
+  return `http://127.0.0.1:${proxy.address().port}`;
+}
+
+story('an attack that gets through is shown as a hole', async ({ shelf, person, t }) => {
+  const { page } = await person({ url: await holed(t, shelf) });
+  await part(page, 'Break it');
+  await page.getByRole('button', { name: 'Run all' }).click();
+  await see(page.getByRole('status').filter({ hasText: `All fired: ${now.length - 1} of ${now.length} refused` }));
+  for (const attack of now) {
+    const it = card(page, attack);
+    if (attack.id !== 'alg-none') {
+      await see(it.getByText(`refused ${attack.expect.status}`));
+      continue;
+    }
+    await see(it.getByText('GOT THROUGH'));
+    await see(it.getByRole('alert').filter({ hasText: 'that is a hole' }));
+  }
+  await see(page.getByText('1 not refused as it should be'));
+  await shot(page, 'a hole');
+});
+
+// openLab opens the link that shelf -lab prints.
+const openLab = async (shelf, person, more) => (await person({ url: await shelf.said(/http:\S+#lab=\S+/), ...more })).page;
+
+const clock = (page) => page.getByRole('region', { name: 'The lab’s clock' });
+
+story('with the lab’s clock every attack is fired, and the clock is put back', { args: ['-lab'] }, async ({ shelf, person, t }) => {
+  const page = await openLab(shelf, person);
+  await see(page.getByRole('heading', { name: 'Break it' }));
+  await runAll(page, attacks.length);
+  for (const attack of attacks.filter(({ lab }) => lab)) await t.test(attack.title, () => refused(page, attack));
+  await see(clock(page).getByText('this machine’s time'));
+});
+
+story('the lab’s secret is taken off the address, and is on no projector', { args: ['-lab'] }, async ({ shelf, person }) => {
+  const secret = (await shelf.said(/#lab=\S+/)).slice('#lab='.length);
+  const page = await openLab(shelf, person);
+  await see(clock(page).getByText('this machine’s time'));
+  await clock(page).getByRole('button', { name: '+ 1 day' }).click();
+  await see(clock(page).getByText('1 d ahead'));
+  assert(!page.url().includes(secret), page.url());
+  assert(!(await page.locator('html').innerText()).includes(secret));
+  await page.goBack();
+  assert(!page.url().includes(secret), `one step back: ${page.url()}`);
+});
+
+story('the clock goes ahead, and the access token is over', { args: ['-lab'] }, async ({ shelf, person }) => {
+  const page = await openLab(shelf, person);
+  await signUp(page);
+  await part(page, 'Break it');
+  await clock(page).getByRole('button', { name: '+ 16 minutes' }).click();
+  const alert = page.getByRole('alert').filter({ hasText: 'Your access token has expired.' });
+  await see(alert);
+  await part(page, 'Your token');
+  await page.getByRole('form', { name: 'Now change it' }).getByRole('button', { name: 'Send it' }).click();
+  await see(page.getByRole('status').filter({ hasText: /401 Token has expired.*expired 1m\d+s ago/ }));
+  await alert.getByRole('button', { name: 'Refresh' }).click();
+  await alert.waitFor({ state: 'hidden' });
+  await part(page, 'Break it');
+  await clock(page).getByRole('button', { name: 'Reset' }).click();
+  await see(clock(page).getByText('this machine’s time'));
+});
+
+story('the clock stands still, and with it what is left of a token', { args: ['-lab'] }, async ({ shelf, person }) => {
+  const page = await openLab(shelf, person, { clock: true });
+  await signUp(page);
+  await part(page, 'Break it');
+  await clock(page).getByRole('button', { name: 'Freeze' }).click();
+  await see(clock(page).getByText('frozen'));
+  const timer = page.getByRole('link', { name: /Signed in as/ }).getByRole('timer');
+  const seconds = async () => Number(/(\d+) s left/.exec(await timer.innerText())?.[1] ?? 0);
+  await page.clock.runFor(2_000);
+  const before = await seconds();
+  await page.clock.runFor(20_000);
+  assert(before - (await seconds()) <= 1, 'what is left goes on');
+  await clock(page).getByRole('button', { name: 'Run' }).click();
+  await see(clock(page).getByRole('button', { name: 'Freeze' }));
+});
+
+for (const [name, args, says] of [['a wrong secret is refused', ['-lab'], /secret|X-Lab-Token/i], ['a shelf without a lab says so', [], 'This shelf runs without -lab']]) {
+  story(name, { args }, async ({ page }) => {
+    await part(page, 'Break it');
+    await page.getByRole('textbox', { name: 'Secret' }).fill('open sesame');
+    await page.getByRole('button', { name: 'Open the lab' }).click();
+    await see(clock(page).getByRole('alert').filter({ hasText: says }));
+  });
+}
