@@ -521,21 +521,23 @@ const (
 // A hasher is bcrypt on a bounded number of workers: it is slow by design, and
 // a flood of sign-ins must not keep everybody else from the processors.
 type hasher struct {
-	cost    int
-	line    chan struct{} // holds one for each that works or waits
-	workers chan struct{} // holds one for each that works
-	nobody  []byte        // a hash that no password has
+	cost     int
+	patience time.Duration // how long a request waits for a worker before it is sent away
+	line     chan struct{} // holds one for each that works or waits
+	workers  chan struct{} // holds one for each that works
+	nobody   []byte        // a hash that no password has
 }
 
 const (
-	hashPatience = 5 * time.Second // how long a request waits for a worker before it is sent away
-	hashLine     = 1000            // how many may work or wait; whoever comes then is sent away at once
+	hashPatience = 5 * time.Second
+	hashLine     = 1000 // how many may work or wait; whoever comes then is sent away at once
 )
 
 func newHasher(cost int) *hasher {
 	return &hasher{
-		cost: cost,
-		line: make(chan struct{}, hashLine),
+		cost:     cost,
+		patience: hashPatience,
+		line:     make(chan struct{}, hashLine),
 		// One processor stays free for those who have signed in already.
 		workers: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
 		nobody:  fmt.Appendf(nil, "$2a$%02d$%053d", cost, 0),
@@ -552,7 +554,7 @@ func (h *hasher) work(ctx context.Context, f func() error) error {
 	default:
 		return busy
 	}
-	patience := time.NewTimer(hashPatience)
+	patience := time.NewTimer(h.patience)
 	defer patience.Stop()
 	select {
 	case h.workers <- struct{}{}:

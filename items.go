@@ -35,7 +35,7 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	var uri string
 	for i, it := range items {
 		uri = s.baseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
-		row := []byte(it.wire[:len(it.wire)-1])
+		row := append(make([]byte, 0, len(it.wire)+len(uri)+len(`,"uri":""`)), it.wire[:len(it.wire)-1]...)
 		rows[i] = append(appendJSONString(append(row, `,"uri":`...), uri), '}')
 	}
 	if many {

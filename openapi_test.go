@@ -171,14 +171,16 @@ func wantRoutesDescribed(t *testing.T, a *api, has func(*operation) bool) {
 // who see a request in the console and want to read on.
 func TestOpenAPIHandlers(t *testing.T) {
 	t.Parallel()
-	d, want := mustDescribe(t), handlers(t)
-	for _, rt := range newAPI(t).routes() {
-		route := strings.TrimSuffix(rt.pattern, "{$}")
-		switch op := d.operation(route); {
-		case want[route] == "":
-			t.Errorf("server.go has no line {%q, …(s.handler)} for a route that is served", rt.pattern)
-		case op != nil && op.Handler != want[route]:
-			t.Errorf("openapi.json: %s has \"x-handler\": %q; want %q", route, op.Handler, want[route])
+	want := handlers(t)
+	for path, item := range mustDescribe(t).Paths {
+		for method, op := range item.operations() {
+			route := method + " " + path
+			switch {
+			case want[route] == "":
+				t.Errorf("server.go has no line {%q, …(s.handler)}, or no file has that handler", route)
+			case op.Handler != want[route]:
+				t.Errorf("openapi.json: %s has \"x-handler\": %q; want %q", route, op.Handler, want[route])
+			}
 		}
 	}
 }
@@ -191,8 +193,8 @@ func handlers(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	place := map[string]string{} // of the server's methods
-	named := map[string]string{} // the method that a route names
+	place := map[string]string{} // of what the route table calls s.signUp, or l.reset of the lab
+	named := map[string]string{} // what the route table calls a route's handler
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
@@ -204,8 +206,12 @@ func handlers(t *testing.T) map[string]string {
 		ast.Inspect(file, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.FuncDecl:
-				if n.Recv != nil && types.ExprString(n.Recv.List[0].Type) == "*server" {
-					place[n.Name.Name] = name + ": (*server)." + n.Name.Name
+				if n.Recv == nil {
+					break
+				}
+				receiver := types.ExprString(n.Recv.List[0].Type)
+				if variable := map[string]string{"*server": "s", "*lab": "l"}[receiver]; variable != "" {
+					place[variable+"."+n.Name.Name] = fmt.Sprintf("%s: (%s).%s", name, receiver, n.Name.Name)
 				}
 			case *ast.CompositeLit:
 				if name != "server.go" || len(n.Elts) != 2 {
@@ -219,10 +225,8 @@ func handlers(t *testing.T) map[string]string {
 				for call, ok := handler.(*ast.CallExpr); ok; call, ok = handler.(*ast.CallExpr) {
 					handler = call.Args[len(call.Args)-1]
 				}
-				if method, ok := handler.(*ast.SelectorExpr); ok {
-					route, _ := strconv.Unquote(pattern.Value)
-					named[strings.TrimSuffix(route, "{$}")] = method.Sel.Name
-				}
+				route, _ := strconv.Unquote(pattern.Value)
+				named[strings.TrimSuffix(route, "{$}")] = types.ExprString(handler)
 			}
 			return true
 		})

@@ -33,16 +33,17 @@ func announce(w io.Writer, c config, url string) error {
 // it crashed. Anything else is somebody's: a slip of the finger shall not cost it.
 func checkReadyFile(path string) error {
 	info, err := os.Stat(path)
+	var text []byte
+	if err == nil && info.Mode().IsRegular() && info.Size() < 1000 { // bytes; no URL of ours is longer
+		if text, err = os.ReadFile(path); err == nil && (len(text) == 0 || strings.HasPrefix(string(text), "http")) {
+			return nil
+		}
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return fmt.Errorf("-ready-file: %w", err)
-	case info.Mode().IsRegular() && info.Size() < 1000: // bytes; no URL of ours is longer
-		text, err := os.ReadFile(path)
-		if err != nil || len(text) == 0 || strings.HasPrefix(string(text), "http") {
-			return err
-		}
 	}
 	return fmt.Errorf("-ready-file: %s is something else than a file with a URL, and stays as it is", path)
 }

@@ -55,7 +55,7 @@ func runCommand(ctx context.Context, sh shell, args []string) error {
 	case errors.Is(err, flag.ErrHelp):
 		return err
 	case err == nil && c.data != inMemory:
-		err = errors.New("shelf run keeps its data in memory, so -data makes no sense; -seed FILE.json gives it some")
+		err = errors.New("run keeps its data in memory, so -data makes no sense; -seed FILE.json gives it some")
 	case err == nil && c.stdin:
 		err = errors.New("standard input is the command's, so -stdin makes no sense")
 	}

@@ -169,7 +169,7 @@ func TestRunStatus(t *testing.T) {
 		{"no command behind the dashes", "-log off --", 2, usage},
 		{"no dashes", "true", 2, usage},
 		{"no such flag", "-prot 80 -- true", 2, "shelf: flag provided but not defined: -prot (shelf -h lists the flags)\n"},
-		{"what has no place here: a data file", "-data shelf.jsonl -- true", 2, "shelf: shelf run keeps its data in memory"},
+		{"what has no place here: a data file", "-data shelf.jsonl -- true", 2, "shelf: run keeps its data in memory"},
 		{"what has no place here: -stdin", "-stdin -- true", 2, "shelf: standard input is the command's"},
 
 		{"the port is in use", "-addr " + busy + " -- true", 125, "is in use by another program"},

@@ -496,6 +496,9 @@ func encodeChanges(changes []change) [][]byte {
 }
 
 func encodeChange(c change) []byte {
+	if c.Op == opPut && c.Item != nil { // as most changes are
+		return c.Item.appendTo(append(make([]byte, 0, 256), `"op":"put","item":`...))
+	}
 	b := encodeJSON(c)
 	return b[1 : len(b)-1]
 }

@@ -24,11 +24,7 @@ type item struct {
 // render makes the row's JSON. Who makes or changes an item calls it before
 // the store gets the row.
 func (it *item) render() {
-	b := make([]byte, 0, 512) // longer than most, and on the stack
-	b = strconv.AppendInt(append(b, `{"id":`...), int64(it.ID), 10)
-	b = appendJSONString(append(b, `,"itemname":`...), it.Itemname)
-	b = appendJSONString(append(b, `,"category":`...), it.Category)
-	b = appendJSONString(append(b, `,"description":`...), it.Description)
+	b := it.appendTexts(make([]byte, 0, 512)) // longer than most, and on the stack
 	b = it.Created.UTC().AppendFormat(append(b, `,"createdon":"`...), wireTime)
 	b = append(b, `","createdby":`...)
 	if it.CreatedBy == 0 {
@@ -37,6 +33,25 @@ func (it *item) render() {
 		b = append(strconv.AppendInt(b, int64(it.CreatedBy), 10), '}')
 	}
 	it.wire = string(b)
+}
+
+// appendTo appends the item as the data file has it: what encoding/json would
+// make of it, in a fifth of the time.
+func (it *item) appendTo(b []byte) []byte {
+	b = it.appendTexts(b)
+	b = it.Created.AppendFormat(append(b, `,"created":"`...), time.RFC3339Nano)
+	b = append(b, '"')
+	if it.CreatedBy != 0 {
+		b = strconv.AppendInt(append(b, `,"createdby":`...), int64(it.CreatedBy), 10)
+	}
+	return append(b, '}')
+}
+
+func (it *item) appendTexts(b []byte) []byte {
+	b = strconv.AppendInt(append(b, `{"id":`...), int64(it.ID), 10)
+	b = appendJSONString(append(b, `,"itemname":`...), it.Itemname)
+	b = appendJSONString(append(b, `,"category":`...), it.Category)
+	return appendJSONString(append(b, `,"description":`...), it.Description)
 }
 
 // stored is the item as the store keeps it.

@@ -30,5 +30,8 @@ func FuzzStoredItem(f *testing.F) {
 		if got := it.stored().item(); *got != *it {
 			t.Errorf("%+v is kept as %+v", it, got)
 		}
+		if got, want := it.appendTo(nil), encodeJSON(it); string(got) != string(want) {
+			t.Errorf("the data file has it as %s; want %s", got, want)
+		}
 	})
 }

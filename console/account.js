@@ -125,11 +125,11 @@ function drawTokens() {
     const name = access ? "Access token" : "Refresh token";
     const { iat, exp } = read(token).payload;
     return el("article", { class: "card", id: type + "-token", "aria-label": name },
-      el("header", {}, el("h3", {}, name), el("span", { class: "countdown", "data-from": iat, "data-until": exp, role: "timer" })),
+      el("header", {}, el("h2", {}, name), el("span", { class: "countdown", "data-from": iat, "data-until": exp, role: "timer" })),
       el("p", { class: "soft" }, access ? "Goes with every request. Whoever holds it is you, so it doesn’t live long." : "Only gets new access tokens. It lives long, and goes to one address only."),
       wholeToken(token, name + ", as it is sent"),
       el("p", { class: "buttons" },
-        !access && button("Get a new access token", refresh, { id: "refresh" }),
+        access && session.refresh && button("Refresh", refresh),
         button("Copy", () => copy(token, name + " copied. Whoever has it is you."), { class: "quiet" })));
   }));
   if (session) drawClaims(tokens.map(([type, token]) => [type, read(token)]));
@@ -138,17 +138,15 @@ function drawTokens() {
 // drawClaims lists what the tokens say, one beside the other.
 function drawClaims(tokens) {
   const rank = (member) => (Object.keys(meanings).indexOf(member) + 99) % 99; // unknown ones last
-  const row = (member, what, cells) => el("tr", {}, el("th", { scope: "row" }, el("code", {}, member), el("span", { class: "soft" }, what)), cells);
+  const row = (member, what, cells) => el("tr", {}, el("th", { scope: "row" }, el("code", {}, member), " ", el("span", { class: "soft" }, what)), cells);
   const source = (number, section) => number && [" ", link(`https://www.rfc-editor.org/rfc/rfc${number}#section-${section}`, `RFC ${number} §${section}`)];
-  const part = (i, what, rows) => el("tbody", { class: "of-" + ["header", "payload", "signature"][i] },
+  const part = (i, what, rows) => el("tbody", { class: ["header", "payload", "signature"][i] },
     el("tr", {}, el("th", { colspan: tokens.length + 1, scope: "rowgroup" }, partName(i), " ", what)), rows);
   const members = (which) => [...new Set(tokens.flatMap(([, token]) => Object.keys(token[which])))].sort((a, b) => rank(a) - rank(b)).map((member) => {
     const [what, ...where] = meanings[member] ?? ["A claim of this server’s own."];
     const values = tokens.map(([, token]) => token[which][member]);
-    const same = values.length > 1 && values.every((v) => v === values[0]);
-    return row(member, [what, source(...where)], same
-      ? el("td", { colspan: 2, "data-label": "both" }, worth(member, values[0]))
-      : values.map((value, i) => el("td", { "data-label": tokens[i][0] }, worth(member, value))));
+    return row(member, [what, source(...where)],
+      values.map((value, i) => el("td", { "data-label": tokens[i][0], class: i > 0 && value === values[0] && "same" }, worth(member, value))));
   });
   $("#claims").replaceChildren(
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "What it says"), tokens.map(([type]) => el("th", { scope: "col" }, type + " token")))),
@@ -194,7 +192,7 @@ export async function listTokens(by = "you") {
   const answer = await ask("GET", "/api/v1/auth/tokens", { by });
   const own = session && [session.access, session.refresh].map((token) => token && read(token).payload.jti);
   $("#token-rows").replaceChildren(...(answer.ok ? answer.json.data : []).map((t) => el("tr", { class: t.revoked ? "revoked" : "" },
-    el("td", { "data-label": "Token" }, t.token_id, " ", own.includes(t.jti) && el("span", { class: "tag" }, "in this page")),
+    el("td", { "data-label": "Token" }, t.token_id, " ", own.includes(t.jti) && el("span", { class: "tag" }, "this page’s")),
     el("td", { "data-label": "Type" }, t.token_type),
     el("td", { "data-label": "jti" }, el("code", {}, t.jti.slice(0, 8) + "…")),
     el("td", { "data-label": "Expires" }, t.expires),

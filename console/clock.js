@@ -18,6 +18,7 @@ async function tell(json, by = "you", token = secret) {
     say(answer.says, true);
     return answer;
   }
+  if (by === "lab") return answer; // for an attack only: the page goes on by the time before
   secret = token;
   clock = answer.json;
   setClock(Date.parse(clock.now) / 1000);
@@ -40,7 +41,7 @@ export async function at(moment, work) {
 }
 
 export async function openLab(token, by) {
-  const answer = await tell(null, by, token);
+  const answer = await tell(undefined, by, token);
   $("#lab-error").textContent = answer.ok ? "" : answer.status === 404 ? "This shelf runs without -lab" : answer.says;
   document.body.classList.toggle("lab-on", labOn());
   if (answer.ok) changed();

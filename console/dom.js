@@ -45,43 +45,30 @@ export function say(text, bad = false) {
   status.textContent = text;
   status.className = bad ? "bad" : "";
   clearTimeout(silence);
-  silence = setTimeout(() => (status.textContent = ""), 6000);
+  silence = setTimeout(() => (status.textContent = ""), bad ? 8000 : 4000);
 }
 
-// copy puts text on the clipboard. Where a page may not do so by itself (http
-// beyond loopback) it is selected the old way.
-export async function copy(text, what) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    const area = el("textarea", {}, text);
-    document.body.append(area);
-    area.select();
-    document.execCommand("copy");
-    area.remove();
-  }
-  say(what);
-}
+// copy puts text on the clipboard, which browsers allow on loopback and by https.
+export const copy = (text, what) => navigator.clipboard?.writeText(text).then(() => say(what)) ?? say("Copying takes https, or a server on this machine", true);
 
 export const link = (href, text) => el("a", { href, target: "_blank", rel: "noopener noreferrer" }, text);
 
 const names = ["header", "payload", "signature"];
 export const partName = (i) => el("span", { class: "part " + names[i] }, names[i]);
+const parts = (token, show) => token.split(".").map((part, i) => [i > 0 && el("b", {}, "."), el("span", { class: names[i], title: names[i] }, show(part, i))]);
 
 // shortToken shows a token by the two ends of each part.
-export const shortToken = (token) => el("span", { class: "short" }, token.split(".").flatMap((part, i) =>
-  [i > 0 && el("b", {}, "."), el("span", { class: names[i] ?? "" }, part.length > 12 ? part.slice(0, 6) + "…" + part.slice(-4) : part)]));
+export const shortToken = (token) => el("span", { class: "short" }, parts(token, (part) => (part.length > 12 ? part.slice(0, 6) + "…" + part.slice(-4) : part)));
 
-// wholeToken shows all of a token, each part in its colour and under its name.
+// wholeToken shows all of a token, each part in its colour and after its name.
 // Where it differs from another one, original, is marked.
-export function wholeToken(token, label, original) {
-  const before = original?.split(".");
-  return el("p", { class: "whole", tabindex: 0, role: "group", "aria-label": label }, token.split(".").flatMap((part, i) =>
-    [i > 0 && el("b", {}, "."), el("span", { class: names[i] ?? "" }, before ? marked(part, before[i] ?? "") : part)]));
+export function wholeToken(token, label, original = token) {
+  const before = original.split(".");
+  return el("p", { class: "whole", tabindex: 0, role: "group", "aria-label": label }, parts(token, (part, i) => marked(part, before[i])));
 }
 
 // marked is text with that stretch marked in which it differs from what it was.
-function marked(text, was) {
+function marked(text, was = "") {
   if (text === was) return text;
   let start = 0, end = 0;
   while (start < text.length && text[start] === was[start]) start++;

@@ -1,96 +1,103 @@
-// How each attack of attacks.json is made, by its id. A forgery needs no more
-// than a genuine token of the attacker's own, the public id of the victim, and
-// what a browser can compute. attack_forge.go does it for shelf attack.
-import { encode, read } from "./token.js";
+// How each attack of attacks.json is made, by its id, as attack_forge.go makes it.
+// That takes no more than a token of the attacker's own, the victim's public id,
+// and what a browser can compute.
+import { decode, encode } from "./token.js";
 
 const json = (value) => encode(JSON.stringify(value));
-const join = (header, payload, signature) => `${header}.${payload}.${signature}`;
 
-// hmac signs as HS256 does (RFC 7518 §3.2).
-async function hmac(key, text) {
-  const bytes = typeof key === "string" ? new TextEncoder().encode(key) : key;
-  const made = await crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-  return encode(await crypto.subtle.sign("HMAC", made, new TextEncoder().encode(text)));
+// A Forgery is a token in its three parts, to be edited one by one.
+class Forgery {
+  constructor(token) {
+    [this.header, this.payload, this.signature] = token.split(".");
+  }
+
+  toString() {
+    return `${this.header}.${this.payload}.${this.signature}`;
+  }
+
+  // says is what the header or the payload says.
+  says(part) {
+    return JSON.parse(decode(this[part]));
+  }
+
+  // edit sets members; one that is undefined goes.
+  edit(part, members) {
+    this[part] = json({ ...this.says(part), ...members });
+    return this;
+  }
+
+  // sign signs by HS256 (RFC 7518 §3.2) with a key of the attacker's: text or
+  // bytes. Where the server uses EdDSA, 64 bytes that nobody made with its key do
+  // as well.
+  async sign(key) {
+    if (this.says("header").alg === "EdDSA") {
+      this.signature = encode(crypto.getRandomValues(new Uint8Array(64)));
+      return this;
+    }
+    if (!crypto.subtle) throw new Error("browsers sign by https only, or for a server on this machine");
+    const bytes = new TextEncoder();
+    const made = await crypto.subtle.importKey("raw", typeof key === "string" ? bytes.encode(key) : key, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+    this.signature = encode(await crypto.subtle.sign("HMAC", made, bytes.encode(`${this.header}.${this.payload}`)));
+    return this;
+  }
+
+  // unsecure makes it one that claims to need no signature (RFC 7519 §6).
+  unsecure(alg) {
+    return Object.assign(this, { header: json({ alg, typ: "JWT" }), signature: "" });
+  }
 }
 
-// resign signs a header and a payload with a key of the attacker's. Where the
-// server uses EdDSA, 64 bytes that nobody made with its key do as well.
-async function resign(header, payload, key) {
-  const text = `${json(header)}.${payload}`;
-  return `${text}.${header.alg === "EdDSA" ? encode(crypto.getRandomValues(new Uint8Array(64))) : await hmac(key, text)}`;
-}
-
+// neighbour is the letter that differs from another in its lowest bit.
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-const flip = (letter, bit) => alphabet[alphabet.indexOf(letter) ^ bit];
+const neighbour = (letter) => alphabet[alphabet.indexOf(letter) ^ 1];
 
-// asVictim is a payload that speaks for the victim.
-const asVictim = (payload, victim) => ({ ...payload, sub: victim, public_id: victim });
+const mine = "a secret that the attacker made up";
 
-// unsigned is a token by the algorithm none.
-const unsigned = ({ access, victim }, alg) => join(json({ alg, typ: "JWT" }), json(asVictim(read(access).payload, victim)), "");
-
-// forge has for each attack a function that makes what is sent. It gets
-// { access, refresh, victim }, two tokens and a public id, and keys, what
-// /.well-known/jwks.json has. It returns a token, or { token, … } with more:
-// original is the token that it was made from, query or cookie where it goes
-// instead of the header, header the whole header's value, body what is sent.
+// forge has a function for each attack. It gets the attacker's access token to
+// be forged, and { access, refresh, victim, keys }: genuine tokens, a public id,
+// and what the server publishes. It returns the token, or { token, … } with more:
+// original, what it was made from if that is no access token; query or cookie,
+// where it goes instead of the header; header, all of that; body.
 export const forge = {
-  "payload-edited": ({ access }) => {
-    const [header, , signature] = access.split(".");
-    const { payload } = read(access);
-    return join(header, json({ ...payload, exp: payload.exp + 10 * 365 * 24 * 3600 }), signature);
-  },
-  "type-edited": ({ refresh }) => {
-    const [header, , signature] = refresh.split(".");
-    return { token: join(header, json({ ...read(refresh).payload, type: "access" }), signature), original: refresh };
-  },
-  "duplicate-claims": ({ access, victim }) => {
-    const [header, , signature] = access.split(".");
-    const text = JSON.stringify(read(access).payload);
-    return join(header, encode(`${text.slice(0, -1)},"sub":${JSON.stringify(victim)}}`), signature);
-  },
-  "signature-missing": ({ access }) => access.slice(0, access.lastIndexOf(".") + 1),
-  "signature-changed": ({ access }) => {
-    const at = access.lastIndexOf(".") + 1;
-    return access.slice(0, at) + flip(access[at], 1) + access.slice(at + 1);
-  },
-  "signature-respelt": ({ access }) => access.slice(0, -1) + flip(access.at(-1), 1),
-  "other-key": ({ access }) => resign(read(access).header, access.split(".")[1], "secret"),
-  "alg-none": (made) => unsigned(made, "none"),
-  "alg-none-respelt": (made) => unsigned(made, "nOnE"),
-  "alg-swapped": async ({ access, keys }) => {
-    const [, payload, signature] = access.split(".");
-    const { header } = read(access);
-    if (header.alg !== "EdDSA") return join(json({ ...header, alg: "RS256" }), payload, signature);
-    const text = `${json({ ...header, alg: "HS256" })}.${payload}`;
-    return `${text}.${await hmac(keys[0].x, text)}`;
+  "payload-edited": (t) => t.edit("payload", { exp: t.says("payload").exp + 315576000 }), // ten years, in seconds
+  "type-edited": (t, { refresh }) => ({ token: new Forgery(refresh).edit("payload", { type: "access" }), original: refresh }),
+  "duplicate-claims": (t, { victim }) => Object.assign(t, { payload: encode(`${decode(t.payload).slice(0, -1)},"sub":"${victim}"}`) }),
+  "signature-missing": (t) => Object.assign(t, { signature: "" }),
+  "signature-changed": (t) => Object.assign(t, { signature: neighbour(t.signature[0]) + t.signature.slice(1) }),
+  "signature-respelt": (t) => Object.assign(t, { signature: t.signature.slice(0, -1) + neighbour(t.signature.at(-1)) }),
+  "other-key": (t) => t.sign("secret"),
+  "alg-none": (t) => t.unsecure("none"),
+  "alg-none-respelt": (t) => t.unsecure("nOnE"),
+  "alg-swapped": (t, { keys }) => {
+    if (t.says("header").alg !== "EdDSA") return t.edit("header", { alg: "RS256" });
+    const published = atob(keys[0].x.replaceAll("-", "+").replaceAll("_", "/"));
+    return t.edit("header", { alg: "HS256" }).sign(Uint8Array.from(published, (c) => c.charCodeAt(0)));
   },
   // Zeros fill up an HMAC key, so one zero byte is the empty key (RFC 2104 §2),
   // which WebCrypto doesn't take.
-  "kid-elsewhere": ({ access }) => resign({ ...read(access).header, kid: "../../../../../../dev/null" }, access.split(".")[1], new Uint8Array(1)),
-  "jwk-embedded": async ({ access }) => {
-    const { kid, ...header } = read(access).header;
-    const k = "a key that the attacker has made";
-    const jwk = header.alg === "EdDSA" ? { kty: "OKP", crv: "Ed25519", x: encode(k) } : { kty: "oct", alg: "HS256", k: encode(k) };
-    return resign({ ...header, jwk }, access.split(".")[1], k);
+  "kid-elsewhere": (t) => t.edit("header", { kid: "../../../../../../dev/null" }).sign(new Uint8Array(1)),
+  "jwk-embedded": (t) => {
+    const { alg } = t.says("header");
+    const jwk = alg === "EdDSA" ? { kty: "OKP", crv: "Ed25519", x: encode(mine.slice(0, 32)) } : { kty: "oct", alg, k: encode(mine) };
+    return t.edit("header", { kid: undefined, jwk }).sign(mine);
   },
-  "crit-unknown": ({ access }) => {
-    const [, payload, signature] = access.split(".");
-    return join(json({ ...read(access).header, crit: ["eve"], eve: 1 }), payload, signature);
-  },
-  "over-long": ({ access }) => access + "A".repeat(8192),
-  "token-in-query": ({ access }) => ({ token: access, query: true }),
-  "token-in-cookie": ({ access }) => ({ token: access, cookie: true }),
-  "two-headers": (made) => {
-    const token = unsigned(made, "none");
-    return { token, header: `Bearer ${made.access}, Bearer ${token}` };
-  },
-  "refresh-as-access": ({ refresh }) => ({ token: refresh, original: refresh }),
-  "access-as-refresh": ({ access }) => access,
-  "replay-after-logout": ({ access }) => access,
-  "others-item-changed": ({ access }) => ({ token: access, body: { itemname: "mine now" } }),
-  "others-item-deleted": ({ access }) => access,
-  "admin-at-signup": ({ access }) => access,
-  "expired": ({ access }) => access,
-  "not-yet-valid": ({ access }) => access,
+  "crit-unknown": (t) => t.edit("header", { crit: ["eve"], eve: 1 }),
+  "over-long": (t) => t.edit("payload", { x: "x".repeat(8192) }),
+  "token-in-query": (token) => ({ token, query: true }),
+  "token-in-cookie": (token) => ({ token, cookie: true }),
+  "two-headers": (t, { access }) => ({ token: t.unsecure("none"), header: `Bearer ${access}, Bearer ${t}` }),
+  "refresh-as-access": (t, { refresh }) => ({ token: refresh, original: refresh }),
+  "access-as-refresh": (t) => t,
+  "replay-after-logout": (t) => t,
+  "others-item-changed": (token) => ({ token, body: { itemname: "mine now" } }),
+  "others-item-deleted": (t) => t,
+  "admin-at-signup": (t) => t,
+  "expired": (t) => t,
+  "not-yet-valid": (t) => t,
+};
+
+export const forged = async (id, made) => {
+  const result = await forge[id](new Forgery(made.access), made);
+  const shot = result instanceof Forgery ? { token: result } : result;
+  return { original: made.access, ...shot, token: String(shot.token) };
 };

@@ -4,7 +4,7 @@ import { $, $$, button, el, link, onClick, onSubmit, partName, say, wholeToken }
 import { send } from "./wire.js";
 import { current, onSession, random } from "./account.js";
 import { at, labOn } from "./clock.js";
-import { forge } from "./forge.js";
+import { forged } from "./forge.js";
 import { decode, encode, read } from "./token.js";
 
 let attacks = [];
@@ -30,21 +30,23 @@ class Cast {
   }
 
   async enter() {
-    this.mallory = await this.signUp("mallory");
-    this.victim = await this.signUp("victim");
-    const diary = { itemname: "the victim’s diary", category: "lab", description: "Made for the lab, and deleted after it" };
-    this.item = (await inLab("POST", "/api/v1/items", this.victim.access, diary)).json.data[0].id;
+    this.ann = await this.signUp("ann", { admin: true }); // which she doesn't become
+    this.eve = await this.signUp("eve");
+    const diary = { itemname: "Ann’s diary", category: "lab", description: "Made for the lab, and deleted after it" };
+    this.item = (await inLab("POST", "/api/v1/items", this.ann.access, diary)).json.data[0].id;
     this.keys = (await inLab("GET", "/.well-known/jwks.json")).json.keys;
   }
 
   async leave() {
-    if (this.item) await inLab("DELETE", "/api/v1/items/" + this.item, this.victim.access);
+    if (this.item) await inLab("DELETE", "/api/v1/items/" + this.item, this.ann.access);
     for (const { access, password } of this.people) await inLab("DELETE", "/api/v1/auth/me", access, { password });
   }
 }
 
-// withCast has work done with a cast that goes home afterwards.
-async function withCast(work) {
+// withCast has work done with a cast that goes home afterwards. One follows the
+// other, as some move the clock.
+let done = Promise.resolve();
+const withCast = (work) => (done = done.then(async () => {
   const cast = new Cast();
   try {
     await cast.enter();
@@ -54,21 +56,20 @@ async function withCast(work) {
   } finally {
     await cast.leave();
   }
-}
+}));
 
 // fire runs one attack and shows how it ended. A refusal counts only if it is
 // the one that the table expects, and if the genuine token was good before:
 // otherwise something else may have refused it.
 async function fire(attack, cast, open) {
-  const { mallory, victim } = cast;
-  let { access, refresh } = mallory;
-  if (attack.id === "admin-at-signup") access = (await cast.signUp("eve", { admin: true })).access;
+  const { ann, eve } = cast;
+  let { access, refresh } = eve;
+  if (attack.id === "admin-at-signup") access = ann.access;
   if (attack.id === "replay-after-logout") {
-    const { email, password } = mallory;
+    const { email, password } = eve;
     access = (await inLab("POST", "/api/v1/auth/signin", null, { email, password })).json.data[0].access_token;
   }
-  const made = await forge[attack.id]({ access, refresh, victim: victim.id, keys: cast.keys });
-  const shot = { original: access, ...(typeof made === "string" ? { token: made } : made) };
+  const shot = await forged(attack.id, { access, refresh, victim: ann.id, keys: cast.keys });
   const genuine = await (shot.original === refresh ? inLab("POST", "/api/v1/auth/refresh", refresh) : inLab("GET", "/api/v1/auth/me", access));
   if (attack.id === "replay-after-logout") await inLab("DELETE", "/api/v1/auth/logout", access);
 
@@ -85,9 +86,9 @@ async function fire(attack, cast, open) {
   $(".outcome", card).textContent = outcome === "refused" ? "refused " + answer.status : words[outcome];
   const altered = shot.token !== shot.original;
   $(".shown", card).replaceChildren(
-    el("h4", {}, altered ? "The forged token; what was altered is marked" : "A genuine token, where it has no business"),
-    wholeToken(shot.token, "The token that was sent", shot.original), altered ? inWords(shot) : "",
-    el("h4", {}, "The answer"), answered(answer),
+    el("h3", {}, altered ? "The forged token; what was altered is marked" : "A genuine token, where it has no business"),
+    wholeToken(shot.token, "The token that was sent", shot.original), ...inWords(shot),
+    el("h3", {}, "The answer"), answered(answer),
     outcome === "refused" ? "" : el("p", { class: "alarm", role: "alert" },
       outcome === "through" ? "This server let the attack through. That is a hole. " : genuine.ok ? "Another refusal than the one that should have stopped it. " : "The genuine token was refused as well, so this proves nothing. ",
       `Expected: ${status} ${error}`));
@@ -113,7 +114,7 @@ const answered = ({ status, says, why }) => el("p", { class: "answer" }, el("b",
 function inWords({ token, original }) {
   const before = original.split(".");
   return token.split(".").slice(0, 2).map((part, i) => {
-    if (part === before[i]) return "";
+    if (part === before[i]) return [];
     const members = (text) => decode(text).slice(1, -1).split(/,(?=")/);
     const old = members(before[i]);
     return el("p", { class: "json" }, partName(i), el("code", {}, members(part).map((m, n, all) =>
@@ -147,7 +148,7 @@ async function runAll() {
 export function drawAttacks() {
   outcomes.clear();
   $("#attacks").replaceChildren(...attacks.map((attack) => el("li", { class: "card attack", id: "attack-" + attack.id },
-    el("h3", {}, attack.title),
+    el("h2", {}, attack.title),
     el("span", { class: "outcome" }),
     button("Fire", () => runOne(attack), { "aria-label": "Fire: " + attack.title, disabled: !possible(attack) }),
     el("p", {}, attack.explanation),

@@ -10,12 +10,19 @@ import { openLab, startClock } from "./clock.js";
 
 // go shows the part of the page that the address names.
 function go() {
+  // shelf -lab prints a link with its secret behind the #. That is taken off the
+  // address at once, to be on no projector and in no history.
+  const secret = /^#lab=(.+)/.exec(location.hash)?.[1];
+  if (secret) {
+    history.replaceState(null, "", "/#lab");
+    openLab(decodeURIComponent(secret), "page");
+  }
   const sections = $$("main > section[id]");
   const view = sections.find(({ id }) => "#" + id === location.hash) ?? sections[0];
   for (const section of sections) section.hidden = section !== view;
   for (const a of $$("nav a")) a.ariaCurrent = a.hash === "#" + view.id ? "page" : null;
   document.body.dataset.view = view.id;
-  const title = $("h1, h2", view);
+  const title = $("h1", view);
   document.title = view.id === "start" ? "shelf" : title.textContent + " · shelf";
   scrollTo(0, 0);
   if (view.id === "token" && current()) listTokens("page");
@@ -27,14 +34,7 @@ startWire();
 startAccount();
 startRows();
 startClock(drawAttacks);
-const labReady = startLab();
-
-// shelf -lab prints a link with its secret behind the #. That is taken off the
-// address at once, to be on no projector and in no history.
-const lab = /^#lab=(.+)/.exec(location.hash)?.[1];
-if (lab) history.replaceState(null, "", "/#lab");
+startLab();
+learnHandlers();
 addEventListener("hashchange", () => go().focus({ preventScroll: true }));
 go();
-await learnHandlers();
-await labReady;
-if (lab) await openLab(decodeURIComponent(lab), "page");

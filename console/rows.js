@@ -12,11 +12,8 @@ const kinds = {
     fields: { itemname: "Item", category: "Category", description: "Description" },
     orders: { "-id": "Newest first", id: "Oldest first", itemname: "By name", "-itemname": "By name, reversed", category: "By category" },
     filters: true, // and can be edited
-    examples: [[
-      { itemname: "lamp", category: "light", description: "Bends its neck to read with you" },
-      { itemname: "ladder", category: "tools", description: "For the upper boards" },
-      { itemname: "dust cloth", category: "tools", description: "Once a week" },
-    ]],
+    examples: [[["lamp", "light", "Bends its neck"], ["ladder", "tools", "For the upper boards"], ["dust cloth", "tools", "Once a week"]]
+      .map(([itemname, category, description]) => ({ itemname, category, description }))],
   },
   book: {
     list: "/bookapi/books", add: "/bookapi/addbook", rows: (json) => json.Books,
@@ -39,7 +36,7 @@ function table(kind) {
   const form = el("form", { class: "card fields add", novalidate: true, "aria-label": "Add " + (filters ? "an item" : "a book") },
     names.map((name) => input(name)), el("button", { class: "primary" }, "Add"), error());
   const tools = el("form", { class: "tools", role: "search", "aria-label": kind + "s" },
-    hidden("Search", el("input", { type: "search", name: "q", placeholder: "Search" })),
+    hidden(filters ? "Search in name and description" : "Search in title and author", el("input", { type: "search", name: "q", placeholder: "Search" })),
     filters && hidden("Category", el("select", { name: "category" }, el("option", { value: "" }, "All categories"))),
     hidden("Order", el("select", { name: "sort" }, Object.entries(orders).map(([value, text]) => el("option", { value }, text)))),
     filters && el("label", { class: "check" }, el("input", { type: "checkbox", name: "createdby" }), " Mine only"));
@@ -47,10 +44,11 @@ function table(kind) {
   const count = el("span", { class: "count" }), page = el("span");
   const previous = button("Previous", () => turn(() => pages.pop()), { class: "quiet" });
   const next = button("Next", () => turn(() => pages.push(following)), { class: "quiet" });
-  $(`#${kind}s .when-in`).append(form, tools,
+  const view = $(`#${kind}s`);
+  $(".when-in", view).append(form, tools,
     el("table", { class: "rows" }, el("caption", { class: "unseen" }, kind + "s"),
-      el("thead", {}, el("tr", {}, ["Id", ...Object.values(fields), "Actions"].map((title) => el("th", { scope: "col" }, title)))), body),
-    el("p", { class: "buttons pages" }, count, previous, page, next));
+      el("thead", {}, el("tr", {}, ["Id", ...Object.values(fields)].map((title) => el("th", { scope: "col" }, title)), el("td"))), body),
+    el("p", { class: "buttons soft" }, count, previous, page, next));
 
   let rows = [];
   let pages = [null]; // the addresses of this page and of those before it
@@ -85,11 +83,12 @@ function table(kind) {
   async function categories() {
     const answer = await ask("GET", "/api/v1/categories", { by: "page" });
     if (!answer.ok) return;
-    const { category } = tools.elements, chosen = category.value, all = answer.json.data;
-    if (chosen && !all.some((c) => c.category === chosen)) all.push({ category: chosen, items: 0 });
-    category.replaceChildren(el("option", { value: "" }, "All categories"), ...all.map((c) => el("option", { value: c.category }, `${c.category} (${c.items})`)));
+    const { category } = tools.elements, chosen = category.value;
+    const options = (text) => answer.json.data.map((c) => el("option", { value: c.category }, text(c)));
+    category.replaceChildren(category[0], ...options((c) => `${c.category} (${c.items})`));
     category.value = chosen;
-    $("#categories").replaceChildren(...all.map((c) => el("option", { value: c.category })));
+    if (category.selectedIndex < 0) category.selectedIndex = 0;
+    $("#categories").replaceChildren(...options(() => null));
   }
 
   function draw() {
@@ -126,7 +125,7 @@ function table(kind) {
   async function remove(row) {
     const answer = await ask("DELETE", `${list}/${row.id}`);
     say(answer.ok ? "Deleted " + called(row) : answer.says, !answer.ok);
-    await load();
+    reload();
   }
 
   async function addExamples() {
@@ -134,7 +133,7 @@ function table(kind) {
       const answer = await ask("POST", add, { json });
       if (!answer.ok) return say(answer.says, true);
     }
-    await load();
+    reload();
   }
 
   onSubmit(form, async () => {
@@ -145,7 +144,7 @@ function table(kind) {
     form.elements[main].focus();
     fresh.add(answer.json.data?.[0].id);
     say("Added " + called(json));
-    await load();
+    reload();
   });
 
   const valuesOf = (form) => Object.fromEntries(names.map((name) => [name, form.elements[name].value]));
@@ -153,8 +152,7 @@ function table(kind) {
   // judged puts what the API says at the field that it is about, and reports
   // whether all was well.
   function judged(form, { ok, says, status }) {
-    const words = { "Invalid item name": "itemname", "Invalid category name": "category", "Invalid description": "description", "Book with same title already exists!": "title" };
-    const about = ok ? "" : words[says] ?? /'(\w+)'/.exec(says)?.[1] ?? (status === 400 && names.find((name) => !form.elements[name].value.trim()));
+    const about = ok ? "" : names.find((name) => says.replaceAll(" ", "").includes(name)) ?? (status === 400 && names.find((name) => !form.elements[name].value.trim()));
     $(".form-error", form).textContent = ok ? "" : says;
     for (const name of names) form.elements[name].ariaInvalid = name === about ? "true" : null;
     form.elements[about || ""]?.focus();
@@ -170,7 +168,7 @@ function table(kind) {
     if (!answer.ok) return say(answer.says, true);
     const [row] = rowsOf(answer.json);
     const form = el("form", { novalidate: true, "aria-label": "Edit " + row[main], keydown: (event) => event.key === "Escape" && stop() },
-      el("div", { class: "fields" }, names.map((name) => input(name, row[name]))),
+      el("div", { class: "fields add" }, names.map((name) => input(name, row[name]))),
       error(),
       el("p", { class: "buttons" },
         el("button", { class: "primary" }, "Save"), button("Cancel", stop),
@@ -201,7 +199,7 @@ function table(kind) {
     fresh.add(id);
     say("Saved " + called(mine));
     stop();
-    await load();
+    reload();
   }
 
   // conflict shows both versions and lets the user choose. Nothing is lost yet:
@@ -214,11 +212,11 @@ function table(kind) {
     }
     const [theirs] = rowsOf(answer.json), etag = answer.header("ETag"), old = editing.etag;
     const short = (tag) => el("code", {}, tag.slice(0, 8) + "…\"");
-    const version = (title, row, other, choice) => el("section", { class: "card" }, el("h4", {}, title),
-      el("dl", {}, names.map((name) => [el("dt", {}, fields[name]), el("dd", {}, row[name] === other[name] ? row[name] : el("mark", {}, row[name]))])), choice);
-    const keep = button("Keep the server’s", () => (stop(), load()), { class: "primary" });
+    const version = (title, row, other, choice) => el("section", { class: "card" }, el("h3", {}, title),
+      el("dl", {}, names.map((name) => [el("dt", { class: "soft" }, fields[name]), el("dd", {}, row[name] === other[name] ? row[name] : el("mark", {}, row[name]))])), choice);
+    const keep = button("Keep the server’s", () => (stop(), reload()), { class: "primary" });
     editing.node.firstChild.replaceChildren(el("div", { class: "conflict", role: "group", "aria-label": "Conflict" },
-      el("h3", {}, "412: somebody was faster"),
+      el("h2", {}, "412: somebody was faster"),
       el("p", {}, "You read version ", short(old), " and sent it along as ", el("code", {}, "If-Match"), ". By now the server has ", short(etag), ", so it changed nothing. Which one shall stay?"),
       el("div", { class: "fields" },
         version("Yours, not saved", mine, theirs, button("Save mine over it", () => {
@@ -239,19 +237,21 @@ function table(kind) {
     clearTimeout(typing);
     typing = setTimeout(() => turn(() => (pages = [null])), 250);
   });
+  // reload waits for the event that tells of the same change.
   const reload = () => {
     clearTimeout(coming);
-    coming = setTimeout(load, 150);
+    coming = setTimeout(() => view.hidden || load(), 150);
   };
 
   return {
-    load,
+    load, reload,
     reset() {
       [rows, pages, following, editing] = [[], [null], "", null];
-      draw();
+      body.replaceChildren();
     },
     // happened takes in what somebody, perhaps we, did to a row.
     happened(what, row) {
+      if (view.hidden) return;
       const at = rows.findIndex(({ id }) => id === row.id);
       if (what !== "changed") return (what === "created") === (at < 0) && reload();
       if (at < 0 || names.every((name) => rows[at][name] === row[name])) return;
@@ -266,12 +266,12 @@ let tables;
 let following; // set once the events are being followed
 let whose;
 
-// showRows is told which part of the page is seen.
+// showRows is told which part of the page is in view.
 export function showRows(view) {
   const seen = tables[view.slice(0, -1)];
   if (!seen || !current()) return;
+  if (following) seen.load();
   following ??= follow();
-  seen.load();
 }
 
 // follow keeps the tables up to date for as long as there is a good token. It is
@@ -286,9 +286,9 @@ async function follow() {
     const { response, more } = await stream("/api/v1/events", { Authorization: "Bearer " + current().access, ...(last && { "Last-Event-ID": last }) });
     if (response?.status === 410) last = ""; // away for too long
     pause = response?.ok ? 500 : Math.min(2 * pause, 30000);
+    if (!last) for (const t of all) t.reload(); // after the stream has begun, so nothing is missed
     if (!response?.ok) continue;
     live(true);
-    if (!last) for (const t of all) t.load(); // after the stream has begun, so nothing is missed
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     try {
       for (let text = "", part; name === current()?.name && !(part = await reader.read()).done; ) {
@@ -298,7 +298,7 @@ async function follow() {
         for (const block of blocks) {
           const { id, event = "", data } = Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/)));
           const [kind, what] = event.split(".");
-          if (kind === "creator") for (const t of all) t.load();
+          if (kind === "creator") for (const t of all) t.reload();
           else if (data) tables[kind].happened(what, JSON.parse(data));
           if (id) last = id;
         }

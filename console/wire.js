@@ -107,11 +107,11 @@ function draw(exchange) {
   const { method, path, by, status, failed, details, ms, stream } = exchange;
   const state = failed ? "bad" : status < 400 ? "good" : "refused";
   details.firstChild.replaceChildren(
-    el("b", {}, method), el("span", { class: "path" }, coloured(path)), by !== "you" && el("span", { class: "by" }, by),
-    el("b", { class: state }, failed ? "no answer" : status || "…"), el("span", { class: "ms" }, stream && status === 200 ? "open" : time(ms)));
+    el("b", {}, method), " ", el("span", { class: "path" }, coloured(path)), " ", el("span", { class: "by" }, by === "you" ? "" : by), " ",
+    el("b", { class: state }, failed ? "no answer" : status || "…"), " ", el("span", { class: "ms" }, stream && status === 200 ? "open" : time(ms)));
   fill(exchange);
   $("#wire-count").textContent = exchanges.length;
-  const last = exchanges.findLast((e) => e.by !== "page") ?? exchange;
+  const last = exchanges.findLast((e) => e.by === "you" || e.by === "attack") ?? exchange;
   $("#wire-last").textContent = `${last.method} ${last.path.split("?")[0]} ${last.status || "…"}`;
 }
 
@@ -122,9 +122,10 @@ function fill(exchange) {
   if (!details.open) return;
   const handler = operations.find((o) => o.method === method && o.path.test(path.split("?")[0]))?.handler;
   const [file, name] = handler?.split(": ") ?? [];
+  const stopped = answer?.some(([, value]) => value.includes('realm="shelf"')) && !path.endsWith("/signin");
   details.append(el("div", { class: "inside" },
     el("div", { class: "foot" },
-      el("p", { class: "soft" }, handler && ["Answered by ", el("code", {}, name), " in ", el("code", {}, file)]),
+      el("p", { class: "soft" }, handler && [stopped ? "Stopped before it reached " : "Answered by ", el("code", {}, name), " in ", el("code", {}, file)]),
       button("Copy as curl", () => copy(curl(exchange), "Copied, with the whole token in it: keep it to yourself"), { class: "quiet" })),
     message("You sent", [el("b", {}, method), " ", coloured(path)], Object.entries(headers), body && masked(body)),
     answer && message("shelf answered", [el("b", {}, status), " ", reason], answer, masked(text))));
@@ -134,7 +135,7 @@ function fill(exchange) {
 const usual = /^(access-control-|content-length|cross-origin|date|vary|x-content-type|x-request-id)/;
 
 function message(title, first, headers, body) {
-  const line = ([name, value]) => el("div", {}, el("span", { class: "soft" }, name.replace(/(^|-)[a-z]/g, (c) => c.toUpperCase()) + ": "), /^x-lab-token/i.test(name) ? "••••••••" : coloured(value));
+  const line = ([name, value]) => el("div", {}, el("i", {}, name.replace(/^www|^et|\b[a-z]/g, (c) => c.toUpperCase()) + ": "), /^x-lab-token/i.test(name) ? "••••••••" : coloured(value));
   const rest = headers.filter(([name]) => usual.test(name));
   return el("section", {},
     el("h3", {}, title),
