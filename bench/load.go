@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -56,10 +57,10 @@ func (l load) wrk(p *program, kind string, items int) (s sample, err error) {
 	if err != nil {
 		return s, err
 	}
-	var requests, micros, p50, p99, errors float64
+	var requests, micros, p50, p99, failed float64
 	_, result, _ := bytes.Cut(out, []byte("RESULT "))
-	if _, err := fmt.Sscan(string(result), &requests, &micros, &p50, &p99, &errors); err != nil || errors > 0 || requests == 0 {
-		return s, fmt.Errorf("wrk %s: %v errors: %s", kind, errors, out)
+	if _, err := fmt.Sscan(string(result), &requests, &micros, &p50, &p99, &failed); err != nil || failed > 0 || requests == 0 {
+		return s, fmt.Errorf("wrk %s: %v errors: %s", kind, failed, out)
 	}
 	return sample{rate: requests / micros * 1e6, p50: p50 / 1e3, p99: p99 / 1e3, cpu: float64((after - before).Microseconds()) / requests}, nil
 }
@@ -119,10 +120,14 @@ func ownCPU() (time.Duration, error) {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano()), err
 }
 
-// repeat has so many workers do f over and over until stop is closed. The rate
-// is counted from the first that is done to the last: these are few, and what is
-// under way at the end would be missing. Where the sample has its processor
-// time it leaves the number of times that f was done.
+// errBusy is a 503: where the machine has other work, not all of those who sign
+// in get their turn in time.
+var errBusy = errors.New("busy")
+
+// repeat has so many workers do f over and over until stop is closed; an errBusy
+// is not counted. The rate is from the first that is done to the last: these are
+// few, and what is under way at the end would be missing. Where the sample has
+// its processor time it leaves the number of times that f was done.
 func repeat(workers int, stop chan struct{}, f func() error) (sample, error) {
 	var (
 		mu     sync.Mutex
@@ -142,6 +147,9 @@ func repeat(workers int, stop chan struct{}, f func() error) (sample, error) {
 				began := time.Now()
 				err := f()
 				end := time.Now()
+				if errors.Is(err, errBusy) {
+					continue
+				}
 				mu.Lock()
 				if err != nil {
 					failed = err
@@ -185,7 +193,11 @@ func send(client *http.Client, method, url, token, body string) ([]byte, error) 
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode >= 300 {
+	switch {
+	case err != nil:
+	case answer.StatusCode == http.StatusServiceUnavailable:
+		err = errBusy
+	case answer.StatusCode >= 300:
 		err = fmt.Errorf("%s %s: %s: %s", method, url, answer.Status, text)
 	}
 	return text, err

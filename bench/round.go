@@ -140,7 +140,7 @@ var allocationLine = regexp.MustCompile(`(?m)^BenchmarkRequest/(\w+)\S*\s.*?(\d+
 // allocations asks the benchmark in shelf's own module what a request allocates
 // in shelf, on top of what net/http does for every request.
 func (h *harness) allocations(root string) error {
-	out, err := exec.Command("go", "-C", root, "test", "-run", "^$", "-bench", "^BenchmarkRequest$", "-benchmem", "-benchtime", "1000x", ".").CombinedOutput()
+	out, err := exec.Command("go", "-C", root, "test", "-run", "^$", "-bench", "^BenchmarkRequest$", "-benchmem", "-benchtime", "5000x", ".").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("go test -bench BenchmarkRequest: %w: %s", err, out)
 	}
