@@ -90,7 +90,7 @@ async function fire(attack, cast, open) {
     wholeToken(shot.token, "The token that was sent", shot.original), ...inWords(shot),
     el("h3", {}, "The answer"), answered(answer),
     outcome === "refused" ? "" : el("p", { class: "alarm", role: "alert" },
-      outcome === "through" ? "The attack got through. That is a hole." : genuine.ok ? "Refused, but not by what should have stopped it." : "The genuine token was refused as well, so this proves nothing.",
+      outcome === "through" ? "The server obeyed. That is a hole." : genuine.ok ? "Refused, but not by what should have stopped it." : "The genuine token was refused as well, so this proves nothing.",
       ` Expected: ${status} ${error}`));
   if (open || outcome !== "refused") $("details", card).open = true;
   score();
