@@ -327,7 +327,7 @@ func greet(w io.Writer, c config, st *store, url string) {
 		fmt.Fprintln(w, "  lab    SHELF_LAB_TOKEN")
 	}
 	fmt.Fprintf(w, `
-Try it, in another terminal (next time, begin with the second line):
+Open it in a browser, or, in another terminal (next time, from line two):
   curl %[1]s/api/v1/auth/signup -d email=ann@example.com -d password=b00k-worm
   TOKEN=$(curl -s %[1]s/api/v1/auth/signin -d email=ann@example.com -d password=b00k-worm | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
   curl %[1]s/api/v1/items -H "Authorization: Bearer $TOKEN" -d itemname=ball -d category=soccer -d 'description=something to kick'

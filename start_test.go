@@ -379,7 +379,7 @@ func TestGreetingTranscript(t *testing.T) {
 	dir := t.TempDir()
 	for start := 1; start <= 2; start++ {
 		p := startShelf(t, dir)
-		_, transcript, ok := strings.Cut(p.greeting(), "Try it")
+		_, transcript, ok := strings.Cut(p.greeting(), "Open it")
 		_, transcript, _ = strings.Cut(transcript, "\n")
 		if !ok || !strings.Contains(transcript, "curl ") {
 			t.Fatalf("there is no transcript in:\n%s", p.stderr)

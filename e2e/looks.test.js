@@ -8,7 +8,6 @@ const rooms = {
   light: { size: laptop },
   dark: { size: laptop, dark: true },
   phone: { size: phone },
-  'dark phone': { size: phone, dark: true },
   projector: { size: projector },
 };
 
@@ -105,7 +104,7 @@ async function tabTo(page, wanted, key = 'Tab') {
   assert.fail(`150 times ${key}, and not there yet`);
 }
 
-for (const [room, settings] of Object.entries({ laptop: { size: laptop }, phone: { size: phone }, dark: { dark: true } })) {
+for (const [room, settings] of Object.entries({ laptop: { size: laptop }, phone: { size: phone } })) {
   story(`${room}: sign-up and lab go without a mouse`, settings, async ({ page }) => {
     await page.keyboard.press('Tab');
     const skip = page.getByRole('link', { name: 'Skip to the content' });
