@@ -138,7 +138,7 @@ story('an attack that gets through is shown as a hole', async ({ shelf, person, 
       await see(it.getByText(`refused ${attack.expect.status}`));
       continue;
     }
-    await see(it.getByText('GOT THROUGH'));
+    await see(it.getByText('GOT THROUGH', { exact: true }));
     await see(it.getByRole('alert').filter({ hasText: 'that is a hole' }));
   }
   await see(page.getByText('1 not refused as it should be'));
