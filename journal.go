@@ -105,8 +105,9 @@ type scan struct {
 }
 
 // scanJournal reads the first size bytes of r and calls emit with each closed
-// batch, in order. The records' texts stay valid, the slice does not. It fails with a *damage, with
-// emit's error, or with one that says that this is no data file of ours.
+// batch, in order. The records' texts stay valid, the slice is emit's only until
+// it returns. It fails with a *damage, with emit's error, or with one that says
+// that this is no data file of ours.
 func scanJournal(r io.ReaderAt, size int64, emit func([]record) error) (*scan, error) {
 	s := &scan{size: size}
 	var (
@@ -133,7 +134,9 @@ func scanJournal(r io.ReaderAt, size int64, emit func([]record) error) (*scan, e
 		}
 		rest = piece
 	}
-	return s, s.finish(rest, pos, emit)
+	err := s.finish(rest, pos, emit)
+	s.pending = nil // there was room for the largest batch
+	return s, err
 }
 
 // take reads one whole line that starts at offset pos.
@@ -508,14 +511,12 @@ func (j *journal) ready() error {
 	// wrote it was killed before its fsync; and after a failed fsync the system
 	// may take it for written, so that the next one does nothing. Readers are
 	// about to see it, so it is written once more, as it is, and synced.
-	last := make([]byte, s.end-s.last)
-	if s.newline {
-		last[len(last)-1] = '\n'
+	end := min(s.end, j.size)
+	_, err := io.Copy(io.NewOffsetWriter(j.f, s.last), io.NewSectionReader(j.f, s.last, end-s.last))
+	if err == nil && s.newline {
+		_, err = j.f.WriteAt([]byte("\n"), end)
 	}
-	if _, err := j.f.ReadAt(last[:min(int64(len(last)), j.size-s.last)], s.last); err != nil && err != io.EOF {
-		return err
-	}
-	if _, err := j.f.WriteAt(last, s.last); err != nil {
+	if err != nil {
 		return err
 	}
 	j.size = s.end

@@ -384,3 +384,39 @@ func FuzzScan(f *testing.F) {
 		}
 	})
 }
+
+// TestReplayLargeBatch: a batch of many groups counts as a whole, or not at all.
+func TestReplayLargeBatch(t *testing.T) {
+	t.Parallel()
+	const items = 2*replayGroupSize + 7
+	whole := append(appendHeader(nil, 0, 0), appendLine(nil, 1, noon, []byte(putUser1), 1)...)
+	var last int
+	for id := 1; id <= items; id++ {
+		closes := 0
+		if last = len(whole); id == items {
+			closes = items
+		}
+		it := &item{ID: id, Itemname: fmt.Sprint("item ", id), CreatedBy: 1}
+		whole = appendLine(whole, int64(id)+1, noon, encodeChange(change{Op: opPut, Item: it}), closes)
+	}
+	for _, tt := range []struct {
+		content string
+		want    int
+	}{{string(whole), items}, {string(whole[:last]), 0}} {
+		d := newFaultDisk(1)
+		d.put(dataFile, tt.content)
+		s, err := openStore(d, dataFile, quiet, clockAtNoon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := s.allItems()
+		if len(all) != tt.want {
+			t.Fatalf("%d items; want %d", len(all), tt.want)
+		}
+		for i, it := range all {
+			if want := fmt.Sprint("item ", i+1); it.Itemname != want {
+				t.Fatalf("item %d is %q; want %q", i+1, it.Itemname, want)
+			}
+		}
+	}
+}

@@ -53,13 +53,19 @@ func newReplay(s *store) *replay {
 	return r
 }
 
-// emit takes a closed batch.
+// emit takes a closed batch. It forgets a large one as it goes, lest the whole of
+// an import be in memory twice.
 func (r *replay) emit(batch []record) error {
-	r.group.records = append(r.group.records, batch...)
-	if len(r.group.records) < replayGroupSize {
-		return nil
+	for records := range slices.Chunk(batch, replayGroupSize) {
+		r.group.records = append(r.group.records, records...)
+		clear(records)
+		if len(r.group.records) >= replayGroupSize {
+			if err := r.send(); err != nil {
+				return err
+			}
+		}
 	}
-	return r.send()
+	return nil
 }
 
 func (r *replay) send() error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -221,8 +222,16 @@ func openStore(d disk, path string, log *slog.Logger, now func() time.Time) (*st
 	s.noteJournalLocked()
 	s.compactIfWorthLocked()
 	s.mu.Unlock()
+	if j.size >= largeFile {
+		debug.FreeOSMemory()
+	}
 	return s, nil
 }
+
+// largeFile is the size in bytes from which on the memory that reading a data
+// file took is given back at once. It can be more than what was read takes up,
+// and otherwise stays the process's until much later.
+const largeFile = 64 << 20
 
 // explainOpen says what is wrong with a data file and what to do about it.
 func explainOpen(path string, err error) error {
