@@ -1,42 +1,16 @@
 package main
 
 import (
-	"fmt"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
 )
-
-// openTerminal is a pseudo-terminal (pty(7)): what is written to keys is typed
-// on the terminal.
-func openTerminal(t *testing.T) (keys, terminal *os.File) {
-	t.Helper()
-	keys, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { keys.Close() })
-	var number, unlock int32
-	for request, arg := range map[uintptr]*int32{syscall.TIOCSPTLCK: &unlock, syscall.TIOCGPTN: &number} {
-		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, keys.Fd(), request, uintptr(unsafe.Pointer(arg))); errno != 0 {
-			t.Fatal(errno)
-		}
-	}
-	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { terminal.Close() })
-	return keys, terminal
-}
 
 // Ctrl-C reaches the command once: the terminal sends it to all that is in the
 // foreground, so shelf mustn't send it again. What others send still goes its way.
 func TestRunCtrlC(t *testing.T) {
 	t.Parallel()
-	keys, terminal := openTerminal(t)
+	keys, terminal := openPTY(t)
 	const script = `trap 'echo Ctrl-C' INT; trap 'echo the end; exit 4' TERM; echo begun; read line; read line; read line`
 	cmd := detach(shelfCommand(t, t.TempDir(), nil, "run", "--", "sh", "-c", script))
 	cmd.SysProcAttr.Setctty = true // its terminal is its standard input
