@@ -220,9 +220,10 @@ func openStore(d disk, path string, log *slog.Logger, now func() time.Time) (*st
 	}
 	s.mu.Lock()
 	s.noteJournalLocked()
-	s.compactIfWorthLocked()
+	large := j.size >= largeFile
+	s.compactIfWorthLocked() // from here on the journal is under way
 	s.mu.Unlock()
-	if j.size >= largeFile {
+	if large {
 		debug.FreeOSMemory()
 	}
 	return s, nil
