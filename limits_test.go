@@ -390,6 +390,7 @@ func newGuardServer(t testing.TB, flags string) guardServer {
 		t.Cleanup(func() { st.close() })
 	}
 	g.server = newServer(c, st, tokenRing(t), log, g.clock.now, &net.TCPAddr{IP: net.IPv4zero, Port: 80})
+	g.hashes.patience = time.Hour // as in startAPI
 	return g
 }
 
