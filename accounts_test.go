@@ -54,7 +54,7 @@ func (k *accountKit) open() {
 	}
 	c := config{bcryptCost: minCost, accessTTL: 15 * time.Minute, refreshTTL: 24 * time.Hour, bookTTL: time.Hour}
 	k.server = newServer(c, st, k.keys, log, clock, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
-	k.hashes.patience = time.Hour // as in startAPI
+	k.server.hashes.patience = time.Hour // as in startAPI
 }
 
 // restart closes the file and reads it again.
