@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -197,5 +199,19 @@ func TestLogBusy(t *testing.T) {
 	}
 	if lines := g.logLines(); len(lines) != 1 || lines[0].Level != "INFO" || lines[0].Status != 503 {
 		t.Errorf("the log is\n%s\nwant the request alone", g.log)
+	}
+}
+
+// Where nobody reads, requests aren't logged, though the null device is a
+// character device as a terminal is.
+func TestLogToNowhere(t *testing.T) {
+	t.Parallel()
+	nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nowhere.Close()
+	if newLog(defaultConfig, nowhere).Enabled(t.Context(), slog.LevelInfo) {
+		t.Error("requests are logged to the null device; want problems only")
 	}
 }

@@ -120,7 +120,11 @@ func isTerminal(w io.Writer) bool {
 		return false
 	}
 	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	nowhere, err := os.Stat(os.DevNull) // a character device as well, and nobody is there to read
+	return err != nil || !os.SameFile(info, nowhere)
 }
 
 // serveCommand is shelf with flags and no command.
