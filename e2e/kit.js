@@ -35,7 +35,7 @@ after(() => browser.close());
  */
 export function story(name, settings, tell) {
   if (!tell) [settings, tell] = [{}, settings];
-  test(name, async (t) => {
+  test(name, { timeout: 10 * patience }, async (t) => {
     const shelf = await startShelf(settings.args ?? []);
     const people = [];
     const person = async (others = settings) => {
