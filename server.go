@@ -351,21 +351,21 @@ func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) (answered b
 		return false
 	}
 	origin := r.Header.Get("Origin")
-	preflight := r.Method == http.MethodOptions && origin != "" && r.Header.Get("Access-Control-Request-Method") != ""
-	switch {
-	case origin == "" || !s.originAllowed(origin):
-	case slices.Contains(s.config.cors, "*"):
-		h.Set("Access-Control-Allow-Origin", "*")
-	default:
-		h.Set("Access-Control-Allow-Origin", origin)
-	}
-	if h.Get("Access-Control-Allow-Origin") != "" {
-		h.Set("Access-Control-Expose-Headers", corsResponseHeaders)
-	}
-	if !preflight {
+	if origin == "" { // no web page asks
 		return false
 	}
-	if h.Get("Access-Control-Allow-Origin") != "" {
+	allowed := s.originAllowed(origin)
+	if allowed {
+		if slices.Contains(s.config.cors, "*") {
+			origin = "*"
+		}
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Expose-Headers", corsResponseHeaders)
+	}
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" { // no preflight
+		return false
+	}
+	if allowed {
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
 		h.Set("Access-Control-Allow-Headers", corsRequestHeaders)
 		h.Set("Access-Control-Max-Age", "600") // seconds
