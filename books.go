@@ -21,17 +21,17 @@ func (s *server) listBooks(w http.ResponseWriter, r *http.Request, _ *caller) er
 	if err != nil {
 		return err
 	}
-	if done, err := answered(w, r, s.listTag(r, s.store.bookChanges())); done || err != nil {
+	if done, err := answered(w, r, s.listTag(s.store.bookChanges())); done || err != nil {
 		return err
 	}
 	books, total, changes := s.store.selectBooks(q.stretch())
-	w.Header().Set("ETag", s.listTag(r, changes)) // there may be more by now
+	w.Header().Set("ETag", s.listTag(changes)) // there may be more by now
 	body := []byte(`{"Books":[`)
 	for i, b := range bookList.page(w, s.baseURL(r)+r.URL.EscapedPath(), q, books, total) {
 		if i > 0 {
 			body = append(body, ',')
 		}
-		body = append(body, b.wire...)
+		body = append(body, b.wire.row()...)
 	}
 	return writeBytes(w, http.StatusOK, append(body, ']', '}', '\n'))
 }
@@ -46,10 +46,10 @@ func (s *server) getBook(w http.ResponseWriter, r *http.Request, _ *caller) erro
 	if err != nil {
 		return err
 	}
-	if done, err := answered(w, r, rowTag(b.wire)); done || err != nil {
+	if done, err := answered(w, r, b.wire.tag()); done || err != nil {
 		return err
 	}
-	return writeBytes(w, http.StatusOK, append([]byte(b.wire), '\n'))
+	return writeBytes(w, http.StatusOK, append([]byte(b.wire.row()), '\n'))
 }
 
 // addBook handles POST /bookapi/addbook, the tutorial's name for it, and POST

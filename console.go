@@ -48,7 +48,7 @@ func serveConsole(w http.ResponseWriter, r *http.Request, name string) error {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Referrer-Policy", "no-referrer")
-	if done, err := answered(w, r, rowTag(string(content))); done || err != nil {
+	if done, err := answered(w, r, string(appendTag(nil, content))); done || err != nil {
 		return err
 	}
 	h.Set("Content-Type", consoleTypes[path.Ext(name)])

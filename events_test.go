@@ -288,13 +288,13 @@ func eventsOf(t testing.TB, path string, seq int64) (events []eventsMessage) {
 			}
 			l.render()
 			if l.Item != nil {
-				e.data = l.Item.wire
+				e.data = l.Item.wire.row()
 				if !there[row] {
 					creator[id] = l.Item.CreatedBy
 					made[l.Item.CreatedBy]++
 				}
 			} else {
-				e.data = l.Book.wire
+				e.data = l.Book.wire.row()
 			}
 		}
 		there[row] = l.Op == opPut
@@ -396,7 +396,7 @@ func TestEventsTell(t *testing.T) {
 		{id(5), "creator.deleted", fmt.Sprintf(`{"id":%d}`, bob.ID)},
 		{id(6), "item.deleted", `{"id":1}`},
 		{id(7), "book.deleted", `{"id":1}`},
-		{id(10), "item.created", bat.wire},
+		{id(10), "item.created", bat.wire.row()},
 	})
 }
 
@@ -419,7 +419,7 @@ func TestEventsOrphan(t *testing.T) {
 	seq := st.lastSeq()
 	wantEvents(t, s.upTo(t, seq), []eventsMessage{
 		{strconv.FormatInt(seq-1, 10), "creator.deleted", fmt.Sprintf(`{"id":%d}`, bob.ID)},
-		{strconv.FormatInt(seq, 10), "item.changed", strings.Replace(later.wire, fmt.Sprintf(`"createdby":%d`, bob.ID), `"createdby":null`, 1)},
+		{strconv.FormatInt(seq, 10), "item.changed", strings.Replace(later.wire.row(), fmt.Sprintf(`"createdby":%d`, bob.ID), `"createdby":null`, 1)},
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -35,14 +36,14 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	var uri string
 	for i, it := range items {
 		uri = s.baseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
-		row := append(make([]byte, 0, len(it.wire)+len(uri)+len(`,"uri":""`)), it.wire[:len(it.wire)-1]...)
+		row := append(make([]byte, 0, len(it.wire)+len(uri)), strings.TrimSuffix(it.wire.row(), "}")...)
 		rows[i] = append(appendJSONString(append(row, `,"uri":`...), uri), '}')
 	}
 	if many {
 		return writeRows(w, http.StatusCreated, "Created "+count(len(items), "new item"), rows...)
 	}
 	w.Header().Set("Location", uri)
-	w.Header().Set("ETag", rowTag(items[0].wire))
+	w.Header().Set("ETag", items[0].wire.tag())
 	return writeRows(w, http.StatusCreated, "Created a new item", rows...)
 }
 
@@ -100,17 +101,17 @@ func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) er
 		filter.createdBy = &id
 	}
 	known := s.store.itemChanges()
-	if done, err := answered(w, r, s.listTag(r, known)); done || err != nil {
+	if done, err := answered(w, r, s.listTag(known)); done || err != nil {
 		return err
 	}
 	items, total, changes := s.store.selectItems(filter, q.stretch())
 	if changes != known { // there are more by now
-		w.Header().Set("ETag", s.listTag(r, changes))
+		w.Header().Set("ETag", s.listTag(changes))
 	}
 	items = itemList.page(w, s.baseURL(r)+r.URL.EscapedPath(), q, items, total)
 	rows := make([]string, len(items))
 	for i, row := range items {
-		rows[i] = row.wire
+		rows[i] = row.wire.row()
 	}
 	return writeRows(w, http.StatusOK, "", rows...)
 }
@@ -120,11 +121,11 @@ func (s *server) listCategories(w http.ResponseWriter, r *http.Request, _ *calle
 	if _, err := parameters(r); err != nil {
 		return err
 	}
-	if done, err := answered(w, r, s.listTag(r, s.store.itemChanges())); done || err != nil {
+	if done, err := answered(w, r, s.listTag(s.store.itemChanges())); done || err != nil {
 		return err
 	}
 	all, changes := s.store.categories()
-	w.Header().Set("ETag", s.listTag(r, changes)) // there may be more by now
+	w.Header().Set("ETag", s.listTag(changes)) // there may be more by now
 	rows := make([][]byte, len(all))
 	for i, c := range all {
 		rows[i] = encodeJSON(c)
@@ -145,10 +146,10 @@ func (s *server) getItem(w http.ResponseWriter, r *http.Request, _ *caller) erro
 	if err != nil {
 		return err
 	}
-	if done, err := answered(w, r, rowTag(row.wire)); done || err != nil {
+	if done, err := answered(w, r, row.wire.tag()); done || err != nil {
 		return err
 	}
-	return writeRows(w, http.StatusOK, "", row.wire)
+	return writeRows(w, http.StatusOK, "", row.wire.row())
 }
 
 // itemID reads the path's id.
@@ -224,8 +225,8 @@ func (s *server) changeItem(w http.ResponseWriter, r *http.Request, c *caller, i
 	if err != nil {
 		return err
 	}
-	w.Header().Set("ETag", rowTag(it.wire))
-	return writeRows(w, http.StatusOK, done, it.wire)
+	w.Header().Set("ETag", it.wire.tag())
+	return writeRows(w, http.StatusOK, done, it.wire.row())
 }
 
 // patchItem handles PATCH /api/v1/items/{id}/{field}: one field, named twice.

@@ -13,7 +13,7 @@ var openAPIText []byte
 
 // openAPI handles GET /openapi.json.
 func (s *server) openAPI(w http.ResponseWriter, r *http.Request) error {
-	if done, err := answered(w, r, rowTag(string(openAPIText))); done || err != nil {
+	if done, err := answered(w, r, string(appendTag(nil, openAPIText))); done || err != nil {
 		return err
 	}
 	return writeBytes(w, http.StatusOK, openAPIText)

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -525,23 +527,43 @@ func encodeJSON(row any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
+// A rendering is a row as clients read it, and behind it its entity tag. Both are
+// made once, when the row changes, and are one string, as there may be a million
+// of them. The tag is made of the row's bytes, so it is the same after a restart,
+// and again the same once the row is again the same (RFC 9110 §8.8.3; strong).
+type rendering string
+
+func newRendering(row []byte) rendering { return rendering(appendTag(row, row)) }
+
+func (r rendering) row() string { return string(r[:len(r)-tagLength]) }
+func (r rendering) tag() string { return string(r[len(r)-tagLength:]) }
+
+// tagLength is that of 96 bits in hex, in quotes.
+const tagLength = 2*12 + 2
+
+// appendTag appends the entity tag of that content.
+func appendTag(b, content []byte) []byte {
+	sum := sha256.Sum256(content)
+	return append(hex.AppendEncode(append(b, '"'), sum[:12]), '"')
+}
+
 // An actor is who wants to change a row, and what they take it to be.
 type actor struct {
 	id      int
-	all     bool                    // may change what others made
-	expects func(wire string) error // refuses a row that is another by now; nil for no conditions
+	all     bool                   // may change what others made
+	expects func(tag string) error // refuses a row that is another by now; nil for no conditions
 }
 
 // check fails with errNotOwner, or as expects does. It is called with the lock
 // held and with the latest row, the changes that wait for the disk included: of
 // two who edit what they have both read, the second is told, though the first
 // may still wait.
-func (a actor) check(createdBy int, wire string) error {
+func (a actor) check(createdBy int, latest rendering) error {
 	switch {
 	case !a.may(createdBy):
 		return errNotOwner
 	case a.expects != nil:
-		return a.expects(wire)
+		return a.expects(latest.tag())
 	}
 	return nil
 }

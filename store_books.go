@@ -11,7 +11,7 @@ type book struct {
 	Author    string `json:"author"`
 	CreatedBy int    `json:"createdby,omitempty"` // a user's id; 0 once that account is deleted
 
-	wire string // the row as clients read it: rendered once, when it changes
+	wire rendering
 }
 
 func (b *book) render() {
@@ -19,7 +19,7 @@ func (b *book) render() {
 	w = strconv.AppendInt(append(w, `{"id":`...), int64(b.ID), 10)
 	w = appendJSONString(append(w, `,"title":`...), b.Title)
 	w = appendJSONString(append(w, `,"author":`...), b.Author)
-	b.wire = string(append(w, '}'))
+	b.wire = newRendering(append(w, '}'))
 }
 
 func (s *store) putBookLocked(b *book) {

@@ -105,11 +105,11 @@ func (s *store) wireLocked(kind string, id int) string {
 	switch kind {
 	case "item":
 		if row, ok := s.items.rows.get(id); ok {
-			return row.wire
+			return row.wire.row()
 		}
 	case "book":
 		if b, ok := s.books.rows.get(id); ok {
-			return b.wire
+			return b.wire.row()
 		}
 	}
 	return fmt.Sprintf(`{"id":%d}`, id)

@@ -18,7 +18,7 @@ type item struct {
 	Created     time.Time `json:"created"`             // kept to the second
 	CreatedBy   int       `json:"createdby,omitempty"` // a user's id; 0 once that account is deleted
 
-	wire string // the row as clients read it: rendered once, when it changes
+	wire rendering
 }
 
 // render makes the row's JSON. Who makes or changes an item calls it before
@@ -32,7 +32,7 @@ func (it *item) render() {
 	} else {
 		b = append(strconv.AppendInt(b, int64(it.CreatedBy), 10), '}')
 	}
-	it.wire = string(b)
+	it.wire = newRendering(b)
 }
 
 // appendTo appends the item as the data file has it: what encoding/json would
@@ -61,7 +61,7 @@ func (it *item) stored() storedItem { return storedItem{it.wire, it.Created.Unix
 // out. There may be a million of them, so nothing is there twice: what the rules
 // or a list want to know is read out of the rendered row.
 type storedItem struct {
-	wire    string
+	wire    rendering
 	created int64 // seconds since 1970; wire stops at minutes
 }
 
@@ -77,7 +77,7 @@ func (r storedItem) item() *item {
 func (r storedItem) MarshalJSON() ([]byte, error) { return encodeJSON(r.item()), nil }
 
 func (r storedItem) id() int {
-	digits, _, _ := strings.Cut(r.wire[len(`{"id":`):], ",")
+	digits, _, _ := strings.Cut(string(r.wire[len(`{"id":`):]), ",")
 	id, _ := strconv.Atoi(digits)
 	return id
 }
@@ -92,7 +92,8 @@ func (r storedItem) description() string {
 // id, in that order.
 func (r storedItem) text(names ...string) string {
 	var raw string
-	rest := r.wire[strings.IndexByte(r.wire, ','):]
+	rest := r.wire.row()
+	rest = rest[strings.IndexByte(rest, ','):]
 	for _, name := range names {
 		raw, rest = cutString(rest[len(name):])
 	}
@@ -117,7 +118,8 @@ func cutString(text string) (raw, rest string) {
 
 // createdBy is the last number; null is no number, and so 0.
 func (r storedItem) createdBy() int {
-	id, _ := strconv.Atoi(r.wire[strings.LastIndexByte(r.wire, ':')+1 : len(r.wire)-1])
+	row := r.wire.row()
+	id, _ := strconv.Atoi(row[strings.LastIndexByte(row, ':')+1 : len(row)-1])
 	return id
 }
 
