@@ -109,14 +109,19 @@ func (s *sorted[R]) remove(id int) {
 	}
 }
 
+// above is the run and the place in it from which on ids are above id.
+func (s *sorted[R]) above(id int) (r, i int) {
+	r, i, found := s.find(id)
+	if found {
+		i++
+	}
+	return max(r, 0), i
+}
+
 // after yields the rows with an id above id, in order, with their ids.
 func (s *sorted[R]) after(id int) iter.Seq2[int, R] {
 	return func(yield func(int, R) bool) {
-		r, i, found := s.find(id)
-		if found {
-			i++
-		}
-		for r = max(r, 0); r < len(s.runs); r, i = r+1, 0 {
+		for r, i := s.above(id); r < len(s.runs); r, i = r+1, 0 {
 			for at := &s.runs[r]; i < len(at.low); i++ {
 				if !yield(at.id(i), at.rows[i]) {
 					return
@@ -185,24 +190,22 @@ func (s *sorted[R]) size(p stretch) int {
 
 // stretch returns the rows of p, in a slice of their own.
 func (s *sorted[R]) stretch(p stretch) []R {
-	if p == (stretch{}) {
-		return s.all()
-	}
 	rows := make([]R, 0, s.size(p))
-	for _, row := range s.in(p) {
-		rows = append(rows, row)
+	if p.desc {
+		for _, row := range s.in(p) {
+			rows = append(rows, row)
+		}
+		return rows
+	}
+	for r, i := s.above(p.from); r < len(s.runs); r, i = r+1, 0 {
+		rest := s.runs[r].rows[i:]
+		rows = append(rows, rest[:min(len(rest), cap(rows)-len(rows))]...)
 	}
 	return rows
 }
 
 // all returns the rows in order, in a slice of their own.
-func (s *sorted[R]) all() []R {
-	rows := make([]R, 0, s.n)
-	for _, run := range s.runs {
-		rows = append(rows, run.rows...)
-	}
-	return rows
-}
+func (s *sorted[R]) all() []R { return s.stretch(stretch{}) }
 
 // ids returns the ids in order, in a slice of their own.
 func (s *sorted[R]) ids() []int {
