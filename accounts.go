@@ -145,7 +145,7 @@ const usersPage = 100
 // listUsers handles GET /api/v1/users, for admins: a page of users by id. Where
 // more follow, the next page is named as RFC 8288 §3 has it.
 func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	values, err := parameters(r, "limit", "after")
+	values, err := readParameters(r, "limit", "after")
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) er
 	if err != nil {
 		return err
 	}
-	after, ok := parseID(cmp.Or(values.Get("after"), "0"))
+	after, ok := parseID(cmp.Or(values.get("after"), "0"))
 	switch {
 	case !ok:
 		return badParameter("after", "must be the id of a user")

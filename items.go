@@ -92,8 +92,8 @@ func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) er
 	if err != nil {
 		return err
 	}
-	filter := itemFilter{category: q.values.Get("category")}
-	if by := q.values.Get("createdby"); by != "" {
+	filter := itemFilter{category: q.values.get("category")}
+	if by := q.values.get("createdby"); by != "" {
 		id, ok := parseID(by)
 		if by != "null" && (!ok || id == 0) {
 			return badParameter("createdby", "must be the id of a user, or null for items whose creator is gone")
@@ -118,7 +118,7 @@ func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) er
 
 // listCategories handles GET /api/v1/categories.
 func (s *server) listCategories(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	if _, err := parameters(r); err != nil {
+	if _, err := readParameters(r); err != nil {
 		return err
 	}
 	if done, err := answered(w, r, s.listTag(s.store.itemChanges())); done || err != nil {

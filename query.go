@@ -2,11 +2,10 @@ package main
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"net/http"
 	"net/url"
@@ -41,23 +40,24 @@ func (p position) compare(other position) int {
 
 // A query is what a request asks of a list.
 type query struct {
-	values url.Values // the parameters, trimmed
-	order  string     // a name in the listing's orders
-	desc   bool       // the order reversed, ids included
-	text   string     // in lower case; "" for any
-	limit  int        // 0 for all rows
-	after  *position  // of the last row of the page before; nil at the start
-	digest string     // of what a cursor has to agree with
+	values parameters
+	order  string    // a name in the listing's orders
+	desc   bool      // the order reversed, ids included
+	text   string    // in lower case; "" for any
+	limit  int       // 0 for all rows
+	after  *position // of the last row of the page before; nil at the start
+	digest string    // of what a cursor has to agree with
 }
 
 // parse reads r's query string. It fails with 400, naming the parameter.
 func (l listing[R]) parse(r *http.Request) (*query, error) {
-	values, err := parameters(r, append([]string{"limit", "after", "sort", "q"}, l.filters...)...)
+	values, err := readParameters(r, append([]string{"limit", "after", "sort", "q"}, l.filters...)...)
 	if err != nil {
 		return nil, err
 	}
-	q := &query{values: values, text: strings.ToLower(values.Get("q"))}
-	q.order, q.desc = strings.CutPrefix(cmp.Or(values.Get("sort"), "id"), "-")
+	q := &query{values: values, text: strings.ToLower(values.get("q"))}
+	sort := cmp.Or(values.get("sort"), "id")
+	q.order, q.desc = strings.CutPrefix(sort, "-")
 	if l.orders[q.order] == nil {
 		names := strings.Join(slices.Sorted(maps.Keys(l.orders)), ", ")
 		return nil, badParameter("sort", "must be one of "+names+", with a - in front for the reverse")
@@ -65,15 +65,11 @@ func (l listing[R]) parse(r *http.Request) (*query, error) {
 	if q.limit, err = limitOf(values, 0); err != nil {
 		return nil, err
 	}
-	same := url.Values{"sort": {cmp.Or(values.Get("sort"), "id")}} // from page to page
-	for name, value := range values {
-		if name != "sort" && name != "limit" && name != "after" {
-			same[name] = value
-		}
-	}
-	sum := sha256.Sum256([]byte(r.URL.Path + "?" + same.Encode()))
-	q.digest = base64.RawURLEncoding.EncodeToString(sum[:9])
-	if after := values.Get("after"); after != "" {
+	// What stays the same from page to page. A checksum is enough to notice a
+	// mistake; there is nothing to be had by making one up.
+	same := r.URL.Path + "?sort=" + sort + values.encode("sort", "limit", "after")
+	q.digest = strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(same))), 16)
+	if after := values.get("after"); after != "" {
 		if q.after = q.parseCursor(after); q.after == nil {
 			return nil, badParameter("after", "must be from a Link of the same list, with the same other parameters")
 		}
@@ -81,10 +77,38 @@ func (l listing[R]) parse(r *http.Request) (*query, error) {
 	return q, nil
 }
 
-// parameters reads a query string that may have each of the named parameters
+// parameters are those of a query string that say something, trimmed, in the
+// order in which readParameters was given their names.
+type parameters []queryParameter
+
+type queryParameter struct{ name, text string }
+
+// get returns "" for a parameter that isn't given.
+func (p parameters) get(name string) string {
+	for _, given := range p {
+		if given.name == name {
+			return given.text
+		}
+	}
+	return ""
+}
+
+// encode writes what is given, but for some names, as the end of a query string.
+func (p parameters) encode(without ...string) string {
+	var b []byte
+	for _, given := range p {
+		if !slices.Contains(without, given.name) {
+			b = append(append(b, '&'), given.name...)
+			b = append(append(b, '='), url.QueryEscape(given.text)...)
+		}
+	}
+	return string(b)
+}
+
+// readParameters reads a query string that may have each of the named parameters
 // once, and no other. Like a form it is trimmed; only q may be blank, as a
 // search box is at first. It fails with 400, naming the parameter.
-func parameters(r *http.Request, names ...string) (url.Values, error) {
+func readParameters(r *http.Request, names ...string) (parameters, error) {
 	texts, f := make([]*string, len(names)), fields{}
 	for i, name := range names {
 		f[name] = &texts[i]
@@ -100,22 +124,22 @@ func parameters(r *http.Request, names ...string) (url.Values, error) {
 	if err != nil {
 		return nil, fail(http.StatusBadRequest, "Invalid query: "+strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
-	values := url.Values{}
+	var given parameters
 	for i, name := range names {
 		switch {
 		case texts[i] == nil:
 		case *texts[i] != "":
-			values.Set(name, *texts[i])
+			given = append(given, queryParameter{name, *texts[i]})
 		case name != "q":
 			return nil, badParameter(name, "must not be empty")
 		}
 	}
-	return values, nil
+	return given, nil
 }
 
 // limitOf reads the parameter limit, which is unset where it isn't given.
-func limitOf(values url.Values, unset int) (int, error) {
-	text := values.Get("limit")
+func limitOf(values parameters, unset int) (int, error) {
+	text := values.get("limit")
 	if text == "" {
 		return unset, nil
 	}
@@ -141,11 +165,7 @@ type cursor struct {
 const cursorVersion = 1
 
 func (q *query) cursor(p position) string {
-	text, err := json.Marshal(cursor{cursorVersion, q.digest, p})
-	if err != nil {
-		panic(err) // a cursor holds nothing that JSON can't
-	}
-	return base64.RawURLEncoding.EncodeToString(text)
+	return base64.RawURLEncoding.EncodeToString(encodeJSON(cursor{cursorVersion, q.digest, p}))
 }
 
 // parseCursor returns nil for what is no cursor of this query.
@@ -190,9 +210,8 @@ func (l listing[R]) page(w http.ResponseWriter, here string, q *query, rows []R,
 		return rows
 	}
 	rows = rows[:q.limit]
-	next := q.values // which nobody asks for anything any more
-	next.Set("after", q.cursor(l.orders[q.order](rows[q.limit-1])))
-	w.Header().Set("Link", "<"+here+"?"+next.Encode()+`>; rel="next"`)
+	after := q.cursor(l.orders[q.order](rows[q.limit-1]))
+	w.Header().Set("Link", "<"+here+"?after="+after+q.values.encode("after")+`>; rel="next"`)
 	return rows
 }
 
@@ -206,12 +225,15 @@ func (l listing[R]) choose(q *query, rows []R) []R {
 	if q.order != "id" {
 		return l.sort(q, rows, enough)
 	}
-	chosen := rows[:0] // the store gave them in this order, from the right one on
+	if q.text == "" { // the store gave them in this order, from the right one on
+		return rows[:min(enough, len(rows))]
+	}
+	chosen := rows[:0]
 	for _, row := range rows {
 		if len(chosen) == enough {
 			break
 		}
-		if q.text == "" || l.holds(row, q.text) {
+		if l.holds(row, q.text) {
 			chosen = append(chosen, row)
 		}
 	}
