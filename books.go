@@ -26,14 +26,9 @@ func (s *server) listBooks(w http.ResponseWriter, r *http.Request, _ *caller) er
 	}
 	books, total, changes := s.store.selectBooks(q.stretch())
 	w.Header().Set("ETag", s.listTag(changes)) // there may be more by now
-	body := []byte(`{"Books":[`)
-	for i, b := range bookList.page(w, s.baseURL(r)+r.URL.EscapedPath(), q, books, total) {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = append(body, b.wire.row()...)
-	}
-	return writeBytes(w, http.StatusOK, append(body, ']', '}', '\n'))
+	books = bookList.page(w, s.baseURL(r)+r.URL.EscapedPath(), q, books, total)
+	body := appendList([]byte(`{"Books":`), books, func(b *book) string { return b.wire.row() })
+	return writeBytes(w, http.StatusOK, append(body, '}', '\n'))
 }
 
 // getBook handles GET /bookapi/books/{id}. What is no number names no book.

@@ -109,11 +109,7 @@ func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) er
 		w.Header().Set("ETag", s.listTag(changes))
 	}
 	items = itemList.page(w, s.baseURL(r)+r.URL.EscapedPath(), q, items, total)
-	rows := make([]string, len(items))
-	for i, row := range items {
-		rows[i] = row.wire.row()
-	}
-	return writeRows(w, http.StatusOK, "", rows...)
+	return writeList(w, http.StatusOK, "", items, func(row storedItem) string { return row.wire.row() })
 }
 
 // listCategories handles GET /api/v1/categories.
@@ -289,15 +285,20 @@ func (s *server) actor(r *http.Request, c *caller) (actor, error) {
 	return actor{id: c.user.ID, all: c.user.Admin || s.config.sharedWrites, expects: conditions.check}, err
 }
 
-// writeRows answers in the catalog's way, {"status":…,"message":…,"data":[…]},
-// with rows that are JSON already. No message is no member.
+// writeRows is writeList for rows that are JSON already.
 func writeRows[text string | []byte](w http.ResponseWriter, status int, message string, rows ...text) error {
+	return writeList(w, status, message, rows, func(row text) text { return row })
+}
+
+// writeList answers in the catalog's way, {"status":…,"message":…,"data":[…]}. No
+// message is no member.
+func writeList[row any, text string | []byte](w http.ResponseWriter, status int, message string, rows []row, json func(row) text) error {
 	buf := buffers.Get().(*[]byte)
 	b := strconv.AppendInt(append((*buf)[:0], `{"status":`...), int64(status), 10)
 	if message != "" {
 		b = appendJSONString(append(b, `,"message":`...), message)
 	}
-	b = appendList(append(b, `,"data":`...), rows)
+	b = appendList(append(b, `,"data":`...), rows, json)
 	err := writeBytes(w, status, append(b, '}', '\n'))
 	if cap(b) <= 1<<20 { // a longer one is rare, and much to keep
 		*buf = b
@@ -311,18 +312,19 @@ func writeRows[text string | []byte](w http.ResponseWriter, status int, message 
 // goes through all rows of the store each time.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// appendList appends rows that are JSON already as a JSON array.
-func appendList[text string | []byte](b []byte, rows []text) []byte {
+// appendList appends rows, of which json gives the JSON, as a JSON array. It asks
+// for each twice, so as to make room for all at once.
+func appendList[row any, text string | []byte](b []byte, rows []row, json func(row) text) []byte {
 	size := 4 + len(rows)
-	for _, row := range rows {
-		size += len(row)
+	for _, r := range rows {
+		size += len(json(r))
 	}
 	b = append(slices.Grow(b, size), '[')
-	for i, row := range rows {
+	for i, r := range rows {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(b, row...)
+		b = append(b, json(r)...)
 	}
 	return append(b, ']')
 }
