@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -317,6 +318,29 @@ func TestListPages(t *testing.T) {
 			if got := ann.walk(u.String()); !slices.Equal(got, whole) {
 				t.Errorf("the pages of GET %s have %v; want %v", u, got, whole)
 			}
+		}
+	}
+}
+
+// TestCursor: a cursor is the JSON that its type says, and leads back to where
+// it was made.
+func TestCursor(t *testing.T) {
+	t.Parallel()
+	q := &query{digest: "c0ffee"}
+	for _, p := range []position{
+		{ID: 1},
+		{ID: math.MaxInt, Time: 1_790_000_000},
+		{ID: 2, Time: -1},
+		{ID: 3, Text: "plain"},
+		{ID: 4, Text: `"quoted" \ <b>&</b>`},
+		{ID: 5, Text: "tab\t, NUL\x00, é, \u2028, 😀"},
+	} {
+		text, err := base64.RawURLEncoding.DecodeString(q.cursor(p))
+		if want := encodeJSON(cursor{cursorVersion, q.digest, p}); err != nil || string(text) != string(want) {
+			t.Errorf("the cursor of %+v is %s, %v; want %s", p, text, err, want)
+		}
+		if got := q.parseCursor(q.cursor(p)); got == nil || *got != p {
+			t.Errorf("the cursor of %+v leads to %+v", p, got)
 		}
 	}
 }

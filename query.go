@@ -164,8 +164,18 @@ type cursor struct {
 
 const cursorVersion = 1
 
+// cursor is what encoding/json would make of one, in a tenth of the time.
 func (q *query) cursor(p position) string {
-	return base64.RawURLEncoding.EncodeToString(encodeJSON(cursor{cursorVersion, q.digest, p}))
+	b := strconv.AppendInt(append(make([]byte, 0, 128), `{"v":`...), cursorVersion, 10)
+	b = appendJSONString(append(b, `,"query":`...), q.digest)
+	if p.Text != "" {
+		b = appendJSONString(append(b, `,"text":`...), p.Text)
+	}
+	if p.Time != 0 {
+		b = strconv.AppendInt(append(b, `,"time":`...), p.Time, 10)
+	}
+	b = append(strconv.AppendInt(append(b, `,"id":`...), int64(p.ID), 10), '}')
+	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 // parseCursor returns nil for what is no cursor of this query.
