@@ -30,17 +30,11 @@ type sample struct {
 //go:embed wrk.lua
 var script []byte
 
-// A load is how requests are sent.
-type load struct {
-	folder   string // for the script
-	duration time.Duration
-}
-
-// wrk sends requests of a kind, for items up to that number, over 32
-// connections, each of which sends its next request once it has its answer. Any
-// answer that is no success is an error.
-func (l load) wrk(p *program, kind string, items int) (s sample, err error) {
-	file := filepath.Join(l.folder, "wrk.lua")
+// wrk sends requests of a kind, for items up to that number, for whole seconds,
+// over 32 connections, each of which sends its next request once it has its
+// answer. Any answer that is no success is an error.
+func (h *harness) wrk(p *program, kind string, items int, long time.Duration) (s sample, err error) {
+	file := filepath.Join(h.folder, "wrk.lua")
 	if err := os.WriteFile(file, script, 0o600); err != nil {
 		return s, err
 	}
@@ -48,7 +42,7 @@ func (l load) wrk(p *program, kind string, items int) (s sample, err error) {
 	if err != nil {
 		return s, err
 	}
-	out, err := exec.Command("wrk", "-t2", "-c32", fmt.Sprintf("-d%ds", int(l.duration.Seconds())), "--latency", "--timeout", "10s",
+	out, err := exec.Command("wrk", "-t2", "-c32", fmt.Sprintf("-d%ds", int(long.Seconds())), "--latency", "--timeout", "10s",
 		"-s", file, p.url, "--", kind, p.token, fmt.Sprint(items)).CombinedOutput()
 	if err != nil {
 		return s, fmt.Errorf("wrk (apt-get install wrk): %w: %s", err, out)
@@ -67,7 +61,7 @@ func (l load) wrk(p *program, kind string, items int) (s sample, err error) {
 
 // signIns signs in over 8 connections, each of which does it again once it has
 // its answer, until stop is closed.
-func (l load) signIns(p *program, stop chan struct{}) (sample, error) {
+func signIns(p *program, stop chan struct{}) (sample, error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
 	defer client.CloseIdleConnections()
 	before, err := p.cpu()

@@ -6,9 +6,9 @@
 //
 // Every server is a process of its own, with its settings as they are by
 // default (but a token outlasts the run) and its data in a file. The load comes
-// from another process, over loopback. All are measured in turns, several rounds
-// of them, and what is printed is the median of the rounds: what else the machine
-// does hits all alike.
+// from another process, over loopback. All are measured by turns, a second each, in
+// several rounds, and what is printed is the median: what else the machine does
+// hits all alike.
 package main
 
 import (
@@ -24,7 +24,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 func main() {
@@ -50,15 +49,15 @@ const secret = "a secret for measurements only, 32 bytes or more"
 
 // A harness is one run.
 type harness struct {
-	folder string // for all files
-	shelf  string // the program
-	before string // another build of it, to compare with; "" for none
-	large  int    // how many items the large store has
-	rounds int
-	only   []string // the scenarios to run, none for all
-	load   load
-	tokens map[int]string // ann's, by the number of items in the data file
-	body   []byte         // the answer to a GET of one item
+	folder  string // for all files
+	shelf   string // the program
+	before  string // another build of it, to compare with; "" for none
+	large   int    // how many items the large store has
+	rounds  int
+	seconds int
+	only    []string       // the scenarios to run, none for all
+	tokens  map[int]string // ann's, by the number of items in the data file
+	body    []byte         // the answer to a GET of one item
 
 	samples map[string][]sample  // by scenario/server
 	figures map[string][]float64 // by figure/server or figure/items
@@ -67,7 +66,7 @@ type harness struct {
 func bench(args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	quick := flags.Bool("quick", false, "a rough idea in two minutes: shorter and fewer rounds, and 100,000 items for a million")
-	seconds := flags.Int("seconds", 5, "how long one measurement takes")
+	seconds := flags.Int("seconds", 5, "how long each server is measured in a round")
 	rounds := flags.Int("rounds", 5, "how often everything is measured")
 	large := flags.Int("items", 1_000_000, "how many items the large store has; 0 for no large store")
 	root := flags.String("root", "..", "the folder with shelf's source")
@@ -86,8 +85,7 @@ func bench(args []string) error {
 	}
 	defer os.RemoveAll(folder)
 	h := &harness{
-		folder: folder, shelf: filepath.Join(folder, "shelf"), before: *before, large: *large, rounds: *rounds,
-		load:   load{folder: folder, duration: time.Duration(*seconds) * time.Second},
+		folder: folder, shelf: filepath.Join(folder, "shelf"), before: *before, large: *large, rounds: *rounds, seconds: *seconds,
 		tokens: map[int]string{}, samples: map[string][]sample{}, figures: map[string][]float64{},
 	}
 	if *only != "" {

@@ -36,7 +36,7 @@ func p99(s sample) float64  { return s.p99 }
 // report prints what was measured as Markdown: what was to be reached, and then
 // the figures behind it.
 func (h *harness) report(w io.Writer) {
-	fmt.Fprintf(w, "%d processors, Linux %s, %s; medians of %d rounds of %v.\n", runtime.NumCPU(), kernel(), runtime.Version(), h.rounds, h.load.duration)
+	fmt.Fprintf(w, "%d processors, Linux %s, %s; medians of %d rounds, of %d seconds for each server in each row.\n", runtime.NumCPU(), kernel(), runtime.Version(), h.rounds, h.seconds)
 	h.printGoals(w)
 	h.printSamples(w)
 	h.printSizes(w)
@@ -49,9 +49,9 @@ func kernel() string {
 	return release
 }
 
-// ratio is the median over the rounds of one figure divided by another: both
-// were measured within seconds of each other, so what slows a whole round down
-// falls out.
+// ratio is the median of one figure divided by another: each two were measured
+// within seconds of each other, so what slows the machine down for longer falls
+// out.
 func (h *harness) ratio(figure func(sample) float64, scenario, server, byScenario, byServer string) float64 {
 	of, by := h.samples[scenario+"/"+server], h.samples[byScenario+"/"+byServer]
 	var values []float64
