@@ -165,7 +165,7 @@ func writeError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err er
 	d := dialectOf(r.URL.Path)
 	e := toAPIError(err, d)
 	if e.status >= 500 && e.err != nil {
-		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "status", e.status, "error", err, "request_id", w.Header().Get(requestID))
+		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "status", e.status, "error", err, "request_id", nameRequest(w.Header()))
 	}
 	h := w.Header()
 	switch {

@@ -185,6 +185,38 @@ func TestLogFailures(t *testing.T) {
 	}
 }
 
+// An id that the log doesn't have would name nothing.
+func TestRequestIDWhereLogged(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, flags, target string
+		status              int
+		lines               int
+	}{
+		{"a success, with every request in the log", "-log=requests", "/", 200, 1},
+		{"a refusal, with every request in the log", "-log=requests", "/nothing", 404, 1},
+		{"a success, with problems only", "-log=problems", "/", 200, 0},
+		{"a refusal, with problems only", "-log=problems", "/nothing", 404, 0},
+		{"a problem, with problems only", "-log=problems", "/panic", 500, 1},
+		{"a success, without a log", "-log=off", "/", 200, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			g := newGuardServer(t, "-log-format=json "+tt.flags)
+			g.mux.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("hush") })
+			w := g.send(httptest.NewRequest("GET", tt.target, nil))
+			g.want(w, tt.status, "")
+			lines, id := g.logLines(), w.Header().Get("X-Request-Id")
+			if len(lines) != tt.lines || (id != "") != (tt.lines > 0) {
+				t.Fatalf("X-Request-Id is %q, and the log\n%s", id, g.log)
+			}
+			if len(lines) > 0 && lines[0].RequestID != id {
+				t.Errorf("X-Request-Id is %q, and the log\n%s", id, g.log)
+			}
+		})
+	}
+}
+
 // A flood of sign-ins must not become a flood of errors.
 func TestLogBusy(t *testing.T) {
 	t.Parallel()

@@ -182,14 +182,13 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		s = s.lab.present.Load() // whose store may be another one by now
 	}
 	start := realNow()
-	// Ours, whatever the client sent: an id that it may choose names nothing. It
-	// only has to be another each time, and opens nothing, so 64 bits that cost
-	// little do.
-	id := strconv.FormatUint(rand.Uint64(), 36)
 	w := &responseWriter{ResponseWriter: rw}
 	h := w.Header()
-	h[requestID] = []string{id}
 	h["X-Content-Type-Options"] = noSniff
+	logged := s.log.Enabled(r.Context(), slog.LevelInfo)
+	if logged {
+		nameRequest(h)
+	}
 	if r.TLS != nil && !loopbackName(hostOf(r.Host)) {
 		// A year (OWASP ASVS 5, 3.4.1). Only TLS may say it (RFC 6797 §7.2), and
 		// localhost belongs to other programs too.
@@ -198,19 +197,20 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	defer func() {
 		status, took := cmp.Or(w.status, http.StatusOK), sinceReal(start)
 		s.metrics.request(r.Pattern, status, took)
-		if !s.log.Enabled(r.Context(), slog.LevelInfo) {
+		if !logged {
 			return // to make the line ready costs something, even if nobody takes it
 		}
 		// The route's pattern, not the path, and never a query string, a header
 		// or a body: those hold what is private. slog escapes the method.
 		s.log.Info("request", "method", r.Method, "route", r.Pattern, "status", status,
-			"bytes", w.bytes, "duration", took, "request_id", id)
+			"bytes", w.bytes, "duration", took, "request_id", nameRequest(h))
 	}()
 	defer func() {
 		p := recover()
 		if p == nil {
 			return
 		}
+		id := nameRequest(h)
 		s.log.Error("panic", "method", r.Method, "route", r.Pattern, "request_id", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		if w.status != 0 {
 			panic(http.ErrAbortHandler) // half an answer must not look like a whole one
@@ -265,8 +265,19 @@ var (
 )
 
 // requestID is the header that tells a client under which id the log has its
-// request.
+// request, if it has a line about it.
 const requestID = "X-Request-Id"
+
+// nameRequest returns the id of the request that h is the answer to, and tells the
+// client. The id is ours, whatever the client sent: one that it may choose names
+// nothing. It only has to be another each time, and opens nothing, so 64 bits
+// that cost little do.
+func nameRequest(h http.Header) string {
+	if h[requestID] == nil {
+		h[requestID] = []string{strconv.FormatUint(rand.Uint64(), 36)}
+	}
+	return h[requestID][0]
+}
 
 // A responseWriter remembers what was answered, for the log.
 type responseWriter struct {
