@@ -422,9 +422,8 @@ func appendText(members []member, name, text string) ([]member, error) {
 	case !utf8.ValidString(name), !utf8.ValidString(text):
 		return nil, m.fault("must be valid UTF-8")
 	}
-	value, err := json.Marshal(text)
-	m.value = value
-	return append(members, m), err
+	m.value = appendJSONString(nil, text)
+	return append(members, m), nil
 }
 
 // The longest values, in code points: what the tutorials' database columns hold.
