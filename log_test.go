@@ -71,7 +71,7 @@ func TestLog(t *testing.T) {
 			if lines[0] != want {
 				t.Errorf("got  %+v\nwant %+v", lines[0], want)
 			}
-			if !regexp.MustCompile(`^[0-9a-z]{1,13}$`).MatchString(id) {
+			if !regexp.MustCompile(`^[0-9a-v]{1,13}$`).MatchString(id) {
 				t.Errorf("X-Request-Id is %q; want a number of ours", id)
 			}
 			if strings.Contains(g.log.String(), "hush") {
