@@ -182,9 +182,16 @@ export async function shot(page, name) {
   }
 }
 
-/** part goes to a part of the page by its navigation. */
-export const part = (page, name) =>
-  page.getByRole('navigation', { name: 'Parts of this page' }).getByRole('link', { name, exact: true }).click();
+/**
+ * part goes to a part of the page by its navigation, and waits until it is shown:
+ * a browser tells of the new address later, and for that long the button that a
+ * story means next may still be the last part's.
+ */
+export async function part(page, name) {
+  const link = page.getByRole('navigation', { name: 'Parts of this page' }).getByRole('link', { name, exact: true });
+  await link.click();
+  await see(link.and(page.locator('[aria-current=page]')));
+}
 
 /** signUp makes an account on the page, of the catalog's or of the book API's kind. */
 export async function signUp(page, name = 'ann@example.com', { how = 'Sign up', password = 'b00k-worm', kind = 'Catalog' } = {}) {
