@@ -164,7 +164,7 @@ func descriptionText(s string) string {
 func writeError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
 	d := dialectOf(r.URL.Path)
 	e := toAPIError(err, d)
-	if e.status >= 500 && e.err != nil {
+	if e.status >= 500 && e.err != nil && log.Enabled(r.Context(), slog.LevelError) {
 		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "status", e.status, "error", err, "request_id", nameRequest(w.Header()))
 	}
 	h := w.Header()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -199,11 +200,15 @@ func TestRequestIDWhereLogged(t *testing.T) {
 		{"a refusal, with problems only", "-log=problems", "/nothing", 404, 0},
 		{"a problem, with problems only", "-log=problems", "/panic", 500, 1},
 		{"a success, without a log", "-log=off", "/", 200, 0},
+		{"a problem, without a log", "-log=off", "/panic", 500, 0},
+		{"a fault that a handler returns, with problems only", "-log=problems", "/fault", 500, 1},
+		{"a fault that a handler returns, without a log", "-log=off", "/fault", 500, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			g := newGuardServer(t, "-log-format=json "+tt.flags)
 			g.mux.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("hush") })
+			g.mux.Handle("GET /fault", g.answering(func(http.ResponseWriter, *http.Request) error { return errors.New("hush") }))
 			w := g.send(httptest.NewRequest("GET", tt.target, nil))
 			g.want(w, tt.status, "")
 			lines, id := g.logLines(), w.Header().Get("X-Request-Id")

@@ -210,12 +210,16 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		if p == nil {
 			return
 		}
-		id := nameRequest(h)
-		s.log.Error("panic", "method", r.Method, "route", r.Pattern, "request_id", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		message := "Internal server error"
+		if s.log.Enabled(r.Context(), slog.LevelError) {
+			id := nameRequest(h)
+			s.log.Error("panic", "method", r.Method, "route", r.Pattern, "request_id", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			message += "; the log has it as " + id
+		}
 		if w.status != 0 {
 			panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 		}
-		writeError(w, r, s.log, fail(http.StatusInternalServerError, "Internal server error; the log has it as "+id))
+		writeError(w, r, s.log, fail(http.StatusInternalServerError, message))
 	}()
 	if !s.hosts(r.Host) {
 		writeError(w, r, s.log, fail(http.StatusMisdirectedRequest, "This server does not answer to that Host"))
@@ -269,7 +273,8 @@ var (
 const requestID = "X-Request-Id"
 
 // nameRequest returns the id of the request that h is the answer to, and tells the
-// client. The id is ours, whatever the client sent: one that it may choose names
+// client, if the answer has not begun. It is for requests that the log has a line
+// about. The id is ours, whatever the client sent: one that it may choose names
 // nothing. It only has to be another each time, and opens nothing, so 64 bits
 // that cost little do. In base 32 there is no x in it, and so no 0x, by which a
 // test or a filter would take it for an address in memory.
