@@ -36,7 +36,8 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	var uri string
 	for i, it := range items {
 		uri = s.baseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
-		row := append(make([]byte, 0, len(it.wire)+len(uri)), strings.TrimSuffix(it.wire.row(), "}")...)
+		old := it.wire.row()
+		row := append(make([]byte, 0, len(old)+len(`,"uri":""`)+len(uri)), strings.TrimSuffix(old, "}")...)
 		rows[i] = append(appendJSONString(append(row, `,"uri":`...), uri), '}')
 	}
 	if many {

@@ -15,7 +15,7 @@ type book struct {
 }
 
 func (b *book) render() {
-	w := make([]byte, 0, 48+len(b.Title)+len(b.Author))
+	w := make([]byte, 0, 48+len(b.Title)+len(b.Author)+tagLength)
 	w = strconv.AppendInt(append(w, `{"id":`...), int64(b.ID), 10)
 	w = appendJSONString(append(w, `,"title":`...), b.Title)
 	w = appendJSONString(append(w, `,"author":`...), b.Author)
