@@ -164,7 +164,7 @@ type cursor struct {
 
 const cursorVersion = 1
 
-// cursor is what encoding/json would make of one, in a tenth of the time.
+// cursor is what encoding/json would make of one, in half the time for most.
 func (q *query) cursor(p position) string {
 	b := strconv.AppendInt(append(make([]byte, 0, 128), `{"v":`...), cursorVersion, 10)
 	b = appendJSONString(append(b, `,"query":`...), q.digest)
