@@ -197,7 +197,7 @@ func (s *sorted[R]) stretch(p stretch) []R {
 		}
 		return rows
 	}
-	for r, i := s.above(p.from); r < len(s.runs); r, i = r+1, 0 {
+	for r, i := s.above(p.from); r < len(s.runs) && len(rows) < cap(rows); r, i = r+1, 0 {
 		rest := s.runs[r].rows[i:]
 		rows = append(rows, rest[:min(len(rest), cap(rows)-len(rows))]...)
 	}
