@@ -13,25 +13,35 @@ import (
 	"time"
 )
 
-// turns are what a round measures, in this order: a scenario, and the servers
-// that are measured in it one after the other. "large" is shelf with the large
-// store, "before" the other build of it, "bcrypt" nothing but bcrypt.
-//
-// Each is measured for a second, and then all of it again: what a machine does
-// besides hits all alike. Of sign-ins there are too few in a second, so these are
-// measured at a stretch.
-var turns = []struct {
+// A turn is a scenario, and the servers that are measured in it one after the
+// other. "large" is shelf with the large store, "before" the other build of it,
+// "bcrypt" nothing but bcrypt.
+type turn struct {
 	scenario string
 	servers  []string
-	stretch  bool
-}{
-	{"signin", []string{"bcrypt", "shelf"}, true},
-	{"get", []string{"hello", "bare", "shelf", "before", "large"}, false},
-	{"page", []string{"shelf", "before"}, false},
-	{"flood", []string{"shelf", "before"}, false},
-	{"post", []string{"bare", "shelf", "before", "large"}, false},
-	{"mixed", []string{"bare", "shelf", "before"}, false},
 }
+
+// turns are what a round measures, in this order: what reads before what writes,
+// as the stores grow by that. Of the reads, each is measured for a second, and
+// then all of them again, and so the writes: what a machine does besides hits all
+// alike. Of sign-ins there are too few in a second, so these are measured at a
+// stretch.
+var (
+	turns = slices.Concat(signIn, reads, writes)
+
+	signIn = []turn{
+		{"signin", []string{"bcrypt", "shelf"}},
+	}
+	reads = []turn{
+		{"get", []string{"hello", "bare", "shelf", "before", "large"}},
+		{"page", []string{"shelf", "before", "large"}},
+		{"flood", []string{"shelf", "before"}},
+	}
+	writes = []turn{
+		{"post", []string{"bare", "shelf", "before", "large"}},
+		{"mixed", []string{"bare", "shelf", "before"}},
+	}
+)
 
 // round measures everything once. Each round has servers and files of its own.
 func (h *harness) round() (err error) {
@@ -67,13 +77,22 @@ func (h *harness) round() (err error) {
 			return err
 		}
 	}
-	for pass := range h.seconds {
+	if err := h.measure(signIn, programs, 1); err != nil {
+		return err
+	}
+	if err := h.measure(reads, programs, h.seconds); err != nil {
+		return err
+	}
+	return h.measure(writes, programs, h.seconds)
+}
+
+// measure measures turns so many times, one after the other and then again, each
+// for its part of the seconds.
+func (h *harness) measure(turns []turn, programs map[string]*program, times int) error {
+	long := time.Duration(h.seconds/times) * time.Second
+	for range times {
 		for _, t := range turns {
-			long := time.Second
-			if t.stretch {
-				long *= time.Duration(h.seconds)
-			}
-			if !h.wants(t.scenario) || t.stretch && pass > 0 {
+			if !h.wants(t.scenario) {
 				continue
 			}
 			for _, server := range t.servers {
@@ -81,7 +100,7 @@ func (h *harness) round() (err error) {
 				if p == nil && server != "bcrypt" {
 					continue
 				}
-				s, err := h.measure(t.scenario, p, long)
+				s, err := h.sample(t.scenario, p, long)
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", t.scenario, server, err)
 				}
@@ -92,8 +111,8 @@ func (h *harness) round() (err error) {
 	return nil
 }
 
-// measure is one measurement; without a server it is of bcrypt.
-func (h *harness) measure(scenario string, p *program, long time.Duration) (sample, error) {
+// sample is one measurement; without a server it is of bcrypt.
+func (h *harness) sample(scenario string, p *program, long time.Duration) (sample, error) {
 	switch {
 	case p == nil:
 		return bcryptAlone(after(long))
