@@ -47,7 +47,9 @@ func checkFile(path string, stdout io.Writer) error {
 	fmt.Fprintf(stdout, "  history    %d%% of the changes\n", percent(found.lines-alive, found.lines))
 	fmt.Fprintf(stdout, "  refused    %s, passed over\n", count(found.refused, "failed write"))
 	if d != nil {
-		fmt.Fprintf(stdout, "  behind     %d bytes follow the last good batch\n", found.torn())
+		if n := found.torn(); n > 0 {
+			fmt.Fprintf(stdout, "  behind     %d bytes follow the last good batch\n", n)
+		}
 		return &statusError{1, errors.New("nothing was changed; the counts are of what stands before the damage")}
 	}
 	if n := found.torn(); n > 0 {

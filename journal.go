@@ -240,9 +240,13 @@ func (s *scan) finish(rest []byte, pos int64, emit func([]record) error) error {
 		return errors.New("not a data file of shelf: its first line should say {\"format\":\"shelf\",…}")
 	}
 	if rec, err := parseRecord(rest); err == nil && rec.manual {
-		s.newline = true
-		s.size++ // as it will be
-		return s.take(rest, pos, emit)
+		if err := s.take(rest, pos, emit); err != nil {
+			return err
+		}
+		if s.end > s.size { // the line counts, and is to get its newline
+			s.newline, s.size = true, s.end
+		}
+		rest = nil
 	}
 	if s.seq < s.Snapshot {
 		// A snapshot was whole and synced before it got its name.

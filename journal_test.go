@@ -189,6 +189,8 @@ func TestJournalByHand(t *testing.T) {
 		{"an edited line at the start of a batch", edited("1", `1,`+user(1, "p1", "bob", "bob@example.com"), ""), ""},
 		{"an edited line at the end of a batch", edited("2", `2,`+putJTI1, `,"closes":2`), ""},
 		{"an edited batch that isn't closed", lines(putUser1 + "\n" + line(2, putJTI1)), "line 3: an edited line inside a batch that is not closed"},
+		{"an edited batch that isn't closed, without its newline", strings.TrimSuffix(lines(putUser1+"\n"+line(2, putJTI1)), "\n"), "line 3: an edited line inside a batch that is not closed"},
+		{"a line of one's own in a snapshot that is cut short", string(appendHeader(nil, 0, 3)) + string(appendLine(nil, 1, noon, []byte(putUser1), 1)) + line(2, putItem1), "inside its snapshot"},
 
 		{"an e-mail that is taken", base + line(5, user(2, "p2", "bob", "ANN@example.com")) + "\n", "line 6: user 1 already has this e-mail"},
 		{"a username that is taken", base + line(5, user(2, "p2", "ann", "")) + "\n", "line 6: user 1 already has this username"},
@@ -197,6 +199,7 @@ func TestJournalByHand(t *testing.T) {
 		{"a jti that is taken", base + line(5, strings.Replace(putJTI1, `"id":1`, `"id":2`, 1)) + "\n", "line 6: token 1 already has this jti"},
 		{"a token of nobody", base + line(5, strings.NewReplacer(`"user":1`, `"user":9`, "j1", "j2", `"id":1`, `"id":2`).Replace(putJTI1)) + "\n", "line 6: user 9 does not exist"},
 		{"id 0", base + line(5, strings.Replace(putItem2, `"id":2`, `"id":0`, 1)) + "\n", "line 6: item 0: ids go from 1"},
+		{"the highest id that a person may give", base + line(5, strings.Replace(putItem2, `"id":2`, fmt.Sprintf(`"id":%d`, maxID), 1)) + "\n", ""},
 		{"the highest id there is", base + line(5, strings.Replace(putItem2, `"id":2`, `"id":9223372036854775807`, 1)) + "\n", "line 6: "},
 		{"a number left out", base + line(6, putItem2) + "\n", "line 6: seq is 6 where 5 should follow"},
 		{"a number used", base + line(4, putItem2) + "\n", "line 6: seq is 4 where 5 should follow"},

@@ -63,5 +63,8 @@ func loadStore(path string) (*store, *scan, error) {
 	if err = r.finish(err); err != nil {
 		err = explainOpen(path, err)
 	}
+	if r.err != nil { // the scan was ahead of what is wrong
+		found.lines, found.seq, found.end = r.applied, s.seq, found.size
+	}
 	return s, found, err
 }

@@ -24,6 +24,8 @@ type replay struct {
 	stop  chan struct{}     // closed at the first error
 	ended sync.WaitGroup
 	err   error // set before stop is closed
+
+	applied int // lines
 }
 
 // A replayGroup is a thousand lines or so, enough to make handing them on cheap.
@@ -100,16 +102,17 @@ func (r *replay) apply() {
 			continue // drain, so that nobody waits
 		}
 		for i, c := range g.changes {
-			err := g.err
+			rec, err := g.records[i], g.err
 			if err == nil || i != g.failed {
-				err = r.store.admit(c)
+				err = r.store.admit(c, rec.manual)
 			}
 			if err != nil {
-				r.err = &damage{g.records[i].line, err.Error()}
+				r.err = &damage{rec.line, err.Error()}
 				close(r.stop)
 				break
 			}
-			r.store.commitLocked(g.records[i].seq, c)
+			r.store.commitLocked(rec.seq, c)
+			r.applied++
 		}
 	}
 }
@@ -251,8 +254,9 @@ func (c change) render() {
 }
 
 // admit checks that a line of the file keeps the rules that every change had
-// to keep when it was decided; a person's, or a mended one, may not.
-func (s *store) admit(c change) error {
+// to keep when it was decided; a person's, or a mended one, may not. The ids of a
+// person have to leave room for others besides.
+func (s *store) admit(c change, byHand bool) error {
 	rows := 0
 	for _, there := range []bool{c.User != nil, c.Token != nil, c.Item != nil, c.Book != nil, c.Next != nil, c.Kind != ""} {
 		if there {
@@ -269,26 +273,27 @@ func (s *store) admit(c change) error {
 		}
 		return nil
 	case c.Op == opNext && c.Next != nil:
-		if max(c.Next.User, c.Next.Token, c.Next.Item, c.Next.Book) > maxID {
+		if byHand && max(c.Next.User, c.Next.Token, c.Next.Item, c.Next.Book) > maxID {
 			return fmt.Errorf("an id is above %d", maxID)
 		}
 		return nil
 	case c.Op != opPut || c.Kind != "" || c.Next != nil:
 		return fmt.Errorf("op %q does not go with what the line holds", c.Op)
 	}
+	if kind, id := c.row(); id < 1 || byHand && id > maxID {
+		return fmt.Errorf("%s %d: ids go from 1 to %d", kind, id, maxID)
+	}
 	switch {
 	case c.User != nil:
 		return s.admitUser(c.User)
 	case c.Token != nil:
 		return s.admitToken(c.Token)
-	case c.Item != nil:
-		return positive("item", c.Item.ID)
-	default:
+	case c.Book != nil:
 		if other := s.byTitle[c.Book.Title]; other != nil && other.ID != c.Book.ID {
 			return fmt.Errorf("book %d already has this title", other.ID)
 		}
-		return positive("book", c.Book.ID)
 	}
+	return nil
 }
 
 func (s *store) admitUser(u *user) error {
@@ -304,10 +309,7 @@ func (s *store) admitUser(u *user) error {
 	if u.Username == "" || u.PublicID == "" {
 		return errors.New("a user needs a username and a public_id")
 	}
-	if err := goodHash(u.Hash); err != nil {
-		return err
-	}
-	return positive("user", u.ID)
+	return goodHash(u.Hash)
 }
 
 // goodHash accepts no hash at all and bcrypt's ("$2b$12$" and 53 characters) of
@@ -338,19 +340,12 @@ func (s *store) admitToken(t *tokenRecord) error {
 	if t.JTI == "" || !slices.Contains([]string{accessToken, refreshToken}, t.Type) {
 		return errors.New("a token needs a jti and a type")
 	}
-	return positive("token", t.ID)
-}
-
-// maxID is far beyond any id that is ever given out, and leaves room behind it.
-const maxID = math.MaxInt / 2
-
-// positive refuses ids that could not be, or that would leave none for others.
-func positive(kind string, id int) error {
-	if id < 1 || id > maxID {
-		return fmt.Errorf("%s %d: ids go from 1 to %d", kind, id, maxID)
-	}
 	return nil
 }
+
+// maxID is the highest id that a person may give to a row, or an import. There is
+// as much room again behind it.
+const maxID = math.MaxInt / 2
 
 // has reports whether a row is visible.
 func (s *store) has(kind string, id int) (ok bool) {

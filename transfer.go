@@ -89,12 +89,12 @@ func importCommand(_ context.Context, sh shell, args []string) error {
 // seedStore imports the file name into a store that holds nothing; one that
 // does was seeded at an earlier start, or never wanted it.
 func seedStore(s *store, name string) error {
+	if !s.empty() {
+		return nil
+	}
 	document, err := os.ReadFile(name)
 	if err != nil {
 		return fmt.Errorf("-seed: %w", err)
-	}
-	if !s.empty() {
-		return nil
 	}
 	if _, err := importDocument(s, document); err != nil {
 		return fmt.Errorf("-seed %s: %w", name, err)
@@ -168,7 +168,7 @@ func importExport(s *store, parts map[string]json.RawMessage) (string, error) {
 		return "", fmt.Errorf("last_ids, the highest id of each kind: %w", err)
 	}
 	changes = append(changes, change{Op: opNext, Next: &ids})
-	if err := rehearsal.admit(changes[0]); err != nil {
+	if err := rehearsal.admit(changes[0], true); err != nil {
 		return "", fmt.Errorf("last_ids: %w", err)
 	}
 	for _, part := range []struct {
@@ -223,7 +223,7 @@ var errNotEmpty = errors.New("an export goes into an empty store only, so that i
 
 // admitNew is admit for a row that must not be there yet.
 func (s *store) admitNew(c change) error {
-	if err := s.admit(c); err != nil {
+	if err := s.admit(c, true); err != nil {
 		return err
 	}
 	kind, id := c.row()

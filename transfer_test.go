@@ -159,6 +159,7 @@ func TestCheck(t *testing.T) {
 		{"a line that a person added", string(sound) + `{"seq":8,"op":"put","book":{"id":2,"title":"a","author":"b"}}` + "\n", 0, "2 books"},
 		{"a refused write in between", strings.Replace(string(sound), "\n{\"seq\":3", "\n{\"seq\":3,\"x #refused\n{\"seq\":3", 1), 0, ""},
 		{"a changed letter", strings.Replace(string(sound), "Dune", "June", 1), 1, "damaged at line 8: the checksum does not match"},
+		{"a line that breaks a rule, before others", string(sound) + `{"seq":8,"op":"delete","kind":"item","id":7}` + "\n" + `{"seq":9,"op":"delete","kind":"item","id":1}` + "\n", 1, "changes    7, up to seq 7"},
 		{"a lost line", strings.Replace(string(sound), "\n{\"seq\":4,", "\n#{\"seq\":4,", 1), 1, "damaged at line 5"},
 		{"another program's file", `{"items":[]}`, 2, ""},
 	} {
