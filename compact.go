@@ -100,9 +100,12 @@ func (c *compaction) finish() error {
 		return err
 	}
 	f, err := j.disk.replace(c.f, c.name, j.real, j.f)
-	if err != nil {
-		// Most likely nothing has happened; if the old file can't be used any
-		// more, the next append finds out.
+	switch {
+	case f == nil:
+		j.dead = err
+		return err
+	case err != nil:
+		j.f = f
 		return err
 	}
 	c.f = nil // it is the journal's now

@@ -27,7 +27,7 @@ func (f osFile) lock() error {
 
 func (osDisk) replace(f diskFile, from, to string, old diskFile) (diskFile, error) {
 	if err := os.Rename(from, to); err != nil {
-		return nil, err
+		return old, err
 	}
 	old.Close() // everything in it is synced, and in f
 	return f, nil

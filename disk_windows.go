@@ -32,16 +32,19 @@ func (f osFile) lock() error {
 	return err
 }
 
-// replace closes both files first, because an open file can't be renamed over.
+// replace closes both files first, because an open file can't be renamed over. It
+// can't be either while another process reads it, such as a backup.
 func (d osDisk) replace(f diskFile, from, to string, old diskFile) (diskFile, error) {
-	if err := errors.Join(f.Close(), old.Close(), os.Rename(from, to)); err != nil {
-		return nil, err
-	}
+	renamed := errors.Join(f.Close(), old.Close(), os.Rename(from, to))
 	f, err := d.open(to, false)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(renamed, err)
 	}
-	return f, f.lock()
+	if err := f.lock(); err != nil {
+		f.Close()
+		return nil, errors.Join(renamed, err)
+	}
+	return f, renamed
 }
 
 // syncDir does nothing: a folder can't be synced here, and NTFS journals names.

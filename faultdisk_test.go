@@ -261,10 +261,10 @@ func (d *faultDisk) replace(f diskFile, from, to string, old diskFile) (diskFile
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if f := d.enter("replace", to); f != nil {
-		return nil, f.err
+		return old, f.err
 	}
 	if d.files[from] == nil {
-		return nil, fs.ErrNotExist
+		return old, fs.ErrNotExist
 	}
 	d.files[to] = d.files[from]
 	delete(d.files, from)

@@ -388,8 +388,10 @@ type disk interface {
 	realPath(name string) (string, error)
 	// names reports whether name still is f, and f's size.
 	names(name string, f diskFile) (size int64, same bool, err error)
-	// replace gives f, open as from, the name to, and closes old, which had
-	// it so far. It answers with f, which may have been opened anew.
+	// replace gives f, open as from, the name to, and closes old, which had it
+	// so far. It answers with what has the name now, open and locked, which may
+	// have been opened anew: f, or after an error old, or nil if that can't be
+	// had any more.
 	replace(f diskFile, from, to string, old diskFile) (diskFile, error)
 	remove(name string) error
 	syncDir(name string) error

@@ -11,7 +11,7 @@ import (
 )
 
 // newTestStore opens a store on d, with one account in it.
-func newTestStore(t testing.TB, d *faultDisk) *store {
+func newTestStore(t testing.TB, d disk) *store {
 	t.Helper()
 	s, err := openStore(d, dataFile, quiet, clockAtNoon)
 	if err != nil {
@@ -171,7 +171,7 @@ func TestStoreDroppedBatch(t *testing.T) {
 	}
 }
 
-func restarted(t testing.TB, d *faultDisk) *store {
+func restarted(t testing.TB, d disk) *store {
 	t.Helper()
 	s, err := openStore(d, dataFile, quiet, clockAtNoon)
 	if err != nil {
@@ -341,6 +341,71 @@ type swappingDisk struct {
 func (d *swappingDisk) names(name string, f diskFile) (int64, bool, error) {
 	d.before()
 	return d.faultDisk.names(name, f)
+}
+
+// A closingDisk closes both files to replace one, as on Windows. The renaming
+// fails with renamed and the opening afterwards with opened, where these are set.
+type closingDisk struct {
+	*faultDisk
+	renamed, opened error
+}
+
+func (d *closingDisk) replace(f diskFile, from, to string, old diskFile) (diskFile, error) {
+	f.Close()
+	old.Close()
+	if d.renamed == nil {
+		d.mu.Lock()
+		d.files[to] = d.files[from]
+		delete(d.files, from)
+		d.mu.Unlock()
+	}
+	if d.opened != nil {
+		return nil, errors.Join(d.renamed, d.opened)
+	}
+	f, err := d.open(to, false)
+	if err == nil {
+		err = f.lock()
+	}
+	return f, errors.Join(d.renamed, err)
+}
+
+// A compaction that can't rename its file leaves the old one in use, also where
+// that had to be closed for it.
+func TestStoreCompactionCannotRename(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name            string
+		renamed, opened error
+		write           error // what comes of the next one
+	}{
+		{"it can", nil, nil, nil},
+		{"somebody reads the old file", errIO, nil, nil},
+		{"and it can't be opened again", errIO, errLocked, errReadOnly},
+		{"the new file can't be opened", nil, errLocked, errReadOnly},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := &closingDisk{faultDisk: newFaultDisk(1), renamed: tt.renamed, opened: tt.opened}
+			s := newTestStore(t, d)
+			history(t, s)
+			if err := s.compact(); (err == nil) != (tt.renamed == nil && tt.opened == nil) {
+				t.Errorf("compact = %v; want %v, %v", err, tt.renamed, tt.opened)
+			}
+			if err := s.addItem(&item{Itemname: "after", CreatedBy: 1}); !errors.Is(err, tt.write) {
+				t.Errorf("a write after it: %v; want %v", err, tt.write)
+			}
+			if err := s.writable(); (err == nil) != (tt.write == nil) {
+				t.Errorf("writable = %v; want it to say whether writes work", err)
+			}
+			before := contents(s).rows
+			s.close()
+			d.renamed, d.opened = nil, nil
+			s = restarted(t, d)
+			if diff := difference(contents(s).rows, before); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
 }
 
 // history makes the store worth compacting: of all that happened one item and
