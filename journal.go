@@ -508,8 +508,12 @@ func (j *journal) ready() error {
 	if s.line == 0 {
 		return j.create()
 	}
+	j.size = s.end
 	if s.torn() > 0 && !s.newline {
-		if err := j.setTornAside(); err != nil {
+		switch err := j.setTornAside(); {
+		case diskFull(err): // reads need no room, so it stays, and the next write marks it
+			j.size, j.junk = s.size, true
+		case err != nil:
 			return err
 		}
 	}
@@ -517,7 +521,10 @@ func (j *journal) ready() error {
 	// wrote it was killed before its fsync; and after a failed fsync the system
 	// may take it for written, so that the next one does nothing. Readers are
 	// about to see it, so it is written once more, as it is, and synced.
-	end := min(s.end, j.size)
+	end := s.end
+	if s.newline {
+		end--
+	}
 	_, err := io.Copy(io.NewOffsetWriter(j.f, s.last), io.NewSectionReader(j.f, s.last, end-s.last))
 	if err == nil && s.newline {
 		_, err = j.f.WriteAt([]byte("\n"), end)
@@ -525,7 +532,6 @@ func (j *journal) ready() error {
 	if err != nil {
 		return err
 	}
-	j.size = s.end
 	if err := j.f.Sync(); err != nil {
 		return err
 	}
@@ -567,7 +573,9 @@ func (j *journal) setTornAside() error {
 	}
 	end, err := f.size()
 	if err == nil {
-		_, err = f.WriteAt(tail, end)
+		if _, err = f.WriteAt(tail, end); err != nil {
+			err = errors.Join(err, f.Truncate(end))
+		}
 	}
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
@@ -579,7 +587,6 @@ func (j *journal) setTornAside() error {
 	if err == nil {
 		err = j.f.Sync()
 	}
-	j.size = j.scan.end
 	if err != nil {
 		return fmt.Errorf("moving a torn tail to %s: %w", name, err)
 	}
@@ -657,7 +664,7 @@ func (j *journal) stillOurs() error {
 	case err != nil:
 		return err // perhaps not for ever
 	case !same:
-		j.dead = fmt.Errorf("%s was replaced by another program; restart to use the new file", j.path)
+		j.dead = fmt.Errorf("%s was removed or replaced by another program: save what only this process still has, then restart to use what is there", j.path)
 	case size != j.size:
 		j.dead = fmt.Errorf("%s was changed by another program; restart to use the changed file", j.path)
 	}

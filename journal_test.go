@@ -253,6 +253,43 @@ func TestJournalByHand(t *testing.T) {
 	}
 }
 
+// A start on a full disk can't move a torn tail away. It serves reads all the
+// same, and writes once there is room.
+func TestJournalTornTailOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	whole := lines(putUser1, putItem1)
+	for _, torn := range []string{
+		string(appendLine(nil, 3, noon, []byte(putItem2), 1))[:40],
+		string(appendLine(nil, 3, noon, []byte(putItem2), 0)) + string(appendLine(nil, 4, noon, []byte(putBook1), 2))[:40],
+		strings.Repeat("\x00", sector-len(whole)%sector),
+	} {
+		d := newFaultDisk(1)
+		d.put(dataFile, whole+torn)
+		d.setRoom(int64(len(whole) + len(torn)))
+		s := restarted(t, d)
+		if _, err := s.item(1); err != nil {
+			t.Errorf("item 1 behind %q: %v", torn, err)
+		}
+		if err := s.addItem(&item{Itemname: "early", CreatedBy: 1}); !errors.Is(err, errStoreFull) {
+			t.Errorf("a write without room behind %q: %v; want %v", torn, err, errStoreFull)
+		}
+		d.setRoom(0)
+		if err := s.addItem(&item{Itemname: "late", CreatedBy: 1}); err != nil {
+			t.Errorf("a write with room behind %q: %v", torn, err)
+		}
+		before := contents(s).rows
+		s.close()
+		s = restarted(t, d)
+		if diff := difference(contents(s).rows, before); diff != "" {
+			t.Errorf("after a restart behind %q: %s", torn, diff)
+		}
+		if _, items, _ := s.counts(); items != 2 {
+			t.Errorf("%d items behind %q; want item 1 and the late one", items, torn)
+		}
+		s.close()
+	}
+}
+
 // TestJournalRefusedWrites: what failed writes leave between closed batches is
 // passed over, whatever it is and however often they failed.
 func TestJournalRefusedWrites(t *testing.T) {

@@ -259,7 +259,7 @@ func TestStoreOneWriter(t *testing.T) {
 		content, _ := d.content(dataFile)
 		d.put(dataFile, content) // what an editor does when it saves
 		for range 2 {
-			if err := s.addItem(&item{CreatedBy: 1}); !errors.Is(err, errReadOnly) || !strings.Contains(err.Error(), "was replaced by another program") {
+			if err := s.addItem(&item{CreatedBy: 1}); !errors.Is(err, errReadOnly) || !strings.Contains(err.Error(), "was removed or replaced by another program") {
 				t.Errorf("a write: %v", err)
 			}
 		}
