@@ -7,7 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
+	"regexp"
 )
 
 // announce says on standard output that the server answers, in the one line that
@@ -35,7 +35,7 @@ func checkReadyFile(path string) error {
 	info, err := os.Stat(path)
 	var text []byte
 	if err == nil && info.Mode().IsRegular() && info.Size() < 1000 { // bytes; no URL of ours is longer
-		if text, err = os.ReadFile(path); err == nil && (len(text) == 0 || strings.HasPrefix(string(text), "http")) {
+		if text, err = os.ReadFile(path); err == nil && (len(text) == 0 || onlyURL.Match(text)) {
 			return nil
 		}
 	}
@@ -47,6 +47,9 @@ func checkReadyFile(path string) error {
 	}
 	return fmt.Errorf("-ready-file: %s is something else than a file with a URL, and stays as it is", path)
 }
+
+// onlyURL is what writeReadyFile writes: an address of ours, and nothing else.
+var onlyURL = regexp.MustCompile(`^https?://[^\s/]+\n?$`)
 
 // writeReadyFile writes the URL and a line end, all or nothing.
 func writeReadyFile(path, url string) error {

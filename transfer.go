@@ -40,6 +40,9 @@ func exportCommand(_ context.Context, sh shell, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkOutput(*out, c.data); err != nil {
+		return err
+	}
 	s, _, err := loadStore(c.data)
 	if err != nil {
 		return err
@@ -52,6 +55,24 @@ func exportCommand(_ context.Context, sh shell, args []string) error {
 		return err
 	}
 	return writeFileDurably(*out, document.Bytes())
+}
+
+// checkOutput fails if an export may not take the place of what is at out: the
+// data file and its key by whatever name, and what is no file.
+func checkOutput(out, data string) error {
+	info, err := os.Stat(out)
+	if err != nil { // most likely there is nothing, and what else it is, writing finds out
+		return nil
+	}
+	for _, precious := range []string{data, keyPath(data)} {
+		if other, err := os.Stat(precious); err == nil && os.SameFile(info, other) {
+			return fmt.Errorf("-o %s: an export doesn't replace %s", out, precious)
+		}
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("-o %s is no file", out)
+	}
+	return nil
 }
 
 // importCommand is the command shelf import, for a server that is stopped.
@@ -70,7 +91,7 @@ func importCommand(_ context.Context, sh shell, args []string) error {
 	if err != nil {
 		return err
 	}
-	document, err := os.ReadFile(name)
+	document, err := readDocument(name)
 	if err != nil {
 		return err
 	}
@@ -92,7 +113,7 @@ func seedStore(s *store, name string) error {
 	if !s.empty() {
 		return nil
 	}
-	document, err := os.ReadFile(name)
+	document, err := readDocument(name)
 	if err != nil {
 		return fmt.Errorf("-seed: %w", err)
 	}
@@ -100,6 +121,13 @@ func seedStore(s *store, name string) error {
 		return fmt.Errorf("-seed %s: %w", name, err)
 	}
 	return nil
+}
+
+// readDocument reads a file, without the byte order mark that editors on Windows
+// put in front (RFC 8259 §8.1 lets a reader ignore it).
+func readDocument(name string) ([]byte, error) {
+	document, err := os.ReadFile(name)
+	return bytes.TrimPrefix(document, []byte("\ufeff")), err
 }
 
 // writeExport writes the state of s. Password hashes are left out unless

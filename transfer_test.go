@@ -87,6 +87,33 @@ func TestExportImport(t *testing.T) {
 	}
 }
 
+// An export never takes the place of what it is an export of.
+func TestExportOverTheStore(t *testing.T) {
+	t.Parallel()
+	path := filledStore(t)
+	dir := filepath.Dir(path)
+	link := filepath.Join(dir, "link")
+	writeTestFile(t, dir, "shelf.key", "a key")
+	if err := os.Link(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ out, want string }{
+		{path, "an export doesn't replace " + path},
+		{filepath.Join(dir, "..", filepath.Base(dir), "shelf.jsonl"), "an export doesn't replace " + path},
+		{link, "an export doesn't replace " + path},
+		{keyPath(path), "an export doesn't replace " + keyPath(path)},
+		{dir, dir + " is no file"},
+	} {
+		before := readTestFile(t, dir, "shelf.jsonl") + readTestFile(t, dir, "shelf.key")
+		if _, err := runArgs(t, "export", path, "-o", tt.out); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("export -o %s = %v; want %q", tt.out, err, tt.want)
+		}
+		if after := readTestFile(t, dir, "shelf.jsonl") + readTestFile(t, dir, "shelf.key"); after != before {
+			t.Errorf("export -o %s changed the files", tt.out)
+		}
+	}
+}
+
 func TestImportRefuses(t *testing.T) {
 	t.Parallel()
 	const ids = `"format":"shelf-export","version":1,"last_ids":{}`
