@@ -59,13 +59,15 @@ func (f osFile) size() (int64, error) {
 
 // writeFileDurably gives name the content data, with mode 0600: a crash leaves
 // the old content or the new, never a part. The steps are those of a new file,
-// its fsync, the rename, and the folder's fsync.
+// its fsync, the rename, and the folder's fsync. The owner stays who it was, if
+// this process may see to that.
 func writeFileDurably(name string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.new") // mode 0600
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) // without effect once it is renamed
+	keepOwner(f, name)
 	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()

@@ -26,11 +26,33 @@ func (f osFile) lock() error {
 }
 
 func (osDisk) replace(f diskFile, from, to string, old diskFile) (diskFile, error) {
+	if keepOwner(f.(osFile).File, to) {
+		if err := f.Sync(); err != nil {
+			return old, err
+		}
+	}
 	if err := os.Rename(from, to); err != nil {
 		return old, err
 	}
 	old.Close() // everything in it is synced, and in f
 	return f, nil
+}
+
+// keepOwner gives f the owner and the group of the file called name, and reports
+// whether that was another one: root looks after the files of a service, which
+// could not open what is root's. Nobody else may do this, nor has to, so that it
+// fails is no error.
+func keepOwner(f *os.File, name string) (changed bool) {
+	was, err := os.Stat(name)
+	if err != nil {
+		return false
+	}
+	is, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	from, to := is.Sys().(*syscall.Stat_t), was.Sys().(*syscall.Stat_t)
+	return (from.Uid != to.Uid || from.Gid != to.Gid) && f.Chown(int(to.Uid), int(to.Gid)) == nil
 }
 
 // syncDir makes a rename or a new file in the folder survive a power cut.

@@ -7,8 +7,52 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
+
+// What takes the place of a file belongs to whom that belonged to, also where root
+// has done it for a service. The test of it takes root.
+func TestReplacedFilesKeepTheirOwner(t *testing.T) {
+	t.Parallel()
+	const service = 12345
+	want := service
+	if os.Geteuid() != 0 {
+		want = os.Geteuid() // it changes nothing then
+	}
+	path := filepath.Join(t.TempDir(), dataFile)
+	key := keyPath(path)
+	s, err := openStore(osDisk{}, path, quiet, clockAtNoon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if err := s.signUp(&user{Username: "ann", PublicID: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	history(t, s)
+	writeTestFile(t, filepath.Dir(path), filepath.Base(key), "old")
+	for _, name := range []string{path, key} {
+		if err := os.Chown(name, want, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.compact(); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFileDurably(key, []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, key} {
+		info, err := os.Stat(name)
+		if err != nil || info.Sys().(*syscall.Stat_t).Uid != uint32(want) || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s is %v, %v; want mode 0600 and the owner %d", name, info, err, want)
+		}
+	}
+	if err := s.addItem(&item{Itemname: "after", CreatedBy: 1}); err != nil {
+		t.Errorf("a write after it: %v", err)
+	}
+}
 
 // Where the data file is a symbolic link, what it points to is the data file.
 func TestStoreBehindASymbolicLink(t *testing.T) {

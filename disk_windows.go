@@ -47,6 +47,9 @@ func (d osDisk) replace(f diskFile, from, to string, old diskFile) (diskFile, er
 	return f, renamed
 }
 
+// keepOwner does nothing: here a new file inherits the rights of its folder.
+func keepOwner(*os.File, string) bool { return false }
+
 // syncDir does nothing: a folder can't be synced here, and NTFS journals names.
 func (osDisk) syncDir(string) error { return nil }
 

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -20,9 +21,10 @@ func keyCommand(_ context.Context, sh shell, args []string) error {
 		return errors.New("usage: shelf key rotate [-now] [-data FILE] [-alg ALG], or shelf key list [-data FILE]")
 	}
 	rotate, args := args[0] == "rotate", args[1:]
-	leaked := rotate && slices.Contains(args, "-now")
+	isNow := func(arg string) bool { return arg == "-now" || arg == "--now" }
+	leaked := rotate && slices.ContainsFunc(args, isNow)
 	if leaked {
-		args = slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == "-now" })
+		args = slices.DeleteFunc(slices.Clone(args), isNow)
 	}
 	c, err := sh.parse(args)
 	switch {
@@ -79,10 +81,18 @@ func rotateKeys(c config, leaked bool, now time.Time, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	_, before, err := readKeyFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if err := rotateKey(path, c.alg, now, st.lastExpiry()); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s holds a new key, which signs from the next start on.\nNobody is signed out: the old one verifies until the last token has ended.\n\n", path)
+	if slices.ContainsFunc(before, func(k *key) bool { return k.alg != c.alg }) {
+		fmt.Fprintf(stdout, "%s holds a new key, which signs from the next start on that has -alg %s.\nA server with one -alg refuses what the keys for another have signed.\n\n", path, c.alg)
+	} else {
+		fmt.Fprintf(stdout, "%s holds a new key, which signs from the next start on.\nNobody is signed out: the old one verifies until the last token has ended.\n\n", path)
+	}
 	return listKeys(c, now, stdout)
 }
 

@@ -73,13 +73,24 @@ Nobody is signed out: the old one verifies until the last token has ended.
 	}
 }
 
+// A key for another algorithm is no successor: it must not be promised that
+// everybody stays signed in.
+func TestKeyRotateForAnotherAlgorithm(t *testing.T) {
+	t.Parallel()
+	path, _ := explainFiles(t)
+	out, err := runKey(tokenNow, "", "rotate", "-alg", "EdDSA", "-data", path)
+	if err != nil || !strings.Contains(out, "on that has -alg EdDSA.\nA server with one -alg refuses what the keys for another have signed.") || strings.Contains(out, "Nobody") {
+		t.Errorf("shelf key rotate -alg EdDSA printed %q, %v; want what that means", out, err)
+	}
+}
+
 func TestKeyRotateAfterALeak(t *testing.T) {
 	t.Parallel()
 	path, token := explainFiles(t)
 	if _, err := runKey(tokenNow, "", "rotate", "-data", path); err != nil {
 		t.Fatal(err)
 	}
-	out, err := runKey(tokenNow, "", "rotate", "-now", "-data", path)
+	out, err := runKey(tokenNow, "", "rotate", "--now", "-data", path)
 	if err != nil || !strings.Contains(out, "everybody has to sign in again") || strings.Count(out, "HS256") != 1 {
 		t.Errorf("shelf key rotate -now printed %q, %v; want the one new key, and what it means", out, err)
 	}
