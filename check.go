@@ -11,18 +11,21 @@ import (
 // checkCommand is the command shelf check.
 func checkCommand(_ context.Context, sh shell, args []string) error {
 	name, err := nameArgument(flag.NewFlagSet("check", flag.ContinueOnError), "usage: shelf check [FILE]", args)
-	if err != nil {
+	if errors.Is(err, flag.ErrHelp) {
 		return err
 	}
-	c, err := fileConfig(sh, name)
+	var c config
+	if err == nil {
+		c, err = fileConfig(sh, name)
+	}
 	if err != nil {
-		return err
+		return &statusError{2, err}
 	}
 	return checkFile(c.data, sh.stdout)
 }
 
-// checkFile reports on the data file at path and changes nothing. Exit status 0: sound; 1: damaged; 2: not readable, or no
-// data file of ours.
+// checkFile reports on the data file at path and changes nothing. Exit status 0:
+// sound; 1: damaged; 2: not readable, or no data file of ours.
 func checkFile(path string, stdout io.Writer) error {
 	s, found, err := loadStore(path)
 	var d *damage

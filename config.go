@@ -284,9 +284,12 @@ Exit status:
   0                        stopped as asked
   1                        could not start, or failed: standard error says why;
                            check: the file is damaged;
-                           explain: the token is refused
+                           explain: the token is refused;
+                           attack: not all were refused
   2                        check: not readable, or no data file of shelf;
-                           run: no command, or a flag that is wrong
+                           explain: the token could not be judged;
+                           attack: no shelf there;
+                           run: no command; all four: a flag that is wrong
   run                      else that of the command, 128 and the signal's
                            number if one ended it; 125: the server failed;
                            126: the command can't be run; 127: there is none

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -20,10 +21,19 @@ import (
 // errExplained ends shelf explain with status 1; everything else is printed.
 var errExplained = errors.New("the token is refused")
 
-// explainCommand is the command shelf explain: it judges a token as the server
-// with the same settings would, and says how it came to that. It only reads, and
-// works beside a running server.
+// explainCommand is the command shelf explain. Exit status 0: the token is good;
+// 1: it is refused; 2: it could not be judged.
 func explainCommand(_ context.Context, sh shell, args []string) error {
+	err := explainToken(sh, args)
+	if err == nil || err == errExplained || errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	return &statusError{2, err}
+}
+
+// explainToken judges a token as the server with the same settings would, and says
+// how it came to that. It only reads, and works beside a running server.
+func explainToken(sh shell, args []string) error {
 	text, args := tokenArgument(args)
 	c, err := sh.parse(args)
 	if err != nil {
@@ -35,6 +45,9 @@ func explainCommand(_ context.Context, sh shell, args []string) error {
 	if text == "" {
 		if text, err = readToken(sh.stdin, sh.stderr); err != nil {
 			return err
+		}
+		if strings.TrimSpace(text) == "" {
+			return errors.New("no token given")
 		}
 	}
 	now := sh.now()

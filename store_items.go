@@ -320,7 +320,9 @@ func (s *store) changeItem(id int, by actor, edit func(*item)) (*item, error) {
 		}
 		it = row.item()
 		edit(it)
-		it.render()
+		if it.render(); it.wire == row.wire {
+			return nil, nil
+		}
 		return []change{{Op: opPut, Item: it}}, nil
 	})
 	return it, err

@@ -408,6 +408,46 @@ func TestStoreCompactionCannotRename(t *testing.T) {
 	}
 }
 
+// What is so already is written to no file, and is no event.
+func TestStoreChangesNothing(t *testing.T) {
+	t.Parallel()
+	s := newTestStore(t, newFaultDisk(1))
+	ann := s.userByEmail("ann@example.com")
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(s.signIn(ann, "", &tokenRecord{JTI: "j1", Type: accessToken, Expires: noon.Add(time.Hour)}))
+	check(s.addItem(&item{Itemname: "lamp", CreatedBy: 1}))
+	check(s.setRevoked(1, 1, true))
+	revoked := *s.liveTokens(1)[0]
+	for _, tt := range []struct {
+		name   string
+		change func() error
+	}{
+		{"an item gets the name that it has", func() error {
+			_, err := s.changeItem(1, actor{id: 1}, func(it *item) { it.Itemname = "lamp" })
+			return err
+		}},
+		{"a revoked token is revoked", func() error { return s.setRevoked(1, 1, true) }},
+	} {
+		before := s.journal.seq
+		check(tt.change())
+		if s.journal.seq != before {
+			t.Errorf("%s: seq goes from %d to %d", tt.name, before, s.journal.seq)
+		}
+	}
+	if after := *s.liveTokens(1)[0]; after != revoked {
+		t.Errorf("the revoked token was %+v and is %+v", revoked, after)
+	}
+	check(s.setRevoked(1, 1, false))
+	if after := *s.liveTokens(1)[0]; after.EndedBy != "" || !after.Ended.IsZero() {
+		t.Errorf("the restored token is %+v", after)
+	}
+}
+
 // history makes the store worth compacting: of all that happened one item and
 // one account are alive.
 func history(t testing.TB, s *store) {

@@ -189,18 +189,12 @@ const maxTokens = 1000
 // errNoUser, errDisabled or errStaleHash if u is no longer so.
 func (s *store) signIn(u *user, newHash string, tokens ...*tokenRecord) error {
 	return s.write(func() ([]change, error) {
-		latest := s.users.latest(u.ID)
-		switch {
-		case latest == nil:
-			return nil, errNoUser
-		case latest.Disabled:
-			return nil, errDisabled
-		case latest.Hash != u.Hash:
-			return nil, errStaleHash
+		if err := s.changedLocked(u); err != nil {
+			return nil, err
 		}
 		changes := s.makeRoomLocked(s.tokensOfLocked(u.ID), 0, len(tokens))
 		if newHash != "" {
-			row := *latest
+			row := *s.users.latest(u.ID)
 			row.Hash = newHash
 			changes = append(changes, change{Op: opPut, User: &row})
 		}
@@ -354,10 +348,10 @@ func (s *store) setRevoked(userID, tokenID int, revoke bool) error {
 		if t == nil || t.User != userID || t.expired(s.now()) {
 			return nil, errNoToken
 		}
-		if t.EndedBy != "" && t.EndedBy != endedByOwner {
-			if revoke {
-				return nil, nil // it has ended, for good
-			}
+		switch {
+		case revoke == (t.EndedBy != ""):
+			return nil, nil // so it is already
+		case t.EndedBy != "" && t.EndedBy != endedByOwner:
 			return nil, errTokenEnded
 		}
 		row := *t

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -303,6 +304,44 @@ func TestReadBody(t *testing.T) {
 				t.Errorf("readBody(%.80q), chunked = %s; want %s", tt.body, got, tt.want)
 			}
 		})
+	}
+}
+
+// A body that says that it is too large is not read.
+func TestReadBodyTooLargeUnread(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest("POST", "/", iotest.ErrReader(errors.New("it was read")))
+	r.ContentLength = maxBody + 1
+	_, err := readBody(httptest.NewRecorder(), r, fields{})
+	if e, ok := errors.AsType[*apiError](err); !ok || e.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("readBody = %v; want 413", err)
+	}
+}
+
+func TestReadBodyContentEncoding(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		coding, body string
+		want         int // 0 for no error
+	}{
+		{"", `{}`, 0},
+		{"identity", `{}`, 0},
+		{"gzip", "", 0},
+		{"gzip", "\x1f\x8b", http.StatusUnsupportedMediaType},
+		{"br", `{}`, http.StatusUnsupportedMediaType},
+	} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(tt.body))
+		r.Header.Set("Content-Type", jsonType)
+		r.Header.Set("Content-Encoding", tt.coding)
+		w := httptest.NewRecorder()
+		_, err := readBody(w, r, fields{})
+		e, _ := errors.AsType[*apiError](err)
+		if (err == nil) != (tt.want == 0) || e != nil && e.status != tt.want {
+			t.Errorf("readBody of %q in the coding %q = %v; want %d", tt.body, tt.coding, err, tt.want)
+		}
+		if told := w.Header().Get("Accept-Encoding"); (told == "identity") != (tt.want != 0) {
+			t.Errorf("Accept-Encoding of the answer to %q is %q", tt.coding, told)
+		}
 	}
 }
 
