@@ -155,13 +155,6 @@ func viewUser(u *user) userView {
 	return userView{u.ID, u.Username, u.Email, u.Firstname, u.Lastname, u.Admin, u.Created.UTC().Format(wireTime)}
 }
 
-// A success is how the catalog answers when all went well.
-type success struct {
-	Status  int    `json:"status"`
-	Message string `json:"message,omitempty"`
-	Data    []any  `json:"data,omitzero"` // an empty list stays one
-}
-
 // A signedIn is what sign-up and sign-in give.
 type signedIn struct {
 	AccessToken  string   `json:"access_token"`
@@ -341,13 +334,6 @@ func (s *server) issue(u *user, typ string, ttl time.Duration, fresh bool) (stri
 	}
 	text, err := s.keys.sign(c)
 	return text, &tokenRecord{JTI: c.ID, Type: typ, Expires: c.ExpiresAt}, err
-}
-
-// answerToken answers with v, which has a token in it and so must not stay in
-// any cache (RFC 6749 §5.1).
-func answerToken(w http.ResponseWriter, status int, v any) error {
-	w.Header().Set("Cache-Control", "no-store")
-	return writeJSON(w, status, v)
 }
 
 // refresh handles POST /api/v1/auth/refresh. The refresh token stays good and
@@ -578,7 +564,8 @@ func (h *hasher) hash(ctx context.Context, p password) (hash string, err error) 
 
 // matches reports whether p is u's password; it is for a worker to call. For
 // no user, or one without a hash, it takes the time that a hash of the
-// configured cost takes, and says no.
+// configured cost takes, and says no. That of a user from before the cost was
+// changed takes its own time, until a sign-in makes it anew: see upgrade.
 func (h *hasher) matches(u *user, p password) bool {
 	hash := h.nobody
 	if u != nil && u.Hash != "" {

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// A config is the settings of the server, checked. What it can't know, such as
-// whether standard error is a terminal, it leaves open for run to decide.
+// A config is the settings of the server, checked. What they can't tell, such as
+// whether standard error is a terminal, is left open for newLog to decide.
 type config struct {
 	addr         string // HOST:PORT; HOST may be empty, PORT 0
 	data         string // the data file's path, or "memory" to keep nothing
@@ -73,7 +73,7 @@ func (c *config) settings() []setting {
 		{"refresh-ttl", "TIME", "30d", "how long a refresh token lasts", toLifetime(&c.refreshTTL)},
 		{"book-ttl", "TIME", "24h", "how long a token from /login lasts", toLifetime(&c.bookTTL)},
 		{"alg", "ALG", "HS256", "HS256, or EdDSA: then other services can check tokens\nwith the public keys at /.well-known/jwks.json", toChoice(&c.alg, algHS256, algEdDSA)},
-		{"bcrypt-cost", "N", "12", "4 to 15: each step doubles the work of a sign-in,\nand of guessing a password", toNumber(&c.bcryptCost, 4, 15)},
+		{"bcrypt-cost", "N", "12", fmt.Sprintf("%d to %d: each step doubles the work of a sign-in,\nand of guessing a password", minCost, maxCost), toNumber(&c.bcryptCost, minCost, maxCost)},
 		{"cors", "LIST", "loopback", "web pages that may call, comma separated: loopback,\n*, off, or origins such as https://app.example", toOrigins(&c.cors)},
 		{"hosts", "LIST", "", "host names to answer to beside the loopback ones,\ncomma separated; for a proxy in front", toHosts(&c.hosts)},
 		{"trusted-proxies", "LIST", "", "addresses or networks, comma separated, of proxies\nwhose X-Forwarded-For and -Proto are believed", toNetworks(&c.proxies)},

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -190,24 +188,4 @@ func writeError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err er
 	default:
 		writeJSON(w, e.status, message{e.message})
 	}
-}
-
-// A message is the book API's answer to everything but a read.
-type message struct {
-	Message string `json:"message"`
-}
-
-// writeJSON answers with v as one line of JSON. It leaves <, > and & as they
-// are: the answer is never HTML, and nosniff keeps a browser from guessing so.
-func writeJSON(w http.ResponseWriter, status int, v any) error {
-	var body bytes.Buffer
-	enc := json.NewEncoder(&body)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("rendering an answer: %w", err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	w.Write(body.Bytes()) // an error means that the client has gone; there is nobody left to tell
-	return nil
 }

@@ -10,10 +10,12 @@
 // token good, keys.go by which keys; accounts.go is what people and admins do with
 // accounts; items.go and books.go are the two resources, query.go what their lists
 // can be asked, conditional.go their ETags, and events.go tells what happens to
-// them; validate.go reads what clients send, errors.go says what they did wrong;
-// store.go and its store_*.go keep the state; journal.go its history on disk,
-// which replay.go reads at the start and compact.go shortens. What time it is they
-// are told by clock.go, which lab.go can set.
+// them; validate.go reads what clients send, answers.go writes what they get, and
+// errors.go says what they did wrong; store.go and its store_*.go keep the state,
+// in tables that sorted.go has in order; journal.go its history on disk, which
+// replay.go reads at the start and compact.go shortens. What time it is they are
+// told by clock.go, which lab.go can set. tls.go has the certificates, metrics.go
+// what others may count, openapi.go the description of it all.
 //
 // commands.go has the table of the commands. run.go starts the server for the
 // time of a command, ready.go tells other programs when it answers. These work

@@ -135,7 +135,8 @@ func (t *table[R]) delete(id int) {
 }
 
 // A store is the whole state of shelf. All methods may be called at any time
-// from any goroutine. One that changes something returns nil only when the
+// from any goroutine, but those named …Locked, whose callers hold mu, and those of
+// replay.go, for a store that nobody else has yet. One that changes something returns nil only when the
 // change is on disk, and only then does anybody see it; when it returns an
 // error nothing has changed, but for errOutcomeUnknown.
 type store struct {
@@ -515,14 +516,15 @@ func encodeChange(c change) []byte {
 	return b[1 : len(b)-1]
 }
 
-// encodeJSON renders a row for the data file, where people read it: <, > and &
-// stay what they are.
-func encodeJSON(row any) []byte {
+// encodeJSON is v in JSON, in which <, > and & stay what they are: people read the
+// data file, and an answer is never HTML, which nosniff keeps a browser from
+// guessing.
+func encodeJSON(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(row); err != nil {
-		panic(err) // no row holds what JSON can't
+	if err := enc.Encode(v); err != nil {
+		panic(err) // nothing of ours holds what JSON can't
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }

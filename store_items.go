@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -131,11 +129,7 @@ const wireTime = "Mon, 02 Jan 2006 15:04 PM"
 func appendJSONString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
-			var quoted bytes.Buffer
-			enc := json.NewEncoder(&quoted)
-			enc.SetEscapeHTML(false)
-			enc.Encode(s) // a string can't fail
-			return append(b, bytes.TrimSuffix(quoted.Bytes(), []byte("\n"))...)
+			return append(b, encodeJSON(s)...)
 		}
 	}
 	return append(append(append(b, '"'), s...), '"')
