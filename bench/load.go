@@ -156,8 +156,11 @@ func repeat(workers int, stop chan struct{}, f func() error) (sample, error) {
 		})
 	}
 	wg.Wait()
-	if failed != nil || len(ends) < 2 {
-		return sample{}, fmt.Errorf("done %d times: %w", len(ends), failed)
+	switch {
+	case failed != nil:
+		return sample{}, failed
+	case len(ends) < 2:
+		return sample{}, errors.New("done less than twice in that time")
 	}
 	slices.SortFunc(ends, time.Time.Compare)
 	slices.Sort(took)
