@@ -964,7 +964,7 @@ var accountAttacks = []attack{
 				a.as("").with("Sec-Fetch-Site", "same-site"),
 			} {
 				for _, request := range []string{signInPath, signUpPath, "POST /login", "POST /signup"} {
-					page.send(request, b).want(403, "Web pages of other origins may not do this here")
+					page.send(request, b).want(403, "Web pages of other origins may not do this here; -cors names those that may")
 				}
 			}
 		}

@@ -534,9 +534,9 @@ func TestLabRefused(t *testing.T) {
 		{"with a secret of one's own", "-lab -data memory", "SHELF_LAB_TOKEN=A-secret_of.16~x", ok},
 		{"without -lab nobody judges the secret", "-addr :80", "SHELF_LAB_TOKEN=x", ok},
 		{"on a file", "-lab", "", "-lab goes with -data memory only, as its calls drop all data; -data is shelf.jsonl"},
-		{"on every interface", "-lab -data memory -addr :0", "", "-lab goes with a loopback -addr only, such as 127.0.0.1:8080; -addr is :0"},
-		{"on 0.0.0.0", "-lab -data memory -addr 0.0.0.0:80", "", "-lab goes with a loopback -addr only, such as 127.0.0.1:8080; -addr is 0.0.0.0:80"},
-		{"on a name", "-lab -data memory -addr shelf.example:80", "", "-lab goes with a loopback -addr only, such as 127.0.0.1:8080; -addr is shelf.example:80"},
+		{"on every interface", "-lab -data memory -addr :0", "", "-lab goes with a loopback -addr only, such as 127.0.0.1:8080; -addr is :0; -lab=false does without it"},
+		{"on 0.0.0.0", "-lab -data memory -addr 0.0.0.0:80", "", "-lab goes with a loopback -addr only, such as 127.0.0.1:8080; -addr is 0.0.0.0:80; -lab=false does without it"},
+		{"on a name", "-lab -data memory -addr shelf.example:80", "", "-lab goes with a loopback -addr only, such as 127.0.0.1:8080; -addr is shelf.example:80; -lab=false does without it"},
 		{"on PORT, which is loopback", "-lab -data memory", "PORT=80", ok},
 		{"with a short secret", "-lab -data memory", "SHELF_LAB_TOKEN=fifteen-letters", token},
 		{"with a secret that no header takes", "-lab -data memory", "SHELF_LAB_TOKEN=sixteen\x00characters", token},
@@ -665,7 +665,7 @@ var labAttacks = []attack{
 		a := readyLab(t)
 		a.snapshot()
 		for _, request := range labRoutes(a) {
-			a.inLab().with("Host", "evil.example:8080").with("Origin", "http://evil.example:8080").with("Sec-Fetch-Site", "same-origin").send(request).want(421, "This server does not answer to that Host")
+			a.inLab().with("Host", "evil.example:8080").with("Origin", "http://evil.example:8080").with("Sec-Fetch-Site", "same-origin").send(request).want(421, "This server does not answer to that Host; -hosts names more")
 		}
 		a.notCalled()
 	}},

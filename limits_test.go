@@ -935,7 +935,7 @@ func TestForeignPages(t *testing.T) {
 		{"with -cors * all are", "-cors=*", "https://evil.example", "cross-site", true},
 		{"with -cors off none is", "-cors=off", "http://localhost:3000", "same-site", false},
 	}
-	const refused = "Web pages of other origins may not do this here"
+	const refused = "Web pages of other origins may not do this here; -cors names those that may"
 	routes := []struct{ path, form, refused string }{
 		{"/api/v1/auth/signup", "email=new@example.com&password=b00k-worm", `{"status":403,"error":"` + refused + `"}` + "\n"},
 		{"/api/v1/auth/signin", guardRight, `{"status":403,"error":"` + refused + `"}` + "\n"},

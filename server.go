@@ -222,7 +222,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		writeError(w, r, s.log, fail(http.StatusInternalServerError, message))
 	}()
 	if !s.hosts(r.Host) {
-		writeError(w, r, s.log, fail(http.StatusMisdirectedRequest, "This server does not answer to that Host"))
+		writeError(w, r, s.log, fail(http.StatusMisdirectedRequest, "This server does not answer to that Host; -hosts names more"))
 		return
 	}
 	if s.allowOrigin(w, r) {
@@ -427,7 +427,7 @@ func (s *server) noForeignPage(next handler) handler {
 	protection := http.NewCrossOriginProtection()
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := protection.Check(r); err != nil && !s.originAllowed(r.Header.Get("Origin")) {
-			return &apiError{status: http.StatusForbidden, message: "Web pages of other origins may not do this here", err: err}
+			return &apiError{status: http.StatusForbidden, message: "Web pages of other origins may not do this here; -cors names those that may", err: err}
 		}
 		return next(w, r)
 	}

@@ -161,7 +161,7 @@ func TestCORS(t *testing.T) {
 			// A page must be able to read refusals too.
 			login := refusal{401, "Could not verify!"}
 			if tt.origin != "" && tt.want == "" {
-				login = refusal{403, "Web pages of other origins may not do this here"}
+				login = refusal{403, "Web pages of other origins may not do this here; -cors names those that may"}
 			}
 			for request, refused := range map[string]refusal{
 				"GET /api/v1/items":  {401, "Missing Authorization Header"},
@@ -226,7 +226,7 @@ func TestHosts(t *testing.T) {
 	for _, tt := range hostTests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			says := map[int]string{421: "This server does not answer to that Host"}[tt.wantStatus]
+			says := map[int]string{421: "This server does not answer to that Host; -hosts names more"}[tt.wantStatus]
 			client := newAPI(t, tt.flags).as("").with("Host", tt.host)
 			client.send("GET /").want(tt.wantStatus, says)
 			if tt.wantStatus == 421 { // whatever is asked, in the words of the path's API
