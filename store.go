@@ -218,7 +218,11 @@ func openStore(d disk, path string, log *slog.Logger, now func() time.Time) (*st
 	if n := j.scan.refused; n > 0 {
 		log.Warn("passed over failed writes, which nobody was told had worked", "file", path, "writes", n)
 	}
-	if n := j.scan.torn(); n > 0 && j.scan.line > 0 {
+	switch n := j.scan.torn(); {
+	case n == 0 || j.scan.line == 0:
+	case j.junk:
+		log.Warn("the disk is full, so a torn tail stays where it is: a write that was never acknowledged", "file", path, "bytes", n)
+	default:
 		log.Warn("moved a torn tail aside: a write that was never acknowledged", "from", path, "to", path+".torn", "bytes", n)
 	}
 	s.mu.Lock()
