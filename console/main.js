@@ -36,5 +36,7 @@ startRows();
 startClock(drawAttacks);
 startLab();
 learnHandlers();
-addEventListener("hashchange", () => go().focus({ preventScroll: true }));
+addEventListener("hashchange", () => {
+  if (location.hash !== "#main") go().focus({ preventScroll: true }); // to skip to the content is the browser's
+});
 go();

@@ -104,12 +104,22 @@ async function tabTo(page, wanted, key = 'Tab') {
   assert.fail(`150 times ${key}, and not there yet`);
 }
 
+story('to skip to the content stays on the part that is shown', async ({ page }) => {
+  await signUp(page);
+  await part(page, 'Books');
+  await page.getByRole('link', { name: 'Skip to the content' }).focus();
+  await page.keyboard.press('Enter');
+  await see(page.locator('main:focus'));
+  await tabTo(page, page.getByRole('button', { name: 'Add a few' }));
+});
+
 for (const [room, settings] of Object.entries({ laptop: { size: laptop }, phone: { size: phone } })) {
   story(`${room}: sign-up and lab go without a mouse`, settings, async ({ page }) => {
     await page.keyboard.press('Tab');
     const skip = page.getByRole('link', { name: 'Skip to the content' });
     assert(await focused(skip), 'the first stop skips what is on every part');
     await page.keyboard.press('Enter');
+    await see(page.locator('main:focus'));
     await tabTo(page, page.getByRole('radio', { name: 'Catalog' }));
     await tabTo(page, page.getByLabel('E-mail', { exact: true }));
     await page.keyboard.type('ann@example.com');
