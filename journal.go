@@ -94,7 +94,7 @@ type scan struct {
 	size    int64 // of the file; what lies between end and size is a torn tail
 	lines   int   // in closed batches
 	refused int   // failed writes passed over
-	newline bool  // the last line, which counts, lacks its newline
+	newline bool  // the last line, a person's, lacks its newline
 
 	line    int      // the number of lines read
 	pending []record // of the batch that is still open
@@ -239,11 +239,11 @@ func (s *scan) finish(rest []byte, pos int64, emit func([]record) error) error {
 		}
 		return errors.New("not a data file of shelf: its first line should say {\"format\":\"shelf\",…}")
 	}
-	if _, err := parseRecord(rest); err == nil { // an editor may have left out the last newline
+	if rec, err := parseRecord(rest); err == nil && rec.manual {
 		if err := s.take(rest, pos, emit); err != nil {
 			return err
 		}
-		if s.end > s.size {
+		if s.end > s.size { // the line counts, and is to get its newline
 			s.newline, s.size = true, s.end
 		}
 		rest = nil
@@ -640,7 +640,7 @@ func (j *journal) append(now time.Time, changes [][]byte) error {
 // writeFailed finds out how much of a failed write of n bytes arrived.
 func (j *journal) writeFailed(err error, n int64) error {
 	size, sizeErr := j.f.size()
-	if sizeErr != nil || size < j.size || size >= j.size+n-1 { // without its newline a line counts all the same
+	if sizeErr != nil || size < j.size || size >= j.size+n {
 		j.dead = fmt.Errorf("a write failed and may have arrived all the same: %w", err)
 		return fmt.Errorf("%w: %v", errOutcomeUnknown, err)
 	}
