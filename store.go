@@ -134,11 +134,11 @@ func (t *table[R]) delete(id int) {
 	t.rows.remove(id)
 }
 
-// A store is the whole state of shelf. All methods may be called at any time
-// from any goroutine, but those named …Locked, whose callers hold mu, and those of
-// replay.go, for a store that nobody else has yet. One that changes something returns nil only when the
-// change is on disk, and only then does anybody see it; when it returns an
-// error nothing has changed, but for errOutcomeUnknown.
+// A store is the whole state of shelf. All methods may be called at any time from
+// any goroutine, but those named …Locked, whose callers hold mu, and those of
+// replay.go, for a store that nobody else has yet. One that changes something
+// returns nil only when the change is on disk, and only then does anybody see it;
+// when it returns an error nothing has changed, but for errOutcomeUnknown.
 type store struct {
 	log *slog.Logger
 	now func() time.Time

@@ -107,19 +107,20 @@ func readRows(w http.ResponseWriter, r *http.Request, name string, most int, nex
 	return true, nil
 }
 
+var errTooLarge = fail(http.StatusRequestEntityTooLarge, "The body must be at most 1 MiB long")
+
 // readAll reads r's body to its end. Of one that says that it is too large it
 // reads nothing, so that who asks first need not send it (Expect: 100-continue).
 func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	tooLarge := fail(http.StatusRequestEntityTooLarge, "The body must be at most 1 MiB long")
 	if r.ContentLength > maxBody {
-		return nil, tooLarge
+		return nil, errTooLarge
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	coding := r.Header.Get("Content-Encoding")
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
-		return nil, tooLarge
+		return nil, errTooLarge
 	case err != nil: // the client went away, or was too slow
 		return nil, fail(http.StatusBadRequest, "Invalid request body: could not be read to its end")
 	case len(data) > 0 && coding != "" && !strings.EqualFold(coding, "identity"): // gzip, say
