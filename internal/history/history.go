@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"sync"
 	"time"
 )
 
@@ -45,7 +44,7 @@ type Record struct {
 }
 
 // A Log keeps a history. Replay and Start are called once, in that order, before
-// anything else. Append and Compact are called one at a time; State and Check
+// anything else. Append, Compact, Check and Close are called one at a time; State
 // may be called beside them.
 type Log interface {
 	// Replay calls emit with each batch that was kept, in order. The bodies
@@ -57,8 +56,9 @@ type Log interface {
 	// is accepted. What was emitted is durable afterwards.
 	Start() error
 
-	// Last is the number of the last line, and up to which number lines are a
-	// snapshot: what was alive when the log was compacted, not what happened.
+	// Last is the number of the last line that Replay emitted, and up to which
+	// number lines are a snapshot: what was alive when the log was compacted,
+	// not what happened.
 	Last() (seq, snapshot int64)
 
 	// Append adds a batch of bodies behind the last line. Nil means that the
@@ -78,7 +78,7 @@ type Log interface {
 	// Check looks, as Append does, whether a batch could be written now.
 	Check() error
 
-	// Close gives the log back. Every further Append fails with ErrReadOnly.
+	// Close gives the medium back. Every further Append fails with ErrReadOnly.
 	Close() error
 }
 
@@ -91,11 +91,7 @@ type State struct {
 
 // Memory is a Log that keeps nothing: its history ends with the process. The
 // zero value is ready to use.
-type Memory struct {
-	mu     sync.Mutex
-	seq    int64
-	closed bool
-}
+type Memory struct{ closed bool }
 
 // Replay emits nothing: a history in memory begins empty.
 func (m *Memory) Replay(func([]Record) error) error { return nil }
@@ -103,21 +99,14 @@ func (m *Memory) Replay(func([]Record) error) error { return nil }
 // Start does nothing.
 func (m *Memory) Start() error { return nil }
 
-// Last is the number of lines so far.
-func (m *Memory) Last() (seq, snapshot int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.seq, 0
-}
+// Last is 0: a history in memory begins empty.
+func (m *Memory) Last() (seq, snapshot int64) { return 0, 0 }
 
-// Append counts the lines of the batch.
-func (m *Memory) Append(_ time.Time, batch [][]byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+// Append keeps nothing.
+func (m *Memory) Append(time.Time, [][]byte) error {
 	if m.closed {
 		return fmt.Errorf("%w: closed", ErrReadOnly)
 	}
-	m.seq += int64(len(batch))
 	return nil
 }
 
@@ -129,13 +118,11 @@ func (m *Memory) Compact(time.Time, int) (func(iter.Seq[[]byte]) error, error) {
 // State is always the zero State.
 func (m *Memory) State() State { return State{} }
 
-// Check fails once the log is closed.
+// Check never fails.
 func (m *Memory) Check() error { return nil }
 
-// Close refuses every further Append.
+// Close has every further Append refused.
 func (m *Memory) Close() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.closed = true
 	return nil
 }
