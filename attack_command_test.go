@@ -102,6 +102,9 @@ func address(source string) string {
 func functionsOf(t testing.TB) (names []string) {
 	t.Helper()
 	sources, err := filepath.Glob("*.go")
+	if packages, packagesErr := filepath.Glob("internal/*/*.go"); err == nil {
+		sources, err = append(sources, packages...), packagesErr
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +131,7 @@ func functionsOf(t testing.TB) (names []string) {
 					name = "(" + star + id.Name + ")." + name
 				}
 			}
-			names = append(names, file+": "+name)
+			names = append(names, filepath.ToSlash(file)+": "+name)
 		}
 	}
 	slices.Sort(names)
