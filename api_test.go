@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"example.com/shelf/internal/clock"
 )
 
 // A stoppedClock stands still until a test moves it.
@@ -69,9 +71,9 @@ func startAPI(t testing.TB, stopped *stoppedClock, d disk, log slog.Handler, fla
 	if err != nil {
 		t.Fatal(err)
 	}
-	now, labClock := stopped.now, &clock{}
+	now, labClock := stopped.now, &clock.Clock{}
 	if c.lab {
-		now = labClock.now
+		now = labClock.Now
 	}
 	st := newStore(slog.New(log), now)
 	if c.data != inMemory {

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"example.com/shelf/internal/clock"
 )
 
 // An attackRow is one attack of console/attacks.json. That is the one list of
@@ -418,7 +420,7 @@ const whoAmI = "GET /api/v1/auth/me"
 // time, then late by the time that the answers took to arrive.
 func (a *assault) setClock(ctx context.Context, at time.Time) (putBack func() error, err error) {
 	got, err := a.need(ctx, "GET /lab/clock", shot{})
-	start := realNow()
+	start := clock.Real()
 	var was struct {
 		Now    time.Time
 		Frozen bool
@@ -435,7 +437,7 @@ func (a *assault) setClock(ctx context.Context, at time.Time) (putBack func() er
 		return err
 	}
 	putBack = func() error {
-		to := fmt.Sprintf(`{"now":%q,"run":true}`, was.Now.Add(sinceReal(start)).Format(time.RFC3339Nano))
+		to := fmt.Sprintf(`{"now":%q,"run":true}`, was.Now.Add(clock.Since(start)).Format(time.RFC3339Nano))
 		switch {
 		case was.Frozen:
 			to = fmt.Sprintf(`{"now":%q,"freeze":true}`, was.Now.Format(time.RFC3339Nano))

@@ -24,6 +24,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"example.com/shelf/internal/clock"
 )
 
 // attackRowsOf is console/attacks.json, read strictly.
@@ -823,6 +825,6 @@ type labReading struct {
 func (a *api) labClock() (r labReading) {
 	a.t.Helper()
 	a.inLab().send("GET /lab/clock").decode(&r)
-	r.real = realNow()
+	r.real = clock.Real()
 	return r
 }

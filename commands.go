@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/shelf/internal/clock"
 )
 
 // A command is one line of the table below.
@@ -66,7 +68,7 @@ func newShell(lookupEnv func(string) (string, bool), stdin io.Reader, stdout, st
 		return c, err
 	}
 	env := func(name string) string { value, _ := lookupEnv(name); return value }
-	return shell{parse, env, realNow, stdin, stdout, stderr}
+	return shell{parse, env, clock.Real, stdin, stdout, stderr}
 }
 
 // runCommands runs the command that args begin with. Where somebody asks for

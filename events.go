@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"example.com/shelf/internal/clock"
 )
 
 // How a stream of events behaves.
@@ -60,12 +62,12 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, c *caller)
 	watching.Go(func() {
 		s.watchStream(ctx, c)
 		end()
-		stream.SetWriteDeadline(realNow().Add(eventGrace)) // a write may be waiting for a slow reader
+		stream.SetWriteDeadline(clock.Real().Add(eventGrace)) // a write may be waiting for a slow reader
 	})
 	s.sendEvents(ctx, w, c, from)
 	end()
 	watching.Wait()
-	stream.SetWriteDeadline(realNow().Add(eventGrace)) // for the end of the answer
+	stream.SetWriteDeadline(clock.Real().Add(eventGrace)) // for the end of the answer
 	return nil
 }
 
@@ -141,7 +143,7 @@ func (s *server) sendEvents(ctx context.Context, w http.ResponseWriter, c *calle
 			}
 			// A deadline for this write takes the place of the server's for the
 			// whole answer. Connections go by the real clock.
-			stream.SetWriteDeadline(realNow().Add(eventPatience))
+			stream.SetWriteDeadline(clock.Real().Add(eventPatience))
 			if ctx.Err() != nil {
 				return
 			}

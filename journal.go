@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"example.com/shelf/internal/clock"
 )
 
 // The data file is JSON Lines: a header, then one change a line.
@@ -620,9 +622,9 @@ func (j *journal) append(now time.Time, changes [][]byte) error {
 	if _, err := j.f.WriteAt(buf, j.size); err != nil {
 		return j.writeFailed(err, int64(len(buf)))
 	}
-	start := realNow()
+	start := clock.Real()
 	err := j.f.Sync()
-	j.fsyncs.observe(sinceReal(start))
+	j.fsyncs.observe(clock.Since(start))
 	if err != nil {
 		// The kernel may have dropped the pages and forgotten the error, so a
 		// second fsync that succeeds proves nothing: see "Can Applications

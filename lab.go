@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"example.com/shelf/internal/clock"
 )
 
 // A lab is what -lab adds to a server: calls below /lab/ by which a test puts
@@ -29,9 +31,9 @@ type lab struct {
 	foreign *http.CrossOriginProtection
 	present atomic.Pointer[server] // what answers now
 
-	mu    sync.Mutex // held by whoever looks at or changes what follows, or changes present
-	clock *clock     // present's
-	start *image     // what reset goes back to
+	mu    sync.Mutex   // held by whoever looks at or changes what follows, or changes present
+	clock *clock.Clock // present's
+	start *image       // what reset goes back to
 	kept  map[int]*image
 	last  int // the highest id of a snapshot, never given out again
 }
@@ -72,7 +74,7 @@ func (c *config) prepareLab() error {
 
 // newLab puts s, which goes by the clock c, into a lab. What s holds now is
 // what a reset goes back to.
-func newLab(s *server, c *clock) {
+func newLab(s *server, c *clock.Clock) {
 	s.lab = &lab{
 		secret: sha256.Sum256([]byte(s.config.labToken)), foreign: http.NewCrossOriginProtection(),
 		clock: c, start: s.store.image(), kept: map[int]*image{},
@@ -85,12 +87,12 @@ func newLab(s *server, c *clock) {
 // but for its store, which holds what the image does, and its limits, which
 // remember nobody. Streams of events end, and none goes on from an id that it
 // was given: its client is told to read the lists anew.
-func (l *lab) goBackLocked(to *image, c *clock) {
+func (l *lab) goBackLocked(to *image, c *clock.Clock) {
 	was := l.present.Load()
 	is := *was
-	is.now = c.now
-	is.store = newStoreFrom(to, was.store.endEvents()+1, was.log, c.now)
-	is.limits = newLimiter(c.now)
+	is.now = c.Now
+	is.store = newStoreFrom(to, was.store.endEvents()+1, was.log, c.Now)
+	is.limits = newLimiter(c.Now)
 	is.mux = is.newMux()
 	l.clock = c
 	l.present.Store(&is)
@@ -137,7 +139,7 @@ func (l *lab) checkPage(r *http.Request) error {
 func (l *lab) reset(w http.ResponseWriter, r *http.Request) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.goBackLocked(l.start, &clock{})
+	l.goBackLocked(l.start, &clock.Clock{})
 	clear(l.kept)
 	return writeJSON(w, http.StatusOK, message{"All is as it was at the start"})
 }
@@ -179,12 +181,12 @@ func (l *lab) showClock(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (l *lab) answerClockLocked(w http.ResponseWriter) error {
-	now := l.clock.now().UTC()
+	now := l.clock.Now().UTC()
 	return writeJSON(w, http.StatusOK, struct {
 		Now    time.Time `json:"now"`
 		Frozen bool      `json:"frozen"`
 		Offset string    `json:"offset"` // ahead of the machine's time
-	}{now, l.clock.isFrozen(), now.Sub(realNow()).Round(time.Second).String()})
+	}{now, l.clock.IsFrozen(), now.Sub(clock.Real()).Round(time.Second).String()})
 }
 
 // setClock handles POST /lab/clock. A clock that was moved stands or runs as it
@@ -212,7 +214,7 @@ func (l *lab) setClock(w http.ResponseWriter, r *http.Request) error {
 		if freezes || runs {
 			return refuse("'real' goes alone: the clock runs, and is not frozen")
 		}
-		l.clock.reset()
+		l.clock.Reset()
 		return l.answerClockLocked(w)
 	}
 	var at time.Time
@@ -227,7 +229,7 @@ func (l *lab) setClock(w http.ResponseWriter, r *http.Request) error {
 			return refuse("'advance' should be " + err.Error())
 		}
 	}
-	err = l.clock.change(func(is time.Time, frozen bool) (time.Time, bool) {
+	err = l.clock.Change(func(is time.Time, frozen bool) (time.Time, bool) {
 		if now != nil {
 			is = at
 		}

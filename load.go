@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+
+	"example.com/shelf/internal/clock"
 )
 
 // nameArgument reads the arguments of a command that works on files: its flags,
@@ -57,7 +59,7 @@ func loadStore(path string) (*store, *scan, error) {
 	if err != nil {
 		return nil, nil, explainOpen(path, err)
 	}
-	s := newStore(slog.New(slog.DiscardHandler), realNow)
+	s := newStore(slog.New(slog.DiscardHandler), clock.Real)
 	r := newReplay(s)
 	found, err := scanJournal(f, info.Size(), r.emit)
 	if err = r.finish(err); err != nil {

@@ -14,7 +14,7 @@
 // errors.go says what they did wrong; store.go and its store_*.go keep the state,
 // in tables that sorted.go has in order; journal.go its history on disk, which
 // replay.go reads at the start and compact.go shortens. What time it is they are
-// told by clock.go, which lab.go can set. tls.go has the certificates, metrics.go
+// told by internal/clock, which lab.go can set. tls.go has the certificates, metrics.go
 // what others may count, openapi.go the description of it all.
 //
 // commands.go has the table of the commands. run.go starts the server for the
@@ -41,6 +41,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"example.com/shelf/internal/clock"
 )
 
 func main() {
@@ -154,8 +156,8 @@ func serve(ctx context.Context, c config, stderr io.Writer, prepare func(*server
 		return err
 	}
 	log := newLog(c, stderr)
-	clk := &clock{}
-	st, keys, err := openData(c, log, clk.now)
+	clk := &clock.Clock{}
+	st, keys, err := openData(c, log, clk.Now)
 	if err != nil {
 		return err
 	}
@@ -187,7 +189,7 @@ func serve(ctx context.Context, c config, stderr io.Writer, prepare func(*server
 		}
 		return fmt.Errorf("can't listen on %s: %w", c.addr, err)
 	}
-	handler := newServer(c, st, keys, log, clk.now, listener.Addr())
+	handler := newServer(c, st, keys, log, clk.Now, listener.Addr())
 	if prepare != nil {
 		if err := prepare(handler); err != nil {
 			listener.Close()

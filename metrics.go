@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"example.com/shelf/internal/clock"
 )
 
 // health handles GET /healthz: whoever reads it knows that the process is alive
@@ -124,7 +126,7 @@ type serverMetrics struct {
 const elsewhere = ""
 
 func newServerMetrics() *serverMetrics {
-	m := &serverMetrics{started: realNow(), routes: map[string]*routeCount{}}
+	m := &serverMetrics{started: clock.Real(), routes: map[string]*routeCount{}}
 	m.add(elsewhere)
 	return m
 }
@@ -252,7 +254,7 @@ func (s *server) appendMetrics(text []byte) []byte {
 	p.begin("shelf_build_info", "gauge", "1, with what is running in its labels.")
 	b := thisBuild()
 	p.value("", 1, "version", b.version, "commit", b.commit, "goversion", b.goes)
-	p.single("shelf_uptime_seconds", "gauge", "Time since the start.", sinceReal(m.started).Seconds())
+	p.single("shelf_uptime_seconds", "gauge", "Time since the start.", clock.Since(m.started).Seconds())
 	p.single("process_start_time_seconds", "gauge", "When that was, as Unix time.", float64(m.started.UnixMilli())/1000)
 
 	// These three have the names that Prometheus' own client gives them, for

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"example.com/shelf/internal/clock"
 )
 
 // A server answers requests. Everything it needs is in it; nothing is global.
@@ -181,7 +183,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if s.lab != nil {
 		s = s.lab.present.Load() // whose store may be another one by now
 	}
-	start := realNow()
+	start := clock.Real()
 	w := &responseWriter{ResponseWriter: rw}
 	h := w.Header()
 	h["X-Content-Type-Options"] = noSniff
@@ -195,7 +197,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 	defer func() {
-		status, took := cmp.Or(w.status, http.StatusOK), sinceReal(start)
+		status, took := cmp.Or(w.status, http.StatusOK), clock.Since(start)
 		s.metrics.request(r.Pattern, status, took)
 		if !logged {
 			return // to make the line ready costs something, even if nobody takes it

@@ -1,9 +1,11 @@
-package main
+package clock
 
 import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,11 +19,25 @@ import (
 // follow a lab's clock.
 func TestClockIsAskedInOnePlace(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("*.go")
+	root := filepath.Join("..", "..")
+	var files []string // of this module: a folder with a go.mod is another one
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && name != root {
+			if _, err := os.Stat(filepath.Join(name, "go.mod")); err == nil || strings.HasPrefix(d.Name(), ".") {
+				return fs.SkipDir
+			}
+		}
+		if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
+			files = append(files, name)
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	files = slices.DeleteFunc(files, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
 	var asks []string
 	for _, name := range files {
 		set := token.NewFileSet()
@@ -32,7 +48,7 @@ func TestClockIsAskedInOnePlace(t *testing.T) {
 		ast.Inspect(f, func(n ast.Node) bool {
 			if at, ok := n.(*ast.SelectorExpr); ok && slices.Contains([]string{"Now", "Since", "Until"}, at.Sel.Name) {
 				if in, ok := at.X.(*ast.Ident); ok && in.Name == "time" {
-					asks = append(asks, name+": time."+at.Sel.Name)
+					asks = append(asks, filepath.Base(name)+": time."+at.Sel.Name)
 				}
 			}
 			return true
@@ -60,16 +76,16 @@ func TestClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now() // 2000-01-01 in here
-		c := &clock{}
+		c := &Clock{}
 		at := func(why string, want time.Time, frozen bool) {
 			t.Helper()
-			if got := c.now(); !got.Equal(want) || c.isFrozen() != frozen {
-				t.Errorf("%s: %v, frozen %v; want %v, %v", why, got, c.isFrozen(), want, frozen)
+			if got := c.Now(); !got.Equal(want) || c.IsFrozen() != frozen {
+				t.Errorf("%s: %v, frozen %v; want %v, %v", why, got, c.IsFrozen(), want, frozen)
 			}
 		}
 		to := func(change func(time.Time, bool) (time.Time, bool)) {
 			t.Helper()
-			if err := c.change(change); err != nil {
+			if err := c.Change(change); err != nil {
 				t.Error(err)
 			}
 		}
@@ -94,13 +110,13 @@ func TestClock(t *testing.T) {
 		at("and runs", start.Add(723*time.Hour+time.Minute), false)
 		to(clockAt(start.Add(time.Minute)))
 		at("it may go back", start.Add(time.Minute), false)
-		for _, far := range []time.Time{clockFirst.Add(-1), clockLast.Add(1)} {
-			if c.change(clockAt(far)) == nil {
+		for _, far := range []time.Time{First.Add(-1), Last.Add(1)} {
+			if c.Change(clockAt(far)) == nil {
 				t.Errorf("it can be set to %v; want an error", far)
 			}
 		}
 		at("refused, it is left alone", start.Add(time.Minute), false)
-		c.reset()
+		c.Reset()
 		at("reset, it shows the machine's time", time.Now(), false)
 	})
 }
@@ -108,24 +124,24 @@ func TestClock(t *testing.T) {
 // TestClockMovesAtOnce: of those who move a clock at the same time each does.
 func TestClockMovesAtOnce(t *testing.T) {
 	t.Parallel()
-	c := &clock{}
-	if err := c.change(clockFreezes); err != nil {
+	c := &Clock{}
+	if err := c.Change(clockFreezes); err != nil {
 		t.Fatal(err)
 	}
-	before := c.now()
+	before := c.Now()
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
 			for range 100 {
-				if err := c.change(clockAhead(time.Second)); err != nil {
+				if err := c.Change(clockAhead(time.Second)); err != nil {
 					t.Error(err)
 				}
-				c.now()
+				c.Now()
 			}
 		})
 	}
 	all.Wait()
-	if got := c.now().Sub(before); got != 800*time.Second {
+	if got := c.Now().Sub(before); got != 800*time.Second {
 		t.Errorf("advanced by a second 800 times: %v later", got)
 	}
 }
