@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // A success is how the catalog answers when all went well.
@@ -21,7 +23,7 @@ type message struct {
 
 // writeJSON answers with v as one line of JSON.
 func writeJSON(w http.ResponseWriter, status int, v any) error {
-	return writeBytes(w, status, append(encodeJSON(v), '\n'))
+	return writeBytes(w, status, append(strictjson.Encode(v), '\n'))
 }
 
 // answerToken answers with v, which has a token in it and so must not stay in
@@ -42,7 +44,7 @@ func writeList[row any, text string | []byte](w http.ResponseWriter, status int,
 	buf := buffers.Get().(*[]byte)
 	b := strconv.AppendInt(append((*buf)[:0], `{"status":`...), int64(status), 10)
 	if message != "" {
-		b = appendJSONString(append(b, `,"message":`...), message)
+		b = strictjson.AppendString(append(b, `,"message":`...), message)
 	}
 	b = appendList(append(b, `,"data":`...), rows, json)
 	err := writeBytes(w, status, append(b, '}', '\n'))

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/strictjson"
 )
 
 // A stoppedClock stands still until a test moves it.
@@ -311,11 +312,11 @@ func (a *answer) says() string {
 	case err != nil, a.dialect == catalog && v.Status != a.status:
 		return a.body
 	case a.status >= 300 && a.dialect == catalog:
-		if a.body != fmt.Sprintf("{\"status\":%d,\"error\":%s}\n", a.status, appendJSONString(nil, v.Error)) {
+		if a.body != fmt.Sprintf("{\"status\":%d,\"error\":%s}\n", a.status, strictjson.AppendString(nil, v.Error)) {
 			return a.body
 		}
 		return v.Error
-	case a.status >= 300 && a.body != fmt.Sprintf("{\"message\":%s}\n", appendJSONString(nil, v.Message)):
+	case a.status >= 300 && a.body != fmt.Sprintf("{\"message\":%s}\n", strictjson.AppendString(nil, v.Message)):
 		return a.body
 	}
 	return v.Message

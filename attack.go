@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/strictjson"
 )
 
 // An attackRow is one attack of console/attacks.json. That is the one list of
@@ -294,7 +295,7 @@ func (a *assault) signUp(ctx context.Context, who *throwaway, more map[string]an
 func (a *assault) enter(ctx context.Context, request string, who *throwaway, more map[string]any) error {
 	details := map[string]any{"email": who.email, "password": who.password}
 	maps.Copy(details, more)
-	in, err := a.need(ctx, request, shot{body: string(encodeJSON(details))})
+	in, err := a.need(ctx, request, shot{body: string(strictjson.Encode(details))})
 	if err != nil {
 		return err
 	}
@@ -346,7 +347,7 @@ func (a *assault) remove(ctx context.Context, who *throwaway) error {
 			return err // not found: an attack has deleted it already
 		}
 	}
-	s.body = string(encodeJSON(map[string]string{"password": who.password}))
+	s.body = string(strictjson.Encode(map[string]string{"password": who.password}))
 	_, err = a.need(ctx, "DELETE /api/v1/auth/me", s)
 	return err
 }

@@ -24,6 +24,8 @@ import (
 	"testing/synctest"
 	"time"
 	"unicode"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // Eve is who attacks. What she may do as anybody may, she does over loopback,
@@ -674,7 +676,7 @@ var accountAttacks = []attack{
 	{"a username that is taken is not to be had by PATCH", "CWE-283", func(t *testing.T, a *api) {
 		a.reader("rae")
 		for _, name := range []string{"rae", " rae ", "rae\t"} {
-			a.as("eve").send("PATCH /api/v1/auth/me", asJSON(string(encodeJSON(map[string]string{"username": name})))).want(400, "User already exists")
+			a.as("eve").send("PATCH /api/v1/auth/me", asJSON(string(strictjson.Encode(map[string]string{"username": name})))).want(400, "User already exists")
 		}
 	}},
 	{"e-mails that differ in case are one account", "CWE-178", func(t *testing.T, a *api) {
@@ -699,7 +701,7 @@ var accountAttacks = []attack{
 			"Ann <ann@example.com>", "<ann@example.com>", "ann@example.com (ann)", "ann@example.com, eve@example.com", "ann@example.com\neve@example.com",
 			"ann@[127.0.0.1]", "ann@localhost", "\"ann\"@example.com", "ann@example.com\u0000", "ann@example.com\r\nBcc: eve@example.com",
 		} {
-			b := asJSON(string(encodeJSON(map[string]string{"email": email, "password": annPassword})))
+			b := asJSON(string(strictjson.Encode(map[string]string{"email": email, "password": annPassword})))
 			a.as("").send(signUpPath, b).want(400, badEmail)
 		}
 	}},

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // A forger makes what one attack sends. It knows what any client knows: its own
@@ -38,7 +40,7 @@ var forgers = map[string]forger{
 		if err := errors.Join(err, annsErr); err != nil {
 			return shot{}, err
 		}
-		text := encodeJSON(members(t.payload))
+		text := strictjson.Encode(members(t.payload))
 		text = fmt.Appendf(text[:len(text)-1], `,"sub":%s}`, members(anns.payload)["sub"])
 		t.payload = base64.RawURLEncoding.EncodeToString(text)
 		return bearerShot(t.String()), nil
@@ -272,11 +274,11 @@ func members(part string) (m map[string]json.RawMessage) {
 // edited is a part of a token with one member set to another value.
 func edited(part, name string, value any) string {
 	m := members(part)
-	m[name] = encodeJSON(value)
+	m[name] = strictjson.Encode(value)
 	return encodedPart(m)
 }
 
-func encodedPart(v any) string { return base64.RawURLEncoding.EncodeToString(encodeJSON(v)) }
+func encodedPart(v any) string { return base64.RawURLEncoding.EncodeToString(strictjson.Encode(v)) }
 
 // neighbour is the letter that differs from another in its lowest bit.
 func neighbour(letter byte) string {

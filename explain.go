@@ -16,6 +16,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // errExplained ends shelf explain with status 1; everything else is printed.
@@ -149,12 +151,12 @@ func (s *server) explain(w io.Writer, text string) (good bool) {
 
 // decodePart reads a header or claims to be shown, which needn't be in their
 // only spelling.
-func decodePart(part string) (object, error) {
+func decodePart(part string) (strictjson.Object, error) {
 	text, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(part, "="))
 	if err != nil {
 		return nil, errors.New("not base64url")
 	}
-	members, err := decodeObject(text)
+	members, err := strictjson.Decode(text)
 	if err != nil {
 		return nil, fmt.Errorf("not a JSON object to rely on: %w", err)
 	}
@@ -168,9 +170,9 @@ type explanation struct {
 	now       time.Time
 	text      string
 	parts     []string
-	header    object
+	header    strictjson.Object
 	headerErr error
-	claims    object
+	claims    strictjson.Object
 	claimsErr error
 	refusedAt check
 	user      *user        // whom the claims name, nil if the store has nobody of that
@@ -180,8 +182,8 @@ type explanation struct {
 func (e *explanation) verified() bool { return e.refusedAt > checkSignature }
 
 func (e *explanation) find() (*user, *tokenRecord) {
-	subject, _ := e.claims.text("sub")
-	id, _ := e.claims.text("jti")
+	subject, _ := e.claims.Text("sub")
+	id, _ := e.claims.Text("jti")
 	return e.server.store.userWithToken(subject, id)
 }
 
@@ -221,7 +223,7 @@ func (e *explanation) passed(c check) string {
 	case checkText:
 		return fmt.Sprintf("three parts, %d bytes", len(e.text))
 	case checkAlgorithm:
-		alg, _ := e.header.text("alg")
+		alg, _ := e.header.Text("alg")
 		return alg
 	case checkSignature:
 		if found, err := e.server.keys.keyFor(e.header, e.now); err == nil {
@@ -236,7 +238,7 @@ func (e *explanation) passed(c check) string {
 	case checkClaims:
 		return "sub, jti and type are there, none is wrong"
 	case checkType:
-		if typ, _ := e.claims.text("type"); typ == refreshToken {
+		if typ, _ := e.claims.Text("type"); typ == refreshToken {
 			return "refresh: good for /api/v1/auth/refresh and log-out only"
 		}
 		return "access: good for everything but /api/v1/auth/refresh"
@@ -250,7 +252,7 @@ func (e *explanation) passed(c check) string {
 
 // printPart prints the header or the claims, each member with what note has to
 // say about it.
-func (e *explanation) printPart(name string, members object, err error, note func(name string) string) {
+func (e *explanation) printPart(name string, members strictjson.Object, err error, note func(name string) string) {
 	vouched := ""
 	if !e.verified() {
 		vouched = " (NOT VERIFIED: anybody can write this)"
@@ -263,7 +265,7 @@ func (e *explanation) printPart(name string, members object, err error, note fun
 		return
 	}
 	for _, m := range members {
-		e.print(printable(m.name), printable(oneLine(m.value)), note(m.name))
+		e.print(printable(m.Name), printable(oneLine(m.Value)), note(m.Name))
 	}
 }
 
@@ -315,7 +317,7 @@ func wrap(text string, width int) []string {
 func (e *explanation) headerNote(name string) string {
 	switch name {
 	case "kid":
-		id, _ := e.header.text("kid")
+		id, _ := e.header.Text("kid")
 		k := e.server.keys.byID[id]
 		switch {
 		case k == nil:
@@ -375,9 +377,9 @@ func (e *explanation) claimNote(name string) string {
 
 // time is the moment that a claim names.
 func (e *explanation) time(name string) (time.Time, bool) {
-	in := claimReader{object: e.claims}
+	in := claimReader{Object: e.claims}
 	at := in.date(name, "")
-	return at, in.has(name) && in.err == nil
+	return at, in.Has(name) && in.err == nil
 }
 
 // minuteTime is how commands write a moment.

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // createItem handles POST /api/v1/items: the caller adds an item and owns it.
@@ -36,7 +38,7 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 		uri = s.baseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
 		old := it.wire.row()
 		row := append(make([]byte, 0, len(old)+len(`,"uri":""`)+len(uri)), strings.TrimSuffix(old, "}")...)
-		rows[i] = append(appendJSONString(append(row, `,"uri":`...), uri), '}')
+		rows[i] = append(strictjson.AppendString(append(row, `,"uri":`...), uri), '}')
 	}
 	if many {
 		return writeRows(w, http.StatusCreated, "Created "+count(len(items), "new item"), rows...)
@@ -123,7 +125,7 @@ func (s *server) listCategories(w http.ResponseWriter, r *http.Request, _ *calle
 	w.Header().Set("ETag", s.listTag(changes)) // there may be more by now
 	rows := make([][]byte, len(all))
 	for i, c := range all {
-		rows[i] = encodeJSON(c)
+		rows[i] = strictjson.Encode(c)
 	}
 	return writeRows(w, http.StatusOK, "", rows...)
 }

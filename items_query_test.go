@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // A queryClient sends requests to a server of a test's own, as one account.
@@ -336,7 +338,7 @@ func TestCursor(t *testing.T) {
 		{ID: 5, Text: "tab\t, NUL\x00, é, \u2028, 😀"},
 	} {
 		text, err := base64.RawURLEncoding.DecodeString(q.cursor(p))
-		if want := encodeJSON(cursor{cursorVersion, q.digest, p}); err != nil || string(text) != string(want) {
+		if want := strictjson.Encode(cursor{cursorVersion, q.digest, p}); err != nil || string(text) != string(want) {
 			t.Errorf("the cursor of %+v is %s, %v; want %s", p, text, err, want)
 		}
 		if got := q.parseCursor(q.cursor(p)); got == nil || *got != p {

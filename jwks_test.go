@@ -77,7 +77,7 @@ func TestJWKSVerifiesTokens(t *testing.T) {
 		}
 		k := set.Keys[i]
 		public, err := base64.RawURLEncoding.DecodeString(k.X)
-		if kid, _ := header.text("kid"); err != nil || kid != k.Kid || k.Kty != "OKP" || k.Crv != "Ed25519" || k.Alg != "EdDSA" || k.Use != "sig" {
+		if kid, _ := header.Text("kid"); err != nil || kid != k.Kid || k.Kty != "OKP" || k.Crv != "Ed25519" || k.Alg != "EdDSA" || k.Use != "sig" {
 			t.Errorf("key %d is %+v, %v; want the Ed25519 key %s", i, k, err, kid)
 		}
 		if !ed25519.Verify(public, []byte(token[:last]), signature) {

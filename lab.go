@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/strictjson"
 )
 
 // A lab is what -lab adds to a server: calls below /lab/ by which a test puts
@@ -202,7 +203,7 @@ func (l *lab) setClock(w http.ResponseWriter, r *http.Request) error {
 	freezes, runs := or(freeze, false), or(run, false)
 	switch {
 	case len(unknown) > 0: // a slip would make a test pass that tests nothing
-		return refuse(member{name: unknown[0]}.fault("is none of now, advance, freeze and run").Error())
+		return refuse(strictjson.Member{Name: unknown[0]}.Fault("is none of now, advance, freeze and run").Error())
 	case now == nil && advance == nil && !freezes && !runs:
 		return refuse("want now, advance, freeze or run")
 	case now != nil && advance != nil, freezes && runs:

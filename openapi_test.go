@@ -18,10 +18,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // These are the objects of OpenAPI 3.1, with those fields of theirs that
-// openapi.json has use for: strictDecode takes no other, so that a misspelt one
+// openapi.json has use for: strictjson.Unmarshal takes no other, so that a misspelt one
 // is an error instead of nothing.
 type (
 	apiDescription struct {
@@ -105,7 +107,7 @@ type (
 
 // description is openapi.json.
 var description = sync.OnceValues(func() (d apiDescription, err error) {
-	return d, strictDecode(openAPIText, &d)
+	return d, strictjson.Unmarshal(openAPIText, &d)
 })
 
 func mustDescribe(t testing.TB) apiDescription {

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // A listing is what can be asked of one of the lists. All lists take limit and
@@ -119,7 +121,7 @@ func readParameters(r *http.Request, names ...string) (parameters, error) {
 		unknown, err = f.set(members, true)
 	}
 	for _, name := range unknown {
-		err = errors.Join(err, member{name: name}.fault("is no parameter here"))
+		err = errors.Join(err, strictjson.Member{Name: name}.Fault("is no parameter here"))
 	}
 	if err != nil {
 		return nil, fail(http.StatusBadRequest, "Invalid query: "+strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -151,7 +153,7 @@ func limitOf(values parameters, unset int) (int, error) {
 }
 
 func badParameter(name, what string) error {
-	return fail(http.StatusBadRequest, "Invalid query: "+member{name: name}.fault(what).Error())
+	return fail(http.StatusBadRequest, "Invalid query: "+strictjson.Member{Name: name}.Fault(what).Error())
 }
 
 // A cursor is what an after parameter holds. A client can make one up: then it
@@ -167,9 +169,9 @@ const cursorVersion = 1
 // cursor is what encoding/json would make of one, in half the time for most.
 func (q *query) cursor(p position) string {
 	b := strconv.AppendInt(append(make([]byte, 0, 128), `{"v":`...), cursorVersion, 10)
-	b = appendJSONString(append(b, `,"query":`...), q.digest)
+	b = strictjson.AppendString(append(b, `,"query":`...), q.digest)
 	if p.Text != "" {
-		b = appendJSONString(append(b, `,"text":`...), p.Text)
+		b = strictjson.AppendString(append(b, `,"text":`...), p.Text)
 	}
 	if p.Time != 0 {
 		b = strconv.AppendInt(append(b, `,"time":`...), p.Time, 10)
@@ -182,7 +184,7 @@ func (q *query) cursor(p position) string {
 func (q *query) parseCursor(s string) *position {
 	text, err := base64.RawURLEncoding.DecodeString(s)
 	var c cursor
-	if err != nil || strictDecode(text, &c) != nil {
+	if err != nil || strictjson.Unmarshal(text, &c) != nil {
 		return nil
 	}
 	if c.Version != cursorVersion || c.Query != q.digest || c.ID < 1 {

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // announce says on standard output that the server answers, in the one line that
@@ -15,7 +17,7 @@ import (
 func announce(w io.Writer, c config, url string) error {
 	line := []byte("listening on " + url)
 	if c.logFormat == "json" {
-		line = encodeJSON(struct {
+		line = strictjson.Encode(struct {
 			URL     string `json:"url"`
 			PID     int    `json:"pid"`
 			Data    string `json:"data"` // as in -data

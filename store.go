@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +11,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // What the rules of the store refuse.
@@ -516,21 +516,8 @@ func encodeChange(c change) []byte {
 	if c.Op == opPut && c.Item != nil { // as most changes are
 		return c.Item.appendTo(append(make([]byte, 0, 256), `"op":"put","item":`...))
 	}
-	b := encodeJSON(c)
+	b := strictjson.Encode(c)
 	return b[1 : len(b)-1]
-}
-
-// encodeJSON is v in JSON, in which <, > and & stay what they are: people read the
-// data file, and an answer is never HTML, which nosniff keeps a browser from
-// guessing.
-func encodeJSON(v any) []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		panic(err) // nothing of ours holds what JSON can't
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // A rendering is a row as clients read it, and behind it its entity tag. Both are

@@ -2,6 +2,8 @@ package main
 
 import (
 	"strconv"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // A book is a row of the library.
@@ -17,8 +19,8 @@ type book struct {
 func (b *book) render() {
 	w := make([]byte, 0, 48+len(b.Title)+len(b.Author)+tagLength)
 	w = strconv.AppendInt(append(w, `{"id":`...), int64(b.ID), 10)
-	w = appendJSONString(append(w, `,"title":`...), b.Title)
-	w = appendJSONString(append(w, `,"author":`...), b.Author)
+	w = strictjson.AppendString(append(w, `,"title":`...), b.Title)
+	w = strictjson.AppendString(append(w, `,"author":`...), b.Author)
 	b.wire = newRendering(append(w, '}'))
 }
 

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // An item is a row of the catalog, as people write and change it.
@@ -47,9 +49,9 @@ func (it *item) appendTo(b []byte) []byte {
 
 func (it *item) appendTexts(b []byte) []byte {
 	b = strconv.AppendInt(append(b, `{"id":`...), int64(it.ID), 10)
-	b = appendJSONString(append(b, `,"itemname":`...), it.Itemname)
-	b = appendJSONString(append(b, `,"category":`...), it.Category)
-	return appendJSONString(append(b, `,"description":`...), it.Description)
+	b = strictjson.AppendString(append(b, `,"itemname":`...), it.Itemname)
+	b = strictjson.AppendString(append(b, `,"category":`...), it.Category)
+	return strictjson.AppendString(append(b, `,"description":`...), it.Description)
 }
 
 // stored is the item as the store keeps it.
@@ -72,7 +74,7 @@ func (r storedItem) item() *item {
 }
 
 // MarshalJSON is the item as the data file has it.
-func (r storedItem) MarshalJSON() ([]byte, error) { return encodeJSON(r.item()), nil }
+func (r storedItem) MarshalJSON() ([]byte, error) { return strictjson.Encode(r.item()), nil }
 
 func (r storedItem) id() int {
 	digits, _, _ := strings.Cut(string(r.wire[len(`{"id":`):]), ",")
@@ -98,7 +100,7 @@ func (r storedItem) text(names ...string) string {
 	if strings.IndexByte(raw, '\\') < 0 {
 		return raw[1 : len(raw)-1]
 	}
-	return unquote([]byte(raw))
+	return strictjson.Unquote([]byte(raw))
 }
 
 // cutString cuts the JSON string that text begins with from what follows it.
@@ -124,16 +126,6 @@ func (r storedItem) createdBy() int {
 // wireTime is how both tutorials' clients read a time: strftime's
 // "%a, %d %b %Y %H:%M %p", of which the %p says PM after a 24-hour clock.
 const wireTime = "Mon, 02 Jan 2006 15:04 PM"
-
-// appendJSONString appends s as a JSON string (RFC 8259 §7).
-func appendJSONString(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
-			return append(b, encodeJSON(s)...)
-		}
-	}
-	return append(append(append(b, '"'), s...), '"')
-}
 
 // An itemIndex is the ids of the items that have something in common, by that.
 type itemIndex[K comparable] map[K]*sorted[struct{}]

@@ -3,6 +3,8 @@ package main
 import (
 	"testing"
 	"time"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // FuzzStoredItem: what is read out of a rendered item is what was rendered.
@@ -30,7 +32,7 @@ func FuzzStoredItem(f *testing.F) {
 		if got := it.stored().item(); *got != *it {
 			t.Errorf("%+v is kept as %+v", it, got)
 		}
-		if got, want := it.appendTo(nil), encodeJSON(it); string(got) != string(want) {
+		if got, want := it.appendTo(nil), strictjson.Encode(it); string(got) != string(want) {
 			t.Errorf("the data file has it as %s; want %s", got, want)
 		}
 	})

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // issuer is this server's name in the tokens it makes (RFC 7519 §4.1.1).
@@ -261,12 +263,12 @@ func (t *verifiedTokens) place(text string) (*atomic.Pointer[verifiedToken], uin
 // readHeader decodes a header more strictly than the parser does: a parameter
 // given twice may mean one thing to us and another to somebody else, so it is
 // refused (RFC 7515 §4).
-func readHeader(segment string) (object, error) {
+func readHeader(segment string) (strictjson.Object, error) {
 	text, err := base64.RawURLEncoding.DecodeString(segment)
 	if err != nil {
 		return nil, malformed(checkText, "Invalid header padding", "")
 	}
-	header, err := decodeObject(text)
+	header, err := strictjson.Decode(text)
 	if err != nil {
 		return nil, malformed(checkText, "Invalid header string: must be a json object", "Invalid header string: "+err.Error())
 	}
@@ -277,14 +279,14 @@ func readHeader(segment string) (object, error) {
 // or else the one that signs. It only chooses among the keys of the ring; kid
 // is looked up in a map and nowhere else (RFC 8725 §3.10), and what a header
 // says of keys elsewhere (jku, jwk, x5u) is not read at all.
-func (r *keyring) keyFor(header object, now time.Time) (*key, error) {
+func (r *keyring) keyFor(header strictjson.Object, now time.Time) (*key, error) {
 	// Each names extensions that must be understood, and we know none (RFC 7515 §4.1.11).
-	if header.has("crit") {
+	if header.Has("crit") {
 		return nil, malformed(checkAlgorithm, "Critical header parameters (crit) are not supported", "")
 	}
 	found := r.keys[0]
-	if header.has("kid") {
-		id, ok := header.text("kid")
+	if header.Has("kid") {
+		id, ok := header.Text("kid")
 		if !ok {
 			return nil, malformed(checkSignature, "Key ID header parameter must be a string", "")
 		}
@@ -295,7 +297,7 @@ func (r *keyring) keyFor(header object, now time.Time) (*key, error) {
 	}
 	// A key serves its own algorithm only; else a public key, which everybody
 	// knows, would pass for an HMAC secret (RFC 8725 §2.1 and §3.1).
-	if alg, _ := header.text("alg"); alg != found.alg {
+	if alg, _ := header.Text("alg"); alg != found.alg {
 		return nil, malformed(checkAlgorithm, "The specified alg value is not allowed", "")
 	}
 	return found, nil
@@ -327,7 +329,7 @@ func (r *keyring) nameFault(text string, now time.Time, refusal error) error {
 	if strings.Trim(text[last+1:], base64url) != "" {
 		return malformed(checkText, "Invalid crypto padding", "")
 	}
-	if alg, _ := header.text("alg"); !slices.Contains(r.algs, alg) {
+	if alg, _ := header.Text("alg"); !slices.Contains(r.algs, alg) {
 		return malformed(checkAlgorithm, "The specified alg value is not allowed", "")
 	}
 	found, err := r.keyFor(header, now)
@@ -358,17 +360,17 @@ func (r *rawClaims) UnmarshalJSON(text []byte) error {
 // judge reads the claims and returns them if all are good at this moment: the
 // times first, then the others.
 func (r *rawClaims) judge(now time.Time) (*claims, error) {
-	members, err := decodeObject(r.text) // a claim given twice is refused (RFC 7519 §4)
+	members, err := strictjson.Decode(r.text) // a claim given twice is refused (RFC 7519 §4)
 	if err != nil {
 		return nil, malformed(checkTimes, "Invalid payload string: must be a json object", "Invalid payload string: "+err.Error())
 	}
-	in := &claimReader{object: members, at: checkTimes}
+	in := &claimReader{Object: members, at: checkTimes}
 	c := &claims{
 		IssuedAt:  in.date("iat", "Issued At"),
 		NotBefore: in.date("nbf", "Not Before"),
 		ExpiresAt: in.date("exp", "Expiration Time"),
 	}
-	if !in.has("exp") { // RFC 7519 lets a token live forever; we don't
+	if !in.Has("exp") { // RFC 7519 lets a token live forever; we don't
 		in.refuse("Missing claim: exp")
 	}
 	if in.err != nil {
@@ -381,14 +383,14 @@ func (r *rawClaims) judge(now time.Time) (*claims, error) {
 	c.Subject = in.text("sub") // RFC 7519 §4.1.2
 	c.ID = in.text("jti")      // RFC 7519 §4.1.7
 	c.Type = in.text("type", accessToken, refreshToken)
-	if in.has("public_id") {
+	if in.Has("public_id") {
 		c.PublicID = in.text("public_id", c.Subject)
 	}
-	c.Fresh = string(in.value("fresh")) == "true"
-	if in.has("iss") { // RFC 7519 §4.1.1
+	c.Fresh = string(in.Value("fresh")) == "true"
+	if in.Has("iss") { // RFC 7519 §4.1.1
 		c.Issuer = in.text("iss", issuer)
 	}
-	if in.has("aud") { // it names others than us, who are never named (RFC 7519 §4.1.3)
+	if in.Has("aud") { // it names others than us, who are never named (RFC 7519 §4.1.3)
 		in.refuse("Invalid claim: aud")
 	}
 	if in.err != nil {
@@ -413,7 +415,7 @@ func (c *claims) judgeTimes(now time.Time) error {
 
 // A claimReader reads one claim after the other and keeps the first fault.
 type claimReader struct {
-	object
+	strictjson.Object
 	at  check // what a fault is a fault of
 	err error
 }
@@ -428,10 +430,10 @@ func (in *claimReader) refuse(message string) {
 // token of ours has any. 48 bits reach past the year four million, and no
 // arithmetic on such a time overflows.
 func (in *claimReader) date(name, title string) time.Time {
-	if !in.has(name) {
+	if !in.Has(name) {
 		return time.Time{}
 	}
-	seconds, err := strconv.ParseInt(string(in.value(name)), 10, 48)
+	seconds, err := strconv.ParseInt(string(in.Value(name)), 10, 48)
 	if err != nil {
 		in.refuse(title + " claim (" + name + ") must be an integer.")
 	}
@@ -441,39 +443,14 @@ func (in *claimReader) date(name, title string) time.Time {
 // text reads a string that must be there, and be one of those allowed if any
 // are named.
 func (in *claimReader) text(name string, allowed ...string) string {
-	if !in.has(name) {
+	if !in.Has(name) {
 		in.refuse("Missing claim: " + name)
 	}
-	s, ok := in.object.text(name)
+	s, ok := in.Object.Text(name)
 	if !ok || s == "" || len(allowed) > 0 && !slices.Contains(allowed, s) {
 		in.refuse("Invalid claim: " + name)
 	}
 	return s
-}
-
-// An object is the members of a JSON object, of which no two have one name: the
-// header of a token, or its claims.
-type object []member
-
-// value is the value of the member called name, nil if there is none.
-func (o object) value(name string) json.RawMessage {
-	for _, m := range o {
-		if m.name == name {
-			return m.value
-		}
-	}
-	return nil
-}
-
-func (o object) has(name string) bool { return o.value(name) != nil }
-
-// text is the string that the member called name holds, if it holds one.
-func (o object) text(name string) (text string, ok bool) {
-	value := o.value(name)
-	if len(value) == 0 || value[0] != '"' {
-		return "", false
-	}
-	return unquote(value), true
 }
 
 // newJTI makes a token's ID: a UUID of version 4, that is 122 random bits (RFC

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // An export is the whole state as one JSON document, a row a line:
@@ -142,7 +144,7 @@ func writeExport(w io.Writer, s *store, now time.Time, secrets bool) error {
 		}
 	}
 	b := fmt.Appendf(nil, `{"format":%q,"version":%d,"exported":%q,"last_ids":`, exportFormat, exportVersion, now.UTC().Format(time.RFC3339))
-	b = append(b, encodeJSON(img.ids)...)
+	b = append(b, strictjson.Encode(img.ids)...)
 	b = appendRows(b, "users", img.users)
 	b = appendRows(b, "tokens", img.tokens)
 	b = appendRows(b, "items", img.items)
@@ -157,7 +159,7 @@ func appendRows[R any](b []byte, name string, rows []R) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(append(b, '\n'), encodeJSON(row)...)
+		b = append(append(b, '\n'), strictjson.Encode(row)...)
 	}
 	return append(b, ']')
 }
@@ -169,13 +171,13 @@ func appendRows[R any](b []byte, name string, rows []R) []byte {
 // ids, created by nobody. An error names the element that offends. It returns
 // a sentence on what was done.
 func importDocument(s *store, data []byte) (string, error) {
-	members, err := decodeObject(data)
+	members, err := strictjson.Decode(data)
 	if err != nil {
 		return "", err
 	}
 	parts := map[string]json.RawMessage{}
 	for _, m := range members {
-		parts[m.name] = m.value
+		parts[m.Name] = m.Value
 	}
 	if format, ok := parts["format"]; ok {
 		if string(format) != `"`+exportFormat+`"` || string(parts["version"]) != fmt.Sprint(exportVersion) {
@@ -192,7 +194,7 @@ func importExport(s *store, parts map[string]json.RawMessage) (string, error) {
 	rehearsal := newStore(s.log, s.now)
 	var changes []change
 	var ids lastIDs
-	if err := strictDecode(parts["last_ids"], &ids); err != nil {
+	if err := strictjson.Unmarshal(parts["last_ids"], &ids); err != nil {
 		return "", fmt.Errorf("last_ids, the highest id of each kind: %w", err)
 	}
 	changes = append(changes, change{Op: opNext, Next: &ids})
@@ -205,19 +207,19 @@ func importExport(s *store, parts map[string]json.RawMessage) (string, error) {
 	}{
 		{"users", func(row json.RawMessage) (change, error) {
 			c := change{Op: opPut, User: new(user)}
-			return c, errors.Join(strictDecode(row, c.User), validUser(c.User))
+			return c, errors.Join(strictjson.Unmarshal(row, c.User), validUser(c.User))
 		}},
 		{"tokens", func(row json.RawMessage) (change, error) {
 			c := change{Op: opPut, Token: new(tokenRecord)}
-			return c, strictDecode(row, c.Token)
+			return c, strictjson.Unmarshal(row, c.Token)
 		}},
 		{"items", func(row json.RawMessage) (change, error) {
 			c := change{Op: opPut, Item: new(item)}
-			return c, errors.Join(strictDecode(row, c.Item), c.Item.validate())
+			return c, errors.Join(strictjson.Unmarshal(row, c.Item), c.Item.validate())
 		}},
 		{"books", func(row json.RawMessage) (change, error) {
 			c := change{Op: opPut, Book: new(book)}
-			return c, errors.Join(strictDecode(row, c.Book), c.Book.validate())
+			return c, errors.Join(strictjson.Unmarshal(row, c.Book), c.Book.validate())
 		}},
 	} {
 		rows, err := elements(part.name, parts[part.name])
@@ -344,7 +346,7 @@ func (s *store) addAll(items []*item, books []*book) error {
 // plainRow reads one object of a plain document. Members that shelf has no
 // field for are left out, as in a request.
 func plainRow(row json.RawMessage, f fields) error {
-	members, err := decodeObject(row)
+	members, err := strictjson.Decode(row)
 	if err != nil {
 		return err
 	}
@@ -361,10 +363,4 @@ func elements(name string, list json.RawMessage) ([]json.RawMessage, error) {
 		return nil, fmt.Errorf("%s: must be a list", name)
 	}
 	return rows, nil
-}
-
-func strictDecode(data json.RawMessage, v any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	return d.Decode(v)
 }

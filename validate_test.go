@@ -356,49 +356,6 @@ func TestReadBodyCutOff(t *testing.T) {
 	}
 }
 
-func TestDecodeObjectKeepsOrder(t *testing.T) {
-	t.Parallel()
-	members, err := decodeObject([]byte(`{"z": [1, 2], "a" : {"b":null} ,"m":1e2}`))
-	if got, want := fmt.Sprintf("%s %v", members, err), `[{z [1, 2]} {a {"b":null}} {m 1e2}] <nil>`; got != want {
-		t.Errorf("decodeObject = %s; want %s", got, want)
-	}
-}
-
-func TestDecodeObjectCuts(t *testing.T) {
-	t.Parallel()
-	tests := []struct{ name, text, want string }{
-		{"an empty object has no members", " \n{\t} ", `[] <nil>`},
-		{"brackets in a string are text", `{"a":"}],{[","b":1}`, `[{a "}],{["} {b 1}] <nil>`},
-		{"an escaped quote ends nothing", `{"a":"\",\"b\":2","c":"\\"}`, `[{a "\",\"b\":2"} {c "\\"}] <nil>`},
-		{"commas and colons of nested objects are theirs", `{"a":{"b":[1,{"c":2}],"d":3},"e":[4,5]}`, `[{a {"b":[1,{"c":2}],"d":3}} {e [4,5]}] <nil>`},
-		{"a colon in a name is part of it", `{"a:b" : 1}`, `[{a:b 1}] <nil>`},
-		{"a name is what its escapes say", `{"\u0061\"\ud83d\ude00":1}`, `[{a"😀 1}] <nil>`},
-		{"an escape of a name makes no second name", `{"a":1,"\u0061":2}`, `[] 'a' must be given only once`},
-		{"half a pair in a name", `{"\ud83d":1}`, "[] '\ufffd' must not hold half of a surrogate pair"},
-		{"a pair the wrong way round", `{"a":"\ude00\ud83d"}`, `[] 'a' must not hold half of a surrogate pair`},
-		{"the fault of the first member at fault is named", "{\"a\":[\"\xff\"],\"b\":\"\\ud83d\"}", `[] 'a' must be valid UTF-8`},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			members, err := decodeObject([]byte(tt.text))
-			if got := fmt.Sprintf("%s %v", members, err); got != tt.want {
-				t.Errorf("decodeObject(%s) = %s; want %s", tt.text, got, tt.want)
-			}
-		})
-	}
-}
-
-func BenchmarkDecodeObject(b *testing.B) {
-	text := []byte(payload())
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := decodeObject(text); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 var emailTests = []struct {
 	name, email string
 	want        bool
@@ -610,39 +567,6 @@ func FuzzReadBody(f *testing.F) {
 			(maybe != nil) != isMaybe || isMaybe && *maybe != strings.TrimSpace(wantMaybe) ||
 			(flag != nil) != isFlag || isFlag && *flag != wantFlag {
 			t.Errorf("readBody read %q, %v, %q, %v; encoding/json reads %v", text, maybe, secret, flag, want)
-		}
-	})
-}
-
-// FuzzDecodeObject compares with encoding/json, which is the laxer of the two.
-func FuzzDecodeObject(f *testing.F) {
-	for _, tt := range bodyTests {
-		if tt.contentType == jsonType && len(tt.body) < 1<<10 {
-			f.Add([]byte(tt.body))
-		}
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		members, err := decodeObject(data)
-		var want map[string]json.RawMessage
-		if jsonErr := json.Unmarshal(data, &want); err == nil && jsonErr != nil {
-			t.Fatalf("decodeObject accepts what encoding/json refuses: %v", jsonErr)
-		}
-		if err != nil {
-			return
-		}
-		if want == nil || len(members) != len(want) {
-			t.Fatalf("decodeObject = %s; encoding/json reads %s", members, want)
-		}
-		for _, m := range members {
-			if !bytes.Equal(m.value, want[m.name]) {
-				t.Errorf("decodeObject reads %q as %s, encoding/json as %s", m.name, m.value, want[m.name])
-			}
-			// U+FFFD may only stand where the client wrote it, as it is or escaped.
-			var text string
-			if json.Unmarshal(m.value, &text) == nil && strings.Count(text, "\ufffd") >
-				strings.Count(string(m.value), "\ufffd")+strings.Count(strings.ToLower(string(m.value)), `\ufffd`) {
-				t.Errorf("decodeObject accepts %s, which encoding/json changes to %q", m.value, text)
-			}
 		}
 	})
 }
