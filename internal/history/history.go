@@ -69,8 +69,9 @@ type Log interface {
 
 	// Compact begins to replace the lines so far by a snapshot of n lines, which
 	// must be the state after the last Append. It returns a function that writes
-	// the snapshot; that one may run beside Append. When it fails, the log goes
-	// on with the lines that it has.
+	// the snapshot; that one may run beside Append. Each line of the snapshot is
+	// good only until the next. When it fails, the log goes on with the lines
+	// that it has.
 	Compact(now time.Time, n int) (write func(snapshot iter.Seq[[]byte]) error, err error)
 
 	State() State

@@ -1,0 +1,335 @@
+// Package db keeps tables of rows in memory, and every change to them in a log
+// (package history). The log is the truth: a start reads it and applies all of
+// it again, by the same code.
+//
+// A table is declared once, before the log is opened: the name of its rows, the
+// row type, indexes ([NewUnique], [NewMulti]), references to other tables
+// ([Reference]), and which of its changes are events. Replay, group commit,
+// snapshots, export and import follow from the declaration.
+//
+//	d := db.New(db.Options{Now: time.Now})
+//	books := db.Add(d, db.Schema[*book]{Name: "book", Plural: "books", ID: (*book).id})
+//	byTitle := db.NewUnique(books, "title", (*book).title)
+//	if err := d.Open(log); err != nil { … }
+//
+// Changes are made by rules, functions over a transaction:
+//
+//	err := d.Update(func(tx *db.Tx) error {
+//		if _, taken := byTitle.Find(tx, b.Title); taken {
+//			return errTitleTaken
+//		}
+//		b.ID = books.NewID(tx)
+//		books.Put(tx, b)
+//		return nil
+//	})
+//
+// A change goes through three states. It is pending from the moment that its
+// rules return: later rules see it, readers do not. It is committed once its
+// batch is durable: readers see it, and only then does Update return. If the log
+// refuses the batch, the change and everything that was decided after it is
+// dropped, and nobody has seen it. All changes that become pending while a batch
+// is being written share the next batch, and one fsync: that is group commit.
+//
+// A row never changes once the table has it: a change puts a new row in its
+// place. So a reader may keep a row without a lock.
+package db
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"example.com/shelf/internal/history"
+)
+
+// Options are what a DB needs from outside.
+type Options struct {
+	Log *slog.Logger     // told of a log that can no longer be written; nil: nobody is
+	Now func() time.Time // the time that lines of the log bear
+	// Tidy is called before a compaction, to delete rows that nobody misses; nil
+	// for none. It may call Update.
+	Tidy func() error
+}
+
+// A DB is tables and the log of their changes. Its methods may be called at any
+// time from any goroutine, once Open has returned.
+type DB struct {
+	opt Options
+	run string
+
+	// writing is held while the log is used. It is taken before mu, never while
+	// mu is held.
+	writing sync.Mutex
+	hist    history.Log
+
+	compacting sync.WaitGroup // a compaction that runs beside everything else
+
+	mu      sync.RWMutex // guards what follows and all tables; never held while the log works
+	tables  []table
+	joining *batch // pending, and not yet being written; nil if no change is
+	reader  Tx     // what View hands out
+
+	compacts bool // a compaction runs
+	closing  bool // none may begin any more
+	// compactFrom is the number of lines at which to try again, after a
+	// compaction that failed.
+	compactFrom int
+
+	state  history.State // of the log, as far as the last write found it
+	seq    int64         // of the last committed change
+	events ring
+}
+
+// New makes a DB without tables.
+func New(opt Options) *DB {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	d := &DB{opt: opt, run: rand.Text(), hist: new(history.Memory), events: ring{more: make(chan struct{})}}
+	d.reader.db = d
+	return d
+}
+
+// Run is random for each DB. Run and a table's number of changes together
+// identify one version of the table: they are the ETag of lists.
+func (d *DB) Run() string { return d.run }
+
+// Open replays the log and goes on with it until Close, which closes the log too.
+// When Open fails, the log stays the caller's to close. It fails with a
+// *history.Damage, or as the log does.
+func (d *DB) Open(log history.Log) error {
+	if _, err := d.Read(log.Replay); err != nil {
+		return err
+	}
+	if err := log.Start(); err != nil {
+		return err
+	}
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var snapshot int64
+	d.hist = log
+	d.seq, snapshot = log.Last()
+	d.events.gone = max(d.events.gone, snapshot) // a snapshot's lines are not what happened
+	d.noteLogLocked()
+	d.compactIfWorthLocked()
+	return nil
+}
+
+// Close waits for what is being written and closes the log. Whoever writes
+// afterwards gets history.ErrReadOnly.
+func (d *DB) Close() error {
+	d.mu.Lock()
+	d.closing = true
+	d.mu.Unlock()
+	d.compacting.Wait()
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	return d.hist.Close()
+}
+
+// A Tx is a transaction: what rules and readers see the tables through. It is
+// good only until the function that it was given to returns.
+type Tx struct {
+	db      *DB
+	writes  bool // the rules of an Update see pending rows; the reader of a View does not
+	changes []change
+	undo    []func()
+}
+
+// View calls read with what is committed. All that read sees is of one moment.
+// It should be short: no change is committed meanwhile.
+func (d *DB) View(read func(*Tx)) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	read(&d.reader)
+}
+
+// Update is how anything changes. It calls rules with the lock held. Rules see
+// what is committed and what is pending, check, and change rows through tx; when
+// they return an error, Update returns it and nothing has changed. Otherwise
+// their changes are one unit: Update returns nil once they are durable and
+// committed, or the log's error, and then nothing has changed either (but for
+// history.ErrOutcomeUnknown).
+//
+// Rules may change nothing, because a row already has the wanted value. That
+// value may itself be pending, and refused later, so Update waits all the same.
+//
+// The order of the lines in the log is the order in which rules ran.
+func (d *DB) Update(rules func(*Tx) error) error {
+	b, first, err := d.decide(rules)
+	if err != nil {
+		return err
+	}
+	if first {
+		d.sync(b)
+	}
+	<-b.done
+	return b.err
+}
+
+// decide runs the rules, and gives the lock back even if they panic: a request
+// must not take the whole store with it.
+func (d *DB) decide(rules func(*Tx) error) (b *batch, first bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	tx := &Tx{db: d, writes: true}
+	done := false
+	defer func() {
+		if !done {
+			tx.rollBack()
+		}
+	}()
+	if err := rules(tx); err != nil {
+		return nil, false, err
+	}
+	done = true
+	b, first = d.joinLocked(tx.changes)
+	return b, first, nil
+}
+
+// rollBack takes the changes of tx back.
+func (tx *Tx) rollBack() {
+	for i := len(tx.undo) - 1; i >= 0; i-- {
+		tx.undo[i]()
+	}
+}
+
+// Empty reports whether no table has ever held a row.
+func (tx *Tx) Empty() bool {
+	for _, t := range tx.db.tables {
+		if t.last() > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// A batch is the changes that share one write and one fsync.
+type batch struct {
+	changes []change
+	done    chan struct{} // closed when the outcome is known
+	err     error         // to be read after that
+}
+
+// joinLocked adds changes to the batch that is written next. Whoever is first in
+// a batch writes it, for all that join until then.
+func (d *DB) joinLocked(changes []change) (b *batch, first bool) {
+	if d.joining == nil {
+		d.joining, first = &batch{done: make(chan struct{})}, true
+	}
+	d.joining.changes = append(d.joining.changes, changes...)
+	return d.joining, first
+}
+
+// sync writes b, commits it, and tells those who wait for it. While the batch
+// before b is being written, sync waits, and more changes join b.
+func (d *DB) sync(b *batch) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	d.mu.Lock()
+	if d.joining != b { // dropped together with the batch before it
+		d.mu.Unlock()
+		return
+	}
+	d.joining = nil
+	d.mu.Unlock()
+
+	var err error
+	if len(b.changes) > 0 {
+		err = d.hist.Append(d.opt.Now(), encodeLines(b.changes))
+	}
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.noteLogLocked()
+	if err != nil {
+		d.dropLocked(b, err)
+		return
+	}
+	for _, c := range b.changes {
+		d.commitLocked(d.seq+1, c) // the number that the log gave its line
+		c.settle()
+	}
+	close(b.done)
+	d.events.wake()
+	d.compactIfWorthLocked()
+}
+
+// dropLocked gives up b and everything that was decided after it, and so perhaps
+// because of it. No reader has seen any of it.
+func (d *DB) dropLocked(b *batch, err error) {
+	b.err = err
+	close(b.done)
+	if next := d.joining; next != nil {
+		next.err = err
+		if errors.Is(err, history.ErrOutcomeUnknown) {
+			next.err = fmt.Errorf("%w: the write before failed", history.ErrReadOnly) // it never reached the log
+		}
+		close(next.done)
+		d.joining = nil
+	}
+	for _, t := range d.tables {
+		t.dropPending()
+	}
+}
+
+// noteLogLocked keeps what others than the log's user are told of it. The caller
+// holds the log too. It tells once that no write can work any more.
+func (d *DB) noteLogLocked() {
+	state := d.hist.State()
+	if state.Failed != nil && d.state.Failed == nil && !d.closing {
+		d.opt.Log.Error("the store is read-only until a restart", "error", state.Failed)
+	}
+	d.state = state
+}
+
+// State is that of the log after the last write.
+func (d *DB) State() history.State {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.state
+}
+
+// Writable returns nil, or why the next write would most likely be refused. It
+// waits for no write: while one is under way, Writable says what the one before
+// found out; else it looks as a write does.
+func (d *DB) Writable() error {
+	if d.writing.TryLock() {
+		defer d.writing.Unlock()
+		err := d.hist.Check()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.noteLogLocked()
+		return err
+	}
+	return d.State().Failed
+}
+
+// A Count is how many rows of a table are committed.
+type Count struct {
+	Name string // of one row, as Schema.Name
+	Rows int
+}
+
+// Counts are those of all tables, in the order of their declaration.
+func (d *DB) Counts() []Count {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	var counts []Count
+	for _, t := range d.tables {
+		counts = append(counts, Count{t.name(), t.len()})
+	}
+	return counts
+}
+
+func (d *DB) rowsLocked() (n int) {
+	for _, t := range d.tables {
+		n += t.len()
+	}
+	return n
+}

@@ -1,0 +1,278 @@
+package db
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+)
+
+// An index follows the rows of a table.
+type index[R any] interface {
+	put(id int, old R, had bool, row R)
+	remove(id int, row R)
+	pend(id int, row R)
+	unpend(id int, row R)
+	dropPending()
+	check(id int, row R) error
+}
+
+// A Unique finds a row by a key that no two rows share.
+type Unique[R any, K comparable] struct {
+	table   *Table[R]
+	label   string
+	key     func(R) (K, bool)
+	rows    map[K]R
+	pending map[K][]int // ids of rows that have, or had, the key while they are pending
+}
+
+// NewUnique declares an index. key tells a row's key, and whether it has one;
+// label is what an error calls the key: "user 3 already has this e-mail".
+//
+// Keeping keys apart is up to the rules: they ask Find before they Put. Lines
+// from outside are refused if they share one.
+func NewUnique[R any, K comparable](t *Table[R], label string, key func(R) (K, bool)) *Unique[R, K] {
+	u := &Unique[R, K]{table: t, label: label, key: key, rows: map[K]R{}}
+	t.indexes = append(t.indexes, u)
+	return u
+}
+
+// Find returns the row that has the key.
+func (u *Unique[R, K]) Find(tx *Tx, key K) (row R, ok bool) {
+	if !tx.writes {
+		row, ok = u.rows[key]
+		return row, ok
+	}
+	for _, id := range u.pending[key] {
+		if row, ok := u.hasNow(tx, id, key); ok {
+			return row, true
+		}
+	}
+	if row, ok := u.rows[key]; ok {
+		return u.hasNow(tx, u.table.schema.ID(row), key)
+	}
+	return row, false
+}
+
+// hasNow returns the row of that id if it still has the key.
+func (u *Unique[R, K]) hasNow(tx *Tx, id int, key K) (row R, ok bool) {
+	if row, ok = u.table.Get(tx, id); ok {
+		if has, is := u.key(row); is && has == key {
+			return row, true
+		}
+	}
+	var none R
+	return none, false
+}
+
+func (u *Unique[R, K]) put(id int, old R, had bool, row R) {
+	if had {
+		u.remove(id, old)
+	}
+	if key, ok := u.key(row); ok {
+		u.rows[key] = row
+	}
+}
+
+func (u *Unique[R, K]) remove(_ int, row R) {
+	if key, ok := u.key(row); ok {
+		delete(u.rows, key)
+	}
+}
+
+func (u *Unique[R, K]) pend(id int, row R) {
+	if key, ok := u.key(row); ok {
+		if u.pending == nil {
+			u.pending = map[K][]int{}
+		}
+		u.pending[key] = append(u.pending[key], id)
+	}
+}
+
+func (u *Unique[R, K]) unpend(id int, row R) {
+	key, ok := u.key(row)
+	if !ok {
+		return
+	}
+	ids := u.pending[key]
+	if i := slices.Index(ids, id); i >= 0 {
+		ids = slices.Delete(ids, i, i+1)
+	}
+	if len(ids) == 0 {
+		delete(u.pending, key)
+	} else {
+		u.pending[key] = ids
+	}
+}
+
+func (u *Unique[R, K]) dropPending() { clear(u.pending) }
+
+func (u *Unique[R, K]) check(id int, row R) error {
+	key, ok := u.key(row)
+	if !ok {
+		return nil
+	}
+	if other, ok := u.rows[key]; ok && u.table.schema.ID(other) != id {
+		return fmt.Errorf("%s %d already has this %s", u.table.schema.Name, u.table.schema.ID(other), u.label)
+	}
+	return nil
+}
+
+// A Multi finds the rows that share a key.
+type Multi[R any, K comparable] struct {
+	table *Table[R]
+	key   func(R) K
+	ids   map[K]*sorted[struct{}]
+}
+
+// NewMulti declares an index. It takes a few bytes a row.
+func NewMulti[R any, K comparable](t *Table[R], key func(R) K) *Multi[R, K] {
+	m := &Multi[R, K]{table: t, key: key, ids: map[K]*sorted[struct{}]{}}
+	t.indexes = append(t.indexes, m)
+	return m
+}
+
+// IDs are those of the committed rows that have the key.
+func (m *Multi[R, K]) IDs(tx *Tx, key K) IDs {
+	if ids, ok := m.ids[key]; ok {
+		return IDs{ids}
+	}
+	return IDs{&sorted[struct{}]{}}
+}
+
+// Keys yields the keys of committed rows, and how many have each, in no order.
+func (m *Multi[R, K]) Keys(tx *Tx) iter.Seq2[K, int] {
+	return func(yield func(K, int) bool) {
+		for key, ids := range m.ids {
+			if !yield(key, ids.len()) {
+				return
+			}
+		}
+	}
+}
+
+// Rows returns the rows that have the key, in the order of their ids.
+func (m *Multi[R, K]) Rows(tx *Tx, key K) []R {
+	var rows []R
+	ids := m.IDs(tx, key)
+	for id := range ids.In(Range{}) {
+		if row, ok := m.table.Get(tx, id); ok && m.key(row) == key {
+			rows = append(rows, row)
+		}
+	}
+	if !tx.writes {
+		return rows
+	}
+	n := len(rows)
+	for id, p := range m.table.pending {
+		if !p.gone && m.key(p.row) == key && !ids.Has(id) {
+			rows = append(rows, p.row)
+		}
+	}
+	if len(rows) > n {
+		id := m.table.schema.ID
+		slices.SortFunc(rows, func(a, b R) int { return id(a) - id(b) })
+	}
+	return rows
+}
+
+// AtMost is a bound for the number of rows that Rows returns, for less work.
+func (m *Multi[R, K]) AtMost(tx *Tx, key K) int {
+	return m.IDs(tx, key).Len() + len(m.table.pending)
+}
+
+func (m *Multi[R, K]) put(id int, old R, had bool, row R) {
+	key := m.key(row)
+	if had {
+		if m.key(old) == key {
+			return
+		}
+		m.remove(id, old)
+	}
+	ids := m.ids[key]
+	if ids == nil {
+		ids = &sorted[struct{}]{}
+		m.ids[owned(key)] = ids
+	}
+	ids.put(id, struct{}{})
+}
+
+// owned is a key with memory of its own: a text may be a small part of a row.
+func owned[K comparable](key K) K {
+	if text, ok := any(key).(string); ok {
+		return any(strings.Clone(text)).(K)
+	}
+	return key
+}
+
+func (m *Multi[R, K]) remove(id int, row R) {
+	key := m.key(row)
+	if ids := m.ids[key]; ids != nil {
+		if ids.remove(id); ids.len() == 0 {
+			delete(m.ids, key)
+		}
+	}
+}
+
+func (m *Multi[R, K]) pend(int, R)        {}
+func (m *Multi[R, K]) unpend(int, R)      {}
+func (m *Multi[R, K]) dropPending()       {}
+func (m *Multi[R, K]) check(int, R) error { return nil }
+
+// IDs is a set of ids, in order.
+type IDs struct{ ids *sorted[struct{}] }
+
+// Len is how many there are.
+func (s IDs) Len() int { return s.ids.len() }
+
+// Has reports whether id is one of them.
+func (s IDs) Has(id int) bool { _, ok := s.ids.get(id); return ok }
+
+// In yields the ids of a range. It costs as much as the range is long.
+func (s IDs) In(r Range) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for id := range s.ids.in(r) {
+			if !yield(id) {
+				return
+			}
+		}
+	}
+}
+
+// Size is how many ids a range has at the most.
+func (s IDs) Size(r Range) int { return s.ids.size(r) }
+
+// Reference declares that the rows that children finds by an id belong to the
+// parent of that id; 0 is no parent. When the parent goes, each child is replaced
+// by what orphan makes of it; when orphan is nil, the child goes too, and a line
+// from outside needs a parent that exists. It is one change in the log: that of
+// the parent.
+func Reference[C, P any](children *Multi[C, int], parent *Table[P], orphan func(C) C) {
+	t := children.table
+	if orphan == nil {
+		t.needs = append(t.needs, func(row C) error {
+			if id := children.key(row); !parent.has(id) {
+				return fmt.Errorf("%s %d does not exist", parent.schema.Name, id)
+			}
+			return nil
+		})
+		parent.onGone = append(parent.onGone, func(id int) {
+			for _, child := range children.IDs(nil, id).ids.ids() {
+				t.remove(child)
+			}
+		})
+		return
+	}
+	t.mends = append(t.mends, func(row C) C {
+		if id := children.key(row); id != 0 && !parent.has(id) {
+			return orphan(row) // the parent went between the decision and now
+		}
+		return row
+	})
+	parent.onGone = append(parent.onGone, func(id int) {
+		for _, child := range children.IDs(nil, id).ids.ids() {
+			row, _ := t.rows.get(child)
+			t.put(child, orphan(row))
+		}
+	})
+}

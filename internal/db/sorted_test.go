@@ -1,0 +1,93 @@
+package db
+
+import (
+	"iter"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// TestSorted compares a sorted with a map, through ids in order, in reverse and
+// at random, and through the ends of its runs.
+func TestSorted(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		chance := rand.New(rand.NewPCG(seed, 2))
+		var s sorted[int]
+		model := map[int]int{}
+		ids := 1 + chance.IntN(4*runLength)
+		apart := 1
+		if seed%8 >= 4 {
+			apart = 1 << 22 // so that they need more than 32 bits
+		}
+		for step := range 6 * runLength {
+			id := 1 + chance.IntN(ids)
+			switch seed % 4 {
+			case 1:
+				id = step + 1
+			case 2:
+				id = 6*runLength - step
+			}
+			id *= apart
+			if chance.IntN(3) == 0 {
+				id = (1 + chance.IntN(ids)) * apart
+				s.remove(id)
+				delete(model, id)
+			} else {
+				s.put(id, step)
+				model[id] = step
+			}
+			if step%97 != 0 {
+				continue
+			}
+			keys := slices.Sorted(maps.Keys(model))
+			want := make([]int, 0, len(keys))
+			for _, id := range keys {
+				want = append(want, model[id])
+			}
+			if got := s.all(); !slices.Equal(got, want) || s.len() != len(want) {
+				t.Fatalf("seed %d, step %d: all = %v; want %v", seed, step, got, want)
+			}
+			from := (chance.IntN(ids+2) - 1) * apart
+			i, found := slices.BinarySearch(keys, from)
+			if found {
+				i++
+			}
+			if got := slices.Collect(values(s.after(from))); !slices.Equal(got, want[i:]) {
+				t.Fatalf("seed %d, step %d: after(%d) = %v; want %v", seed, step, from, got, want[i:])
+			}
+			for _, id := range []int{from, (1 + chance.IntN(ids)) * apart} {
+				row, ok := s.get(id)
+				if wantRow, there := model[id]; row != wantRow || ok != there {
+					t.Fatalf("seed %d, step %d: get(%d) = %d, %t", seed, step, id, row, ok)
+				}
+			}
+		}
+		for _, id := range []int{math.MaxInt, math.MinInt} {
+			if got := slices.Collect(values(s.after(id))); (len(got) > 0) != (id < 0) {
+				t.Errorf("after(%d) has %d rows", id, len(got))
+			}
+		}
+		for range s.after(0) {
+			break // a reader may stop
+		}
+		for id := range model {
+			s.remove(id)
+		}
+		if s.len() != 0 || len(s.runs) != 0 {
+			t.Errorf("seed %d: %d rows in %d runs remain", seed, s.len(), len(s.runs))
+		}
+	}
+}
+
+func values[K, V any](all iter.Seq2[K, V]) iter.Seq[V] {
+	return func(yield func(V) bool) {
+		for _, value := range all {
+			if !yield(value) {
+				return
+			}
+		}
+	}
+}

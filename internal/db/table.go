@@ -1,0 +1,304 @@
+package db
+
+import (
+	"iter"
+	"maps"
+	"slices"
+)
+
+// A Schema declares a table. R is the row: a pointer, or a small value. A row
+// must not change once a table has it.
+type Schema[R any] struct {
+	Name   string // of one row, in a line of the log: "book"
+	Plural string // of all rows, in an export: "books"
+	ID     func(R) int
+
+	// Append appends a row as the log keeps it: a JSON object. Decode reads one;
+	// strict refuses members that the row doesn't have, as a person's slip of
+	// the pen would look like that. Nil: as encoding/json does both.
+	Append func(b []byte, row R) []byte
+	Decode func(text []byte, strict bool) (R, error)
+
+	// Check judges a row that comes from outside, a line of the log or of an
+	// import, beyond what the indexes and references ask. Nil: anything goes.
+	Check func(tx *Tx, row R) error
+	// Valid judges the fields of an imported row. Nil: anything goes.
+	Valid func(row R) error
+	// Public is a row as an export without secrets shows it. Nil: as it is.
+	Public func(row R) R
+
+	// Event is the name of the event that a change makes, "" for none; tx shows
+	// the tables before the change. Show is the row as those who follow read it.
+	// Nil: changes of this table are no events.
+	Event func(tx *Tx, what Change, id int) string
+	Show  func(row R) string
+}
+
+// A Change is what happens to a row.
+type Change int
+
+// What can happen to a row.
+const (
+	Created Change = iota
+	Changed
+	Deleted
+)
+
+// A Table is the rows of one kind: the committed ones, which readers see, and over
+// them the pending ones, which rules see too.
+type Table[R any] struct {
+	schema  Schema[R]
+	db      *DB
+	rows    sorted[R]
+	pending map[int]pendingRow[R]
+	lastID  int // the highest id given out; never taken back
+	changes int // how often rows has changed since the start
+
+	indexes []index[R]
+	needs   []func(row R) error // what references ask of a row from outside
+	mends   []func(row R) R     // and what they make of one whose parent has gone
+	onGone  []func(id int)      // what they do to the children of a row that goes
+}
+
+// A pendingRow is a row as it will be once all pending changes to it are
+// committed.
+type pendingRow[R any] struct {
+	row     R
+	gone    bool
+	changes int // how many are pending
+}
+
+// table is a Table whose row type doesn't matter.
+type table interface {
+	name() string
+	plural() string
+	len() int
+	last() int
+	raise(id int)
+	has(id int) bool
+	decode(text []byte, strict bool) (row any, id int, err error)
+	appendRow(b []byte, row any) []byte
+	check(tx *Tx, id int, row any) error
+	valid(row any) error
+	apply(id int, row any)
+	remove(id int)
+	settle(c change)
+	dropPending()
+	pend(tx *Tx, id int, row any)
+	eventName(tx *Tx, what Change, id int) string
+	show(id int) (text string, ok bool)
+	freeze() image
+}
+
+// Add declares a table. The order of declarations is the order in snapshots, so a
+// table comes after those that it refers to. It must be called before Open.
+func Add[R any](d *DB, schema Schema[R]) *Table[R] {
+	if schema.Append == nil {
+		schema.Append = func(b []byte, row R) []byte { return append(b, encodeJSON(row)...) }
+	}
+	if schema.Decode == nil {
+		schema.Decode = decodeJSON[R]
+	}
+	t := &Table[R]{schema: schema, db: d}
+	d.tables = append(d.tables, t)
+	return t
+}
+
+// Get returns the row of that id.
+func (t *Table[R]) Get(tx *Tx, id int) (row R, ok bool) {
+	if tx.writes {
+		if p, ok := t.pending[id]; ok {
+			return p.row, !p.gone
+		}
+	}
+	return t.rows.get(id)
+}
+
+// NewID gives out an id that no row has had, and none will have.
+func (t *Table[R]) NewID(tx *Tx) int { t.lastID++; return t.lastID }
+
+// Put adds row, or puts it in the place of the one with its id.
+func (t *Table[R]) Put(tx *Tx, row R) {
+	id := t.schema.ID(row)
+	t.wait(tx, id, pendingRow[R]{row: row})
+	tx.changes = append(tx.changes, change{table: t, op: opPut, id: id, row: row})
+}
+
+// Delete removes the row of that id.
+func (t *Table[R]) Delete(tx *Tx, id int) {
+	t.wait(tx, id, pendingRow[R]{gone: true})
+	tx.changes = append(tx.changes, change{table: t, op: opDelete, id: id})
+}
+
+// wait makes a change pending. Each call is followed by one of settle, when the
+// change is committed, or it is rolled back, or all that is pending is dropped.
+func (t *Table[R]) wait(tx *Tx, id int, p pendingRow[R]) {
+	was, there := t.pending[id]
+	if t.pending == nil {
+		t.pending = map[int]pendingRow[R]{}
+	}
+	p.changes = was.changes + 1
+	t.pending[id] = p
+	if !p.gone {
+		for _, x := range t.indexes {
+			x.pend(id, p.row)
+		}
+	}
+	tx.undo = append(tx.undo, func() {
+		if !p.gone {
+			for _, x := range t.indexes {
+				x.unpend(id, p.row)
+			}
+		}
+		if there {
+			t.pending[id] = was
+		} else {
+			delete(t.pending, id)
+		}
+	})
+}
+
+// settle is told that c, which was pending, is committed.
+func (t *Table[R]) settle(c change) {
+	if c.op == opPut {
+		for _, x := range t.indexes {
+			x.unpend(c.id, c.row.(R))
+		}
+	}
+	p := t.pending[c.id]
+	if p.changes--; p.changes == 0 {
+		delete(t.pending, c.id)
+		return
+	}
+	t.pending[c.id] = p // a later change to it is pending
+}
+
+func (t *Table[R]) dropPending() {
+	clear(t.pending)
+	for _, x := range t.indexes {
+		x.dropPending()
+	}
+}
+
+// All yields the rows in the order of their ids, with the ids.
+func (t *Table[R]) All(tx *Tx) iter.Seq2[int, R] {
+	if !tx.writes || len(t.pending) == 0 {
+		return t.rows.after(0)
+	}
+	return func(yield func(int, R) bool) {
+		for id := range t.rows.after(0) {
+			if row, ok := t.Get(tx, id); ok && !yield(id, row) {
+				return
+			}
+		}
+		for _, id := range slices.Sorted(maps.Keys(t.pending)) { // new ids are above all others
+			if p := t.pending[id]; !p.gone && !t.has(id) && !yield(id, p.row) {
+				return
+			}
+		}
+	}
+}
+
+// Len is the number of committed rows.
+func (t *Table[R]) Len(tx *Tx) int { return t.rows.len() }
+
+// Range returns the committed rows of r, in a slice of their own. It costs as much
+// as the range is long.
+func (t *Table[R]) Range(tx *Tx, r Range) []R { return t.rows.list(r) }
+
+// Changes is how often committed rows have changed since the start.
+func (t *Table[R]) Changes(tx *Tx) int { return t.changes }
+
+// put commits a row.
+func (t *Table[R]) put(id int, row R) {
+	for _, mend := range t.mends {
+		row = mend(row)
+	}
+	old, had := t.rows.get(id)
+	t.changes++
+	t.rows.put(id, row)
+	t.lastID = max(t.lastID, id)
+	for _, x := range t.indexes {
+		x.put(id, old, had, row)
+	}
+}
+
+func (t *Table[R]) remove(id int) {
+	row, ok := t.rows.get(id)
+	if !ok {
+		return
+	}
+	t.changes++
+	t.rows.remove(id)
+	for _, x := range t.indexes {
+		x.remove(id, row)
+	}
+	for _, f := range t.onGone {
+		f(id)
+	}
+}
+
+func (t *Table[R]) name() string          { return t.schema.Name }
+func (t *Table[R]) plural() string        { return t.schema.Plural }
+func (t *Table[R]) len() int              { return t.rows.len() }
+func (t *Table[R]) last() int             { return t.lastID }
+func (t *Table[R]) raise(id int)          { t.lastID = max(t.lastID, id) }
+func (t *Table[R]) has(id int) bool       { _, ok := t.rows.get(id); return ok }
+func (t *Table[R]) apply(id int, row any) { t.put(id, row.(R)) }
+
+func (t *Table[R]) pend(tx *Tx, id int, row any) { t.wait(tx, id, pendingRow[R]{row: row.(R)}) }
+
+func (t *Table[R]) decode(text []byte, strict bool) (row any, id int, err error) {
+	r, err := t.schema.Decode(text, strict)
+	if err != nil {
+		return nil, 0, err
+	}
+	return r, t.schema.ID(r), nil
+}
+
+func (t *Table[R]) appendRow(b []byte, row any) []byte { return t.schema.Append(b, row.(R)) }
+
+// check judges a row from outside.
+func (t *Table[R]) check(tx *Tx, id int, row any) error {
+	r := row.(R)
+	for _, x := range t.indexes {
+		if err := x.check(id, r); err != nil {
+			return err
+		}
+	}
+	for _, need := range t.needs {
+		if err := need(r); err != nil {
+			return err
+		}
+	}
+	if t.schema.Check == nil {
+		return nil
+	}
+	return t.schema.Check(tx, r)
+}
+
+func (t *Table[R]) valid(row any) error {
+	if t.schema.Valid == nil {
+		return nil
+	}
+	return t.schema.Valid(row.(R))
+}
+
+func (t *Table[R]) eventName(tx *Tx, what Change, id int) string {
+	if t.schema.Event == nil {
+		return ""
+	}
+	return t.schema.Event(tx, what, id)
+}
+
+func (t *Table[R]) show(id int) (text string, ok bool) {
+	row, ok := t.rows.get(id)
+	if !ok || t.schema.Show == nil {
+		return "", false
+	}
+	return t.schema.Show(row), true
+}
+
+// freeze is the committed rows and the last id of this moment. It copies pointers,
+// not rows.
+func (t *Table[R]) freeze() image { return &tableImage[R]{t.schema, t.rows.all(), t.lastID} }
