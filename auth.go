@@ -208,7 +208,7 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err := validNames(u); err != nil {
 		return err
 	}
-	if err := s.limits.signUp(s.clientAddr(r)); err != nil {
+	if err := s.limits.SignUp(s.clientAddr(r)); err != nil {
 		return err
 	}
 	if s.store.userTaken(u) { // asked again below; here it saves the hashing
@@ -288,21 +288,31 @@ func (s *server) authenticate(r *http.Request, name string, p password, find fun
 	}
 }
 
+// accountKey is what an account is counted as. Spellings of one e-mail are one
+// name. Of a username they are not: that could be an account of the attacker's
+// own, to sign in to and have the count reset.
+func accountKey(name string) string {
+	if strings.Contains(name, "@") {
+		return emailKey(name)
+	}
+	return name
+}
+
 // checkPassword reports whether p is u's password, which for no user it never
 // is. account is what the client calls u. It fails with 429 where there were too
 // many wrong ones, and with 503 if no worker is free in time.
 func (s *server) checkPassword(r *http.Request, account string, u *user, p password) (ok bool, err error) {
-	client := s.clientAddr(r)
-	if err := s.limits.try(account, client); err != nil {
+	account, client := accountKey(account), s.clientAddr(r)
+	if err := s.limits.Try(account, client); err != nil {
 		return false, err
 	}
 	err = s.hashes.work(r.Context(), func() error {
 		// Those ahead in the line may have used up what was left.
-		if err := s.limits.try(account, client); err != nil {
+		if err := s.limits.Try(account, client); err != nil {
 			return err
 		}
 		ok = s.hashes.matches(u, p)
-		return s.limits.judge(account, client, ok)
+		return s.limits.Judge(account, client, ok)
 	})
 	return ok && err == nil, err
 }
@@ -432,7 +442,7 @@ func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 	if why := unhashable(pw); why != "" {
 		return fail(http.StatusBadRequest, "Invalid input! The password "+why)
 	}
-	if err := s.limits.signUp(s.clientAddr(r)); err != nil {
+	if err := s.limits.SignUp(s.clientAddr(r)); err != nil {
 		return err
 	}
 	if s.store.userTaken(u) { // asked again below; here it saves the hashing

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"example.com/shelf/internal/limit"
 )
 
 // An apiError is an error fit for a client to read: a status and a sentence.
@@ -65,6 +67,9 @@ func toAPIError(err error, d dialect) *apiError {
 	var bad *tokenError
 	if errors.As(err, &bad) {
 		return refusedToken(bad, d)
+	}
+	if many, ok := errors.AsType[limit.TooMany](err); ok { // RFC 6585 §4
+		return &apiError{status: http.StatusTooManyRequests, message: "Too many attempts", retryAfter: many.Wait}
 	}
 	answer := func(status int, message string) *apiError {
 		return &apiError{status: status, message: message, err: err}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -93,7 +94,7 @@ func (l *lab) goBackLocked(to *image, c *clock.Clock) {
 	is := *was
 	is.now = c.Now
 	is.store = newStoreFrom(to, was.store.endEvents()+1, was.log, c.Now)
-	is.limits = newLimiter(c.Now)
+	is.limits = limit.New(c.Now)
 	is.mux = is.newMux()
 	l.clock = c
 	l.present.Store(&is)

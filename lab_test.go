@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/limit"
 )
 
 // newLabAPI starts a server with -lab. It goes by the machine's time until the
@@ -78,7 +79,7 @@ func TestLabReset(t *testing.T) {
 	a.as("").with("X-Access-Token", a.session("ann").Access).send("DELETE /bookapi/books/1").want(200, "Book deleted")
 	a.as("ann").send("PATCH /api/v1/auth/me", form("firstname", "Ann")).want(200, "")
 	a.setClock(`{"advance":"1m","freeze":true}`)
-	for range freeTries {
+	for range limit.FreeTries {
 		a.as("").send(signInPath, signingIn("ann@example.com", wrongGuess)).want(401, badSignIn)
 	}
 
@@ -330,7 +331,7 @@ func TestLabTime(t *testing.T) {
 	}
 
 	// A wrong password's wait.
-	for range freeTries {
+	for range limit.FreeTries {
 		a.as("").send(signInPath, signingIn("ann@example.com", wrongGuess)).want(401, badSignIn)
 	}
 	a.as("").send(signInPath, signingIn("ann@example.com", annPassword)).want(429, tooManyText).wantHeader("Retry-After", "1")

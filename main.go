@@ -6,7 +6,7 @@
 //
 // To read it, follow one request: main.go starts the server, with the settings
 // of config.go; server.go has the route table; auth.go signs people up and in and
-// decides who is calling, and limits.go how often; token.go says what makes a
+// decides who is calling, and internal/limit how often; token.go says what makes a
 // token good, keys.go by which keys; accounts.go is what people and admins do with
 // accounts; items.go and books.go are the two resources, query.go what their lists
 // can be asked, conditional.go their ETags, and events.go tells what happens to

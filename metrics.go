@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/limit"
 )
 
 // health handles GET /healthz: whoever reads it knows that the process is alive
@@ -157,6 +158,7 @@ func (m *serverMetrics) request(pattern string, status int, took time.Duration) 
 func (m *serverMetrics) signIn(err error) {
 	result := signInFailed
 	refusal, _ := errors.AsType[*apiError](err)
+	_, limited := errors.AsType[limit.TooMany](err)
 	switch {
 	case err == nil:
 		result = signInOK
@@ -164,7 +166,7 @@ func (m *serverMetrics) signIn(err error) {
 		result = signInWrong
 	case errors.Is(err, errDisabled):
 		result = signInDisabled
-	case refusal != nil && refusal.status == http.StatusTooManyRequests:
+	case limited:
 		result = signInLimited
 	case refusal != nil && refusal.status == http.StatusServiceUnavailable:
 		result = signInBusy

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"example.com/shelf/internal/limit"
 )
 
 // metrics are all series of a page, by name and labels.
@@ -167,15 +169,15 @@ var metricTests = []struct {
 		and(answers(1, signInRoute, "401"), signIns("disabled", 1))},
 	{"one too many",
 		func(a *api) {
-			for range freeTries + 2 {
+			for range limit.FreeTries + 2 {
 				a.as("").send(loginRoute, form("username", "rae", "password", "n0t-that"))
 			}
 		},
-		and(answers(freeTries, loginRoute, "403"),
+		and(answers(limit.FreeTries, loginRoute, "403"),
 			map[string]float64{
 				`shelf_http_requests_total{route="POST /login",status="429"}`:    2,
-				`shelf_http_request_duration_seconds_count{route="POST /login"}`: freeTries + 2,
-			}, signIns("wrong", freeTries), signIns("limited", 2))},
+				`shelf_http_request_duration_seconds_count{route="POST /login"}`: limit.FreeTries + 2,
+			}, signIns("wrong", limit.FreeTries), signIns("limited", 2))},
 	{"a sign-in where the line is full",
 		func(a *api) {
 			for range cap(a.hashes.line) {

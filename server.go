@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/limit"
 )
 
 // A server answers requests. Everything it needs is in it; nothing is global.
@@ -25,7 +26,7 @@ type server struct {
 	store  *store
 	keys   *keyring
 	hashes *hasher
-	limits *limiter
+	limits *limit.Limiter
 	log    *slog.Logger
 	now    func() time.Time
 	hosts  func(host string) bool // which Host headers it answers to
@@ -120,7 +121,7 @@ func (s *server) routes() []route {
 func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() time.Time, addr net.Addr) *server {
 	s := &server{
 		config: c, store: st, keys: keys, log: log, now: now,
-		hashes: newHasher(c.bcryptCost), limits: newLimiter(now), hosts: allowedHosts(addr, c.hosts),
+		hashes: newHasher(c.bcryptCost), limits: limit.New(now), hosts: allowedHosts(addr, c.hosts),
 		streams: newStreams(), metrics: newServerMetrics(),
 	}
 	s.mux = s.newMux()

@@ -1,34 +1,34 @@
-package main
+// Package limit knows how often is too often: it counts wrong passwords and
+// sign-ups, and tells who makes too many of them to wait. Before a password is
+// looked at, ask [Limiter.Try]; when it was, tell [Limiter.Judge]. Its memory
+// is fixed, whatever is sent to it. It knows no account: a name is any text.
+package limit
 
 import (
 	"cmp"
 	"hash/maphash"
-	"net/http"
 	"net/netip"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 )
 
-// How often is too often. Who guesses at one account from one address waits
-// longer and longer; who goes through many accounts from one address runs into
-// the address's own limits.
+// Who guesses at one account from one address waits longer and longer; who goes
+// through many accounts from one address runs into the address's own limits.
 const (
-	freeTries   = 10          // wrong passwords in a row, of one account from one address
+	FreeTries   = 10          // wrong passwords in a row, of one account from one address
 	firstWait   = time.Second // after that many; it doubles with each further one
 	longestWait = time.Minute
 	maxFailures = 100 // wrong passwords from one address in a minute
 	maxSignUps  = 20  // sign-ups from one address in a minute
 )
 
-// A limiter counts who guesses (OWASP ASVS 5, 6.3.1; CWE-307). Its counters are
+// A Limiter counts who guesses (OWASP ASVS 5, 6.3.1; CWE-307). Its counters are
 // kept per pair of account and address, and not per account, so that nobody can
 // keep an owner out by guessing: a right password from elsewhere never waits.
-// Accounts that don't exist are counted alike, or a 429 would tell which do.
+// Accounts that don't exist are counted alike, or a refusal would tell which do.
 //
 // Its memory is three tables of a fixed size, whatever is sent to it.
-type limiter struct {
+type Limiter struct {
 	now  func() time.Time
 	seed maphash.Seed // secret: nobody can aim at a place in a table
 
@@ -64,25 +64,34 @@ const pairMemory = time.Hour
 // first event, so no more than twice the limit fit into any one minute.
 const window = time.Minute
 
-func newLimiter(now func() time.Time) *limiter {
-	return &limiter{now: now, seed: maphash.MakeSeed()}
+// TooMany is the refusal: there were too many attempts.
+type TooMany struct {
+	Wait time.Duration // until the next attempt may be made
 }
 
-// try reports whether a password for the account, named as the client names it,
-// may be tried from the address. Otherwise it fails with 429.
-func (l *limiter) try(account string, from netip.Addr) error {
+func (e TooMany) Error() string { return "too many attempts" }
+
+// New makes a limiter that has counted nothing, by the clock now.
+func New(now func() time.Time) *Limiter {
+	return &Limiter{now: now, seed: maphash.MakeSeed()}
+}
+
+// Try reports whether a password for the account may be tried from the address.
+// Otherwise it fails with [TooMany]. Two texts are two accounts: spellings that
+// name the same one must be made the same before.
+func (l *Limiter) Try(account string, from netip.Addr) error {
 	pair, address := l.keyOf(account, from), l.keyOf("", from)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.refusalLocked(pair, address, l.now())
 }
 
-// judge takes note of whether the password of a try was right. Tries that run
+// Judge takes note of whether the password of a try was right. Tries that run
 // at the same time can't slip past the count: if others have used it up
-// meanwhile, judge fails with 429, and the client must be told that instead of
+// meanwhile, judge fails with [TooMany], and the client must be told that instead of
 // whether it was right. So what can be learned is what can be learned one by
 // one, and right passwords, however many at once, are never in each other's way.
-func (l *limiter) judge(account string, from netip.Addr, right bool) error {
+func (l *Limiter) Judge(account string, from netip.Addr, right bool) error {
 	pair, address := l.keyOf(account, from), l.keyOf("", from)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -102,10 +111,10 @@ func (l *limiter) judge(account string, from netip.Addr, right bool) error {
 	return nil
 }
 
-// signUp counts a sign-up from the address, or fails with 429. It counts one
+// SignUp counts a sign-up from the address, or fails with [TooMany]. It counts one
 // whose e-mail or username turns out to be taken too: that is how to find out
 // who has an account.
-func (l *limiter) signUp(from netip.Addr) error {
+func (l *Limiter) SignUp(from netip.Addr) error {
 	if from.IsLoopback() {
 		return nil
 	}
@@ -113,50 +122,40 @@ func (l *limiter) signUp(from netip.Addr) error {
 	defer l.mu.Unlock()
 	now, key := l.now(), l.keyOf("", from)
 	if t := l.signUps.find(key, now); t != nil && t.count >= maxSignUps {
-		return tooMany(t.until.Sub(now))
+		return TooMany{t.until.Sub(now)}
 	}
 	l.signUps.add(key, now, window)
 	return nil
 }
 
-// tooMany is RFC 6585 §4's answer.
-func tooMany(wait time.Duration) error {
-	return &apiError{status: http.StatusTooManyRequests, message: "Too many attempts", retryAfter: wait}
-}
-
-func (l *limiter) refusalLocked(pair, address uint64, now time.Time) error {
+func (l *Limiter) refusalLocked(pair, address uint64, now time.Time) error {
 	if t := l.pairs.find(pair, now); t != nil {
 		if ready := t.last.Add(backOff(t.count)); now.Before(ready) {
-			return tooMany(ready.Sub(now))
+			return TooMany{ready.Sub(now)}
 		}
 	}
 	if t := l.failures.find(address, now); t != nil && t.count >= maxFailures {
-		return tooMany(t.until.Sub(now))
+		return TooMany{t.until.Sub(now)}
 	}
 	return nil
 }
 
 // backOff is how long to wait after n wrong passwords in a row.
 func backOff(n int) time.Duration {
-	if n < freeTries {
+	if n < FreeTries {
 		return 0
 	}
-	return min(firstWait<<min(n-freeTries, 6), longestWait) // 1<<6 s are above the longest
+	return min(firstWait<<min(n-FreeTries, 6), longestWait) // 1<<6 s are above the longest
 }
 
 // keyOf is the key of a counter: a hash, so that a name takes no room however
-// long it is, and so that none is kept. Spellings of one e-mail are one name. Of
-// a username they are not: that could be an account of the attacker's own, to
-// sign in to and have the count reset. The addresses of an IPv6 network are one:
+// long it is, and so that none is kept. The addresses of an IPv6 network are one:
 // a client has the last 64 bits to itself and may take a new address for each
 // request (RFC 4291 §2.5.1, RFC 8981).
-func (l *limiter) keyOf(account string, from netip.Addr) uint64 {
+func (l *Limiter) keyOf(account string, from netip.Addr) uint64 {
 	if from.Is6() {
 		network, _ := from.Prefix(64) // fails for more than 128 only
 		from = network.Addr()
-	}
-	if strings.Contains(account, "@") {
-		account = emailKey(account)
 	}
 	return maphash.Comparable(l.seed, struct {
 		account string
@@ -214,50 +213,4 @@ func (t *tally) worthMore(other *tally, now time.Time) bool {
 		return t.count
 	}
 	return cmp.Or(cmp.Compare(worth(t), worth(other)), t.last.Compare(other.last)) > 0
-}
-
-// clientAddr is the address that a request counts for. Anybody can send an
-// X-Forwarded-For, so it is read only as far as the proxies that -trusted-proxies
-// names go: each of them appended whom it talked to, so from the right, and
-// what stands left of the first address that is no such proxy is hearsay.
-func (s *server) clientAddr(r *http.Request) netip.Addr {
-	addr := peerAddr(r)
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for _, hop := range slices.Backward(hops) {
-		if !s.trusts(addr) {
-			break
-		}
-		next, ok := parseHop(strings.TrimSpace(hop))
-		if !ok {
-			break
-		}
-		addr = next
-	}
-	return addr
-}
-
-// forwardedHTTPS reports whether a trusted proxy says that the client came to
-// it by https.
-func (s *server) forwardedHTTPS(r *http.Request) bool {
-	return strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") && s.trusts(peerAddr(r))
-}
-
-func (s *server) trusts(addr netip.Addr) bool {
-	return slices.ContainsFunc(s.config.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
-}
-
-// peerAddr is the address at the other end of the connection.
-func peerAddr(r *http.Request) netip.Addr {
-	addr, _ := parseHop(r.RemoteAddr)
-	return addr
-}
-
-// parseHop reads an address with or without a port; some proxies write one.
-func parseHop(s string) (netip.Addr, bool) {
-	addr, err := netip.ParseAddr(strings.Trim(s, "[]"))
-	if err != nil {
-		withPort, portErr := netip.ParseAddrPort(s)
-		addr, err = withPort.Addr(), portErr
-	}
-	return addr.Unmap().WithZone(""), err == nil
 }
