@@ -21,6 +21,7 @@ import (
 
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/strictjson"
+	"example.com/shelf/internal/term"
 )
 
 // An attackRow is one attack of console/attacks.json. That is the one list of
@@ -158,7 +159,7 @@ func (r attackResult) print(w io.Writer, row attackRow) {
 	if r.Status != 0 {
 		answer = strings.TrimSpace(fmt.Sprint(r.Status, " ", r.Error))
 	}
-	fmt.Fprintf(w, attackLine, r.ID, clip(answer, 45), r.Verdict)
+	fmt.Fprintf(w, attackLine, r.ID, term.Clip(answer, 45), r.Verdict)
 	if r.Verdict != through && r.Verdict != unclear {
 		return
 	}
@@ -168,7 +169,7 @@ func (r attackResult) print(w io.Writer, row attackRow) {
 		fmt.Sprintf("Want %d %s. Look at %s, and read %s:", row.Expect.Status, row.Expect.Error, row.Defence, row.Source),
 	}
 	for _, p := range paragraphs {
-		for _, line := range wrap(p, lastColumn-2) {
+		for _, line := range term.Wrap(p, term.Width-2) {
 			fmt.Fprintln(w, "  "+line)
 		}
 	}
@@ -530,5 +531,5 @@ func presentable(says string) string {
 	if strings.Contains(says, "eyJ") { // {"
 		return "(an error with a token in it)"
 	}
-	return clip(printable(says), 100)
+	return term.Clip(term.Printable(says), 100)
 }

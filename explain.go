@@ -11,13 +11,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"example.com/shelf/internal/strictjson"
+	"example.com/shelf/internal/term"
 )
 
 // errExplained ends shelf explain with status 1; everything else is printed.
@@ -89,7 +88,7 @@ func tokenArgument(args []string) (text string, rest []string) {
 // readToken reads a token from standard input: a line of it, if somebody sits
 // there and types.
 func readToken(stdin io.Reader, stderr io.Writer) (string, error) {
-	if f, ok := stdin.(*os.File); ok && isTerminal(f) {
+	if f, ok := stdin.(*os.File); ok && term.IsTerminal(f) {
 		fmt.Fprint(stderr, "Paste a token, then press Enter: ")
 		line, err := bufio.NewReader(stdin).ReadString('\n')
 		if err == io.EOF {
@@ -130,9 +129,9 @@ func (s *server) explain(w io.Writer, text string) (good bool) {
 	var refusal *tokenError
 	if errors.As(err, &refusal) {
 		e.refusedAt = refusal.at
-		fmt.Fprintf(w, "refused: %s\n", printable(refusal.message))
+		fmt.Fprintf(w, "refused: %s\n", term.Printable(refusal.message))
 	} else {
-		fmt.Fprintf(w, "good: %s token of %s\n", article(caller.token.Type), printable(caller.user.identity()))
+		fmt.Fprintf(w, "good: %s token of %s\n", article(caller.token.Type), term.Printable(caller.user.identity()))
 	}
 	e.user, e.record = e.find()
 	e.printChecks(refusal)
@@ -210,7 +209,7 @@ func (e *explanation) printChecks(refusal *tokenError) {
 		case c.check < e.refusedAt:
 			e.print(c.name, "pass", e.passed(c.check))
 		case c.check == e.refusedAt:
-			e.print(c.name, "FAIL", printable(refusal.description()))
+			e.print(c.name, "FAIL", term.Printable(refusal.description()))
 		default:
 			e.print(c.name, "-", "not looked at")
 		}
@@ -259,13 +258,13 @@ func (e *explanation) printPart(name string, members strictjson.Object, err erro
 	}
 	fmt.Fprintf(e.w, "\n%s%s\n", name, vouched)
 	if err != nil {
-		for _, line := range wrap("can't be read: "+printable(err.Error()), lastColumn-2) {
+		for _, line := range term.Wrap("can't be read: "+term.Printable(err.Error()), term.Width-2) {
 			fmt.Fprintln(e.w, "  "+line)
 		}
 		return
 	}
 	for _, m := range members {
-		e.print(printable(m.Name), printable(oneLine(m.Value)), note(m.Name))
+		e.print(term.Printable(m.Name), term.Printable(oneLine(m.Value)), note(m.Name))
 	}
 }
 
@@ -273,44 +272,26 @@ func (e *explanation) printPart(name string, members strictjson.Object, err erro
 const (
 	factColumn = 14
 	noteColumn = 20
-	lastColumn = 79
 )
 
 // print prints a name, a fact and a note in three columns. A fact that is long
 // pushes its note aside, or below; one that is too long for a line is cut.
 func (e *explanation) print(name, fact, note string) {
-	line := fmt.Sprintf("  %-11s %s", clip(name, factColumn-3), clip(fact, lastColumn-factColumn))
+	line := fmt.Sprintf("  %-11s %s", term.Clip(name, factColumn-3), term.Clip(fact, term.Width-factColumn))
 	if note == "" {
 		fmt.Fprintln(e.w, line)
 		return
 	}
 	width := utf8.RuneCountInString(line)
 	column := max(noteColumn, width+2)
-	if width > noteColumn && column+utf8.RuneCountInString(note) > lastColumn {
+	if width > noteColumn && column+utf8.RuneCountInString(note) > term.Width {
 		fmt.Fprintln(e.w, line)
 		line, column = "", factColumn
 	}
-	for _, words := range wrap(note, lastColumn-column) {
+	for _, words := range term.Wrap(note, term.Width-column) {
 		fmt.Fprintln(e.w, strings.TrimRight(fmt.Sprintf("%-*s%s", column, line, words), " "))
 		line = ""
 	}
-}
-
-// wrap breaks a text at its blanks into lines of a width in characters.
-func wrap(text string, width int) []string {
-	lines := []string{""}
-	for word := range strings.FieldsSeq(text) {
-		last := &lines[len(lines)-1]
-		switch word = clip(word, width); {
-		case *last == "":
-			*last = word
-		case utf8.RuneCountInString(*last)+1+utf8.RuneCountInString(word) <= width:
-			*last += " " + word
-		default:
-			lines = append(lines, word)
-		}
-	}
-	return lines
 }
 
 // headerNote is what there is to say about a member of the header.
@@ -353,7 +334,7 @@ func (e *explanation) claimNote(name string) string {
 		if e.user == nil {
 			return "nobody of this store"
 		}
-		who := fmt.Sprintf("user %d, %s", e.user.ID, printable(e.user.identity()))
+		who := fmt.Sprintf("user %d, %s", e.user.ID, term.Printable(e.user.identity()))
 		if e.user.Admin {
 			who += ", an admin"
 		}
@@ -368,7 +349,7 @@ func (e *explanation) claimNote(name string) string {
 		case e.user == nil || e.record.User != e.user.ID:
 			return fmt.Sprintf("token %d, of somebody else", e.record.ID)
 		case e.record.EndedBy != "":
-			return fmt.Sprintf("token %d, %s", e.record.ID, printable(endedText(e.record, e.now)))
+			return fmt.Sprintf("token %d, %s", e.record.ID, term.Printable(endedText(e.record, e.now)))
 		}
 		return fmt.Sprintf("token %d, not revoked", e.record.ID)
 	}
@@ -413,30 +394,4 @@ func oneLine(value json.RawMessage) string {
 		return string(value)
 	}
 	return line.String()
-}
-
-// printable replaces what could do more to a terminal than show a character:
-// whoever wrote the token may want it to, and anybody can sign up under almost
-// any name (CWE-150).
-func printable(s string) string {
-	if !slices.ContainsFunc([]rune(s), func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return s
-	}
-	var safe strings.Builder
-	for _, r := range s {
-		if unicode.IsPrint(r) {
-			safe.WriteRune(r)
-		} else {
-			fmt.Fprintf(&safe, "\\u%04x", r)
-		}
-	}
-	return safe.String()
-}
-
-// clip cuts s to a width in characters.
-func clip(s string, width int) string {
-	if utf8.RuneCountInString(s) <= width {
-		return s
-	}
-	return string([]rune(s)[:max(0, width-1)]) + "…"
 }

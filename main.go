@@ -43,6 +43,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/term"
 )
 
 func main() {
@@ -108,7 +109,7 @@ func newLog(c config, stderr io.Writer) *slog.Logger {
 	switch {
 	case c.log == "off":
 		return slog.New(slog.DiscardHandler)
-	case c.log == "requests", c.log == "" && isTerminal(stderr):
+	case c.log == "requests", c.log == "" && term.IsTerminal(stderr):
 		level = slog.LevelInfo
 	}
 	options := &slog.HandlerOptions{Level: level}
@@ -116,19 +117,6 @@ func newLog(c config, stderr io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(stderr, options))
 	}
 	return slog.New(slog.NewTextHandler(stderr, options))
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return false
-	}
-	nowhere, err := os.Stat(os.DevNull) // a character device as well, and nobody is there to read
-	return err != nil || !os.SameFile(info, nowhere)
 }
 
 // serveCommand is shelf with flags and no command.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"example.com/shelf/internal/term"
 )
 
 // A tourStop is a place in the code where a reader should stop and look.
@@ -105,7 +107,7 @@ func printTour(w io.Writer) {
 			fmt.Fprintf(w, "     %s\n", strings.TrimSpace(function))
 		}
 		fmt.Fprintln(w)
-		for _, line := range wrap(s.why, lastColumn-3) {
+		for _, line := range term.Wrap(s.why, term.Width-3) {
 			fmt.Fprintf(w, "   %s\n", line)
 		}
 		fmt.Fprintf(w, "\n   %s\n   %s\n", s.source, s.url)

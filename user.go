@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"slices"
@@ -14,6 +12,8 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode/utf8"
+
+	"example.com/shelf/internal/term"
 )
 
 // An accountCommand is one of the commands shelf user, at work: accounts as
@@ -134,7 +134,7 @@ func (a *accountCommand) user() (*user, error) {
 
 // say tells what has been done to u.
 func (a *accountCommand) say(u *user, what string) {
-	fmt.Fprintf(a.stdout, "%s (user %d) %s\n", printable(u.Username), u.ID, what)
+	fmt.Fprintf(a.stdout, "%s (user %d) %s\n", term.Printable(u.Username), u.ID, what)
 }
 
 func (a *accountCommand) list(context.Context) error {
@@ -149,7 +149,7 @@ func (a *accountCommand) list(context.Context) error {
 		case u.Hash == "":
 			signsIn = "no: has no password"
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", u.ID, printable(u.Username), printable(orDash(u.Email)),
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", u.ID, term.Printable(u.Username), term.Printable(orDash(u.Email)),
 			yesNo(u.Admin), yesNo(u.Disabled), u.Created.UTC().Format(time.DateTime), signsIn)
 	}
 	return table.Flush()
@@ -253,79 +253,13 @@ func (a *accountCommand) warnOfNoAdmin() {
 
 // newHash asks for a new password of u's and hashes it.
 func (a *accountCommand) newHash(ctx context.Context, u *user) (string, error) {
-	p, err := readNewPassword(ctx, a.stdin, a.stderr, printable(u.Username))
+	text, err := term.ReadNewPassword(ctx, a.stdin, a.stderr, term.Printable(u.Username))
 	if err != nil {
 		return "", err
 	}
+	p := password(text)
 	if why := passwordFault(u, p); why != "" {
 		return "", errors.New(why)
 	}
 	return newHasher(a.config.bcryptCost).hash(ctx, p)
-}
-
-// errNoTerminal says that there is no echo to hide input from.
-var errNoTerminal = errors.New("not a terminal")
-
-// readNewPassword asks for a password on a terminal, without echo and twice.
-// What is no terminal it reads one line from. It is never an argument, which
-// any user of the machine can read with ps (CWE-214). Whatever ends it, ctx
-// included, the terminal is left as it was.
-func readNewPassword(ctx context.Context, stdin io.Reader, prompts io.Writer, whose string) (p password, err error) {
-	lines := bufio.NewReader(io.LimitReader(stdin, 64<<10))
-	restore, err := hideInput(stdin)
-	if errors.Is(err, errNoTerminal) {
-		return readPassword(ctx, lines)
-	}
-	if err != nil {
-		return "", fmt.Errorf("can't hide what you would type, so give the password on standard input: %w", err)
-	}
-	defer func() {
-		if restoreErr := restore(); restoreErr != nil && err == nil {
-			err = fmt.Errorf("the terminal's echo is still off: %w", restoreErr)
-		}
-	}()
-	ask := func(prompt string) (password, error) {
-		fmt.Fprint(prompts, prompt)
-		p, err := readPassword(ctx, lines)
-		fmt.Fprintln(prompts) // the one typed had no echo either
-		return p, err
-	}
-	if p, err = ask("New password for " + whose + ": "); err != nil {
-		return "", err
-	}
-	again, err := ask("The same again: ")
-	if err == nil && again != p {
-		err = errors.New("the two passwords differ: nothing was changed")
-	}
-	return p, err
-}
-
-// readPassword reads one line, until ctx is done. Reading can't be called off:
-// in that case it is left behind, and ends with the process.
-func readPassword(ctx context.Context, in *bufio.Reader) (password, error) {
-	type result struct {
-		line string
-		err  error
-	}
-	read := make(chan result, 1)
-	go func() {
-		line, err := in.ReadString('\n')
-		read <- result{line, err}
-	}()
-	var r result
-	select {
-	case <-ctx.Done():
-		return "", errors.New("interrupted: nothing was changed")
-	case r = <-read:
-	}
-	line := strings.TrimSuffix(strings.TrimSuffix(r.line, "\n"), "\r")
-	switch {
-	case r.err != nil && r.err != io.EOF:
-		return "", fmt.Errorf("reading the password: %w", r.err)
-	case r.err == io.EOF && line == "":
-		return "", errors.New("no password given: nothing was changed")
-	case !utf8.ValidString(line): // no request could ever hold it
-		return "", errors.New("the password is not UTF-8: nothing was changed")
-	}
-	return password(line), nil
 }

@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"bufio"
@@ -47,14 +47,14 @@ func ttyMode(t *testing.T, tty *os.File) string {
 	return string(out)
 }
 
-func TestUserPasswordOnTerminal(t *testing.T) {
+func TestPasswordOnTerminal(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
 		typed []string // an answer to each prompt; "^C" is an interrupt
 		want  string   // the error
 	}{
-		{"asked twice, the same is taken", []string{"b00k-worm", "b00k-worm"}, ""},
+		{"asked twice, the same is taken", []string{"b00k-worm", "b00k-worm"}, "<nil>"},
 		{"two that differ change nothing", []string{"b00k-worm", "b00k-w0rm"}, "the two passwords differ: nothing was changed"},
 		{"an interrupt at the first", []string{"^C"}, "interrupted: nothing was changed"},
 		{"an interrupt at the second", []string{"b00k-worm", "^C"}, "interrupted: nothing was changed"},
@@ -69,12 +69,12 @@ func TestUserPasswordOnTerminal(t *testing.T) {
 			defer interrupt()
 			prompts, stderr := io.Pipe()
 			type result struct {
-				password password
+				password string
 				err      error
 			}
 			over := make(chan result)
 			go func() {
-				p, err := readNewPassword(ctx, tty, stderr, "ann")
+				p, err := ReadNewPassword(ctx, tty, stderr, "ann")
 				stderr.Close()
 				over <- result{p, err}
 			}()
@@ -98,8 +98,8 @@ func TestUserPasswordOnTerminal(t *testing.T) {
 			}
 			go io.Copy(io.Discard, screen)
 			got := <-over
-			if errorText(got.err) != tt.want || tt.want == "" && got.password != "b00k-worm" {
-				t.Errorf("readNewPassword = %q, %v; want error %q", got.password, got.err, tt.want)
+			if fmt.Sprint(got.err) != tt.want || got.err == nil && got.password != "b00k-worm" {
+				t.Errorf("ReadNewPassword = %q, %v; want error %q", got.password, got.err, tt.want)
 			}
 			if after := ttyMode(t, tty); after != before {
 				t.Errorf("the terminal's mode is now\n%swas\n%s", after, before)
@@ -115,14 +115,14 @@ func TestUserPasswordOnTerminal(t *testing.T) {
 }
 
 // /dev/null is a device, and no terminal.
-func TestUserPasswordFromDevice(t *testing.T) {
+func TestPasswordFromDevice(t *testing.T) {
 	t.Parallel()
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	if _, err := readNewPassword(t.Context(), null, io.Discard, "ann"); errorText(err) != "no password given: nothing was changed" {
-		t.Errorf("readNewPassword from /dev/null: %v", err)
+	if _, err := ReadNewPassword(t.Context(), null, io.Discard, "ann"); fmt.Sprint(err) != "no password given: nothing was changed" {
+		t.Errorf("ReadNewPassword from /dev/null: %v", err)
 	}
 }

@@ -1,6 +1,6 @@
 //go:build !windows
 
-package main
+package term
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 // POSIX has, does not.
 func hideInput(in io.Reader) (restore func() error, err error) {
 	f, ok := in.(*os.File)
-	if !ok || !isTerminal(f) {
+	if !ok || !IsTerminal(f) {
 		return nil, errNoTerminal
 	}
 	stty := func(arg string) (string, error) {
