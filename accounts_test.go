@@ -52,7 +52,7 @@ func (k *accountKit) open() {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	c := config{bcryptCost: minCost, accessTTL: 15 * time.Minute, refreshTTL: 24 * time.Hour, bookTTL: time.Hour}
+	c := settings{bcryptCost: minCost, accessTTL: 15 * time.Minute, refreshTTL: 24 * time.Hour, bookTTL: time.Hour}
 	k.server = newServer(c, st, k.keys, log, clock, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
 	k.server.hashes.patience = time.Hour // as in startAPI
 }

@@ -61,7 +61,7 @@ func onDisk(t testing.TB) string { return "-data=" + filepath.Join(t.TempDir(), 
 
 func startAPI(t testing.TB, stopped *stoppedClock, d disk, log slog.Handler, flags ...string) *api {
 	t.Helper()
-	c, err := configFrom("-data=memory -bcrypt-cost=4 "+strings.Join(flags, " "), "", "")
+	c, err := settingsFrom("-data=memory -bcrypt-cost=4 "+strings.Join(flags, " "), "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ func checkCommand(_ context.Context, sh shell, args []string) error {
 	if errors.Is(err, flag.ErrHelp) {
 		return err
 	}
-	var c config
+	var c settings
 	if err == nil {
 		c, err = fileConfig(sh, name)
 	}

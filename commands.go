@@ -49,8 +49,8 @@ func commands() []command {
 
 // A shell is what a command finds around it.
 type shell struct {
-	parse          func(flags []string) (config, error) // as parseConfig; it has printed the warnings
-	env            func(name string) string             // "" for what is not set
+	parse          func(flags []string) (settings, error) // as parseSettings; it has printed the warnings
+	env            func(name string) string               // "" for what is not set
 	now            func() time.Time
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -58,8 +58,8 @@ type shell struct {
 
 // newShell is that of the program itself.
 func newShell(lookupEnv func(string) (string, bool), stdin io.Reader, stdout, stderr io.Writer) shell {
-	parse := func(flags []string) (config, error) {
-		c, err := parseConfig(flags, lookupEnv, func() ([]byte, error) { return os.ReadFile(".env") })
+	parse := func(flags []string) (settings, error) {
+		c, err := parseSettings(flags, lookupEnv, func() ([]byte, error) { return os.ReadFile(".env") })
 		if c.log != "off" {
 			for _, warning := range c.warnings {
 				fmt.Fprintln(stderr, "shelf: warning:", warning)

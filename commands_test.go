@@ -28,8 +28,9 @@ func TestUsage(t *testing.T) {
 	for _, c := range commands() {
 		wanted = append(wanted, "  "+c.usage(), " $ shelf "+c.example+"\n")
 	}
-	for _, s := range new(config).settings() {
-		wanted = append(wanted, "  -"+s.name+" ", envName(s.name), s.value)
+	table := new(settings).table()
+	for _, s := range table.Settings {
+		wanted = append(wanted, "  -"+s.Name+" ", table.Variable(s.Name), s.Default)
 	}
 	for _, args := range []string{"-h", "-help", "--help", "help", "-log off -h"} {
 		usage, err := runArgs(t, strings.Fields(args)...)

@@ -41,7 +41,7 @@ type eventsServer struct {
 func newEventsServer(t testing.TB, st *store) *eventsServer {
 	t.Helper()
 	k := &eventsServer{t: t, eventsListener: eventsListener{make(chan net.Conn), make(chan struct{})}}
-	c := config{bcryptCost: minCost}
+	c := settings{bcryptCost: minCost}
 	k.server = newServer(c, st, tokenRing(t), st.log, st.now, k.Addr())
 	k.http = newHTTPServer(k.server, st.log)
 	k.http.RegisterOnShutdown(k.streams.stop)

@@ -187,7 +187,7 @@ func FuzzExplain(f *testing.F) {
 
 // shellOf is a command's surroundings at that moment, with no .env.
 func shellOf(environ string, now time.Time, stdin io.Reader, stdout io.Writer) shell {
-	parse := func(args []string) (config, error) { return configFrom(strings.Join(args, " "), environ, "") }
+	parse := func(args []string) (settings, error) { return settingsFrom(strings.Join(args, " "), environ, "") }
 	return shell{parse: parse, now: func() time.Time { return now }, stdin: stdin, stdout: stdout, stderr: io.Discard}
 }
 

@@ -45,7 +45,7 @@ func newQueryServer(t testing.TB, clock *queryClock, st *store, names ...string)
 	if st == nil {
 		st = newStore(log, clock.now)
 	}
-	c := config{bcryptCost: minCost, accessTTL: 24 * time.Hour}
+	c := settings{bcryptCost: minCost, accessTTL: 24 * time.Hour}
 	s := newServer(c, st, memoryKeys(algHS256), log, clock.now, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
 	clients := make([]*queryClient, len(names))
 	for i, name := range names {

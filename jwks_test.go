@@ -17,7 +17,7 @@ func getJWKS(t *testing.T, ring *keyring, method string) *httptest.ResponseRecor
 	t.Helper()
 	now := func() time.Time { return tokenNow }
 	log := slog.New(slog.DiscardHandler)
-	s := newServer(defaultConfig, newStore(log, now), ring, log, now, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
+	s := newServer(defaultSettings, newStore(log, now), ring, log, now, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
 	r := httptest.NewRequest(method, "http://localhost:8080/.well-known/jwks.json", nil)
 	r.Header.Set("Origin", "http://localhost:3000")
 	return ask(s, r)
@@ -90,16 +90,16 @@ func TestConfiguredKeys(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name      string
-		c         config
+		c         settings
 		wantKeys  int
 		wantError string
 	}{
-		{"nothing set", config{alg: algHS256}, 0, ""},
-		{"EdDSA has a key of shelf's own", config{alg: algEdDSA}, 0, ""},
-		{"a secret", config{alg: algHS256, secret: tokenSecret}, 1, ""},
-		{"a secret and a former one", config{alg: algHS256, secret: tokenSecret, fallbacks: []string{formerSecret}}, 2, ""},
-		{"a secret is nothing to sign by EdDSA with", config{alg: algEdDSA, secret: tokenSecret}, 0, "-alg EdDSA signs with a key that shelf makes, but SECRET_KEY is set: take one of the two away"},
-		{"a former one alone", config{alg: algHS256, fallbacks: []string{formerSecret}}, 0, "SECRET_KEY_FALLBACKS is set but SECRET_KEY is not: there is no key to sign with"},
+		{"nothing set", settings{alg: algHS256}, 0, ""},
+		{"EdDSA has a key of shelf's own", settings{alg: algEdDSA}, 0, ""},
+		{"a secret", settings{alg: algHS256, secret: tokenSecret}, 1, ""},
+		{"a secret and a former one", settings{alg: algHS256, secret: tokenSecret, fallbacks: []string{formerSecret}}, 2, ""},
+		{"a secret is nothing to sign by EdDSA with", settings{alg: algEdDSA, secret: tokenSecret}, 0, "-alg EdDSA signs with a key that shelf makes, but SECRET_KEY is set: take one of the two away"},
+		{"a former one alone", settings{alg: algHS256, fallbacks: []string{formerSecret}}, 0, "SECRET_KEY_FALLBACKS is set but SECRET_KEY is not: there is no key to sign with"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -95,7 +95,7 @@ func memoryKeys(alg string) *keyring {
 
 // configuredKeys is the ring that the settings themselves hold, nil if the key
 // is one that shelf makes.
-func configuredKeys(c config) (*keyring, error) {
+func configuredKeys(c settings) (*keyring, error) {
 	switch {
 	case c.secret == "" && len(c.fallbacks) > 0:
 		return nil, errors.New("SECRET_KEY_FALLBACKS is set but SECRET_KEY is not: there is no key to sign with")

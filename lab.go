@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/strictjson"
 )
@@ -54,7 +55,7 @@ func isLabSecret(secret string) bool {
 // prepareLab refuses a lab where it could do harm, and makes its secret if the
 // environment has none. Without -lab it forgets the secret, as SHELF_LAB_TOKEN is
 // then that of a server which this program's parent runs.
-func (c *config) prepareLab() error {
+func (c *settings) prepareLab() error {
 	host, _, _ := net.SplitHostPort(c.addr)
 	switch {
 	case !c.lab:
@@ -227,7 +228,7 @@ func (l *lab) setClock(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if advance != nil {
-		if err := toLifetime(&by)(*advance); err != nil {
+		if err := config.Lifetime(&by)(*advance); err != nil {
 			return refuse("'advance' should be " + err.Error())
 		}
 	}

@@ -552,7 +552,7 @@ func TestLabRefused(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c, err := configFrom(tt.args, tt.environ, "SHELF_LAB_TOKEN=of-another-server-that-is-called")
+			c, err := settingsFrom(tt.args, tt.environ, "SHELF_LAB_TOKEN=of-another-server-that-is-called")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -73,7 +73,7 @@ func TestClientAddr(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c, err := configFrom("-trusted-proxies="+tt.proxies, "", "")
+			c, err := settingsFrom("-trusted-proxies="+tt.proxies, "", "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +92,7 @@ func TestClientAddr(t *testing.T) {
 func TestTrustedProxiesFlag(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{"localhost", "10.0.0.1:80", "10.0.0.0/33", "loopback", "10.0.0.1,proxy"} {
-		_, err := configFrom("-trusted-proxies="+bad, "", "")
+		_, err := settingsFrom("-trusted-proxies="+bad, "", "")
 		want := fmt.Sprintf("flag -trusted-proxies: %q: want addresses or networks, comma separated, such as 10.0.0.7,fd00::/8", bad)
 		if err == nil || err.Error() != want {
 			t.Errorf("-trusted-proxies %s: %v\nwant %s", bad, err, want)
@@ -112,7 +112,7 @@ type guardServer struct {
 // otherwise.
 func newGuardServer(t testing.TB, flags string) guardServer {
 	t.Helper()
-	c, err := configFrom("-data=memory -bcrypt-cost=4 -log=requests "+flags, "", "")
+	c, err := settingsFrom("-data=memory -bcrypt-cost=4 -log=requests "+flags, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

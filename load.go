@@ -33,7 +33,7 @@ func nameArgument(flags *flag.FlagSet, usage string, args []string) (name string
 
 // fileConfig is the settings for a command on the data file called name, "" for
 // the one that the settings name.
-func fileConfig(sh shell, name string) (config, error) {
+func fileConfig(sh shell, name string) (settings, error) {
 	c, err := sh.parse(nil)
 	if name != "" {
 		c.data = name

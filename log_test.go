@@ -248,7 +248,7 @@ func TestLogToNowhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nowhere.Close()
-	if newLog(defaultConfig, nowhere).Enabled(t.Context(), slog.LevelInfo) {
+	if newLog(defaultSettings, nowhere).Enabled(t.Context(), slog.LevelInfo) {
 		t.Error("requests are logged to the null device; want problems only")
 	}
 }

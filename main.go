@@ -5,7 +5,7 @@
 //	shelf help      the commands, the flags, the variables
 //
 // To read it, follow one request: main.go starts the server, with the settings
-// of config.go; server.go has the route table; auth.go signs people up and in and
+// of settings.go; server.go has the route table; auth.go signs people up and in and
 // decides who is calling, and internal/limit how often; token.go says what makes a
 // token good, keys.go by which keys; accounts.go is what people and admins do with
 // accounts; items.go and books.go are the two resources, query.go what their lists
@@ -104,7 +104,7 @@ const inMemory = "memory"
 
 // newLog is the log on standard error. What it must never hold: passwords,
 // tokens, keys, Authorization headers, query strings.
-func newLog(c config, stderr io.Writer) *slog.Logger {
+func newLog(c settings, stderr io.Writer) *slog.Logger {
 	level := slog.LevelWarn
 	switch {
 	case c.log == "off":
@@ -139,7 +139,7 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 // serve runs the server until ctx is done. Once the data is there and nobody can
 // call yet, it has prepare do the rest, nil for nothing; once the server answers
 // at url, it calls ready. An error from either ends it.
-func serve(ctx context.Context, c config, stderr io.Writer, prepare func(*server) error, ready func(s *server, url string) error) (err error) {
+func serve(ctx context.Context, c settings, stderr io.Writer, prepare func(*server) error, ready func(s *server, url string) error) (err error) {
 	if err := c.prepareLab(); err != nil {
 		return err
 	}
@@ -260,7 +260,7 @@ func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 const drainTime = 10 * time.Second
 
 // openData opens the store and the keys that go with it.
-func openData(c config, log *slog.Logger, now func() time.Time) (st *store, keys *keyring, err error) {
+func openData(c settings, log *slog.Logger, now func() time.Time) (st *store, keys *keyring, err error) {
 	if keys, err = configuredKeys(c); err != nil {
 		return nil, nil, err
 	}
@@ -303,7 +303,7 @@ func reachable(addr net.Addr) string {
 
 // greet tells a person where things are and what to do next. The transcript
 // works as pasted, at the first start and at later ones.
-func greet(w io.Writer, c config, st *store, url string) {
+func greet(w io.Writer, c settings, st *store, url string) {
 	users, items, books := st.counts()
 	data, key := fmt.Sprintf("%s (%s, %s, %s)", c.data, count(users, "user"), count(items, "item"), count(books, "book")), keyPath(c.data)
 	if c.data == inMemory {

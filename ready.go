@@ -14,7 +14,7 @@ import (
 
 // announce says on standard output that the server answers, in the one line that
 // ever goes there: a program that starts shelf on port 0 waits for it.
-func announce(w io.Writer, c config, url string) error {
+func announce(w io.Writer, c settings, url string) error {
 	line := []byte("listening on " + url)
 	if c.logFormat == "json" {
 		line = strictjson.Encode(struct {

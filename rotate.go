@@ -56,7 +56,7 @@ const rotateSecret = `SECRET_KEY is set, so it signs, and nothing was changed. T
 //
 // It holds the data file's lock meanwhile. A server that ran on would sign with
 // the old key for longer than that verifies, and go on trusting a leaked one.
-func rotateKeys(c config, leaked bool, now time.Time, stdout io.Writer) error {
+func rotateKeys(c settings, leaked bool, now time.Time, stdout io.Writer) error {
 	if _, err := os.Stat(c.data); err != nil {
 		return fmt.Errorf("no data file: %w", err)
 	}
@@ -110,7 +110,7 @@ func (s *store) lastExpiry() (last time.Time) {
 
 // listKeys prints what keys there are, and nothing of what is secret in them.
 // The kid of an EdDSA key takes half a line, so each key takes two.
-func listKeys(c config, now time.Time, stdout io.Writer) error {
+func listKeys(c settings, now time.Time, stdout io.Writer) error {
 	ring, err := configuredKeys(c)
 	switch {
 	case err != nil:

@@ -79,7 +79,7 @@ func runCommand(ctx context.Context, sh shell, args []string) error {
 
 // runSettings reads the arguments of shelf run. It fails with flag.ErrHelp, or
 // with statusUsage.
-func runSettings(sh shell, args []string) (c config, command []string, err error) {
+func runSettings(sh shell, args []string) (c settings, command []string, err error) {
 	if wantsHelp(args) {
 		return c, nil, flag.ErrHelp
 	}

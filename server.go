@@ -22,7 +22,7 @@ import (
 
 // A server answers requests. Everything it needs is in it; nothing is global.
 type server struct {
-	config config
+	config settings
 	store  *store
 	keys   *keyring
 	hashes *hasher
@@ -118,7 +118,7 @@ func (s *server) routes() []route {
 
 // newServer builds a server that listens on addr, which decides the hosts that
 // it answers to.
-func newServer(c config, st *store, keys *keyring, log *slog.Logger, now func() time.Time, addr net.Addr) *server {
+func newServer(c settings, st *store, keys *keyring, log *slog.Logger, now func() time.Time, addr net.Addr) *server {
 	s := &server{
 		config: c, store: st, keys: keys, log: log, now: now,
 		hashes: newHasher(c.bcryptCost), limits: limit.New(now), hosts: allowedHosts(addr, c.hosts),

@@ -82,8 +82,8 @@ func (l *guardLog) String() string {
 }
 
 // serveConfig is the server with settings that were read before.
-func serveConfig(ctx context.Context, c config, stdout, stderr io.Writer) error {
-	parse := func([]string) (config, error) { return c, nil }
+func serveConfig(ctx context.Context, c settings, stdout, stderr io.Writer) error {
+	parse := func([]string) (settings, error) { return c, nil }
 	return serveCommand(ctx, shell{parse: parse, stdout: stdout, stderr: stderr}, nil)
 }
 
@@ -91,7 +91,7 @@ func serveConfig(ctx context.Context, c config, stdout, stderr io.Writer) error 
 // ends, and returns its URL and its log.
 func guardServe(t *testing.T, flags string) (url string, log *guardLog) {
 	t.Helper()
-	c, err := configFrom("-data=memory -bcrypt-cost=4 -addr=127.0.0.1:0 "+flags, "", "")
+	c, err := settingsFrom("-data=memory -bcrypt-cost=4 -addr=127.0.0.1:0 "+flags, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestTLSPairRefused(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c, err := configFrom("-data=memory -addr=127.0.0.1:0 "+tt.flags, "", "")
+			c, err := settingsFrom("-data=memory -addr=127.0.0.1:0 "+tt.flags, "", "")
 			if err == nil {
 				err = serveConfig(t.Context(), c, io.Discard, io.Discard)
 			}

@@ -19,7 +19,7 @@ import (
 // An accountCommand is one of the commands shelf user, at work: accounts as
 // whoever has the data file sees and changes them, with the server stopped.
 type accountCommand struct {
-	config config
+	config settings
 	store  *store
 	fresh  bool   // there was no data file
 	name   string // whom it is about; "" for list

@@ -1,0 +1,211 @@
+// Package config reads the settings of a program: from flags, the environment
+// and a file called .env, in this order of precedence. A program declares a
+// [Table] whose rows say what a setting is called and what it takes:
+//
+//	var addr string
+//	table := config.Table{Program: "hello", Settings: []config.Setting{
+//		config.Row("addr", "HOST:PORT", "127.0.0.1:8080", "where to listen", config.Address(&addr)),
+//	}}
+//	values, err := table.Read(os.Args[1:], os.LookupEnv, func() ([]byte, error) { return os.ReadFile(".env") })
+//	…
+//	err = values.Apply()
+//
+// Here -addr, HELLO_ADDR in the environment and HELLO_ADDR in .env set addr, and
+// an error about a value says which of them it came from.
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A Setting is one flag, the variable of the same name, and its line in the
+// usage text.
+type Setting struct {
+	Name    string
+	Arg     string // what the usage calls its value; "" for a flag that is on or off
+	Default string // "" leaves the field as it is
+	Help    string
+	Set     func(value string) error // the error says what would be right, not what was wrong
+}
+
+// Row makes a setting, as a line of a table.
+func Row(name, arg, value, help string, set func(value string) error) Setting {
+	return Setting{Name: name, Arg: arg, Default: value, Help: help, Set: set}
+}
+
+// A Table is all settings of a program.
+type Table struct {
+	Program  string // its command; in capitals the variables begin with it
+	Settings []Setting
+}
+
+// Variable is the variable of a flag: HELLO_ACCESS_TTL for access-ttl of the
+// program hello.
+func (t Table) Variable(flag string) string {
+	return t.prefix() + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+func (t Table) prefix() string { return strings.ToUpper(t.Program) + "_" }
+
+// Values are what was given for the settings of a table, unjudged.
+type Values struct {
+	table   Table
+	flags   map[string]string
+	env     func(name string) string
+	file    map[string]dotenvValue
+	presets map[string]preset
+	used    bool // a value came from .env
+}
+
+// A preset is a value from elsewhere.
+type preset struct{ value, origin string }
+
+// Read collects what is given. An empty variable counts as unset. dotenv returns
+// what .env holds, or an error that is fs.ErrNotExist. For -h the error is
+// flag.ErrHelp, whatever state .env is in.
+func (t Table) Read(args []string, lookupEnv func(string) (string, bool), dotenv func() ([]byte, error)) (*Values, error) {
+	given, err := t.parseFlags(args)
+	if err != nil {
+		return nil, err
+	}
+	file, err := readDotenv(dotenv)
+	if err != nil {
+		return nil, err
+	}
+	env := func(name string) string {
+		value, _ := lookupEnv(name)
+		return value
+	}
+	return &Values{table: t, flags: given, env: env, file: file, presets: map[string]preset{}}, nil
+}
+
+// Preset gives a setting a value that goes before .env and the default, but not
+// before its flag and its variable in the environment. origin is what an error
+// about it begins with.
+func (v *Values) Preset(name, value, origin string) { v.presets[name] = preset{value, origin} }
+
+// Apply sets each setting of the table: from its flag, else from the environment,
+// else from its preset, else from .env, else to the default. Only the value that
+// decides is checked; the error for a bad one says where it came from.
+func (v *Values) Apply() error {
+	for _, s := range v.table.Settings {
+		name := v.table.Variable(s.Name)
+		value, isFlag := v.flags[s.Name]
+		origin := "flag -" + s.Name
+		switch {
+		case isFlag:
+		case v.env(name) != "":
+			value, origin = v.env(name), "environment "+name
+		case v.presets[s.Name].origin != "":
+			value, origin = v.presets[s.Name].value, v.presets[s.Name].origin
+		case v.Dotenv(name) != "":
+			value, origin = v.Dotenv(name), fmt.Sprintf(".env line %d: %s", v.file[name].line, name)
+		case s.Default != "":
+			value, origin = s.Default, "default of -"+s.Name
+		default:
+			continue
+		}
+		if err := s.Set(value); err != nil {
+			return fmt.Errorf("%s: %q: want %w", origin, value, err)
+		}
+	}
+	return nil
+}
+
+// Env is a variable of the environment, "" for none.
+func (v *Values) Env(name string) string { return v.env(name) }
+
+// Dotenv is a variable of .env, "" for none.
+func (v *Values) Dotenv(name string) string {
+	value := v.file[name].value
+	v.used = v.used || value != ""
+	return value
+}
+
+// Variable is a variable without a flag, such as a secret, which any user of the
+// machine could read among a program's arguments: that of the environment, else
+// that of .env.
+func (v *Values) Variable(name string) string {
+	if value := v.env(name); value != "" {
+		return value
+	}
+	return v.Dotenv(name)
+}
+
+// DotenvUsed is ".env" once a value came from it, else "".
+func (v *Values) DotenvUsed() string {
+	if v.used {
+		return ".env"
+	}
+	return ""
+}
+
+// Unknown warns of each name in .env that begins like a setting's variable, but
+// is neither that nor one of known: most likely a typing mistake, but it may be
+// another program's.
+func (v *Values) Unknown(known ...string) (warnings []string) {
+	for _, s := range v.table.Settings {
+		known = append(known, v.table.Variable(s.Name))
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.file)) {
+		if strings.HasPrefix(name, v.table.prefix()) && !slices.Contains(known, name) {
+			warnings = append(warnings, fmt.Sprintf(".env line %d: %s is not a setting of %s", v.file[name].line, name, v.table.Program))
+		}
+	}
+	return warnings
+}
+
+// parseFlags returns the values of the flags in args, unjudged.
+func (t Table) parseFlags(args []string) (map[string]string, error) {
+	given := map[string]string{}
+	flags := flag.NewFlagSet(t.Program, flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // the caller reports the error, once
+	flags.Usage = func() {}     // and nobody wants a page for a typing mistake
+	for _, s := range t.Settings {
+		keep := func(value string) error { given[s.Name] = value; return nil }
+		if s.Arg == "" {
+			flags.BoolFunc(s.Name, s.Help, keep)
+		} else {
+			flags.Func(s.Name, s.Help, keep)
+		}
+	}
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w (%s -h lists the flags)", err, t.Program)
+	case flags.NArg() > 0:
+		return nil, fmt.Errorf("unexpected argument %q (%s -h shows the usage)", flags.Arg(0), t.Program)
+	}
+	return given, nil
+}
+
+const usage = `
+Flags. The variable named with each does the same, in the environment or in a
+file called .env in the working folder. A flag goes before the environment, and
+the environment before .env.
+
+`
+
+// Print writes what -h says about the flags.
+func (t Table) Print(w io.Writer) {
+	fmt.Fprint(w, usage)
+	for _, s := range t.Settings {
+		source := t.Variable(s.Name)
+		if s.Default != "" {
+			source += ", default " + s.Default
+		}
+		lines := strings.Split(s.Help+"\n"+source, "\n")
+		fmt.Fprintf(w, "  %-24s %s\n", strings.TrimSpace("-"+s.Name+" "+s.Arg), lines[0])
+		for _, line := range lines[1:] {
+			fmt.Fprintf(w, "  %-24s %s\n", "", line)
+		}
+	}
+}

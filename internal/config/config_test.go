@@ -1,0 +1,194 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"io/fs"
+	"net/netip"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// hello is what a program of the tests can be told.
+type hello struct {
+	Name   string
+	Loud   bool
+	Times  int
+	Tongue string
+	Addr   string
+	Wait   time.Duration
+	Pages  []string
+	Hosts  []string
+	Nets   []netip.Prefix
+}
+
+func (h *hello) table() Table {
+	return Table{Program: "hello", Settings: []Setting{
+		{"name", "NAME", "world", "whom to greet", Text(&h.Name)},
+		{"loud", "", "false", "greet aloud", Bool(&h.Loud)},
+		{"times", "N", "1", "how often,\nup to nine times", Number(&h.Times, 1, 9)},
+		{"tongue", "TONGUE", "en", "en or de", Choice(&h.Tongue, "en", "de")},
+		{"addr", "HOST:PORT", "127.0.0.1:80", "where to listen", Address(&h.Addr)},
+		{"wait-for", "TIME", "", "when to greet", Lifetime(&h.Wait)},
+		{"pages", "LIST", "", "who may call", Origins(&h.Pages)},
+		{"hosts", "LIST", "", "names to answer to", Hosts(&h.Hosts)},
+		{"nets", "LIST", "", "whom to believe", Networks(&h.Nets)},
+	}}
+}
+
+// told is hello with the defaults and what change makes of them.
+func told(change func(*hello)) hello {
+	h := hello{Name: "world", Times: 1, Tongue: "en", Addr: "127.0.0.1:80"}
+	change(&h)
+	return h
+}
+
+// read reads the settings, from an environment of "NAME=value" lines and a .env
+// file that is there unless it is empty.
+func read(args, environ, dotenv string) (hello, *Values, error) {
+	env := map[string]string{}
+	for line := range strings.Lines(environ) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		env[name] = value
+	}
+	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+	file := func() ([]byte, error) {
+		if dotenv == "" {
+			return nil, &fs.PathError{Op: "open", Path: ".env", Err: fs.ErrNotExist}
+		}
+		return []byte(dotenv), nil
+	}
+	var h hello
+	v, err := h.table().Read(strings.Fields(args), lookup, file)
+	if err == nil {
+		if name := v.Env("USER"); name != "" {
+			v.Preset("name", name, "environment USER")
+		}
+		err = v.Apply()
+	}
+	return h, v, err
+}
+
+func TestPrecedence(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name               string
+		args, environ, env string       // env is the .env file
+		change             func(*hello) // what differs from the defaults
+	}{
+		{"nothing given means the defaults", "", "", "", func(h *hello) {}},
+		{"a flag goes before the environment", "-name flag", "HELLO_NAME=environment", "HELLO_NAME=file", func(h *hello) { h.Name = "flag" }},
+		{"the environment goes before a preset", "", "HELLO_NAME=environment\nUSER=me", "HELLO_NAME=file", func(h *hello) { h.Name = "environment" }},
+		{"a preset goes before .env", "", "USER=me", "HELLO_NAME=file", func(h *hello) { h.Name = "me" }},
+		{".env goes before the default", "", "", "HELLO_NAME=file", func(h *hello) { h.Name = "file" }},
+		{"an empty variable is an unset one", "", "HELLO_NAME=", "HELLO_NAME=\nHELLO_TIMES=2", func(h *hello) { h.Times = 2 }},
+		{"a value that doesn't decide isn't judged", "-times 2", "HELLO_TIMES=many", "HELLO_TIMES=most", func(h *hello) { h.Times = 2 }},
+		{"two dashes are as good as one", "--name=ann", "", "", func(h *hello) { h.Name = "ann" }},
+		{"a switch needs no value", "-loud", "", "", func(h *hello) { h.Loud = true }},
+		{"a switch can be turned off again", "-loud=false", "HELLO_LOUD=true", "", func(h *hello) {}},
+		{"times have units, days too", "-wait-for 7d", "", "", func(h *hello) { h.Wait = 7 * 24 * time.Hour }},
+		{"origins are kept as browsers write them", "", "HELLO_PAGES=loopback, HTTPS://App.Example:443,", "", func(h *hello) { h.Pages = []string{"loopback", "https://app.example"} }},
+		{"hosts are kept in lower case, without brackets", "-hosts A.Example,[2001:db8::1]", "", "", func(h *hello) { h.Hosts = []string{"a.example", "2001:db8::1"} }},
+		{"an address is the network of itself", "-nets 10.1.2.3/8,::ffff:192.0.2.1", "", "", func(h *hello) {
+			h.Nets = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, _, err := read(tt.args, tt.environ, tt.env)
+			if want := told(tt.change); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
+			}
+		})
+	}
+}
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name               string
+		args, environ, env string
+		want               string
+	}{
+		{"a flag nobody knows", "-nam ann", "", "", "flag provided but not defined: -nam (hello -h lists the flags)"},
+		{"a flag without its value", "-name", "", "", "flag needs an argument: -name (hello -h lists the flags)"},
+		{"an argument left over", "-loud now", "", "", `unexpected argument "now" (hello -h shows the usage)`},
+		{"a bad flag is named", "-tongue fr", "", "", `flag -tongue: "fr": want one of en, de`},
+		{"a bad variable is named", "", "HELLO_TONGUE=fr", "", `environment HELLO_TONGUE: "fr": want one of en, de`},
+		{"a bad line of .env is named", "", "", "# a comment\nHELLO_TONGUE=fr", `.env line 2: HELLO_TONGUE: "fr": want one of en, de`},
+		{"an empty flag is not an unset one", "-name=", "HELLO_NAME=ann", "", `flag -name: "": want a value`},
+		{"a line of .env that says nothing", "", "", "\n\nhush", ".env line 3: want KEY=VALUE, in UTF-8"},
+		{"a network that is a name", "-nets localhost", "", "", `flag -nets: "localhost": want addresses or networks, comma separated, such as 10.0.0.7,fd00::/8`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if _, _, err := read(tt.args, tt.environ, tt.env); err == nil || err.Error() != tt.want {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+	broken := func() ([]byte, error) { return nil, fs.ErrPermission }
+	if _, err := new(hello).table().Read([]string{"-h"}, func(string) (string, bool) { return "", false }, broken); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("-h: %v, want flag.ErrHelp, whatever state .env is in", err)
+	}
+}
+
+func TestVariables(t *testing.T) {
+	t.Parallel()
+	_, v, err := read("", "KEY=environment", "KEY=file\nHELLO_NMAE=ann\nHELLO_URL=x\nOTHER=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := v.Variable("KEY"); got != "environment" || v.DotenvUsed() != "" {
+		t.Errorf("KEY = %q, .env used: %q; want that of the environment", got, v.DotenvUsed())
+	}
+	if got := v.Variable("OTHER"); got != "1" || v.DotenvUsed() != ".env" {
+		t.Errorf("OTHER = %q, .env used: %q; want that of .env", got, v.DotenvUsed())
+	}
+	if got, want := v.Unknown("HELLO_URL"), []string{".env line 2: HELLO_NMAE is not a setting of hello"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("unknown: %q; want %q", got, want)
+	}
+}
+
+func TestPrint(t *testing.T) {
+	t.Parallel()
+	var page strings.Builder
+	new(hello).table().Print(&page)
+	for _, want := range []string{
+		"  -name NAME               whom to greet\n                           HELLO_NAME, default world\n",
+		"  -times N                 how often,\n                           up to nine times\n                           HELLO_TIMES, default 1\n",
+		"  -wait-for TIME           when to greet\n                           HELLO_WAIT_FOR\n",
+	} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the page is\n%s\nwant in it\n%s", &page, want)
+		}
+	}
+}
+
+func TestDotenvUnreadable(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		err  error
+		want error
+	}{
+		{"no file is no error", fs.ErrNotExist, nil},
+		{"a folder is no file", syscall.EISDIR, nil},
+		{"a file that can't be read is one", fs.ErrPermission, fs.ErrPermission},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dotenv := func() ([]byte, error) { return nil, &fs.PathError{Op: "open", Path: ".env", Err: tt.err} }
+			_, err := Table{Program: "hello"}.Read(nil, func(string) (string, bool) { return "", false }, dotenv)
+			if !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,147 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// into is a kind of value: a setter that fills p with what parse makes of a
+// value, or returns what it wants instead.
+func into[T any](p *T, want string, parse func(string) (T, bool)) func(string) error {
+	return func(s string) error {
+		v, ok := parse(s)
+		if !ok {
+			return errors.New(want)
+		}
+		*p = v
+		return nil
+	}
+}
+
+// Text takes any text but the empty one.
+func Text(p *string) func(string) error {
+	return into(p, "a value", func(s string) (string, bool) { return s, s != "" })
+}
+
+// Choice takes one of words.
+func Choice(p *string, words ...string) func(string) error {
+	return into(p, "one of "+strings.Join(words, ", "), func(s string) (string, bool) { return s, slices.Contains(words, s) })
+}
+
+// Bool takes what strconv.ParseBool takes.
+func Bool(p *bool) func(string) error {
+	return into(p, "true or false", func(s string) (bool, bool) {
+		b, err := strconv.ParseBool(s)
+		return b, err == nil
+	})
+}
+
+// Number takes a number from low to high.
+func Number(p *int, low, high int) func(string) error {
+	return into(p, fmt.Sprintf("a number from %d to %d", low, high), func(s string) (int, bool) {
+		n, err := strconv.Atoi(s)
+		return n, err == nil && low <= n && n <= high
+	})
+}
+
+// Address takes HOST:PORT.
+func Address(p *string) func(string) error {
+	return into(p, "HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8080", func(s string) (string, bool) {
+		_, port, err := net.SplitHostPort(s)
+		_, portErr := strconv.ParseUint(port, 10, 16)
+		return s, err == nil && portErr == nil
+	})
+}
+
+// Lifetime reads a time.Duration or days, a unit that Go lacks. It takes whole
+// seconds only, because that is how a token's times are written.
+func Lifetime(p *time.Duration) func(string) error {
+	return into(p, "a time above zero in whole seconds, such as 90s, 15m, 12h or 30d", func(s string) (time.Duration, bool) {
+		if days, ok := strings.CutSuffix(s, "d"); ok {
+			if n, err := strconv.ParseUint(days, 10, 32); err == nil {
+				s = strconv.FormatUint(n*24, 10) + "h"
+			}
+		}
+		d, err := time.ParseDuration(s)
+		return d, err == nil && d > 0 && d%time.Second == 0
+	})
+}
+
+// List splits s at commas. Blanks around an element, and empty ones, don't count.
+func List(s string) (elements []string) {
+	for e := range strings.SplitSeq(s, ",") {
+		if e = strings.TrimSpace(e); e != "" {
+			elements = append(elements, e)
+		}
+	}
+	return elements
+}
+
+var (
+	hostPattern   = regexp.MustCompile(`^(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])$`)
+	originPattern = regexp.MustCompile(`^([a-z][a-z0-9+.-]*)://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$`)
+)
+
+// Hosts reads names of hosts. It keeps them in lower case, without brackets.
+func Hosts(p *[]string) func(string) error {
+	return into(p, "host names without a port, comma separated, such as shelf.example", func(s string) ([]string, bool) {
+		names := List(strings.ToLower(s))
+		for i, name := range names {
+			if !hostPattern.MatchString(name) {
+				return nil, false
+			}
+			names[i] = strings.Trim(name, "[]")
+		}
+		return names, true
+	})
+}
+
+// Networks reads addresses and networks in CIDR notation (RFC 4632 §3.1, RFC
+// 4291 §2.3). An address is the network of itself.
+func Networks(p *[]netip.Prefix) func(string) error {
+	return into(p, "addresses or networks, comma separated, such as 10.0.0.7,fd00::/8", func(s string) (networks []netip.Prefix, ok bool) {
+		for _, text := range List(s) {
+			network, err := netip.ParsePrefix(text)
+			if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
+				addr = addr.Unmap().WithZone("")
+				network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+			}
+			if err != nil {
+				return nil, false
+			}
+			networks = append(networks, network.Masked())
+		}
+		return networks, true
+	})
+}
+
+// Origins reads what -cors takes. It keeps an origin as browsers write it, without
+// the scheme's own port (RFC 6454 §6.2), and refuses what none would send. "null"
+// is refused as well: any page can send that, from a sandboxed frame.
+func Origins(p *[]string) func(string) error {
+	const want = "loopback, *, off, or origins such as https://app.example with no path, comma separated"
+	return into(p, want, func(s string) ([]string, bool) {
+		if s == "off" {
+			return nil, true
+		}
+		allowed := List(strings.ToLower(s))
+		for i, o := range allowed {
+			m := originPattern.FindStringSubmatch(o)
+			switch {
+			case o == "loopback" || o == "*":
+			case m == nil:
+				return nil, false
+			case m[1] == "http" && m[2] == ":80" || m[1] == "https" && m[2] == ":443":
+				allowed[i] = strings.TrimSuffix(o, m[2])
+			}
+		}
+		return allowed, allowed != nil
+	})
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"example.com/shelf/internal/config"
+)
+
+// settings are those of the server, checked. What they can't tell, such as
+// whether standard error is a terminal, is left open for newLog to decide.
+type settings struct {
+	addr         string // HOST:PORT; HOST may be empty, PORT 0
+	data         string // the data file's path, or "memory" to keep nothing
+	seed         string // a JSON file for an empty store, "" for none
+	accessTTL    time.Duration
+	refreshTTL   time.Duration
+	bookTTL      time.Duration
+	bcryptCost   int
+	alg          string   // algHS256 or algEdDSA
+	cors         []string // "loopback", "*" and origins as browsers write them; none for off
+	hosts        []string // lower case, without port or brackets
+	sharedWrites bool
+	log          string // "requests", "problems", "off"; "": requests on a terminal, else problems
+	logFormat    string // "text" or "json"
+	readyFile    string // where the URL is written, "" for nowhere
+	stdin        bool   // stop when standard input ends
+	metrics      string // who may read /metrics: "loopback", "all" or "off"
+	lab          bool   // see prepareLab
+
+	proxies []netip.Prefix // whose forwarded headers are believed
+	tlsCert string         // PEM files; both or neither
+	tlsKey  string
+
+	// The keys are never flags: any user of the machine can read arguments with
+	// ps. Their strength is judged where they are used, in keys.go.
+	secret    string
+	fallbacks []string
+	labToken  string // the lab's secret, SHELF_LAB_TOKEN
+	labMade   bool   // it was made by prepareLab, so it has to be shown
+
+	envFile  string   // ".env" when a setting came from it, for the start line
+	warnings []string // what is odd without being wrong, a sentence each
+}
+
+// table is every flag there is. A new one is a field of settings and a line here.
+func (c *settings) table() config.Table {
+	return config.Table{Program: "shelf", Settings: []config.Setting{
+		config.Row("addr", "HOST:PORT", "127.0.0.1:8080", "where to listen; port 0 picks a free one", config.Address(&c.addr)),
+		config.Row("data", "FILE", "shelf.jsonl", "where the data is kept; memory keeps nothing", config.Text(&c.data)),
+		config.Row("seed", "FILE", "", "a JSON file to import at start, if the store is empty", config.Text(&c.seed)),
+		config.Row("access-ttl", "TIME", "15m", "how long an access token lasts: 90s, 15m, 12h, 30d", config.Lifetime(&c.accessTTL)),
+		config.Row("refresh-ttl", "TIME", "30d", "how long a refresh token lasts", config.Lifetime(&c.refreshTTL)),
+		config.Row("book-ttl", "TIME", "24h", "how long a token from /login lasts", config.Lifetime(&c.bookTTL)),
+		config.Row("alg", "ALG", "HS256", "HS256, or EdDSA: then other services can check tokens\nwith the public keys at /.well-known/jwks.json", config.Choice(&c.alg, algHS256, algEdDSA)),
+		config.Row("bcrypt-cost", "N", "12", fmt.Sprintf("%d to %d: each step doubles the work of a sign-in,\nand of guessing a password", minCost, maxCost), config.Number(&c.bcryptCost, minCost, maxCost)),
+		config.Row("cors", "LIST", "loopback", "web pages that may call, comma separated: loopback,\n*, off, or origins such as https://app.example", config.Origins(&c.cors)),
+		config.Row("hosts", "LIST", "", "host names to answer to beside the loopback ones,\ncomma separated; for a proxy in front", config.Hosts(&c.hosts)),
+		config.Row("trusted-proxies", "LIST", "", "addresses or networks, comma separated, of proxies\nwhose X-Forwarded-For and -Proto are believed", config.Networks(&c.proxies)),
+		config.Row("shared-writes", "", "false", "any account may change any item and delete any book,\nas in the tutorials", config.Bool(&c.sharedWrites)),
+		config.Row("tls-cert", "FILE", "", "serve https with this certificate chain, PEM; SIGHUP\nreads it again", config.Text(&c.tlsCert)),
+		config.Row("tls-key", "FILE", "", "the certificate's private key, PEM", config.Text(&c.tlsKey)),
+		config.Row("log", "WHAT", "", "requests, problems or off; when not set, requests on\na terminal, else problems", config.Choice(&c.log, "requests", "problems", "off")),
+		config.Row("log-format", "FORMAT", "text", "text or json; json makes the line on standard output\nan object too, with url, pid, data and version", config.Choice(&c.logFormat, "text", "json")),
+		config.Row("ready-file", "FILE", "", "write the URL there when the server answers; gone\nwhen it stops", config.Text(&c.readyFile)),
+		config.Row("stdin", "", "false", "stop when standard input ends: then the end of the\nprogram that holds its other side is shelf's too", config.Bool(&c.stdin)),
+		config.Row("metrics", "WHO", "loopback", "who may read /metrics: loopback, which no request\nthrough a proxy comes from, all, or off", config.Choice(&c.metrics, "loopback", "all", "off")),
+		config.Row("lab", "", "false", "for tests: calls below /lab/ that put the data back\nand set the clock; in memory and on loopback only", config.Bool(&c.lab)),
+	}}
+}
+
+// parseSettings reads the settings: from args, else from the environment, else
+// from .env, else the default. An empty variable counts as unset. Only the value
+// that decides is checked; the error for a bad one says where it came from.
+//
+// dotenv returns what .env holds, or an error that is fs.ErrNotExist. For -h the
+// error is flag.ErrHelp.
+func parseSettings(args []string, lookupEnv func(string) (string, bool), dotenv func() ([]byte, error)) (settings, error) {
+	var c settings
+	in, err := c.table().Read(args, lookupEnv, dotenv)
+	if err != nil {
+		return settings{}, err
+	}
+	if port := in.Env("PORT"); port != "" {
+		// A platform that runs programs sets PORT for this one alone: that goes before a file.
+		in.Preset("addr", "127.0.0.1:"+port, "environment PORT")
+	}
+	if err := in.Apply(); err != nil {
+		return settings{}, err
+	}
+	c.secret = in.Variable("SECRET_KEY")
+	if c.fallbacks = config.List(in.Env("SECRET_KEY_FALLBACKS")); c.fallbacks == nil {
+		c.fallbacks = config.List(in.Dotenv("SECRET_KEY_FALLBACKS"))
+	}
+	c.labToken = in.Env("SHELF_LAB_TOKEN") // in .env it is that of a server that is called
+	c.envFile = in.DotenvUsed()
+
+	if (c.tlsCert == "") != (c.tlsKey == "") {
+		return settings{}, errors.New("-tls-cert and -tls-key go together, but only one of them is set")
+	}
+	// These four are no settings, and no mistake: programs that call a shelf keep
+	// its address and their tokens under these names.
+	c.warnings = in.Unknown("SHELF_URL", "SHELF_TOKEN", "SHELF_ADMIN_TOKEN", "SHELF_LAB_TOKEN")
+	if c.refreshTTL < c.accessTTL {
+		c.warnings = append(c.warnings, fmt.Sprintf("refresh-ttl (%v) is shorter than access-ttl (%v): there is nothing to refresh", c.refreshTTL, c.accessTTL))
+	}
+	return c, nil
+}
+
+const usageTail = `
+Variables without a flag, as other users can see a program's arguments:
+  SECRET_KEY               signs the tokens, 32 bytes or more; without it shelf
+                           makes a key at its first start and keeps it
+  SECRET_KEY_FALLBACKS     earlier keys, comma separated: what they signed
+                           stays good
+  PORT                     the port of the default address; not read from .env
+  SHELF_LAB_TOKEN          the secret that -lab asks for, 16 characters or more;
+                           without it -lab makes one and shows it; not from .env
+
+Exit status:
+  0                        stopped as asked
+  1                        could not start, or failed: standard error says why;
+                           check: the file is damaged;
+                           explain: the token is refused;
+                           attack: not all were refused
+  2                        check: not readable, or no data file of shelf;
+                           explain: the token could not be judged;
+                           attack: no shelf there;
+                           run: no command; all four: a flag that is wrong
+  run                      else that of the command, 128 and the signal's
+                           number if one ended it; 125: the server failed;
+                           126: the command can't be run; 127: there is none
+`
+
+// printSettings writes the part of -h that is about flags, variables and exit
+// statuses.
+func printSettings(w io.Writer) {
+	new(settings).table().Print(w)
+	fmt.Fprint(w, usageTail)
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"io/fs"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// defaultSettings is that of a server that was told nothing.
+var defaultSettings = settings{
+	addr:       "127.0.0.1:8080",
+	data:       "shelf.jsonl",
+	accessTTL:  15 * time.Minute,
+	refreshTTL: 30 * 24 * time.Hour,
+	bookTTL:    24 * time.Hour,
+	bcryptCost: 12,
+	alg:        algHS256,
+	cors:       []string{"loopback"},
+	logFormat:  "text",
+	metrics:    "loopback",
+}
+
+// settingsFrom is parseSettings with an environment of "NAME=value" lines and a .env file
+// that is there unless it is empty.
+func settingsFrom(args, environ, dotenv string) (settings, error) {
+	env := map[string]string{}
+	for line := range strings.Lines(environ) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		env[name] = value
+	}
+	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+	file := func() ([]byte, error) {
+		if dotenv == "" {
+			return nil, &fs.PathError{Op: "open", Path: ".env", Err: fs.ErrNotExist}
+		}
+		return []byte(dotenv), nil
+	}
+	return parseSettings(strings.Fields(args), lookup, file)
+}
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name               string
+		args, environ, env string          // env is the .env file
+		change             func(*settings) // what differs from defaultSettings
+	}{
+		{"nothing given means the defaults", "", "", "", func(c *settings) {}},
+		{"a flag goes before the environment", "-data flag", "SHELF_DATA=environment", "SHELF_DATA=file", func(c *settings) { c.data = "flag" }},
+		{"the environment goes before .env", "", "SHELF_DATA=environment", "SHELF_DATA=file", func(c *settings) { c.data = "environment" }},
+		{".env goes before the default", "", "", "SHELF_DATA=file", func(c *settings) { c.data, c.envFile = "file", ".env" }},
+		{"an empty variable is an unset one", "", "SHELF_DATA=", "SHELF_LOG=\nSHELF_DATA=file", func(c *settings) { c.data, c.envFile = "file", ".env" }},
+		{"a value that doesn't decide isn't judged", "-log off", "SHELF_LOG=loud", "SHELF_LOG=louder", func(c *settings) { c.log = "off" }},
+		{"two dashes are as good as one", "--data=memory", "", "", func(c *settings) { c.data = "memory" }},
+
+		{"PORT is the port of the default address", "", "PORT=5000", "", func(c *settings) { c.addr = "127.0.0.1:5000" }},
+		{"-addr goes before PORT", "-addr :80", "PORT=5000", "", func(c *settings) { c.addr = ":80" }},
+		{"SHELF_ADDR goes before PORT", "", "PORT=5000\nSHELF_ADDR=[::1]:0", "", func(c *settings) { c.addr = "[::1]:0" }},
+		{"PORT goes before .env", "", "PORT=5000", "SHELF_ADDR=:80", func(c *settings) { c.addr = "127.0.0.1:5000" }},
+		{"PORT in .env is another program's", "", "", "PORT=5000", func(c *settings) {}},
+
+		{"times have units, days too", "-access-ttl 90s -refresh-ttl 7d -book-ttl 1h30m", "", "", func(c *settings) {
+			c.accessTTL, c.refreshTTL, c.bookTTL = 90*time.Second, 7*24*time.Hour, 90*time.Minute
+		}},
+		{"a refresh token that ends first is a warning", "-access-ttl 2h -refresh-ttl 1h", "", "", func(c *settings) {
+			c.accessTTL, c.refreshTTL = 2*time.Hour, time.Hour
+			c.warnings = []string{"refresh-ttl (1h0m0s) is shorter than access-ttl (2h0m0s): there is nothing to refresh"}
+		}},
+		{"another algorithm", "-alg EdDSA", "", "", func(c *settings) { c.alg = algEdDSA }},
+		{"the cost is a number", "-bcrypt-cost 4", "", "", func(c *settings) { c.bcryptCost = 4 }},
+		{"a switch needs no value", "-shared-writes", "", "", func(c *settings) { c.sharedWrites = true }},
+		{"a switch can be turned off again", "-shared-writes=false", "SHELF_SHARED_WRITES=true", "", func(c *settings) {}},
+		{"a switch in the environment is true or false", "", "SHELF_SHARED_WRITES=1", "", func(c *settings) { c.sharedWrites = true }},
+		{"what to log, and how", "-log problems -log-format json", "", "", func(c *settings) { c.log, c.logFormat = "problems", "json" }},
+		{"metrics for all", "-metrics all", "", "", func(c *settings) { c.metrics = "all" }},
+
+		{"CORS can be off", "-cors off", "", "", func(c *settings) { c.cors = nil }},
+		{"CORS can be open", "-cors *", "", "", func(c *settings) { c.cors = []string{"*"} }},
+		{"origins are kept as browsers write them", "", "SHELF_CORS=loopback, HTTPS://App.Example:443,http://[::1]:3000,tauri://localhost,", "", func(c *settings) {
+			c.cors = []string{"loopback", "https://app.example", "http://[::1]:3000", "tauri://localhost"}
+		}},
+		{"hosts are kept in lower case, without brackets", "-hosts Shelf.Example,[2001:db8::1],10.0.0.1", "", "", func(c *settings) {
+			c.hosts = []string{"shelf.example", "2001:db8::1", "10.0.0.1"}
+		}},
+		{"-hosts takes back what the environment names", "-hosts=", "SHELF_HOSTS=shelf.example", "", func(c *settings) {}},
+
+		{"the key is taken as it is", "", "SECRET_KEY= a,b ", "SECRET_KEY=file", func(c *settings) { c.secret = " a,b " }},
+		{"earlier keys are separated by commas", "", "SECRET_KEY_FALLBACKS=one, two words,", "", func(c *settings) { c.fallbacks = []string{"one", "two words"} }},
+		{"keys may stand in .env", "", "", "SECRET_KEY='new'\nSECRET_KEY_FALLBACKS=\"old,older\"", func(c *settings) {
+			c.secret, c.fallbacks, c.envFile = "new", []string{"old", "older"}, ".env"
+		}},
+
+		{"other programs' lines in .env don't count", "", "", "FLASK_APP=app\nDATABASE_URL=postgres://localhost", func(c *settings) {}},
+		{"an unknown SHELF_ name in .env is a warning", "", "", "SHELF_DATA=file\nSHELF_ADR=:80", func(c *settings) {
+			c.data, c.envFile, c.warnings = "file", ".env", []string{".env line 2: SHELF_ADR is not a setting of shelf"}
+		}},
+		{"what shelf run hands out may stand in .env", "", "", "SHELF_URL=http://127.0.0.1\nSHELF_TOKEN=t\nSHELF_ADMIN_TOKEN=t\nSHELF_LAB_TOKEN=t", func(c *settings) {}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			want := defaultSettings
+			tt.change(&want)
+			got, err := settingsFrom(tt.args, tt.environ, tt.env)
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
+			}
+		})
+	}
+}
+
+func TestSettingsRefused(t *testing.T) {
+	t.Parallel()
+	const (
+		wantTime   = "want a time above zero in whole seconds, such as 90s, 15m, 12h or 30d"
+		wantOrigin = "want loopback, *, off, or origins such as https://app.example with no path, comma separated"
+		wantHost   = "want host names without a port, comma separated, such as shelf.example"
+		wantAddr   = "want HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8080"
+	)
+	tests := []struct {
+		name               string
+		args, environ, env string
+		want               string
+	}{
+		{"a flag nobody knows", "-adr :80", "", "", "flag provided but not defined: -adr (shelf -h lists the flags)"},
+		{"a flag without its value", "-addr", "", "", "flag needs an argument: -addr (shelf -h lists the flags)"},
+		{"the key as a flag", "-secret-key=hush", "", "", "flag provided but not defined: -secret-key (shelf -h lists the flags)"},
+		{"an argument left over", "-log off now", "", "", `unexpected argument "now" (shelf -h shows the usage)`},
+
+		{"a bad flag is named", "-log loud", "", "", `flag -log: "loud": want one of requests, problems, off`},
+		{"a bad variable is named", "", "SHELF_LOG=loud", "", `environment SHELF_LOG: "loud": want one of requests, problems, off`},
+		{"a bad line of .env is named", "", "", "# a comment\nSHELF_LOG=loud", `.env line 2: SHELF_LOG: "loud": want one of requests, problems, off`},
+		{"a bad PORT is named", "", "PORT=http", "", `environment PORT: "127.0.0.1:http": ` + wantAddr},
+		{"an empty flag is not an unset one", "-data=", "SHELF_DATA=environment", "", `flag -data: "": want a value`},
+
+		{"an address without a port", "-addr localhost", "", "", `flag -addr: "localhost": ` + wantAddr},
+		{"a port out of range", "-addr :65536", "", "", `flag -addr: ":65536": ` + wantAddr},
+		{"a URL as address", "-addr http://localhost:8080", "", "", `flag -addr: "http://localhost:8080": ` + wantAddr},
+		{"a time without a unit", "-access-ttl 900", "", "", `flag -access-ttl: "900": ` + wantTime},
+		{"a time of zero", "-access-ttl 0s", "", "", `flag -access-ttl: "0s": ` + wantTime},
+		{"a time below zero", "-refresh-ttl -1d", "", "", `flag -refresh-ttl: "-1d": ` + wantTime},
+		{"half a second", "-book-ttl 1500ms", "", "", `flag -book-ttl: "1500ms": ` + wantTime},
+		{"more days than can be counted", "-book-ttl 4000000000d", "", "", `flag -book-ttl: "4000000000d": ` + wantTime},
+		{"a cost that protects nothing", "-bcrypt-cost 3", "", "", `flag -bcrypt-cost: "3": want a number from 4 to 15`},
+		{"a cost that takes seconds", "-bcrypt-cost 16", "", "", `flag -bcrypt-cost: "16": want a number from 4 to 15`},
+		{"neither true nor false", "-shared-writes=perhaps", "", "", `flag -shared-writes: "perhaps": want true or false`},
+		{"an algorithm that shelf has not", "-alg RS256", "", "", `flag -alg: "RS256": want one of HS256, EdDSA`},
+		{"an algorithm in small letters", "-alg hs256", "", "", `flag -alg: "hs256": want one of HS256, EdDSA`},
+		{"an unknown log format", "-log-format xml", "", "", `flag -log-format: "xml": want one of text, json`},
+		{"unknown readers of metrics", "-metrics yes", "", "", `flag -metrics: "yes": want one of loopback, all, off`},
+
+		{"an origin with a path", "-cors https://app.example/", "", "", `flag -cors: "https://app.example/": ` + wantOrigin},
+		{"an origin without a scheme", "-cors app.example", "", "", `flag -cors: "app.example": ` + wantOrigin},
+		{"an origin with a user", "-cors https://me@app.example", "", "", `flag -cors: "https://me@app.example": ` + wantOrigin},
+		{"an origin with a star in it", "-cors https://*.example", "", "", `flag -cors: "https://*.example": ` + wantOrigin},
+		{"an origin with an empty port", "-cors https://app.example:", "", "", `flag -cors: "https://app.example:": ` + wantOrigin},
+		{"the origin null", "-cors null", "", "", `flag -cors: "null": ` + wantOrigin},
+		{"off and more", "-cors off,loopback", "", "", `flag -cors: "off,loopback": ` + wantOrigin},
+		{"no origin at all", "-cors=", "", "", `flag -cors: "": ` + wantOrigin},
+		{"a host with a port", "-hosts shelf.example:80", "", "", `flag -hosts: "shelf.example:80": ` + wantHost},
+		{"a host that is a URL", "-hosts https://shelf.example", "", "", `flag -hosts: "https://shelf.example": ` + wantHost},
+
+		{"a line of .env that says nothing", "", "", "\n\nhush", ".env line 3: want KEY=VALUE, in UTF-8"},
+		{"a .env in UTF-16", "", "", "\xff\xfeA\x00=\x00b\x00", ".env line 1: want KEY=VALUE, in UTF-8"},
+		{"a quote left open in .env", "", "", "A=1\nB=\"hush\nC=2", ".env line 2: a quote is not closed, or something follows the closing one"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := settingsFrom(tt.args, tt.environ, tt.env)
+			if err == nil || err.Error() != tt.want {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestSettingsHelp(t *testing.T) {
+	t.Parallel()
+	broken := func() ([]byte, error) { return nil, fs.ErrPermission }
+	_, err := parseSettings([]string{"-h"}, func(string) (string, bool) { return "", false }, broken)
+	if !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("-h: %v, want flag.ErrHelp, whatever state .env is in", err)
+	}
+}
