@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+
+	"example.com/shelf/internal/reply"
 )
 
 // wrongPassword answers whoever has to show the password again and can't.
@@ -17,7 +19,7 @@ func (s *server) getMe(w http.ResponseWriter, r *http.Request, c *caller) error 
 }
 
 func writeUser(w http.ResponseWriter, u *user) error {
-	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{viewUser(u)}})
+	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{viewUser(u)}})
 }
 
 // patchMe handles PATCH /api/v1/auth/me: the caller's names, and nothing else
@@ -55,10 +57,10 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *calle
 		return err
 	}
 	if current == "" {
-		return fail(http.StatusBadRequest, "Missing 'current_password' in body")
+		return reply.Fail(http.StatusBadRequest, "Missing 'current_password' in body")
 	}
 	if why := passwordFault(c.user, changed); why != "" {
-		return fail(http.StatusBadRequest, why)
+		return reply.Fail(http.StatusBadRequest, why)
 	}
 	if err := s.confirm(r, c, current); err != nil {
 		return err
@@ -70,7 +72,7 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *calle
 	if err := s.store.setPassword(c.user, hash, c.token.Session); err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Password successfully changed"})
+	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Password successfully changed"})
 }
 
 // passwordFault says why p can't be a password of u's, "" for no reason. The
@@ -94,7 +96,7 @@ func passwordFault(u *user, p password) string {
 func (s *server) confirm(r *http.Request, c *caller, p password) error {
 	ok, err := s.checkPassword(r, c.user.identity(), c.user, p)
 	if err == nil && !ok {
-		err = fail(http.StatusForbidden, wrongPassword)
+		err = reply.Fail(http.StatusForbidden, wrongPassword)
 	}
 	return err
 }
@@ -107,7 +109,7 @@ func (s *server) deleteMe(w http.ResponseWriter, r *http.Request, c *caller) err
 		return err
 	}
 	if shown == "" {
-		return fail(http.StatusBadRequest, "Missing 'password' in body")
+		return reply.Fail(http.StatusBadRequest, "Missing 'password' in body")
 	}
 	if err := s.confirm(r, c, shown); err != nil {
 		return err
@@ -119,7 +121,7 @@ func (s *server) deleteMe(w http.ResponseWriter, r *http.Request, c *caller) err
 }
 
 func userDeleted(w http.ResponseWriter, id int) error {
-	return writeRows(w, http.StatusOK, "", fmt.Appendf(nil, `{"id":%d,"message":"User has been deleted"}`, id))
+	return reply.Rows(w, http.StatusOK, "", fmt.Appendf(nil, `{"id":%d,"message":"User has been deleted"}`, id))
 }
 
 // endSessions handles DELETE /api/v1/auth/sessions: log-out everywhere, here
@@ -128,7 +130,7 @@ func (s *server) endSessions(w http.ResponseWriter, r *http.Request, c *caller) 
 	if err := s.store.endSessions(c.user.ID, endedByLogout); err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Successfully logged out everywhere"})
+	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Successfully logged out everywhere"})
 }
 
 // A managedUser is a user as admins read it.
@@ -169,21 +171,21 @@ func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) er
 	for i, u := range users {
 		rows[i] = manageUser(u)
 	}
-	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Data: rows})
+	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Data: rows})
 }
 
 // userID reads the path's id.
 func userID(r *http.Request) (int, error) {
 	id, ok := parseID(r.PathValue("id"))
 	if !ok {
-		return 0, fail(http.StatusBadRequest, "User ID should be an integer")
+		return 0, reply.Fail(http.StatusBadRequest, "User ID should be an integer")
 	}
 	return id, nil
 }
 
 // errNobody is for a user that the path names, where errNoUser alone would mean
 // the caller.
-var errNobody = fail(http.StatusNotFound, "User does not exist")
+var errNobody = reply.Fail(http.StatusNotFound, "User does not exist")
 
 // patchUser handles PATCH /api/v1/users/{id}, for admins: who is an admin and
 // who is disabled. It holds from the next request on, as each one looks its
@@ -204,7 +206,7 @@ func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller) er
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{manageUser(u)}})
+	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{manageUser(u)}})
 }
 
 // deleteUser handles DELETE /api/v1/users/{id}, for admins.

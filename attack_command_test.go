@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/reply"
 )
 
 // attackRowsOf is console/attacks.json, read strictly.
@@ -317,7 +318,7 @@ var holes = []hole{
 	{name: "a log-out ends nothing", open: func(a *api) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/api/v1/auth/logout" {
-				writeJSON(w, http.StatusOK, success{Status: http.StatusOK})
+				reply.JSON(w, http.StatusOK, success{Status: http.StatusOK})
 				return
 			}
 			a.ServeHTTP(w, r)
@@ -362,7 +363,7 @@ var holes = []hole{
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if t, err := dismantled(bearerOf(r)); err == nil && !t.time("exp").After(a.now()) {
 				if _, err := a.keys.verify(t.String(), t.time("nbf")); err == nil {
-					writeJSON(w, http.StatusOK, success{Status: http.StatusOK})
+					reply.JSON(w, http.StatusOK, success{Status: http.StatusOK})
 					return
 				}
 			}
@@ -652,7 +653,7 @@ func TestAttackCommandNoShelf(t *testing.T) {
 		}, "POST /api/v1/auth/signup: the server answers 308"},
 		"something in JSON": {func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(`{"data":[{}]}`)) }, "POST /api/v1/auth/signup gives no two tokens: the server answers 200"},
 		"a shelf that is busy": {func(w http.ResponseWriter, r *http.Request) {
-			writeJSON(w, http.StatusTooManyRequests, map[string]string{"error": tooManyText})
+			reply.JSON(w, http.StatusTooManyRequests, map[string]string{"error": tooManyText})
 		}, "the server answers 429 " + tooManyText},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -737,7 +738,7 @@ func TestAttackCommandSecrets(t *testing.T) {
 		case r.URL.RawQuery != "":
 			panic(http.ErrAbortHandler) // the client's error has the address in it
 		case got.Code >= 400:
-			writeJSON(w, got.Code, map[string]string{"error": "\x1b[2J" + cmp.Or(bearerOf(r), r.Header.Get("Cookie"))})
+			reply.JSON(w, got.Code, map[string]string{"error": "\x1b[2J" + cmp.Or(bearerOf(r), r.Header.Get("Cookie"))})
 		default:
 			w.Write(got.Body.Bytes())
 		}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"example.com/shelf/internal/reply"
 )
 
 // A caller is who sent a request: whom the token speaks for, and the store's
@@ -176,9 +178,9 @@ type credentials struct {
 func (c credentials) validate() error {
 	switch {
 	case !validEmail(c.email):
-		return fail(http.StatusBadRequest, badEmail)
+		return reply.Fail(http.StatusBadRequest, badEmail)
 	case !validPassword(c.password):
-		return fail(http.StatusBadRequest, badPassword)
+		return reply.Fail(http.StatusBadRequest, badPassword)
 	}
 	return nil
 }
@@ -199,7 +201,7 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if why := unhashable(in.password); why != "" {
-		return fail(http.StatusBadRequest, "Invalid password. It "+why)
+		return reply.Fail(http.StatusBadRequest, "Invalid password. It "+why)
 	}
 	u.Email = in.email
 	if u.Username == "" {
@@ -226,11 +228,11 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 func validNames(u *user) error {
 	switch {
 	case !within(u.Username, maxUsername) || strings.Contains(u.Username, "@") && emailKey(u.Username) != emailKey(u.Email):
-		return fail(http.StatusBadRequest, "Invalid username")
+		return reply.Fail(http.StatusBadRequest, "Invalid username")
 	case u.Firstname != "" && !within(u.Firstname, maxName):
-		return fail(http.StatusBadRequest, "Invalid firstname")
+		return reply.Fail(http.StatusBadRequest, "Invalid firstname")
 	case u.Lastname != "" && !within(u.Lastname, maxName):
-		return fail(http.StatusBadRequest, "Invalid lastname")
+		return reply.Fail(http.StatusBadRequest, "Invalid lastname")
 	}
 	return nil
 }
@@ -252,9 +254,9 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 	})
 	switch {
 	case errors.Is(err, errNoUser), errors.Is(err, errWrongPassword):
-		return fail(http.StatusUnauthorized, "Bad email or password")
+		return reply.Fail(http.StatusUnauthorized, "Bad email or password")
 	case errors.Is(err, errDisabled):
-		return fail(http.StatusUnauthorized, "Account is disabled")
+		return reply.Fail(http.StatusUnauthorized, "Account is disabled")
 	}
 	return err
 }
@@ -331,7 +333,7 @@ func (s *server) startSession(w http.ResponseWriter, status int, u *user, record
 	if err := record(u, accessRecord, refreshRecord); err != nil {
 		return err
 	}
-	return answerToken(w, status, success{Status: status, Data: []any{signedIn{access, refresh, viewUser(u)}}})
+	return reply.Secret(w, status, success{Status: status, Data: []any{signedIn{access, refresh, viewUser(u)}}})
 }
 
 // issue makes a token for u. It is worth nothing until its record is stored.
@@ -361,7 +363,7 @@ func (s *server) refresh(w http.ResponseWriter, r *http.Request, c *caller) erro
 	} else if err != nil {
 		return err
 	}
-	return answerToken(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{struct {
+	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{struct {
 		AccessToken string `json:"access_token"`
 	}{access}}})
 }
@@ -373,7 +375,7 @@ func (s *server) logOut(w http.ResponseWriter, r *http.Request, c *caller) error
 	if err := s.store.endSession(c.token, endedByLogout); err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Successfully logged out"})
+	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Successfully logged out"})
 }
 
 // A tokenView is a token's record as its owner reads it.
@@ -392,7 +394,7 @@ func (s *server) listTokens(w http.ResponseWriter, r *http.Request, c *caller) e
 	for _, t := range s.store.liveTokens(c.user.ID) {
 		views = append(views, tokenView{t.ID, t.JTI, t.Type, c.user.identity(), t.EndedBy != "", t.Expires.UTC().Format(wireTime)})
 	}
-	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Data: views})
+	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Data: views})
 }
 
 // revokeToken handles PUT /api/v1/auth/tokens/{id}: it revokes one token of the
@@ -407,7 +409,7 @@ func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, c *caller) 
 		return err
 	}
 	if revoke == nil {
-		return fail(http.StatusBadRequest, "Missing 'revoke' in body")
+		return reply.Fail(http.StatusBadRequest, "Missing 'revoke' in body")
 	}
 	if err := s.store.setRevoked(c.user.ID, id, *revoke); err != nil {
 		return err
@@ -416,7 +418,7 @@ func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, c *caller) 
 	if *revoke {
 		done = "Token successfully revoked"
 	}
-	return writeJSON(w, http.StatusOK, success{Status: http.StatusOK, Message: done})
+	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Message: done})
 }
 
 // pruneTokens handles DELETE /api/v1/auth/tokens, for admins.
@@ -425,7 +427,7 @@ func (s *server) pruneTokens(w http.ResponseWriter, r *http.Request, _ *caller) 
 	if err != nil {
 		return err
 	}
-	return writeRows(w, http.StatusOK, "", fmt.Appendf(nil, `{"pruned":%d}`, n))
+	return reply.Rows(w, http.StatusOK, "", fmt.Appendf(nil, `{"pruned":%d}`, n))
 }
 
 // bookSignUp handles POST /signup: an account of the book API. It has no
@@ -437,10 +439,10 @@ func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !within(u.Username, maxUsername) || strings.Contains(u.Username, "@") || pw == "" {
-		return fail(http.StatusBadRequest, "Invalid input!")
+		return reply.Fail(http.StatusBadRequest, "Invalid input!")
 	}
 	if why := unhashable(pw); why != "" {
-		return fail(http.StatusBadRequest, "Invalid input! The password "+why)
+		return reply.Fail(http.StatusBadRequest, "Invalid input! The password "+why)
 	}
 	if err := s.limits.SignUp(s.clientAddr(r)); err != nil {
 		return err
@@ -455,7 +457,7 @@ func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 	if err := s.store.signUp(u); err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusCreated, message{"registered successfully"})
+	return reply.JSON(w, http.StatusCreated, message{"registered successfully"})
 }
 
 // bookLogin handles POST /login. It says whether a book account exists, as the
@@ -465,7 +467,7 @@ func (s *server) bookLogin(w http.ResponseWriter, r *http.Request) error {
 	// The tutorial's challenges. They name no scheme that a browser knows, so
 	// none pops up a dialog.
 	refuse := func(status int, text, challenge string) error {
-		return &apiError{status: status, message: text, challenge: `Basic-realm= "` + challenge + `"`}
+		return &reply.Error{Status: status, Message: text, Challenge: `Basic-realm= "` + challenge + `"`}
 	}
 	unverified := refuse(http.StatusUnauthorized, "Could not verify!", "Login required!")
 
@@ -502,7 +504,7 @@ func (s *server) bookLogin(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	return answerToken(w, http.StatusCreated, struct {
+	return reply.Secret(w, http.StatusCreated, struct {
 		Token string `json:"token"`
 	}{token})
 }
@@ -543,7 +545,7 @@ func newHasher(cost int) *hasher {
 // work runs f on a worker; who came first is served first. It fails with a 503
 // if none is free in time, and leaves the line when ctx is done.
 func (h *hasher) work(ctx context.Context, f func() error) error {
-	busy := &apiError{status: http.StatusServiceUnavailable, message: "Too many sign-ins at once", retryAfter: hashPatience}
+	busy := &reply.Error{Status: http.StatusServiceUnavailable, Message: "Too many sign-ins at once", RetryAfter: hashPatience}
 	select {
 	case h.line <- struct{}{}:
 		defer func() { <-h.line }()

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"net/http"
+
+	"example.com/shelf/internal/reply"
 )
 
 // bookList is what GET /bookapi/books can be asked.
@@ -21,14 +23,14 @@ func (s *server) listBooks(w http.ResponseWriter, r *http.Request, _ *caller) er
 	if err != nil {
 		return err
 	}
-	if done, err := answered(w, r, s.listTag(s.store.bookChanges())); done || err != nil {
+	if done, err := reply.NotModified(w, r, s.listTag(s.store.bookChanges())); done || err != nil {
 		return err
 	}
 	books, total, changes := s.store.selectBooks(q.stretch())
 	w.Header().Set("ETag", s.listTag(changes)) // there may be more by now
 	books = bookList.page(w, s.baseURL(r)+r.URL.EscapedPath(), q, books, total)
-	body := appendList([]byte(`{"Books":`), books, func(b *book) string { return b.wire.row() })
-	return writeBytes(w, http.StatusOK, append(body, '}', '\n'))
+	body := reply.AppendList([]byte(`{"Books":`), books, func(b *book) string { return b.wire.Row() })
+	return reply.Bytes(w, http.StatusOK, append(body, '}', '\n'))
 }
 
 // getBook handles GET /bookapi/books/{id}. What is no number names no book.
@@ -41,10 +43,10 @@ func (s *server) getBook(w http.ResponseWriter, r *http.Request, _ *caller) erro
 	if err != nil {
 		return err
 	}
-	if done, err := answered(w, r, b.wire.tag()); done || err != nil {
+	if done, err := reply.NotModified(w, r, b.wire.Tag()); done || err != nil {
 		return err
 	}
-	return writeBytes(w, http.StatusOK, append([]byte(b.wire.row()), '\n'))
+	return reply.Bytes(w, http.StatusOK, append([]byte(b.wire.Row()), '\n'))
 }
 
 // addBook handles POST /bookapi/addbook, the tutorial's name for it, and POST
@@ -61,13 +63,13 @@ func (s *server) addBook(w http.ResponseWriter, r *http.Request, c *caller) erro
 	if err := s.store.addBook(&b); err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, message{"new book created"})
+	return reply.JSON(w, http.StatusOK, message{"new book created"})
 }
 
 // validate checks the fields that a client sets.
 func (b *book) validate() error {
 	if !within(b.Title, maxTitle) || !within(b.Author, maxAuthor) {
-		return fail(http.StatusBadRequest, "Invalid input!")
+		return reply.Fail(http.StatusBadRequest, "Invalid input!")
 	}
 	return nil
 }
@@ -86,10 +88,10 @@ func (s *server) deleteBook(w http.ResponseWriter, r *http.Request, c *caller) e
 		err = s.store.deleteBook(id, by)
 	}
 	if errors.Is(err, errNoBook) {
-		return writeJSON(w, http.StatusOK, message{"book does not exist"})
+		return reply.JSON(w, http.StatusOK, message{"book does not exist"})
 	}
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, message{"Book deleted"})
+	return reply.JSON(w, http.StatusOK, message{"Book deleted"})
 }

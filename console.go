@@ -7,6 +7,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"example.com/shelf/internal/reply"
 )
 
 // consoleFiles is the console: a page that shows what this server does, and
@@ -41,14 +43,14 @@ func (s *server) consoleFile(w http.ResponseWriter, r *http.Request) error {
 func serveConsole(w http.ResponseWriter, r *http.Request, name string) error {
 	content, err := consoleFiles.ReadFile("console/" + name)
 	if err != nil {
-		return fail(http.StatusNotFound, "Not found")
+		return reply.Fail(http.StatusNotFound, "Not found")
 	}
 	h := w.Header()
 	h.Set("Content-Security-Policy", consolePolicy)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Referrer-Policy", "no-referrer")
-	if done, err := answered(w, r, string(appendTag(nil, content))); done || err != nil {
+	if done, err := reply.NotModified(w, r, string(reply.AppendTag(nil, content))); done || err != nil {
 		return err
 	}
 	h.Set("Content-Type", consoleTypes[path.Ext(name)])

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"example.com/shelf/internal/reply"
 )
 
 // asBrowser asks for a page as browsers do.
@@ -105,7 +107,7 @@ func TestConsoleFiles(t *testing.T) {
 				again.wantHeader(header, value)
 			}
 			a.as("").with("If-None-Match", `"another"`).send(request).wantHeader("ETag", tag)
-			a.as("").with("If-Match", `"another"`).send(request).want(http.StatusPreconditionFailed, errStale.Error())
+			a.as("").with("If-Match", `"another"`).send(request).want(http.StatusPreconditionFailed, reply.ErrStale.Error())
 		})
 	}
 	page := a.as("").with("Accept", asBrowser).send("GET /").wantHeader("Content-Type", types[".html"])

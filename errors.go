@@ -10,32 +10,8 @@ import (
 	"time"
 
 	"example.com/shelf/internal/limit"
+	"example.com/shelf/internal/reply"
 )
-
-// An apiError is an error fit for a client to read: a status and a sentence.
-// Any error that neither is one nor stands in [toAPIError] is ours to mend: the
-// log gets all of it, the client only "Internal server error".
-type apiError struct {
-	status     int
-	message    string        // what the client reads; the dialect decides under which key
-	challenge  string        // WWW-Authenticate, "" for none (RFC 9110 §11.6.1)
-	retryAfter time.Duration // Retry-After, rounded up to whole seconds; 0 for none (RFC 9110 §10.2.3)
-	err        error         // what the log reads, when that is more than the message
-}
-
-func (e *apiError) Error() string {
-	if e.err != nil {
-		return e.err.Error()
-	}
-	return e.message
-}
-
-func (e *apiError) Unwrap() error { return e.err }
-
-// fail is the short way to refuse a request in one of the API's own sentences.
-func fail(status int, message string) error {
-	return &apiError{status: status, message: message}
-}
 
 // A dialect is how one of the two APIs words its errors.
 type dialect int
@@ -58,9 +34,11 @@ func dialectOf(path string) dialect {
 }
 
 // toAPIError is where errors meet HTTP: the one place that knows which status
-// and which sentence an error of the store or of the token rules becomes.
-func toAPIError(err error, d dialect) *apiError {
-	var known *apiError
+// and which sentence an error of the store or of the token rules becomes. Any
+// error that neither is an [reply.Error] nor stands here is ours to mend: the log
+// gets all of it, the client only "Internal server error".
+func toAPIError(err error, d dialect) *reply.Error {
+	var known *reply.Error
 	if errors.As(err, &known) {
 		return known
 	}
@@ -69,10 +47,10 @@ func toAPIError(err error, d dialect) *apiError {
 		return refusedToken(bad, d)
 	}
 	if many, ok := errors.AsType[limit.TooMany](err); ok { // RFC 6585 §4
-		return &apiError{status: http.StatusTooManyRequests, message: "Too many attempts", retryAfter: many.Wait}
+		return &reply.Error{Status: http.StatusTooManyRequests, Message: "Too many attempts", RetryAfter: many.Wait}
 	}
-	answer := func(status int, message string) *apiError {
-		return &apiError{status: status, message: message, err: err}
+	answer := func(status int, message string) *reply.Error {
+		return &reply.Error{Status: status, Message: message, Err: err}
 	}
 	switch {
 	case errors.Is(err, errNoUser): // the caller's own account has gone since the token was judged
@@ -118,31 +96,31 @@ func toAPIError(err error, d dialect) *apiError {
 // refusedToken words the refusal of a token. The catalog answers as
 // Flask-JWT-Extended does, 422 for what is no valid token and 401 for one that
 // is no longer good; the book API has four answers in all.
-func refusedToken(e *tokenError, d dialect) *apiError {
+func refusedToken(e *tokenError, d dialect) *reply.Error {
 	if d != catalog {
 		// A scheme of this API's own: RFC 9110 §15.5.2 wants a challenge with every 401.
-		a := &apiError{status: http.StatusUnauthorized, message: "Invalid token!", challenge: `x-access-token realm="shelf"`, err: e}
+		a := &reply.Error{Status: http.StatusUnauthorized, Message: "Invalid token!", Challenge: `x-access-token realm="shelf"`, Err: e}
 		switch e.kind {
 		case tokenMissing:
-			a.message = "A valid token is missing!"
+			a.Message = "A valid token is missing!"
 		case tokenExpired:
-			a.message = "Token has expired!"
+			a.Message = "Token has expired!"
 		case tokenUserGone:
-			a.status, a.message, a.challenge = http.StatusNotFound, "User not found!", ""
+			a.Status, a.Message, a.Challenge = http.StatusNotFound, "User not found!", ""
 		}
 		return a
 	}
-	a := &apiError{status: http.StatusUnauthorized, message: e.message, challenge: `Bearer realm="shelf"`, err: e}
+	a := &reply.Error{Status: http.StatusUnauthorized, Message: e.message, Challenge: `Bearer realm="shelf"`, Err: e}
 	switch e.kind { // no error code where no token was sent (RFC 6750 §3.1)
 	case tokenMissing, tokenNotBearer:
 		return a
 	case tokenEmpty:
-		a.status = http.StatusUnprocessableEntity
+		a.Status = http.StatusUnprocessableEntity
 		return a
 	case tokenMalformed, tokenWrongType:
-		a.status = http.StatusUnprocessableEntity
+		a.Status = http.StatusUnprocessableEntity
 	}
-	a.challenge += `, error="invalid_token", error_description="` + descriptionText(e.description()) + `"`
+	a.Challenge += `, error="invalid_token", error_description="` + descriptionText(e.description()) + `"`
 	return a
 }
 
@@ -167,30 +145,42 @@ func descriptionText(s string) string {
 func writeError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
 	d := dialectOf(r.URL.Path)
 	e := toAPIError(err, d)
-	if e.status >= 500 && e.err != nil && log.Enabled(r.Context(), slog.LevelError) {
-		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "status", e.status, "error", err, "request_id", nameRequest(w.Header()))
+	if e.Status >= 500 && e.Err != nil && log.Enabled(r.Context(), slog.LevelError) {
+		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "status", e.Status, "error", err, "request_id", nameRequest(w.Header()))
 	}
 	h := w.Header()
 	switch {
-	case e.challenge != "":
-		h.Set("WWW-Authenticate", e.challenge)
-	case e.status == http.StatusUnauthorized && d == catalog:
+	case e.Challenge != "":
+		h.Set("WWW-Authenticate", e.Challenge)
+	case e.Status == http.StatusUnauthorized && d == catalog:
 		h.Set("WWW-Authenticate", `Bearer realm="shelf"`)
 	}
-	if e.retryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int((e.retryAfter+time.Second-1)/time.Second)))
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}
 	switch d {
 	case catalog:
-		writeJSON(w, e.status, struct {
+		reply.JSON(w, e.Status, struct {
 			Status int    `json:"status"`
 			Error  string `json:"error"`
-		}{e.status, e.message})
+		}{e.Status, e.Message})
 	case plain:
 		h.Set("Content-Type", "text/plain; charset=utf-8")
-		w.WriteHeader(e.status)
-		fmt.Fprint(w, e.message)
+		w.WriteHeader(e.Status)
+		fmt.Fprint(w, e.Message)
 	default:
-		writeJSON(w, e.status, message{e.message})
+		reply.JSON(w, e.Status, message{e.Message})
 	}
+}
+
+// A success is how the catalog answers when all went well.
+type success struct {
+	Status  int    `json:"status"`
+	Message string `json:"message,omitempty"`
+	Data    []any  `json:"data,omitzero"` // an empty list stays one
+}
+
+// A message is the book API's answer to everything but a read.
+type message struct {
+	Message string `json:"message"`
 }

@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +22,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"example.com/shelf/internal/reply"
 )
 
 // An eventsServer is a server over pipes: what goes through them counts as
@@ -44,11 +45,11 @@ func newEventsServer(t testing.TB, st *store) *eventsServer {
 	c := settings{bcryptCost: minCost}
 	k.server = newServer(c, st, tokenRing(t), st.log, st.now, k.Addr())
 	k.http = newHTTPServer(k.server, st.log)
-	k.http.RegisterOnShutdown(k.streams.stop)
+	k.http.RegisterOnShutdown(k.streams.Stop)
 	var served sync.WaitGroup
 	served.Go(func() { k.http.Serve(k) })
 	t.Cleanup(func() {
-		k.streams.stop()
+		k.streams.Stop()
 		k.http.Close()
 		served.Wait()
 	})
@@ -288,13 +289,13 @@ func eventsOf(t testing.TB, path string, seq int64) (events []eventsMessage) {
 			}
 			l.render()
 			if l.Item != nil {
-				e.data = l.Item.wire.row()
+				e.data = l.Item.wire.Row()
 				if !there[row] {
 					creator[id] = l.Item.CreatedBy
 					made[l.Item.CreatedBy]++
 				}
 			} else {
-				e.data = l.Book.wire.row()
+				e.data = l.Book.wire.Row()
 			}
 		}
 		there[row] = l.Op == opPut
@@ -396,7 +397,7 @@ func TestEventsTell(t *testing.T) {
 		{id(5), "creator.deleted", fmt.Sprintf(`{"id":%d}`, bob.ID)},
 		{id(6), "item.deleted", `{"id":1}`},
 		{id(7), "book.deleted", `{"id":1}`},
-		{id(10), "item.created", bat.wire.row()},
+		{id(10), "item.created", bat.wire.Row()},
 	})
 }
 
@@ -419,7 +420,7 @@ func TestEventsOrphan(t *testing.T) {
 	seq := st.lastSeq()
 	wantEvents(t, s.upTo(t, seq), []eventsMessage{
 		{strconv.FormatInt(seq-1, 10), "creator.deleted", fmt.Sprintf(`{"id":%d}`, bob.ID)},
-		{strconv.FormatInt(seq, 10), "item.changed", strings.Replace(later.wire.row(), fmt.Sprintf(`"createdby":%d`, bob.ID), `"createdby":null`, 1)},
+		{strconv.FormatInt(seq, 10), "item.changed", strings.Replace(later.wire.Row(), fmt.Sprintf(`"createdby":%d`, bob.ID), `"createdby":null`, 1)},
 	})
 }
 
@@ -703,10 +704,7 @@ func TestEventsTokenEnds(t *testing.T) {
 				}
 				<-time.After(time.Second - time.Since(ended))
 				synctest.Wait()
-				k.streams.mu.Lock()
-				all := k.streams.all
-				k.streams.mu.Unlock()
-				if all != 1 {
+				if all := k.streams.Open(); all != 1 {
 					t.Errorf("%d streams a second after; want that of the other account alone", all)
 				}
 				other.upTo(t, seq)
@@ -727,19 +725,19 @@ func TestEventsHeartbeat(t *testing.T) {
 			if e, err := s.block(); err != nil || e.data != "" || s.beats != i {
 				t.Fatalf("after %v: %+v, %v; want heartbeat %d", time.Since(began), e, err, i)
 			}
-			if got, want := time.Since(began), time.Duration(i)*eventHeartbeat; got != want {
+			if got, want := time.Since(began), time.Duration(i)*reply.Heartbeat; got != want {
 				t.Fatalf("heartbeat %d came after %v; want %v", i, got, want)
 			}
 		}
 		if want := strconv.FormatInt(k.store.lastSeq(), 10); s.last != want {
 			t.Errorf("the heartbeats tell id %s; want %s", s.last, want)
 		}
-		<-time.After(eventHeartbeat / 3)
+		<-time.After(reply.Heartbeat / 3)
 		k.add("ball")
 		s.upTo(t, k.store.lastSeq())
 		began = time.Now()
-		if _, err := s.block(); err != nil || time.Since(began) != eventHeartbeat {
-			t.Errorf("a heartbeat (%v) came %v after an event; want %v", err, time.Since(began), eventHeartbeat)
+		if _, err := s.block(); err != nil || time.Since(began) != reply.Heartbeat {
+			t.Errorf("a heartbeat (%v) came %v after an event; want %v", err, time.Since(began), reply.Heartbeat)
 		}
 	})
 }
@@ -812,10 +810,10 @@ func TestEventsSlowReader(t *testing.T) {
 			t.Errorf("it comes back behind %s = %d; want 410", slow.last, s.StatusCode)
 		}
 		// The dead one's connection is given up.
-		<-time.After(eventPatience + time.Second - time.Since(began))
+		<-time.After(reply.Patience + time.Second - time.Since(began))
 		synctest.Wait()
-		if len(k.streams.each) != 0 {
-			t.Errorf("streams after %v = %v; want none", time.Since(began), k.streams.each)
+		if n := k.streams.Open(); n != 0 {
+			t.Errorf("%d streams after %v; want none", n, time.Since(began))
 		}
 		if _, err := io.Copy(io.Discard, dead.lines); err == nil {
 			t.Error("the dead reader's stream has a proper end; want it cut")
@@ -832,7 +830,7 @@ func TestEventsTooManyStreams(t *testing.T) {
 	t.Parallel()
 	inEventsBubble(t, func(t *testing.T, k *eventsServer) {
 		var open []*eventsStream
-		for range maxStreamsEach {
+		for range reply.MaxEach {
 			open = append(open, k.follow(""))
 		}
 		refused := k.request("GET", k.token, "", 1<<20)
@@ -848,26 +846,6 @@ func TestEventsTooManyStreams(t *testing.T) {
 		k.token = k.signIn(k.signUp("bob"), accessToken, time.Hour)
 		k.follow("")
 	})
-
-	st := newStreams()
-	var leave []func()
-	for u := range maxStreams {
-		l, err := st.join(u)
-		if err != nil {
-			t.Fatal(err)
-		}
-		leave = append(leave, l)
-	}
-	var e *apiError
-	if _, err := st.join(-1); !errors.As(err, &e) || e.status != http.StatusServiceUnavailable {
-		t.Errorf("stream %d = %v; want a 503", maxStreams+1, err)
-	}
-	for _, l := range leave {
-		l()
-	}
-	if st.all != 0 || !reflect.DeepEqual(st.each, map[int]int{}) {
-		t.Errorf("after all have left there are %d, %v", st.all, st.each)
-	}
 }
 
 func TestEventsShutdown(t *testing.T) {

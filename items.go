@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -24,7 +25,7 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	}
 	for i, it := range items {
 		if err := it.validate(); err != nil && many {
-			return fail(http.StatusBadRequest, fmt.Sprintf("items[%d]: %s", i, err))
+			return reply.Fail(http.StatusBadRequest, fmt.Sprintf("items[%d]: %s", i, err))
 		} else if err != nil {
 			return err
 		}
@@ -36,16 +37,16 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	var uri string
 	for i, it := range items {
 		uri = s.baseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
-		old := it.wire.row()
+		old := it.wire.Row()
 		row := append(make([]byte, 0, len(old)+len(`,"uri":""`)+len(uri)), strings.TrimSuffix(old, "}")...)
 		rows[i] = append(strictjson.AppendString(append(row, `,"uri":`...), uri), '}')
 	}
 	if many {
-		return writeRows(w, http.StatusCreated, "Created "+count(len(items), "new item"), rows...)
+		return reply.Rows(w, http.StatusCreated, "Created "+count(len(items), "new item"), rows...)
 	}
 	w.Header().Set("Location", uri)
-	w.Header().Set("ETag", items[0].wire.tag())
-	return writeRows(w, http.StatusCreated, "Created a new item", rows...)
+	w.Header().Set("ETag", items[0].wire.Tag())
+	return reply.Rows(w, http.StatusCreated, "Created a new item", rows...)
 }
 
 // maxItems is the most items in one request.
@@ -55,11 +56,11 @@ const maxItems = 1000
 func (it *item) validate() error {
 	switch {
 	case !within(it.Itemname, maxItemname):
-		return fail(http.StatusBadRequest, "Invalid item name")
+		return reply.Fail(http.StatusBadRequest, "Invalid item name")
 	case !within(it.Category, maxCategory):
-		return fail(http.StatusBadRequest, "Invalid category name")
+		return reply.Fail(http.StatusBadRequest, "Invalid category name")
 	case !within(it.Description, maxDescription):
-		return fail(http.StatusBadRequest, "Invalid description")
+		return reply.Fail(http.StatusBadRequest, "Invalid description")
 	}
 	return nil
 }
@@ -102,7 +103,7 @@ func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) er
 		filter.createdBy = &id
 	}
 	known := s.store.itemChanges()
-	if done, err := answered(w, r, s.listTag(known)); done || err != nil {
+	if done, err := reply.NotModified(w, r, s.listTag(known)); done || err != nil {
 		return err
 	}
 	items, total, changes := s.store.selectItems(filter, q.stretch())
@@ -110,7 +111,7 @@ func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) er
 		w.Header().Set("ETag", s.listTag(changes))
 	}
 	items = itemList.page(w, s.baseURL(r)+r.URL.EscapedPath(), q, items, total)
-	return writeList(w, http.StatusOK, "", items, func(row storedItem) string { return row.wire.row() })
+	return reply.List(w, http.StatusOK, "", items, func(row storedItem) string { return row.wire.Row() })
 }
 
 // listCategories handles GET /api/v1/categories.
@@ -118,7 +119,7 @@ func (s *server) listCategories(w http.ResponseWriter, r *http.Request, _ *calle
 	if _, err := readParameters(r); err != nil {
 		return err
 	}
-	if done, err := answered(w, r, s.listTag(s.store.itemChanges())); done || err != nil {
+	if done, err := reply.NotModified(w, r, s.listTag(s.store.itemChanges())); done || err != nil {
 		return err
 	}
 	all, changes := s.store.categories()
@@ -127,7 +128,7 @@ func (s *server) listCategories(w http.ResponseWriter, r *http.Request, _ *calle
 	for i, c := range all {
 		rows[i] = strictjson.Encode(c)
 	}
-	return writeRows(w, http.StatusOK, "", rows...)
+	return reply.Rows(w, http.StatusOK, "", rows...)
 }
 
 // getItem handles GET /api/v1/items/{id}.
@@ -138,22 +139,22 @@ func (s *server) getItem(w http.ResponseWriter, r *http.Request, _ *caller) erro
 	}
 	row, err := s.store.item(id)
 	if errors.Is(err, errNoItem) {
-		return fail(http.StatusNotFound, "Requested item does not exist")
+		return reply.Fail(http.StatusNotFound, "Requested item does not exist")
 	}
 	if err != nil {
 		return err
 	}
-	if done, err := answered(w, r, row.wire.tag()); done || err != nil {
+	if done, err := reply.NotModified(w, r, row.wire.Tag()); done || err != nil {
 		return err
 	}
-	return writeRows(w, http.StatusOK, "", row.wire.row())
+	return reply.Rows(w, http.StatusOK, "", row.wire.Row())
 }
 
 // itemID reads the path's id.
 func itemID(r *http.Request) (int, error) {
 	id, ok := parseID(r.PathValue("id"))
 	if !ok {
-		return 0, fail(http.StatusBadRequest, "Item ID should be an integer")
+		return 0, reply.Fail(http.StatusBadRequest, "Item ID should be an integer")
 	}
 	return id, nil
 }
@@ -222,8 +223,8 @@ func (s *server) changeItem(w http.ResponseWriter, r *http.Request, c *caller, i
 	if err != nil {
 		return err
 	}
-	w.Header().Set("ETag", it.wire.tag())
-	return writeRows(w, http.StatusOK, done, it.wire.row())
+	w.Header().Set("ETag", it.wire.Tag())
+	return reply.Rows(w, http.StatusOK, done, it.wire.Row())
 }
 
 // patchItem handles PATCH /api/v1/items/{id}/{field}: one field, named twice.
@@ -245,20 +246,20 @@ func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller) er
 	case "description":
 		limit, set = maxDescription, func(it *item, v string) { it.Description = v }
 	default:
-		return fail(http.StatusBadRequest, "Invalid field name")
+		return reply.Fail(http.StatusBadRequest, "Invalid field name")
 	}
 	var value *string
 	unknown, err := readBody(w, r, fields{field: &value})
 	if err != nil || len(unknown) > 0 || value == nil {
 		only := fmt.Sprintf("Invalid input data. Only %s field should be provided", field)
-		refused := &apiError{status: http.StatusBadRequest, message: only, err: err}
-		if fault, ok := errors.AsType[*apiError](err); ok {
-			refused.status = fault.status // 413 and 415 stay what they are
+		refused := &reply.Error{Status: http.StatusBadRequest, Message: only, Err: err}
+		if fault, ok := errors.AsType[*reply.Error](err); ok {
+			refused.Status = fault.Status // 413 and 415 stay what they are
 		}
 		return refused
 	}
 	if !within(*value, limit) {
-		return fail(http.StatusBadRequest, field+" field is invalid")
+		return reply.Fail(http.StatusBadRequest, field+" field is invalid")
 	}
 	return s.changeItem(w, r, c, id, "successfully updated item "+field, func(it *item) { set(it, *value) })
 }
@@ -276,12 +277,19 @@ func (s *server) deleteItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	if err := s.store.deleteItem(id, by); err != nil {
 		return err
 	}
-	return writeRows(w, http.StatusOK, "", fmt.Appendf(nil, `{"id":%d,"message":"Item has been deleted"}`, id))
+	return reply.Rows(w, http.StatusOK, "", fmt.Appendf(nil, `{"id":%d,"message":"Item has been deleted"}`, id))
 }
 
 // actor is the caller as the store's rules see it: what it may change, and on
 // which conditions it wants to.
 func (s *server) actor(r *http.Request, c *caller) (actor, error) {
-	conditions, err := readConditions(r)
-	return actor{id: c.user.ID, all: c.user.Admin || s.config.sharedWrites, expects: conditions.check}, err
+	conditions, err := reply.ReadConditions(r)
+	return actor{id: c.user.ID, all: c.user.Admin || s.config.sharedWrites, expects: conditions.Check}, err
+}
+
+// listTag is the entity tag of any list after so many changes to its rows; an
+// entity tag is one of a URL, so lists may share theirs (RFC 9110 §8.8.3). It
+// costs the same however long the list is.
+func (s *server) listTag(changes int) string {
+	return `"` + s.store.run + "-" + strconv.Itoa(changes) + `"`
 }

@@ -147,7 +147,7 @@ type sessions struct {
 
 // load signs in, adds books and logs out until p gives no answer.
 func (s *sessions) load(p *program, round int) {
-	send := func(request, token, body string, status int) (reply, bool) {
+	send := func(request, token, body string, status int) (programReply, bool) {
 		r, err := p.try(request, token, body)
 		if err != nil {
 			return r, false

@@ -16,6 +16,7 @@ import (
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/limit"
+	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -104,7 +105,7 @@ func (l *lab) goBackLocked(to *image, c *clock.Clock) {
 // private calls next only for who knows the lab's secret.
 func (l *lab) private(next handler) handler {
 	refuse := func(message string) error {
-		return &apiError{status: http.StatusUnauthorized, message: message, challenge: `X-Lab-Token realm="shelf"`}
+		return &reply.Error{Status: http.StatusUnauthorized, Message: message, Challenge: `X-Lab-Token realm="shelf"`}
 	}
 	return func(w http.ResponseWriter, r *http.Request) error {
 		lines := r.Header.Values("X-Lab-Token")
@@ -131,7 +132,7 @@ func (l *lab) checkPage(r *http.Request) error {
 	changing := *r
 	changing.Method = http.MethodPost // for it lets pass what changes nothing
 	if err := l.foreign.Check(&changing); err != nil {
-		return &apiError{status: http.StatusForbidden, message: "Web pages of other origins may not use the lab", err: err}
+		return &reply.Error{Status: http.StatusForbidden, Message: "Web pages of other origins may not use the lab", Err: err}
 	}
 	return nil
 }
@@ -144,7 +145,7 @@ func (l *lab) reset(w http.ResponseWriter, r *http.Request) error {
 	defer l.mu.Unlock()
 	l.goBackLocked(l.start, &clock.Clock{})
 	clear(l.kept)
-	return writeJSON(w, http.StatusOK, message{"All is as it was at the start"})
+	return reply.JSON(w, http.StatusOK, message{"All is as it was at the start"})
 }
 
 // snapshot handles POST /lab/snapshot: the state as it is now, to be restored
@@ -153,11 +154,11 @@ func (l *lab) snapshot(w http.ResponseWriter, r *http.Request) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.kept) == maxSnapshots {
-		return fail(http.StatusConflict, fmt.Sprintf("There are %d snapshots already: POST /lab/reset drops them", maxSnapshots))
+		return reply.Fail(http.StatusConflict, fmt.Sprintf("There are %d snapshots already: POST /lab/reset drops them", maxSnapshots))
 	}
 	l.last++
 	l.kept[l.last] = l.present.Load().store.image()
-	return writeJSON(w, http.StatusCreated, struct {
+	return reply.JSON(w, http.StatusCreated, struct {
 		ID int `json:"id"`
 	}{l.last})
 }
@@ -170,10 +171,10 @@ func (l *lab) restore(w http.ResponseWriter, r *http.Request) error {
 	id, _ := parseID(r.PathValue("id"))
 	to := l.kept[id]
 	if to == nil {
-		return fail(http.StatusNotFound, "No such snapshot: a reset drops them all")
+		return reply.Fail(http.StatusNotFound, "No such snapshot: a reset drops them all")
 	}
 	l.goBackLocked(to, l.clock)
-	return writeJSON(w, http.StatusOK, message{fmt.Sprintf("All is as it was at snapshot %d", id)})
+	return reply.JSON(w, http.StatusOK, message{fmt.Sprintf("All is as it was at snapshot %d", id)})
 }
 
 // showClock handles GET /lab/clock.
@@ -185,7 +186,7 @@ func (l *lab) showClock(w http.ResponseWriter, r *http.Request) error {
 
 func (l *lab) answerClockLocked(w http.ResponseWriter) error {
 	now := l.clock.Now().UTC()
-	return writeJSON(w, http.StatusOK, struct {
+	return reply.JSON(w, http.StatusOK, struct {
 		Now    time.Time `json:"now"`
 		Frozen bool      `json:"frozen"`
 		Offset string    `json:"offset"` // ahead of the machine's time
@@ -201,7 +202,7 @@ func (l *lab) setClock(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	refuse := func(what string) error { return fail(http.StatusBadRequest, "Invalid request body: "+what) }
+	refuse := func(what string) error { return reply.Fail(http.StatusBadRequest, "Invalid request body: "+what) }
 	freezes, runs := or(freeze, false), or(run, false)
 	switch {
 	case len(unknown) > 0: // a slip would make a test pass that tests nothing

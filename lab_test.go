@@ -476,7 +476,7 @@ func TestLabProgram(t *testing.T) {
 	if !isLabSecret(secret) {
 		t.Fatalf("standard error shows no link to the lab:\n%s", p.stderr)
 	}
-	lab := func(request, body string) reply {
+	lab := func(request, body string) programReply {
 		t.Helper()
 		return p.send(request, secret, body)
 	}

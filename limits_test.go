@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"example.com/shelf/internal/reply"
 )
 
 // A guardClock stands still until a test moves it.
@@ -389,12 +391,12 @@ func TestHasherLine(t *testing.T) {
 				defer cancel()
 				began := time.Now()
 				err := h.work(ctx, func() error { t.Error("worked"); return nil })
-				refused, ok := errors.AsType[*apiError](err)
-				if !ok || refused.status != 503 || !strings.Contains(err.Error(), tt.text) || time.Since(began) != tt.want {
+				refused, ok := errors.AsType[*reply.Error](err)
+				if !ok || refused.Status != 503 || !strings.Contains(err.Error(), tt.text) || time.Since(began) != tt.want {
 					t.Errorf("after %v: %v; want 503 %s after %v", time.Since(began), err, tt.text, tt.want)
 				}
-				if ok && refused.retryAfter != 5*time.Second {
-					t.Errorf("Retry-After: %v; want 5s", refused.retryAfter)
+				if ok && refused.RetryAfter != 5*time.Second {
+					t.Errorf("Retry-After: %v; want 5s", refused.RetryAfter)
 				}
 				<-time.After(2 * time.Hour)
 				synctest.Wait()

@@ -9,8 +9,8 @@
 // decides who is calling, and internal/limit how often; token.go says what makes a
 // token good, keys.go by which keys; accounts.go is what people and admins do with
 // accounts; items.go and books.go are the two resources, query.go what their lists
-// can be asked, conditional.go their ETags, and events.go tells what happens to
-// them; validate.go reads what clients send, answers.go writes what they get, and
+// can be asked, and events.go tells what happens to
+// them; validate.go reads what clients send, internal/reply writes what they get, with its ETag, and
 // errors.go says what they did wrong; store.go and its store_*.go keep the state,
 // in tables that sorted.go has in order; journal.go its history on disk, which
 // replay.go reads at the start and compact.go shortens. What time it is they are
@@ -215,7 +215,7 @@ func serve(ctx context.Context, c settings, stderr io.Writer, prepare func(*serv
 		return fmt.Errorf("serving: %w", err)
 	case <-ctx.Done():
 	}
-	handler.streams.stop() // they would not end by themselves
+	handler.streams.Stop() // they would not end by themselves
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	if err := httpServer.Shutdown(patience); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/limit"
+	"example.com/shelf/internal/reply"
 )
 
 // health handles GET /healthz: whoever reads it knows that the process is alive
@@ -28,19 +29,19 @@ func (s *server) health(w http.ResponseWriter, r *http.Request) error {
 // there is room.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
 	select {
-	case <-s.streams.stopping:
-		return fail(http.StatusServiceUnavailable, "The server is shutting down")
+	case <-s.streams.Stopping():
+		return reply.Fail(http.StatusServiceUnavailable, "The server is shutting down")
 	default:
 	}
 	if s.store.writable() != nil { // the log says why, which may name the file
-		return fail(http.StatusServiceUnavailable, "The store can't be written; reads go on")
+		return reply.Fail(http.StatusServiceUnavailable, "The store can't be written; reads go on")
 	}
 	return writeHealth(w, "ready")
 }
 
 func writeHealth(w http.ResponseWriter, is string) error {
 	w.Header().Set("Cache-Control", "no-store")
-	return writeJSON(w, http.StatusOK, message{is})
+	return reply.JSON(w, http.StatusOK, message{is})
 }
 
 // histogramBounds are the buckets of every histogram, from what a read takes to
@@ -157,7 +158,7 @@ func (m *serverMetrics) request(pattern string, status int, took time.Duration) 
 // signIn counts what authenticate came to.
 func (m *serverMetrics) signIn(err error) {
 	result := signInFailed
-	refusal, _ := errors.AsType[*apiError](err)
+	refusal, _ := errors.AsType[*reply.Error](err)
 	_, limited := errors.AsType[limit.TooMany](err)
 	switch {
 	case err == nil:
@@ -168,7 +169,7 @@ func (m *serverMetrics) signIn(err error) {
 		result = signInDisabled
 	case limited:
 		result = signInLimited
-	case refusal != nil && refusal.status == http.StatusServiceUnavailable:
+	case refusal != nil && refusal.Status == http.StatusServiceUnavailable:
 		result = signInBusy
 	}
 	m.signIns[result].Add(1)
@@ -194,9 +195,9 @@ func local(r *http.Request) bool {
 func (s *server) showMetrics(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case s.config.metrics == "off":
-		return fail(http.StatusNotFound, "Not found")
+		return reply.Fail(http.StatusNotFound, "Not found")
 	case s.config.metrics == "loopback" && !local(r):
-		return fail(http.StatusForbidden, "Metrics are for this machine only, unless -metrics says otherwise")
+		return reply.Fail(http.StatusForbidden, "Metrics are for this machine only, unless -metrics says otherwise")
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
@@ -251,7 +252,7 @@ func (s *server) appendMetrics(text []byte) []byte {
 	p.begin("shelf_journal_fsync_duration_seconds", "histogram", "What it takes to have a batch of changes on disk, for all who wait for it together.")
 	p.histogram(s.store.fsyncs())
 	p.single("shelf_store_writable", "gauge", "1, or 0 once writes are refused until a restart.", oneIf(st.readOnly == nil))
-	p.single("shelf_event_streams", "gauge", "Streams of events that are open.", float64(s.streams.open()))
+	p.single("shelf_event_streams", "gauge", "Streams of events that are open.", float64(s.streams.Open()))
 
 	p.begin("shelf_build_info", "gauge", "1, with what is running in its labels.")
 	b := thisBuild()

@@ -204,10 +204,10 @@ var metricTests = []struct {
 		},
 		and(answers(1, "POST /bookapi/books", "200"), rowsOf("books", 1))},
 	{"streams that are open",
-		func(a *api) { a.streams.join(1); a.streams.join(2) },
+		func(a *api) { a.streams.Join(1); a.streams.Join(2) },
 		map[string]float64{"shelf_event_streams": 2}},
 	{"streams that have ended",
-		func(a *api) { leave, _ := a.streams.join(1); leave() },
+		func(a *api) { leave, _ := a.streams.Join(1); leave() },
 		map[string]float64{}},
 }
 
@@ -449,7 +449,7 @@ func TestHealthz(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	a.as("").send("GET /healthz").want(200, "alive").wantHeader("Cache-Control", "no-store")
-	a.streams.stop()
+	a.streams.Stop()
 	a.as("").send("GET /healthz").want(200, "alive")
 }
 
@@ -487,7 +487,7 @@ var readyTests = []struct {
 		content, _ := d.content(dataFile)
 		d.put(dataFile, content+"\n")
 	}, cantWrite, 0},
-	{"the signal to stop", func(_ *testing.T, a *api, _ *faultDisk) { a.streams.stop() }, "The server is shutting down", 1},
+	{"the signal to stop", func(_ *testing.T, a *api, _ *faultDisk) { a.streams.Stop() }, "The server is shutting down", 1},
 }
 
 func TestReadyz(t *testing.T) {

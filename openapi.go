@@ -3,6 +3,8 @@ package main
 import (
 	_ "embed"
 	"net/http"
+
+	"example.com/shelf/internal/reply"
 )
 
 // openAPIText says what this server takes and answers, for people and for
@@ -13,8 +15,8 @@ var openAPIText []byte
 
 // openAPI handles GET /openapi.json.
 func (s *server) openAPI(w http.ResponseWriter, r *http.Request) error {
-	if done, err := answered(w, r, string(appendTag(nil, openAPIText))); done || err != nil {
+	if done, err := reply.NotModified(w, r, string(reply.AppendTag(nil, openAPIText))); done || err != nil {
 		return err
 	}
-	return writeBytes(w, http.StatusOK, openAPIText)
+	return reply.Bytes(w, http.StatusOK, openAPIText)
 }

@@ -208,8 +208,8 @@ func (o *output) now() (text string, more <-chan struct{}) {
 
 func (o *output) String() string { text, _ := o.now(); return text }
 
-// A reply is what a server answered.
-type reply struct {
+// A programReply is what a server answered.
+type programReply struct {
 	t       testing.TB
 	request string
 	status  int
@@ -220,11 +220,11 @@ type reply struct {
 // try sends a request such as "GET /api/v1/items". Its token travels as that
 // API wants it; a body that begins with { is JSON, any other a form. It fails
 // when there is no answer.
-func (p *program) try(request, token, body string) (reply, error) {
+func (p *program) try(request, token, body string) (programReply, error) {
 	method, path, _ := strings.Cut(request, " ")
 	r, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
 	if err != nil {
-		return reply{}, err
+		return programReply{}, err
 	}
 	switch {
 	case strings.HasPrefix(body, "{"):
@@ -243,15 +243,15 @@ func (p *program) try(request, token, body string) (reply, error) {
 	}
 	resp, err := p.client.Do(r)
 	if err != nil {
-		return reply{}, err
+		return programReply{}, err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	return reply{p.t, request, resp.StatusCode, resp.Header, string(text)}, err
+	return programReply{p.t, request, resp.StatusCode, resp.Header, string(text)}, err
 }
 
 // send is try where an answer is certain.
-func (p *program) send(request, token, body string) reply {
+func (p *program) send(request, token, body string) programReply {
 	p.t.Helper()
 	r, err := p.try(request, token, body)
 	if err != nil {
@@ -261,7 +261,7 @@ func (p *program) send(request, token, body string) reply {
 }
 
 // want checks the status and, for each part, that the body holds it.
-func (r reply) want(status int, parts ...string) reply {
+func (r programReply) want(status int, parts ...string) programReply {
 	r.t.Helper()
 	if r.status != status {
 		r.t.Fatalf("%s = %d %s; want %d", r.request, r.status, r.body, status)
@@ -275,7 +275,7 @@ func (r reply) want(status int, parts ...string) reply {
 }
 
 // decode reads the body into v.
-func (r reply) decode(v any) {
+func (r programReply) decode(v any) {
 	r.t.Helper()
 	if err := json.Unmarshal([]byte(r.body), v); err != nil {
 		r.t.Errorf("%s = %s: %v", r.request, r.body, err)
@@ -283,7 +283,7 @@ func (r reply) decode(v any) {
 }
 
 // tokens are those of a sign-up or sign-in.
-func (r reply) tokens() (access, refresh string) {
+func (r programReply) tokens() (access, refresh string) {
 	r.t.Helper()
 	var v struct{ Data []signedIn }
 	r.decode(&v)

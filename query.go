@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -124,7 +125,7 @@ func readParameters(r *http.Request, names ...string) (parameters, error) {
 		err = errors.Join(err, strictjson.Member{Name: name}.Fault("is no parameter here"))
 	}
 	if err != nil {
-		return nil, fail(http.StatusBadRequest, "Invalid query: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+		return nil, reply.Fail(http.StatusBadRequest, "Invalid query: "+strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	var given parameters
 	for i, name := range names {
@@ -153,7 +154,7 @@ func limitOf(values parameters, unset int) (int, error) {
 }
 
 func badParameter(name, what string) error {
-	return fail(http.StatusBadRequest, "Invalid query: "+strictjson.Member{Name: name}.Fault(what).Error())
+	return reply.Fail(http.StatusBadRequest, "Invalid query: "+strictjson.Member{Name: name}.Fault(what).Error())
 }
 
 // A cursor is what an after parameter holds. A client can make one up: then it

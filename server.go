@@ -18,6 +18,7 @@ import (
 
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/limit"
+	"example.com/shelf/internal/reply"
 )
 
 // A server answers requests. Everything it needs is in it; nothing is global.
@@ -32,7 +33,7 @@ type server struct {
 	hosts  func(host string) bool // which Host headers it answers to
 	mux    *http.ServeMux
 
-	streams *streams
+	streams *reply.Streams
 	metrics *serverMetrics
 	lab     *lab // nil: no -lab
 }
@@ -122,7 +123,7 @@ func newServer(c settings, st *store, keys *keyring, log *slog.Logger, now func(
 	s := &server{
 		config: c, store: st, keys: keys, log: log, now: now,
 		hashes: newHasher(c.bcryptCost), limits: limit.New(now), hosts: allowedHosts(addr, c.hosts),
-		streams: newStreams(), metrics: newServerMetrics(),
+		streams: reply.NewStreams(), metrics: newServerMetrics(),
 	}
 	s.mux = s.newMux()
 	return s
@@ -157,11 +158,11 @@ func (s *server) newMux() *http.ServeMux {
 				w.WriteHeader(http.StatusNoContent)
 				return nil
 			}
-			return fail(http.StatusMethodNotAllowed, "The method is not allowed for the requested URL")
+			return reply.Fail(http.StatusMethodNotAllowed, "The method is not allowed for the requested URL")
 		})
 	}
 	handle("/", func(http.ResponseWriter, *http.Request) error {
-		return fail(http.StatusNotFound, "Not found")
+		return reply.Fail(http.StatusNotFound, "Not found")
 	})
 	return mux
 }
@@ -222,10 +223,10 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		if w.status != 0 {
 			panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 		}
-		writeError(w, r, s.log, fail(http.StatusInternalServerError, message))
+		writeError(w, r, s.log, reply.Fail(http.StatusInternalServerError, message))
 	}()
 	if !s.hosts(r.Host) {
-		writeError(w, r, s.log, fail(http.StatusMisdirectedRequest, "This server does not answer to that Host; -hosts names more"))
+		writeError(w, r, s.log, reply.Fail(http.StatusMisdirectedRequest, "This server does not answer to that Host; -hosts names more"))
 		return
 	}
 	if s.allowOrigin(w, r) {
@@ -249,13 +250,13 @@ func (s *server) dispatch(w http.ResponseWriter, r *http.Request) {
 	case at == "*" && r.Method == http.MethodOptions: // about the server as a whole (RFC 9110 §9.3.7)
 		w.WriteHeader(http.StatusNoContent)
 	case !strings.HasPrefix(at, "/"): // "*", urn:x, or CONNECT host:port
-		writeError(w, r, s.log, fail(http.StatusNotFound, "Not found"))
+		writeError(w, r, s.log, reply.Fail(http.StatusNotFound, "Not found"))
 	case clean != at:
 		if r.URL.RawQuery != "" {
 			clean += "?" + r.URL.RawQuery
 		}
 		w.Header().Set("Location", clean)
-		writeError(w, r, s.log, fail(http.StatusPermanentRedirect, "The path is written without empty or dot segments"))
+		writeError(w, r, s.log, reply.Fail(http.StatusPermanentRedirect, "The path is written without empty or dot segments"))
 	default:
 		s.mux.ServeHTTP(w, r)
 	}
@@ -265,10 +266,8 @@ func (s *server) dispatch(w http.ResponseWriter, r *http.Request) {
 // name in its canonical form, for Header.Set would make sure of the name, and a
 // new slice, each time. Nobody may write into these slices.
 var (
-	noSniff        = []string{"nosniff"} // only console.go's page is HTML
-	varyOrigin     = []string{"Origin"}
-	typeJSON       = []string{"application/json"}
-	privateNoCache = []string{"private, no-cache"}
+	noSniff    = []string{"nosniff"} // only console.go's page is HTML
+	varyOrigin = []string{"Origin"}
 )
 
 // requestID is the header that tells a client under which id the log has its
@@ -430,7 +429,7 @@ func (s *server) noForeignPage(next handler) handler {
 	protection := http.NewCrossOriginProtection()
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := protection.Check(r); err != nil && !s.originAllowed(r.Header.Get("Origin")) {
-			return &apiError{status: http.StatusForbidden, message: "Web pages of other origins may not do this here; -cors names those that may", err: err}
+			return &reply.Error{Status: http.StatusForbidden, Message: "Web pages of other origins may not do this here; -cors names those that may", Err: err}
 		}
 		return next(w, r)
 	}
@@ -446,7 +445,7 @@ func (s *server) index(w http.ResponseWriter, r *http.Request) error {
 	for _, rt := range s.routes() {
 		patterns = append(patterns, strings.TrimSuffix(rt.pattern, "{$}"))
 	}
-	return writeJSON(w, http.StatusOK, struct {
+	return reply.JSON(w, http.StatusOK, struct {
 		Name      string   `json:"name"`
 		Endpoints []string `json:"endpoints"`
 	}{"shelf", patterns})

@@ -21,6 +21,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"example.com/shelf/internal/reply"
 )
 
 func TestIndex(t *testing.T) {
@@ -552,7 +554,7 @@ func TestLogDuration(t *testing.T) {
 		a, log := logging(t, osDisk{})
 		a.mux.Handle("GET /hour", a.answering(func(w http.ResponseWriter, _ *http.Request) error {
 			<-time.After(time.Hour)
-			return writeJSON(w, http.StatusOK, nil)
+			return reply.JSON(w, http.StatusOK, nil)
 		}))
 		a.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "http://localhost/hour", nil)) // no answer for the record
 		if want := fmt.Sprintf(`"duration":%d,`, time.Hour.Nanoseconds()); !strings.Contains(log.String(), want) {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -520,26 +519,6 @@ func encodeChange(c change) []byte {
 	return b[1 : len(b)-1]
 }
 
-// A rendering is a row as clients read it, and behind it its entity tag. Both are
-// made once, when the row changes, and are one string, as there may be a million
-// of them. The tag is made of the row's bytes, so it is the same after a restart,
-// and again the same once the row is again the same (RFC 9110 §8.8.3; strong).
-type rendering string
-
-func newRendering(row []byte) rendering { return rendering(appendTag(row, row)) }
-
-func (r rendering) row() string { return string(r[:len(r)-tagLength]) }
-func (r rendering) tag() string { return string(r[len(r)-tagLength:]) }
-
-// tagLength is that of 96 bits in hex, in quotes.
-const tagLength = 2*12 + 2
-
-// appendTag appends the entity tag of that content.
-func appendTag(b, content []byte) []byte {
-	sum := sha256.Sum256(content)
-	return append(hex.AppendEncode(append(b, '"'), sum[:12]), '"')
-}
-
 // An actor is who wants to change a row, and what they take it to be.
 type actor struct {
 	id      int
@@ -551,12 +530,12 @@ type actor struct {
 // held and with the latest row, the changes that wait for the disk included: of
 // two who edit what they have both read, the second is told, though the first
 // may still wait.
-func (a actor) check(createdBy int, latest rendering) error {
+func (a actor) check(createdBy int, latest reply.Rendered) error {
 	switch {
 	case !a.may(createdBy):
 		return errNotOwner
 	case a.expects != nil:
-		return a.expects(latest.tag())
+		return a.expects(latest.Tag())
 	}
 	return nil
 }

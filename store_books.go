@@ -3,6 +3,7 @@ package main
 import (
 	"strconv"
 
+	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -13,15 +14,15 @@ type book struct {
 	Author    string `json:"author"`
 	CreatedBy int    `json:"createdby,omitempty"` // a user's id; 0 once that account is deleted
 
-	wire rendering
+	wire reply.Rendered
 }
 
 func (b *book) render() {
-	w := make([]byte, 0, 48+len(b.Title)+len(b.Author)+tagLength)
+	w := make([]byte, 0, 48+len(b.Title)+len(b.Author)+reply.TagLength)
 	w = strconv.AppendInt(append(w, `{"id":`...), int64(b.ID), 10)
 	w = strictjson.AppendString(append(w, `,"title":`...), b.Title)
 	w = strictjson.AppendString(append(w, `,"author":`...), b.Author)
-	b.wire = newRendering(append(w, '}'))
+	b.wire = reply.Render(append(w, '}'))
 }
 
 func (s *store) putBookLocked(b *book) {

@@ -105,11 +105,11 @@ func (s *store) wireLocked(kind string, id int) string {
 	switch kind {
 	case "item":
 		if row, ok := s.items.rows.get(id); ok {
-			return row.wire.row()
+			return row.wire.Row()
 		}
 	case "book":
 		if b, ok := s.books.rows.get(id); ok {
-			return b.wire.row()
+			return b.wire.Row()
 		}
 	}
 	return fmt.Sprintf(`{"id":%d}`, id)

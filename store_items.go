@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -18,7 +19,7 @@ type item struct {
 	Created     time.Time `json:"created"`             // kept to the second
 	CreatedBy   int       `json:"createdby,omitempty"` // a user's id; 0 once that account is deleted
 
-	wire rendering
+	wire reply.Rendered
 }
 
 // render makes the row's JSON. Who makes or changes an item calls it before
@@ -32,7 +33,7 @@ func (it *item) render() {
 	} else {
 		b = append(strconv.AppendInt(b, int64(it.CreatedBy), 10), '}')
 	}
-	it.wire = newRendering(b)
+	it.wire = reply.Render(b)
 }
 
 // appendTo appends the item as the data file has it: what encoding/json would
@@ -61,7 +62,7 @@ func (it *item) stored() storedItem { return storedItem{it.wire, it.Created.Unix
 // out. There may be a million of them, so nothing is there twice: what the rules
 // or a list want to know is read out of the rendered row.
 type storedItem struct {
-	wire    rendering
+	wire    reply.Rendered
 	created int64 // seconds since 1970; wire stops at minutes
 }
 
@@ -92,7 +93,7 @@ func (r storedItem) description() string {
 // id, in that order.
 func (r storedItem) text(names ...string) string {
 	var raw string
-	rest := r.wire.row()
+	rest := r.wire.Row()
 	rest = rest[strings.IndexByte(rest, ','):]
 	for _, name := range names {
 		raw, rest = cutString(rest[len(name):])
@@ -118,7 +119,7 @@ func cutString(text string) (raw, rest string) {
 
 // createdBy is the last number; null is no number, and so 0.
 func (r storedItem) createdBy() int {
-	row := r.wire.row()
+	row := r.wire.Row()
 	id, _ := strconv.Atoi(row[strings.LastIndexByte(row, ':')+1 : len(row)-1])
 	return id
 }

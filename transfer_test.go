@@ -163,7 +163,7 @@ func TestImportPlain(t *testing.T) {
 			t.Fatalf("import = %q, %v; want %q", done, err, want)
 		}
 		row, err := s.item(id)
-		if err != nil || row.itemname() != "ball" || row.createdBy() != 0 || !strings.HasSuffix(row.wire.row(), `"createdby":null}`) {
+		if err != nil || row.itemname() != "ball" || row.createdBy() != 0 || !strings.HasSuffix(row.wire.Row(), `"createdby":null}`) {
 			t.Errorf("item %d = %+v, %v; want the ball, created by nobody", id, row, err)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -89,12 +90,12 @@ func readRows(w http.ResponseWriter, r *http.Request, name string, most int, nex
 		}
 	}
 	if err != nil {
-		return true, fail(http.StatusBadRequest, "Invalid request body: "+err.Error())
+		return true, reply.Fail(http.StatusBadRequest, "Invalid request body: "+err.Error())
 	}
 	return true, nil
 }
 
-var errTooLarge = fail(http.StatusRequestEntityTooLarge, "The body must be at most 1 MiB long")
+var errTooLarge = reply.Fail(http.StatusRequestEntityTooLarge, "The body must be at most 1 MiB long")
 
 // readAll reads r's body to its end. Of one that says that it is too large it
 // reads nothing, so that who asks first need not send it (Expect: 100-continue).
@@ -109,10 +110,10 @@ func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case errors.As(err, &over):
 		return nil, errTooLarge
 	case err != nil: // the client went away, or was too slow
-		return nil, fail(http.StatusBadRequest, "Invalid request body: could not be read to its end")
+		return nil, reply.Fail(http.StatusBadRequest, "Invalid request body: could not be read to its end")
 	case len(data) > 0 && coding != "" && !strings.EqualFold(coding, "identity"): // gzip, say
 		w.Header().Set("Accept-Encoding", "identity") // RFC 9110 §12.5.3
-		return nil, fail(http.StatusUnsupportedMediaType, "The body must be sent without a Content-Encoding")
+		return nil, reply.Fail(http.StatusUnsupportedMediaType, "The body must be sent without a Content-Encoding")
 	}
 	return data, nil
 }
@@ -140,14 +141,14 @@ func (f fields) decode(data []byte, contentType string) (unknown []string, err e
 	case mediaType == "multipart/form-data":
 		members, err = decodeMultipart(data, params["boundary"])
 	default:
-		return nil, fail(http.StatusUnsupportedMediaType,
+		return nil, reply.Fail(http.StatusUnsupportedMediaType,
 			"The body must be application/json, application/x-www-form-urlencoded or multipart/form-data")
 	}
 	if err == nil {
 		unknown, err = f.set(members, !isJSON)
 	}
 	if err != nil {
-		return nil, fail(http.StatusBadRequest, "Invalid request body: "+err.Error())
+		return nil, reply.Fail(http.StatusBadRequest, "Invalid request body: "+err.Error())
 	}
 	return unknown, nil
 }

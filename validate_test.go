@@ -16,6 +16,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"unicode/utf8"
+
+	"example.com/shelf/internal/reply"
 )
 
 const (
@@ -43,11 +45,11 @@ func readTestBody(t *testing.T, contentType string, body io.Reader) string {
 		"text": &text, "maybe": &maybe, "secret": &secret, "flag": &flag,
 	})
 	if err != nil {
-		var e *apiError
+		var e *reply.Error
 		if !errors.As(err, &e) {
 			t.Fatalf("readBody = %v; want an apiError", err)
 		}
-		return fmt.Sprintf("%d %s", e.status, e.message)
+		return fmt.Sprintf("%d %s", e.Status, e.Message)
 	}
 	var got []string
 	if text != "" {
@@ -313,7 +315,7 @@ func TestReadBodyTooLargeUnread(t *testing.T) {
 	r := httptest.NewRequest("POST", "/", iotest.ErrReader(errors.New("it was read")))
 	r.ContentLength = maxBody + 1
 	_, err := readBody(httptest.NewRecorder(), r, fields{})
-	if e, ok := errors.AsType[*apiError](err); !ok || e.status != http.StatusRequestEntityTooLarge {
+	if e, ok := errors.AsType[*reply.Error](err); !ok || e.Status != http.StatusRequestEntityTooLarge {
 		t.Errorf("readBody = %v; want 413", err)
 	}
 }
@@ -335,8 +337,8 @@ func TestReadBodyContentEncoding(t *testing.T) {
 		r.Header.Set("Content-Encoding", tt.coding)
 		w := httptest.NewRecorder()
 		_, err := readBody(w, r, fields{})
-		e, _ := errors.AsType[*apiError](err)
-		if (err == nil) != (tt.want == 0) || e != nil && e.status != tt.want {
+		e, _ := errors.AsType[*reply.Error](err)
+		if (err == nil) != (tt.want == 0) || e != nil && e.Status != tt.want {
 			t.Errorf("readBody of %q in the coding %q = %v; want %d", tt.body, tt.coding, err, tt.want)
 		}
 		if told := w.Header().Get("Accept-Encoding"); (told == "identity") != (tt.want != 0) {
@@ -540,12 +542,12 @@ func FuzzReadBody(f *testing.F) {
 			"text": &text, "maybe": &maybe, "secret": &secret, "flag": &flag,
 		})
 		if err != nil {
-			var e *apiError
-			if !errors.As(err, &e) || e.status != 400 && e.status != 413 && e.status != 415 {
+			var e *reply.Error
+			if !errors.As(err, &e) || e.Status != 400 && e.Status != 413 && e.Status != 415 {
 				t.Fatalf("readBody = %v; want an apiError with 400, 413 or 415", err)
 			}
-			if !utf8.ValidString(e.message) {
-				t.Fatalf("readBody = %q; want a message in UTF-8", e.message)
+			if !utf8.ValidString(e.Message) {
+				t.Fatalf("readBody = %q; want a message in UTF-8", e.Message)
 			}
 			return
 		}

@@ -1,30 +1,22 @@
-package main
+package reply
 
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 )
 
-// listTag is the entity tag of any list after so many changes to its rows; an
-// entity tag is one of a URL, so lists may share theirs (RFC 9110 §8.8.3). It
-// costs the same however long the list is.
-func (s *server) listTag(changes int) string {
-	return `"` + s.store.run + "-" + strconv.Itoa(changes) + `"`
-}
-
-// conditions are what a client asks of the row before its request counts (RFC
+// Conditions are what a client asks of the row before its request counts (RFC
 // 9110 §13.1). There is nothing for If-Modified-Since to compare with: the rows
 // have no date of change.
-type conditions struct {
+type Conditions struct {
 	ifMatch, ifNoneMatch tagList
 }
 
-// readConditions reads the conditional headers. It fails with 400 for a
+// ReadConditions reads the conditional headers. It fails with 400 for a
 // malformed one: taken for no condition, it would let a client overwrite what
 // it never saw.
-func readConditions(r *http.Request) (c conditions, err error) {
+func ReadConditions(r *http.Request) (c Conditions, err error) {
 	if c.ifMatch, err = readTags(r, "If-Match"); err != nil {
 		return c, err
 	}
@@ -33,37 +25,38 @@ func readConditions(r *http.Request) (c conditions, err error) {
 }
 
 // stale reports whether If-Match names other tags than this.
-func (c conditions) stale(tag string) bool { return c.ifMatch.given && !c.ifMatch.has(tag, false) }
+func (c Conditions) stale(tag string) bool { return c.ifMatch.given && !c.ifMatch.has(tag, false) }
 
 // known reports whether If-None-Match names this tag.
-func (c conditions) known(tag string) bool {
+func (c Conditions) known(tag string) bool {
 	return c.ifNoneMatch.given && c.ifNoneMatch.has(tag, true)
 }
 
-// check fails with 412 unless a row that is about to be changed meets the
+// Check fails with 412 unless a row that is about to be changed meets the
 // conditions. They come last, after its existence and its owner: what would be
 // refused without conditions is refused as it would be (RFC 9110 §13.2.1).
-func (c conditions) check(tag string) error {
+func (c Conditions) Check(tag string) error {
 	switch {
 	case c.stale(tag):
-		return errStale
+		return ErrStale
 	case c.known(tag):
-		return fail(http.StatusPreconditionFailed, "If-None-Match names what is there")
+		return Fail(http.StatusPreconditionFailed, "If-None-Match names what is there")
 	}
 	return nil
 }
 
-var errStale = fail(http.StatusPreconditionFailed, "If-Match names another ETag: this was changed since you read it")
+// ErrStale is the 412 for a row that has changed since the client read it.
+var ErrStale = Fail(http.StatusPreconditionFailed, "If-Match names another ETag: this was changed since you read it")
 
-// answered sends tag with the answer to a GET or HEAD, and the whole answer if
+// NotModified sends tag with the answer to a GET or HEAD, and the whole answer if
 // that is a 304, because the client has what it asks for.
-func answered(w http.ResponseWriter, r *http.Request, tag string) (bool, error) {
-	c, err := readConditions(r)
+func NotModified(w http.ResponseWriter, r *http.Request, tag string) (bool, error) {
+	c, err := ReadConditions(r)
 	if err != nil {
 		return false, err
 	}
 	if c.stale(tag) {
-		return false, errStale
+		return false, ErrStale
 	}
 	h := w.Header()
 	h["Etag"] = []string{tag}
@@ -105,7 +98,7 @@ func readTags(r *http.Request, name string) (tagList, error) {
 		rest = strings.TrimLeft(rest, blanks)
 	}
 	if !l.any && len(l.tags) == 0 {
-		return l, fail(http.StatusBadRequest, name+` must be * or a list of entity tags in double quotes, as ETag has them`)
+		return l, Fail(http.StatusBadRequest, name+` must be * or a list of entity tags in double quotes, as ETag has them`)
 	}
 	return l, nil
 }
@@ -135,3 +128,6 @@ func (l tagList) has(tag string, weak bool) bool {
 		return t == tag
 	})
 }
+
+// privateNoCache is made once, see typeJSON.
+var privateNoCache = []string{"private, no-cache"}

@@ -1,0 +1,30 @@
+package reply
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+)
+
+// A Rendered is a row as clients read it, and behind it its entity tag. Both are
+// made once, when the row changes, and are one string, as there may be a million
+// of them. The tag is made of the row's bytes, so it is the same after a restart,
+// and again the same once the row is again the same (RFC 9110 §8.8.3; strong).
+type Rendered string
+
+// Render is the row, which is JSON, with its entity tag.
+func Render(row []byte) Rendered { return Rendered(AppendTag(row, row)) }
+
+// Row is the row as clients read it.
+func (r Rendered) Row() string { return string(r[:len(r)-TagLength]) }
+
+// Tag is its entity tag.
+func (r Rendered) Tag() string { return string(r[len(r)-TagLength:]) }
+
+// TagLength is that of 96 bits in hex, in quotes.
+const TagLength = 2*12 + 2
+
+// AppendTag appends the entity tag of that content.
+func AppendTag(b, content []byte) []byte {
+	sum := sha256.Sum256(content)
+	return append(hex.AppendEncode(append(b, '"'), sum[:12]), '"')
+}

@@ -1,0 +1,71 @@
+// Package reply writes answers.
+//
+//   - JSON, Bytes, Rows and List write JSON. Secret writes JSON that no cache may keep.
+//   - Rendered is a row with its entity tag. NotModified answers a GET with 304, and
+//     Conditions reject a change, as If-None-Match and If-Match want it.
+//   - Streams counts and writes streams of server-sent events.
+//   - Error is an error that a client may read: a status and a sentence. Fail makes one.
+//
+// The package knows no route and no kind of row. It writes no errors: the caller
+// decides in which words its API tells a client of an error.
+package reply
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"example.com/shelf/internal/strictjson"
+)
+
+// An Error is an error fit for a client to read: a status and a sentence.
+type Error struct {
+	Status     int
+	Message    string        // what the client reads; the dialect decides under which key
+	Challenge  string        // WWW-Authenticate, "" for none (RFC 9110 §11.6.1)
+	RetryAfter time.Duration // Retry-After, rounded up to whole seconds; 0 for none (RFC 9110 §10.2.3)
+	Err        error         // what the log reads, when that is more than the message
+}
+
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return e.Err.Error()
+	}
+	return e.Message
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Fail is the short way to refuse a request in one of the API's own sentences.
+func Fail(status int, message string) error {
+	return &Error{Status: status, Message: message}
+}
+
+// JSON answers with v as one line of JSON.
+func JSON(w http.ResponseWriter, status int, v any) error {
+	return Bytes(w, status, append(strictjson.Encode(v), '\n'))
+}
+
+// Secret answers with v, which has a token in it and so must not stay in
+// any cache (RFC 6749 §5.1).
+func Secret(w http.ResponseWriter, status int, v any) error {
+	w.Header().Set("Cache-Control", "no-store")
+	return JSON(w, status, v)
+}
+
+// Bytes answers with JSON that is rendered already.
+func Bytes(w http.ResponseWriter, status int, body []byte) error {
+	h := w.Header()
+	h["Content-Type"] = typeJSON
+	if len(body) > 2<<10 { // what fits into net/http's own buffer it measures itself, for less
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	w.WriteHeader(status)
+	w.Write(body) // an error means that the client has gone; there is nobody left to tell
+	return nil
+}
+
+// typeJSON is the value of a header that most answers have, made once: it is put
+// under the name in its canonical form, for Header.Set would make sure of the
+// name, and a new slice, each time. Nobody may write into it.
+var typeJSON = []string{"application/json"}

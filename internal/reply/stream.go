@@ -1,0 +1,199 @@
+package reply
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"example.com/shelf/internal/clock"
+)
+
+// How a stream of events behaves.
+const (
+	// Heartbeat is how long a stream says nothing: proxies close what is
+	// silent for a minute or so, and a client learns that the server has gone.
+	Heartbeat = 15 * time.Second
+	// retry is how long a client should wait before it comes back.
+	retry = 2 * time.Second
+	// Patience is how long a reader may take what was sent to it.
+	Patience = 10 * time.Second
+	// watch is how often it is asked whether a stream may go on.
+	watch = 250 * time.Millisecond
+	// grace is what a stream that has to end may take to do so. With the
+	// last it makes less than a second.
+	grace = 500 * time.Millisecond
+
+	maxAll  = 1000 // each costs some 20 kB and a file descriptor
+	MaxEach = 8    // of one account: its tabs and devices
+)
+
+// Streams are the streams that are open.
+type Streams struct {
+	stopped chan struct{} // closed when the server stops
+	end     func()        // closes it; may be called more than once
+
+	mu   sync.Mutex
+	all  int
+	each map[int]int // by account; one without any is not in it
+}
+
+// NewStreams is none, of a server that has not stopped.
+func NewStreams() *Streams {
+	stopped := make(chan struct{})
+	return &Streams{stopped: stopped, end: sync.OnceFunc(func() { close(stopped) }), each: map[int]int{}}
+}
+
+// Stop ends all streams, as the server stops. It may be called more than once.
+func (st *Streams) Stop() { st.end() }
+
+// Stopping is closed when the server stops.
+func (st *Streams) Stopping() <-chan struct{} { return st.stopped }
+
+// Open is how many there are.
+func (st *Streams) Open() int {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.all
+}
+
+// Join counts one more stream of the account's, until leave is called. It fails
+// with a 429 or a 503 if there are too many.
+func (st *Streams) Join(account int) (leave func(), err error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	switch {
+	case st.each[account] >= MaxEach:
+		return nil, &Error{Status: http.StatusTooManyRequests, Message: fmt.Sprintf("Too many event streams: an account may have %d at a time", MaxEach), RetryAfter: retry}
+	case st.all >= maxAll:
+		return nil, &Error{Status: http.StatusServiceUnavailable, Message: "Too many event streams", RetryAfter: retry}
+	}
+	st.all++
+	st.each[account]++
+	return func() {
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		st.all--
+		if st.each[account]--; st.each[account] == 0 {
+			delete(st.each, account)
+		}
+	}, nil
+}
+
+// A Feed is what a stream tells, and to whom.
+type Feed struct {
+	Account int // whose stream it is
+	// next appends the events behind the one with the id after to text, and
+	// returns the id to go on behind. If there were none, more is closed as soon
+	// as there is one. An error ends the stream.
+	Next func(text []byte, after int64) (longer []byte, last int64, more <-chan struct{}, err error)
+	// good reports whether the account may still read what happens.
+	Good func() bool
+}
+
+// Serve answers with the events of f behind the one with the id after, as server-sent
+// events (HTML standard §9.2), until the client goes, f is good no longer or the
+// server stops. It fails with a 429 or a 503 if there are too many streams.
+func (st *Streams) Serve(w http.ResponseWriter, r *http.Request, f Feed, after int64) error {
+	if r.Method != http.MethodHead {
+		leave, err := st.Join(f.Account)
+		if err != nil {
+			return err
+		}
+		defer leave()
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+
+	ctx, end := context.WithCancel(r.Context())
+	stream := http.NewResponseController(w)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		st.watch(ctx, f)
+		end()
+		stream.SetWriteDeadline(clock.Real().Add(grace)) // a write may be waiting for a slow reader
+	})
+	f.send(ctx, w, after)
+	end()
+	watching.Wait()
+	stream.SetWriteDeadline(clock.Real().Add(grace)) // for the end of the answer
+	return nil
+}
+
+// watch returns when the stream of f has to end: f is good no longer, the server
+// stops, or ctx is done.
+func (st *Streams) watch(ctx context.Context, f Feed) {
+	tick := time.NewTicker(watch)
+	defer tick.Stop()
+	for f.Good() {
+		select {
+		case <-tick.C:
+		case <-st.stopped:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// send writes what happens behind the event with the id at, until ctx is done or
+// the reader is too slow: it takes nothing for a while, or what it has not read
+// yet is no longer kept. No writer ever waits for it.
+//
+// The first lines tell a client where it stands before anything has happened,
+// and so does each heartbeat: an id without data sets the id to come back with,
+// and is no event (§9.2.6).
+func (f Feed) send(ctx context.Context, w http.ResponseWriter, at int64) {
+	stream := http.NewResponseController(w)
+	idle := time.NewTicker(Heartbeat)
+	defer idle.Stop()
+	text := fmt.Appendf(nil, "retry: %d\n", retry.Milliseconds())
+	for {
+		before := len(text)
+		longer, next, more, err := f.Next(text, at)
+		if err != nil {
+			return // it is told so when it comes back
+		}
+		text, at = longer, next
+		if len(text) > 0 {
+			if len(text) == before {
+				text = fmt.Appendf(text, "id: %d\n\n", at)
+			}
+			// Looked at after the events: none that came after f ceased to be
+			// good is ever sent.
+			if !f.Good() {
+				return
+			}
+			// A deadline for this write takes the place of the server's for the
+			// whole answer. Connections go by the real clock.
+			stream.SetWriteDeadline(clock.Real().Add(Patience))
+			if ctx.Err() != nil {
+				return
+			}
+			if _, err := w.Write(text); err != nil {
+				return
+			}
+			if err := stream.Flush(); err != nil {
+				return
+			}
+			stream.SetWriteDeadline(time.Time{}) // HTTP/2 would end the stream by it, written to or not
+			idle.Reset(Heartbeat)
+			text = text[:0]
+			continue
+		}
+		select {
+		case <-more:
+		case <-idle.C:
+			text = append(text, ": heartbeat\n"...)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
