@@ -1,0 +1,73 @@
+// Package durable writes files that are replaced whole or not at all. After a
+// crash or a power cut a file has its old content or its new content, never a
+// part of either.
+//
+// Every step that this takes stands here once, with what differs between
+// systems: the fsync of a new file, the rename, and the fsync of the folder,
+// without which the rename may be undone. The files are small ones, such as key
+// files. Package journal, whose file grows, uses the steps one by one.
+//
+// On Unix a program that imports this package ignores SIGXFSZ. A write over the
+// process's file-size limit (ulimit -f) then fails like one to a full disk.
+package durable
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// WriteFile gives the file called name the content data, with mode 0600. When it
+// returns nil, the new content survives a crash. After an error or a crash the
+// file has its old content or the new. The owner of an existing file stays its
+// owner, if this process may give files away.
+//
+// Of several calls at the same time for one name, each writes a whole file, and
+// the last rename wins. A crash may leave a file name.*.new behind, which can be
+// deleted.
+func WriteFile(name string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.new") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // without effect once it is renamed
+	KeepOwner(f, name)
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err == nil {
+		err = SyncDir(filepath.Dir(name))
+	}
+	return err
+}
+
+// CreateFile is WriteFile for a name that must not exist yet. If the file exists,
+// or another process creates it at the same time, the file keeps its content, data
+// is dropped, and CreateFile returns nil: read the file to see who won.
+//
+// Each caller needs an id of its own, which becomes part of a file name. A crash
+// may leave name.id or name.id.*.new behind. Such a file may hold all of data, but
+// has mode 0600, is never read, and can be deleted.
+func CreateFile(name, id string, data []byte) error {
+	own := name + "." + id
+	defer os.Remove(own)
+	if err := WriteFile(own, data); err != nil {
+		return err
+	}
+	err := os.Link(own, name) // unlike a rename, it replaces nothing
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		err = os.Rename(own, name) // on a file system without hard links
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return SyncDir(filepath.Dir(name))
+}

@@ -1,0 +1,110 @@
+package durable_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"example.com/shelf/internal/durable"
+)
+
+// onlyFile checks that the folder of path holds that file alone, with mode 0600.
+func onlyFile(t *testing.T, path string) {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("mode = %o; want 600", info.Mode().Perm())
+	}
+	if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 1 {
+		t.Errorf("the folder holds %v, %v; want %s alone", files, err, filepath.Base(path))
+	}
+}
+
+func wantContent(t *testing.T, path, want string) {
+	t.Helper()
+	if got, err := os.ReadFile(path); err != nil || string(got) != want {
+		t.Errorf("%s holds %q, %v; want %q", filepath.Base(path), got, err, want)
+	}
+}
+
+func TestWriteFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	for _, content := range []string{"a new file", "a longer content than the one before", "", "short"} {
+		if err := durable.WriteFile(path, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+		wantContent(t, path, content)
+		onlyFile(t, path)
+	}
+}
+
+// A write that fails changes nothing and leaves nothing behind.
+func TestWriteFileFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := durable.WriteFile(filepath.Join(dir, "no such folder", "file"), nil); err == nil {
+		t.Error("a file in no folder: want an error")
+	}
+	folder := filepath.Join(dir, "folder")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := durable.WriteFile(folder, []byte("x")); err == nil {
+		t.Error("a file in a folder's place: want an error")
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 || !files[0].IsDir() {
+		t.Errorf("left behind: %v, %v", files, err)
+	}
+}
+
+func TestCreateFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	for _, id := range []string{"first", "second"} {
+		if err := durable.CreateFile(path, id, []byte(id)); err != nil {
+			t.Fatal(err)
+		}
+		wantContent(t, path, "first")
+		onlyFile(t, path)
+	}
+}
+
+// Of several that create one file at once, one wins, and its content is whole.
+func TestCreateFileTogether(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			id := fmt.Sprint(i)
+			if err := durable.CreateFile(path, id, []byte(strings.Repeat(id, 1000))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	got, err := os.ReadFile(path)
+	if err != nil || len(got) != 1000 || strings.Trim(string(got), string(got[:1])) != "" {
+		t.Errorf("the file holds %.20q (%d bytes), %v; want what one of them wrote", got, len(got), err)
+	}
+	onlyFile(t, path)
+}
+
+func TestSyncDir(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := durable.SyncDir(dir); err != nil {
+		t.Error(err)
+	}
+	if err := durable.SyncDir(filepath.Join(dir, "nowhere")); (err == nil) != (runtime.GOOS == "windows") {
+		t.Errorf("SyncDir of no folder = %v", err)
+	}
+}
