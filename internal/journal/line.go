@@ -1,0 +1,206 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"example.com/shelf/internal/history"
+)
+
+const (
+	formatName    = "shelf"
+	formatVersion = 1
+
+	crcLength   = len(`,"crc":"00000000"}`)
+	refusedMark = " #refused"
+
+	// sector is the least that a disk writes or loses at once, in bytes.
+	sector = 512
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// A header is the first line of the file.
+type header struct {
+	Format   string `json:"format"`
+	Version  int    `json:"version"`
+	After    int64  `json:"after"`    // the seq before the first line's
+	Snapshot int64  `json:"snapshot"` // lines up to this seq are a snapshot
+	CRC      string `json:"crc,omitempty"`
+}
+
+func appendHeader(to []byte, after, snapshot int64) []byte {
+	start := len(to)
+	to = fmt.Appendf(to, `{"format":%q,"version":%d,"after":%d,"snapshot":%d`, formatName, formatVersion, after, snapshot)
+	return append(appendCRC(to, to[start:]), '\n')
+}
+
+// appendLine appends a body in its frame. closes is 0 for all lines of a batch
+// but the last.
+func appendLine(to []byte, seq int64, now time.Time, body []byte, closes int) []byte {
+	start := len(to)
+	to = append(to, `{"seq":`...)
+	to = strconv.AppendInt(to, seq, 10)
+	to = append(to, `,"time":"`...)
+	to = now.UTC().AppendFormat(to, "2006-01-02T15:04:05.000Z")
+	to = append(to, `",`...)
+	to = append(to, body...)
+	if closes > 0 {
+		to = append(to, `,"closes":`...)
+		to = strconv.AppendInt(to, int64(closes), 10)
+	}
+	return append(appendCRC(to, to[start:]), '\n')
+}
+
+// appendCRC appends the end of a line whose bytes so far are line.
+func appendCRC(to, line []byte) []byte {
+	const digits = "0123456789abcdef"
+	sum := crc32.Checksum(line, castagnoli)
+	to = append(to, `,"crc":"`...)
+	for shift := 28; shift >= 0; shift -= 4 {
+		to = append(to, digits[sum>>shift&15])
+	}
+	return append(to, `"}`...)
+}
+
+func hasCRC(line []byte) bool {
+	return len(line) > crcLength && bytes.HasPrefix(line[len(line)-crcLength:], []byte(`,"crc":"`)) && bytes.HasSuffix(line, []byte(`"}`))
+}
+
+func goodCRC(line []byte) bool {
+	if !hasCRC(line) {
+		return false
+	}
+	before := line[:len(line)-crcLength]
+	return string(line[len(before):]) == string(appendCRC(make([]byte, 0, crcLength), before))
+}
+
+// parseLine reads the frame of a line: seq, closes (0 for none) and the
+// checksum. The Body of a manual line is still the whole line, as manualBody
+// wants it. parseLine allocates nothing for a line with a checksum.
+func parseLine(line []byte) (rec history.Record, closes int, err error) {
+	if !hasCRC(line) {
+		return parseManual(line)
+	}
+	if !goodCRC(line) {
+		return rec, 0, errors.New("the checksum does not match: the line was damaged, or edited (a line that you edit needs no crc: remove it)")
+	}
+	// The checksum says that we wrote this line, so its frame is where we put it.
+	seq, body, ok := bytes.Cut(bytes.TrimPrefix(line[:len(line)-crcLength], []byte(`{"seq":`)), []byte(","))
+	rec.Seq, err = strconv.ParseInt(string(seq), 10, 64)
+	if !ok || err != nil {
+		return rec, 0, errors.New("no seq in front")
+	}
+	if rest, ok := bytes.CutPrefix(body, []byte(`"time":"`)); ok {
+		end := bytes.IndexByte(rest, '"') + 1
+		body = bytes.TrimPrefix(rest[end:], []byte(","))
+	}
+	tail := body[max(0, len(body)-32):]
+	if i := bytes.LastIndex(tail, []byte(`,"closes":`)); i >= 0 {
+		if n, err := strconv.Atoi(string(tail[i+len(`,"closes":`):])); err == nil {
+			closes, body = n, body[:len(body)-len(tail)+i]
+		}
+	}
+	rec.Body = body[:len(body):len(body)]
+	return rec, closes, nil
+}
+
+// parseManual reads a line that a person wrote or edited: it has no checksum.
+func parseManual(line []byte) (rec history.Record, closes int, err error) {
+	var frame struct {
+		Seq    int64   `json:"seq"`
+		Closes int     `json:"closes"`
+		CRC    *string `json:"crc"`
+	}
+	if err := json.Unmarshal(line, &frame); err != nil {
+		return rec, 0, fmt.Errorf("not a JSON object: %v", err)
+	}
+	switch {
+	case frame.CRC != nil:
+		return rec, 0, errors.New("crc is not the last member (a line that you edit needs no crc: remove it)")
+	case frame.Closes < 0:
+		return rec, 0, errors.New("closes is below 0")
+	case frame.Seq < 1:
+		return rec, 0, errors.New("no seq, or one below 1")
+	}
+	return history.Record{Seq: frame.Seq, Manual: true, Body: line}, frame.Closes, nil
+}
+
+// manualBody takes the frame from a line that parseManual accepted and returns
+// the other members, in order, as they are written. It fails if a time is none.
+// Like encoding/json, it matches names in any case.
+func manualBody(line []byte) ([]byte, error) {
+	d := json.NewDecoder(bytes.NewReader(line))
+	if _, err := d.Token(); err != nil { // the opening brace
+		return nil, err
+	}
+	var body []byte
+	for d.More() {
+		from := d.InputOffset()
+		key, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, err
+		}
+		switch name, _ := key.(string); {
+		case strings.EqualFold(name, "time"):
+			var t time.Time
+			if err := json.Unmarshal(value, &t); err != nil {
+				return nil, err
+			}
+		case strings.EqualFold(name, "seq"), strings.EqualFold(name, "closes"), strings.EqualFold(name, "crc"):
+		default:
+			if len(body) > 0 {
+				body = append(body, ',')
+			}
+			body = append(body, bytes.TrimLeft(line[from:d.InputOffset()], ", \t\r\n")...)
+		}
+	}
+	return body, nil
+}
+
+// unborn reports whether a file that holds no more than rest is one whose
+// creation a crash ended: empty, the beginning of a header, or zeros.
+func unborn(rest []byte) bool {
+	header := appendHeader(nil, 0, 0)
+	return bytes.HasPrefix(header, rest) || len(rest) <= len(header) && len(bytes.Trim(rest, "\x00")) == 0
+}
+
+// lostPage reports whether a page that never reached the disk explains an
+// unreadable line at offset pos: the file had grown over it, so it reads as
+// zeros up to a sector's end or the file's. No line of ours holds a zero byte.
+func lostPage(line []byte, pos int64) bool {
+	for i, c := range line {
+		if c == 0 && (i+1 == len(line) || (pos+int64(i)+1)%sector == 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// cutShort reports whether rest is the beginning of a line of ours, perhaps with
+// the beginning of a refused mark behind it.
+func cutShort(rest []byte) bool {
+	for n := len(refusedMark); n > 0; n-- {
+		if bytes.HasSuffix(rest, []byte(refusedMark[:n])) {
+			rest = rest[:len(rest)-n]
+			break
+		}
+	}
+	if hasCRC(rest) {
+		return goodCRC(rest) // nothing but its newline is missing
+	}
+	var v any
+	err := json.NewDecoder(bytes.NewReader(rest)).Decode(&v)
+	return err == io.EOF || err == io.ErrUnexpectedEOF
+}

@@ -1,0 +1,257 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"example.com/shelf/internal/history"
+)
+
+// Found is what reading a journal found in it. After a *history.Damage it says
+// how far the reading came.
+type Found struct {
+	Version  int   // of the format, 0 if there is no header
+	Size     int64 // of the file in bytes, with the newline that Start adds to a manual last line without one
+	Lines    int   // in closed batches
+	Seq      int64 // of the last of them
+	Snapshot int64 // lines up to this seq are a snapshot; 0: the file was never compacted
+	Refused  int   // failed writes that were skipped; nobody was told that they worked
+	Torn     int64 // bytes behind the last closed batch; they were never acknowledged
+
+	// Set by Start, where Torn is not 0 and the file has a header:
+
+	TornFile  string // where Start moved the torn tail
+	TornStays bool   // the disk is full, so Start left the torn tail in the file
+}
+
+// Read reads the first size bytes of r as a journal, and calls emit with each
+// closed batch, in order. The bodies stay valid; the slice is emit's only until
+// it returns. Read takes no lock and changes nothing: it may read a file to
+// which another process appends, and then sees a state that the file had.
+//
+// Read fails with a *history.Damage, with emit's error, with r's, or with one
+// that says that this is no journal.
+func Read(r io.ReaderAt, size int64, emit func([]history.Record) error) (Found, error) {
+	s, err := scanFile(r, size, emit)
+	return s.found(), err
+}
+
+// A scan is the state of reading a journal.
+type scan struct {
+	header
+	emit func([]history.Record) error
+
+	seq     int64 // of the last closed batch
+	last    int64 // the offset behind the one before, or that of the header
+	end     int64 // the offset behind it
+	size    int64 // of the file; what lies between end and size is a torn tail
+	lines   int   // in closed batches
+	refused int   // failed writes that were skipped
+	newline bool  // the last line, a person's, lacks its newline
+
+	line    int              // the number of lines read
+	pending []history.Record // of the batch that is still open
+	edited  int              // the lines without a crc right before pending
+	bad     *history.Damage  // the first unreadable line since end
+	lost    bool             // … and a page that never reached the disk explains it
+	over    bool             // a closing line was met after a lost page: that must be the end
+}
+
+func scanFile(r io.ReaderAt, size int64, emit func([]history.Record) error) (*scan, error) {
+	s := &scan{size: size, emit: emit}
+	var (
+		rest []byte // a line's beginning, from the piece before
+		pos  int64
+	)
+	for at := int64(0); at < size; {
+		// A piece is never used again, as the bodies keep pointing into it.
+		piece := make([]byte, len(rest)+int(min(1<<20, size-at)))
+		n := copy(piece, rest)
+		if _, err := r.ReadAt(piece[n:], at); err != nil && err != io.EOF {
+			return s, err
+		}
+		at += int64(len(piece) - n)
+		for {
+			i := bytes.IndexByte(piece, '\n')
+			if i < 0 {
+				break
+			}
+			if err := s.take(piece[:i], pos); err != nil {
+				return s, err
+			}
+			piece, pos = piece[i+1:], pos+int64(i)+1
+		}
+		rest = piece
+	}
+	err := s.finish(rest, pos)
+	s.pending = nil // there was room for the largest batch
+	return s, err
+}
+
+func (s *scan) found() Found {
+	return Found{
+		Version: s.Version, Size: s.size, Lines: s.lines, Seq: s.seq, Snapshot: s.Snapshot,
+		Refused: s.refused, Torn: s.torn(),
+	}
+}
+
+// torn is the number of bytes after the last closed batch.
+func (s *scan) torn() int64 { return s.size - s.end }
+
+// take reads one whole line that starts at offset pos.
+func (s *scan) take(line []byte, pos int64) error {
+	s.line++
+	next := pos + int64(len(line)) + 1
+	line = bytes.TrimSuffix(line, []byte("\r")) // an editor's
+	if s.line == 1 {
+		s.end = next
+		return s.takeHeader(line)
+	}
+	if len(bytes.TrimSpace(line)) == 0 {
+		if len(s.pending) == 0 && s.bad == nil {
+			s.end = next // an editor's, no torn tail
+		}
+		return nil
+	}
+	if bytes.HasSuffix(line, []byte(refusedMark)) {
+		s.refused++
+		s.pending = s.pending[:0]
+		return nil
+	}
+	rec, closes, err := parseLine(line)
+	if err != nil {
+		if s.bad == nil {
+			s.bad = &history.Damage{Line: s.line, What: err.Error()}
+		}
+		s.lost = s.lost || lostPage(line, pos)
+		return nil
+	}
+	rec.Line = s.line
+	return s.takeRecord(rec, closes, next)
+}
+
+func (s *scan) takeHeader(line []byte) error {
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s.header); err != nil || s.Format != formatName {
+		return errNotOurs
+	}
+	if s.Version != formatVersion {
+		return fmt.Errorf("data format %d: this shelf reads %d; use a newer shelf", s.Version, formatVersion)
+	}
+	if s.CRC != "" && !goodCRC(line) {
+		return &history.Damage{Line: 1, What: "the checksum does not match"}
+	}
+	s.seq = s.After
+	return nil
+}
+
+var errNotOurs = errors.New("not a data file of shelf: its first line should say {\"format\":\"shelf\",…}")
+
+// takeRecord takes a readable line, which ends before offset next.
+func (s *scan) takeRecord(rec history.Record, closes int, next int64) error {
+	first := s.seq + 1
+	switch {
+	case s.over:
+		return s.bad
+	case rec.Seq == first+int64(len(s.pending)) && s.bad == nil:
+		s.pending = append(s.pending, rec)
+	case rec.Seq == first:
+		// The numbers go on, so what stands in between was never acknowledged.
+		s.refused++
+		s.pending, s.bad, s.lost = append(s.pending[:0], rec), nil, false
+	case s.lost && rec.Seq > first && !rec.Manual:
+		// The rest of a batch of which some pages never reached the disk; so
+		// it was never synced, and nothing can have been written after it.
+		if closes > 0 {
+			if rec.Seq-int64(closes) != s.seq {
+				return s.bad
+			}
+			s.over = true
+		}
+		return nil
+	case s.bad != nil:
+		return s.bad
+	default:
+		return &history.Damage{Line: s.line, What: fmt.Sprintf("seq is %d where %d should follow", rec.Seq, first+int64(len(s.pending)))}
+	}
+	if rec.Manual && closes == 0 && len(s.pending) == 1 {
+		closes = 1
+		s.edited++
+	} else if closes > 0 {
+		// A person may have taken the crc from the first lines of a batch, which
+		// then were batches of their own.
+		if missing := closes - len(s.pending); missing < 0 || missing > s.edited {
+			return &history.Damage{Line: s.line, What: fmt.Sprintf("closes %d lines where %d are open", closes, len(s.pending))}
+		}
+		s.edited = 0
+	}
+	if closes == 0 {
+		return nil
+	}
+	return s.closeBatch(next)
+}
+
+// closeBatch emits the pending lines, the last of which ends before offset next.
+func (s *scan) closeBatch(next int64) error {
+	for i := range s.pending {
+		rec := &s.pending[i]
+		if !rec.Manual {
+			continue
+		}
+		body, err := manualBody(rec.Body)
+		if err != nil {
+			s.end = s.size // the frame of what follows is sound, as far as it was read
+			return &history.Damage{Line: rec.Line, What: err.Error()}
+		}
+		rec.Body = body
+	}
+	n, seq := len(s.pending), s.pending[len(s.pending)-1].Seq // emit may clear the slice
+	if err := s.emit(s.pending); err != nil {
+		return err
+	}
+	s.lines += n
+	s.seq, s.last, s.end, s.pending = seq, s.end, next, s.pending[:0]
+	return nil
+}
+
+// finish judges what follows the last newline, and with it the whole tail.
+func (s *scan) finish(rest []byte, pos int64) error {
+	if s.line == 0 {
+		if unborn(rest) {
+			return nil
+		}
+		return errNotOurs
+	}
+	if rec, _, err := parseLine(rest); err == nil && rec.Manual {
+		if err := s.take(rest, pos); err != nil {
+			return err
+		}
+		if s.end > s.size { // the line counts, and is to get its newline
+			s.newline, s.size = true, s.end
+		}
+		rest = nil
+	}
+	if s.seq < s.Snapshot {
+		// A snapshot was whole and synced before it got its name.
+		return &history.Damage{Line: s.line, What: "the file is cut short inside its snapshot"}
+	}
+	if len(rest) > 0 && s.bad == nil && !cutShort(rest) {
+		s.line++
+		s.bad, s.lost = &history.Damage{Line: s.line, What: "not a whole line, and not the beginning of one"}, lostPage(rest, pos)
+	} else if len(rest) > 0 {
+		s.lost = s.lost || lostPage(rest, pos)
+	}
+	if s.bad != nil && !s.lost {
+		return s.bad
+	}
+	for _, rec := range s.pending {
+		if rec.Manual {
+			return &history.Damage{Line: rec.Line, What: "an edited line inside a batch that is not closed (the batch's last line needs its closes)"}
+		}
+	}
+	return nil
+}
