@@ -1,0 +1,311 @@
+package journal_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"example.com/shelf/internal/journal/journaltest"
+)
+
+var everyByte = flag.Bool("every", false, "strike at every byte and flip every bit: takes minutes")
+
+// script is a day in the life of a journal: batches of one line and of several,
+// lines over many sectors, a compaction, and a restart.
+var script = []func(*world) error{
+	func(w *world) error { return w.append(put(1, "ann"), put(2, "her first token"), put(3, "her second")) },
+	func(w *world) error { return w.append(put(4, "bob")) },
+	func(w *world) error { return w.append(put(5, "first")) },
+	func(w *world) error { return w.append(put(6, strings.Repeat("long ", 250))) },
+	func(w *world) error { return w.append(put(5, "renamed")) },
+	func(w *world) error { return w.append(put(7, "one"), remove(2)) },
+	func(w *world) error { return w.append(remove(5)) },
+	func(w *world) error { return w.append(put(4, "bob, older"), put(4, "bob, older still"), put(8, "two")) },
+	func(w *world) error { return w.append(remove(7), remove(3)) },
+	func(w *world) error { return w.compact(put(9, "meanwhile"), put(1, "ann, meanwhile")) },
+	func(w *world) error { return w.append(put(10, "after compaction")) },
+	func(w *world) error { return w.restart() },
+	func(w *world) error { return w.append(remove(4), remove(8)) },
+	func(w *world) error { return w.append(put(11, "last")) },
+}
+
+// beforeCompaction is the number of steps that leave only what Append wrote.
+const beforeCompaction = 9
+
+// play plays the script, as far as the disk lets it, and stops where a start
+// fails or the machine does. An error is a broken promise.
+func (w *world) play() error {
+	if err := w.start(); err != nil {
+		return w.tolerate(err)
+	}
+	for i, step := range script {
+		if err := step(w); err != nil {
+			if err = w.tolerate(err); err != nil {
+				return fmt.Errorf("step %d: %w", i, err)
+			}
+			return nil
+		}
+		if w.disk.Dead() {
+			return nil
+		}
+	}
+	return nil
+}
+
+// A place is where the script can be struck: a call, and of a write the bytes
+// that arrive first.
+type place struct {
+	at   int
+	call string
+	keep int64
+}
+
+// places are all calls of the script and the bytes of its writes; in a short run
+// not all of the bytes.
+func places(t *testing.T) []place {
+	w := newWorld(journaltest.New(1))
+	if err := w.play(); err != nil {
+		t.Fatal(err)
+	}
+	step := int64(37)
+	if *everyByte {
+		step = 1
+	}
+	var all []place
+	for at, call := range w.disk.Calls() {
+		all = append(all, place{at, call.Name, 0})
+		for n := int64(1); n <= call.Bytes; n++ {
+			if n%step == 1 || n >= call.Bytes-1 {
+				all = append(all, place{at, call.Name, n})
+			}
+		}
+	}
+	return all
+}
+
+// TestCrashAtEveryCall stops the machine at every call of the script and in its
+// writes, and lets a crash keep this or that of what was not synced. Nothing
+// acknowledged may be lost, nothing may be there by half.
+func TestCrashAtEveryCall(t *testing.T) {
+	t.Parallel()
+	for _, p := range places(t) {
+		for try := range 5 {
+			leave := journaltest.Leftover(min(try, int(journaltest.LeaveSome)))
+			w := newWorld(journaltest.New(uint64(try)))
+			w.disk.Fail(journaltest.Fault{At: p.at, Keep: p.keep, Err: journaltest.ErrCrash})
+			err := w.play()
+			w.end()
+			if err == nil {
+				w.disk = w.disk.Crash(leave)
+				err = w.aftermath()
+			}
+			if err != nil {
+				t.Fatalf("crash at call %d (%s) after %d bytes, leftover %d, try %d: %v\n%q", p.at, p.call, p.keep, leave, try, err, content(w.disk))
+			}
+		}
+	}
+}
+
+// TestFaultAtEveryCall lets every call of the script fail, and its writes after
+// some of their bytes; then the process or the machine ends.
+func TestFaultAtEveryCall(t *testing.T) {
+	t.Parallel()
+	for _, p := range places(t) {
+		for try := range 6 {
+			w := newWorld(journaltest.New(uint64(try)))
+			w.disk.Fail(journaltest.Fault{At: p.at, Keep: p.keep, Err: []error{journaltest.ErrIO, journaltest.ErrNoRoom}[try%2]})
+			err := w.play()
+			w.end()
+			if err == nil {
+				switch try / 2 {
+				case 1:
+					w.disk = w.disk.Crash(journaltest.LeaveNothing)
+				case 2:
+					w.disk = w.disk.Crash(journaltest.LeaveSome)
+				}
+				err = w.aftermath()
+			}
+			if err != nil {
+				t.Fatalf("fault at call %d (%s) after %d bytes, try %d: %v\n%q", p.at, p.call, p.keep, try, err, content(w.disk))
+			}
+		}
+	}
+}
+
+// TestRandomDays mixes batches, compactions, restarts, kills, crashes and faults
+// at random. A seed gives the same days each time.
+func TestRandomDays(t *testing.T) {
+	t.Parallel()
+	days := 12
+	if *everyByte {
+		days = 1000
+	}
+	for seed := range uint64(days) {
+		if err := randomDays(seed, 300); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+func randomDays(seed uint64, steps int) error {
+	chance := rand.New(rand.NewPCG(seed, 1))
+	w := newWorld(journaltest.New(seed))
+	if err := w.start(); err != nil {
+		return err
+	}
+	for step := range steps {
+		what, err := w.randomStep(chance)
+		if err == nil && w.journal == nil {
+			err = w.startAtLast()
+		}
+		if err != nil {
+			text := content(w.disk)
+			return fmt.Errorf("step %d, %s: %w\n…%q", step, what, err, text[max(0, len(text)-2000):])
+		}
+	}
+	return nil
+}
+
+func (w *world) randomStep(chance *rand.Rand) (what string, err error) {
+	soon := func(calls int, err error) {
+		w.disk.Fail(journaltest.Fault{At: w.disk.Next() + chance.IntN(calls), Keep: chance.Int64N(1500), Err: err})
+	}
+	switch n := chance.IntN(100); {
+	case n < 4:
+		err := w.journal.Close()
+		w.end()
+		return "restart", w.tolerate(err)
+	case n < 8:
+		w.end()
+		return "kill", nil
+	case n < 16:
+		soon(8, journaltest.ErrCrash)
+		err = w.append(w.randomBatch(chance)...)
+		w.crash(chance)
+		return "crash in a write", err
+	case n < 20:
+		soon(25, journaltest.ErrCrash)
+		err = w.compact(w.randomBatch(chance)...)
+		w.crash(chance)
+		return "crash in a compaction", err
+	case n < 30:
+		soon(10, []error{journaltest.ErrIO, journaltest.ErrNoRoom}[chance.IntN(2)])
+		return "fault", w.append(w.randomBatch(chance)...)
+	case n < 34:
+		return "compaction", w.compact(w.randomBatch(chance)...)
+	case n < 38:
+		w.disk.WriteBack()
+		return "the system writes back", nil
+	}
+	return "write", w.append(w.randomBatch(chance)...)
+}
+
+func (w *world) randomBatch(chance *rand.Rand) []string {
+	batch := make([]string, 1+chance.IntN(4))
+	for i := range batch {
+		n := 1 + chance.IntN(20)
+		if batch[i] = remove(n); chance.IntN(3) > 0 {
+			batch[i] = put(n, strings.Repeat("long ", chance.IntN(200)))
+		}
+	}
+	return batch
+}
+
+func (w *world) crash(chance *rand.Rand) {
+	w.end()
+	w.disk = w.disk.Crash(journaltest.Leftover(chance.IntN(int(journaltest.Leavings))))
+}
+
+// startAtLast starts until it works: each fault of the disk strikes once.
+func (w *world) startAtLast() error {
+	for range 50 {
+		err := w.start()
+		if err == nil || w.tolerate(err) != nil {
+			return err
+		}
+		w.end()
+	}
+	return errors.New("never came up again")
+}
+
+// played is what the script leaves of the data file.
+func played(t testing.TB, steps int) (text string, known state) {
+	t.Helper()
+	w := newWorld(journaltest.New(1))
+	if err := w.start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range script[:steps] {
+		if err := step(w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return content(w.disk), w.known
+}
+
+// TestEveryPrefix: a copy that was cut anywhere opens, or is called damaged.
+func TestEveryPrefix(t *testing.T) {
+	t.Parallel()
+	for _, steps := range []int{beforeCompaction, len(script)} {
+		text, known := played(t, steps)
+		for n := range len(text) + 1 {
+			d := diskWith(text[:n])
+			j, got, err := open(d, dataFile)
+			if err != nil {
+				if steps == len(script) && n < strings.Index(text, "meanwhile") {
+					continue // a cut snapshot is no journal
+				}
+				t.Fatalf("%d of %d bytes: %v", n, len(text), err)
+			}
+			kept := content(d)
+			torn, _ := d.Content(dataFile + ".torn")
+			if n > strings.Index(text, "\n") && kept+torn != text[:n] {
+				t.Fatalf("%d of %d bytes: kept %q and %q", n, len(text), kept, torn)
+			}
+			if n == len(text) && difference(got, known) != "" {
+				t.Fatal(difference(got, known))
+			}
+			mustAppend(t, j, put(1, "after"))
+		}
+	}
+}
+
+// TestEveryFlippedByte: what was acknowledged can't be changed without notice.
+func TestEveryFlippedByte(t *testing.T) {
+	t.Parallel()
+	for _, steps := range []int{beforeCompaction, len(script)} {
+		text, known := played(t, steps)
+		for at := range len(text) {
+			flips := []byte{1 << (at % 8), text[at]}
+			if *everyByte || text[at] == '\n' || strings.Contains(`"crc`, text[at:at+1]) {
+				flips = append(flips, 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, text[at]^'0', text[at]^'}')
+			}
+			for _, flip := range flips {
+				if flip == 0 {
+					continue
+				}
+				b := []byte(text)
+				b[at] ^= flip
+				d := diskWith(string(b))
+				_, got, err := open(d, dataFile)
+				if err != nil {
+					if content(d) != string(b) {
+						t.Fatalf("byte %d ^ %#x: the start was refused, and changed the file", at, flip)
+					}
+					continue
+				}
+				kept := content(d)
+				torn, _ := d.Content(dataFile + ".torn")
+				if torn != "" && kept+torn == string(b) && at >= len(kept) && strings.Count(text[len(kept):], `"closes"`) == 1 {
+					continue // the last batch looks torn: it is set aside, with a warning
+				}
+				if diff := difference(got, known); diff != "" {
+					t.Fatalf("byte %d (%q) ^ %#x goes unnoticed: %s\n%q", at, text[at], flip, diff, torn)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,381 @@
+package journal_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/shelf/internal/history"
+	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/journal/journaltest"
+)
+
+// line is a line of the test's own, with the time at noon.
+func line(seq int64, body string, closes int) string {
+	return journaltest.Line(seq, journaltest.Noon, body, closes)
+}
+
+var one, two, three, four = put(1, "one"), put(2, "two"), put(3, "three"), put(4, "four")
+
+func TestTornTail(t *testing.T) {
+	t.Parallel()
+	whole := journaltest.File(one, two)
+	next := line(3, three, 1)
+	half := line(3, three, 0) // its batch has no last line
+	zeros := strings.Repeat("\x00", journaltest.Sector-len(whole)%journaltest.Sector)
+	tests := []struct{ name, tail string }{
+		{"half a line", next[:40]},
+		{"a line without its newline", next[:len(next)-1]},
+		{"a batch without its last line", half},
+		{"a line and a half", half + next[:30]},
+		{"half a line and a mark", next[:40] + journaltest.RefusedMark + "\n"},
+		{"half a line and half a mark", next[:40] + journaltest.RefusedMark[:5]},
+		{"half a line, a mark and half a line", next[:40] + journaltest.RefusedMark + "\n" + next[:50]},
+		{"zeros", "\x00\x00\x00"},
+		{"half a line, then zeros", next[:40] + "\x00\x00\x00"},
+		{"a lost sector, then the end of a batch", zeros + `,"crc":"00000000"}` + "\n" + line(4, four, 2)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := diskWith(whole + tt.tail)
+			j, got := mustOpen(t, d, dataFile)
+			if !maps.Equal(got, state{1: one, 2: two}) {
+				t.Errorf("replayed %v", got)
+			}
+			if got := content(d); got != whole {
+				t.Errorf("the data file is %q", got)
+			}
+			if got, _ := d.Content(dataFile + ".torn"); got != tt.tail {
+				t.Errorf("the torn tail is %q; want %q", got, tt.tail)
+			}
+			if found := j.Found(); found.Torn != int64(len(tt.tail)) || found.TornFile != dataFile+".torn" || found.TornStays {
+				t.Errorf("Found = %+v", found)
+			}
+			if got, _ := d.Crash(journaltest.LeaveNothing).Content(dataFile + ".torn"); got != tt.tail {
+				t.Errorf("after a crash the torn tail is %q; want %q", got, tt.tail)
+			}
+			mustAppend(t, j, three)
+			j.Close()
+			// A second one goes behind the first.
+			d.Put(dataFile, content(d)+"{")
+			mustOpen(t, d, dataFile)
+			if got, _ := d.Content(dataFile + ".torn"); got != tt.tail+"{" {
+				t.Errorf("two torn tails are %q", got)
+			}
+		})
+	}
+}
+
+// A start on a full disk can't move a torn tail away. It serves reads all the
+// same, and writes once there is room.
+func TestTornTailOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	whole := journaltest.File(one, two)
+	for _, torn := range []string{
+		line(3, three, 1)[:40],
+		line(3, three, 0) + line(4, four, 2)[:40],
+		strings.Repeat("\x00", journaltest.Sector-len(whole)%journaltest.Sector),
+	} {
+		d := diskWith(whole + torn)
+		d.SetRoom(int64(len(whole) + len(torn)))
+		j, got := mustOpen(t, d, dataFile)
+		if found := j.Found(); !found.TornStays || found.TornFile != "" || found.Torn != int64(len(torn)) {
+			t.Errorf("behind %q: Found = %+v", torn, found)
+		}
+		if !maps.Equal(got, state{1: one, 2: two}) {
+			t.Errorf("behind %q: replayed %v", torn, got)
+		}
+		if err := j.Append(journaltest.Noon, bodies(put(5, "early"))); !errors.Is(err, history.ErrFull) {
+			t.Errorf("a write without room behind %q: %v; want %v", torn, err, history.ErrFull)
+		}
+		d.SetRoom(0)
+		mustAppend(t, j, put(6, "late"))
+		j.Close()
+		if _, got := mustOpen(t, d, dataFile); !maps.Equal(got, state{1: one, 2: two, 6: put(6, "late")}) {
+			t.Errorf("after a restart behind %q: %v", torn, got)
+		}
+	}
+}
+
+func TestDamage(t *testing.T) {
+	t.Parallel()
+	good := journaltest.File(one, two, three)
+	at := func(line int) int { // the offset of a line
+		n := 0
+		for range line - 1 {
+			n += strings.Index(good[n:], "\n") + 1
+		}
+		return n
+	}
+	zeros := func(n int) string { return strings.Repeat("\x00", n) }
+	last := line(4, four, 1)
+	lost := journaltest.File(one) // … and a batch of two, of whose first line only zeros are left
+	lost += zeros(journaltest.Sector-len(lost)%journaltest.Sector) + "\n" + line(3, two, 2)
+	tests := []struct{ name, text, want string }{
+		{"a changed letter", strings.Replace(good, `"two"`, `"twx"`, 1), "line 3: the checksum does not match"},
+		{"a line is missing", good[:at(3)] + good[at(4):], "line 3: seq is 3 where 2 should follow"},
+		{"a line is there twice", good[:at(3)] + good[at(2):], "line 3: seq is 1 where 2 should follow"},
+		{"a line is no JSON", good[:at(3)] + "rubbish\n" + good[at(4):], "line 3: not a JSON object"},
+		{"rubbish at the end", good + "rubbish\n", "line 5: not a JSON object"},
+		{"rubbish at the end without a newline", good + "rubbish", "line 5: not a whole line"},
+		{"zeros over a whole batch in the middle", good[:at(3)] + zeros(journaltest.Sector) + "\n" + good[at(4):], "line 3: "},
+		{"the header", strings.Replace(good, `"after":0`, `"after":7`, 1), "line 1: the checksum does not match"},
+		{"another program's file", "id,name\n1,ann\n", "not a data file of shelf"},
+		{"an unknown member of the header", `{"format":"shelf","version":1,"colour":"red"}` + "\n", "not a data file of shelf"},
+		{"a newer version", `{"format":"shelf","version":2}` + "\n", "use a newer shelf"},
+		{"zeros where a journal was", zeros(len(good)), "not a data file of shelf"},
+		{"a batch that lost its first line", journaltest.File(one) + line(3, two, 2), "line 3: seq is 3 where 2 should follow"},
+		{"a last line that closes too many", good + line(4, four, 2), "line 5: closes 2 lines where 1 are open"},
+		{"a snapshot that is cut short", journaltest.Header(0, 2) + line(1, one, 1), "inside its snapshot"},
+		{"a lost sector before another batch", lost + last, "line 3: "},
+		{"a lost sector before the beginning of another batch", lost + line(4, four, 0), "line 3: "},
+		{"damage before a torn tail", strings.Replace(good, `"two"`, `"twx"`, 1) + last[:20], "line 3: the checksum does not match"},
+		{"a checksum over a line without a seq", journaltest.File(one) + journaltest.Seal(`{"op":"put","n":2`), "line 3: no seq in front"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := diskWith(tt.text)
+			_, _, err := open(d, dataFile)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), dataFile) {
+				t.Errorf("open = %v; want %s", err, tt.want)
+			}
+			if content(d) != tt.text {
+				t.Error("the file was changed")
+			}
+			if _, ok := d.Content(dataFile + ".torn"); ok {
+				t.Error("something was set aside")
+			}
+		})
+	}
+}
+
+// A person may add and edit lines, within the rules.
+func TestByHand(t *testing.T) {
+	t.Parallel()
+	base := journaltest.File(one+"\n"+two, three, four) // seq 1 to 4, lines 2 to 5
+	five := put(5, "five")
+	own := func(seq int, body string) string { return fmt.Sprintf(`{"seq":%d,%s}`, seq, body) }
+	edited := func(seq, with string) string { // base with a line edited, its crc removed
+		start := strings.Index(base, `{"seq":`+seq)
+		end := start + strings.Index(base[start:], "\n")
+		return base[:start] + with + base[end:]
+	}
+	tests := []struct{ name, text, want string }{ // want "": accepted
+		{"a line of one's own", base + own(5, five) + "\n", ""},
+		{"without its newline", base + own(5, five), ""},
+		{"with a carriage return", base + own(5, five) + "\r\n", ""},
+		{"a file that an editor gave carriage returns", strings.ReplaceAll(base+own(5, five)+"\n", "\n", "\r\n"), ""},
+		{"two lines", base + own(5, five) + "\n" + own(6, remove(3)) + "\n", ""},
+		{"an empty line behind it", base + own(5, five) + "\n\n", ""},
+		{"a line that closes itself", base + own(5, five+`,"closes":1`) + "\n", ""},
+		{"a line with a time", base + own(5, `"time":"2026-11-22T12:00:00+01:00",`+five) + "\n", ""},
+		{"a line whose time is null", base + own(5, `"time":null,`+five) + "\n", ""},
+		{"spaces", base + `{ "seq": 5, ` + five + " }\n", ""},
+		{"an edited line", edited("3", own(3, put(3, "edited"))), ""},
+		{"an edited line at the start of a batch", edited("1", own(1, put(1, "edited"))), ""},
+		{"an edited line at the end of a batch", edited("2", own(2, put(2, "edited")+`,"closes":2`)), ""},
+
+		{"an edited batch that isn't closed", journaltest.File(one + "\n" + own(2, two)), "line 3: an edited line inside a batch that is not closed"},
+		{"an edited batch that isn't closed, without its newline", strings.TrimSuffix(journaltest.File(one+"\n"+own(2, two)), "\n"), "line 3: an edited line inside a batch that is not closed"},
+		{"a line of one's own in a snapshot that is cut short", journaltest.Header(0, 3) + line(1, one, 1) + own(2, two), "inside its snapshot"},
+		{"a number left out", base + own(6, five) + "\n", "line 6: seq is 6 where 5 should follow"},
+		{"a number used", base + own(4, five) + "\n", "line 6: seq is 4 where 5 should follow"},
+		{"no number", base + "{" + five + "}\n", "line 6: no seq, or one below 1"},
+		{"a number that is a text", base + `{"seq":"5",` + five + "}\n", "line 6: not a JSON object: json: cannot unmarshal string into Go struct field .seq of type int64"},
+		{"closes below 0", base + own(5, five+`,"closes":-1`) + "\n", "line 6: closes is below 0"},
+		{"closes that is a text", base + own(5, five+`,"closes":"1"`) + "\n", "line 6: not a JSON object: json: cannot unmarshal string into Go struct field .closes of type int"},
+		{"no object", base + "[5]\n", "line 6: not a JSON object"},
+		{"a crc that isn't last", base + `{"crc":"00000000","seq":5,` + five + "}\n", "line 6: crc is not the last member"},
+		{"a CRC in capitals", base + own(5, five+`,"CRC":"00000000"`) + "\n", "line 6: crc is not the last member"},
+		{"a wrong crc", base + own(5, five+`,"crc":"00000000"`) + "\n", "line 6: the checksum does not match"},
+		{"a time that is none", base + own(5, `"time":"noon",`+five) + "\n", `line 6: parsing time "noon" as "2006-01-02T15:04:05Z07:00": cannot parse "noon" as "2006"`},
+		{"a time that is a number", base + own(5, `"Time":12,`+five) + "\n", "line 6: Time.UnmarshalJSON: input is not a JSON string"},
+		{"a time that is none before another damage", base + own(5, `"time":"noon",`+five) + "\nrubbish\n", "line 6: parsing time"},
+		{"a time that is none in a line out of order", base + own(7, `"time":"noon",`+five) + "\n", "line 6: seq is 7 where 5 should follow"},
+		{"a time that is none before a torn tail", base + own(5, `"time":"noon",`+five) + "\n{", "line 6: parsing time"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := diskWith(tt.text)
+			j, got, err := open(d, dataFile)
+			if _, ok := d.Content(dataFile + ".torn"); ok {
+				t.Error("something was set aside")
+			}
+			if tt.want != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("open = %v; want %s", err, tt.want)
+				}
+				if after := content(d); after != tt.text {
+					t.Errorf("the start was refused, and changed the file to %q", after)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustAppend(t, j, put(9, "after"))
+			got[9] = put(9, "after")
+			j.Close()
+			if _, again := mustOpen(t, d, dataFile); !maps.Equal(again, got) {
+				t.Error(difference(again, got))
+			}
+		})
+	}
+}
+
+// A manual line loses its frame, and keeps the rest as it is written.
+func TestManualBody(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ line, want string }{
+		{`{"seq":1,"op":"put","n":1}`, `"op":"put","n":1`},
+		{`{"op":"put","n":1,"seq":1}`, `"op":"put","n":1`},
+		{`{"op":"put","seq":1,"n":1,"closes":1,"time":"2026-11-22T12:00:00Z"}`, `"op":"put","n":1`},
+		{`{ "SEQ" : 1 , "op" : "put" , "Time":null, "n" : { "seq" : [ 1 , 2 ] } }`, `"op" : "put","n" : { "seq" : [ 1 , 2 ] }`},
+		{`{"s\u0065q":1,"\u006f\u0070":"p\u0075t","crc":null}`, `"\u006f\u0070":"p\u0075t"`},
+		{`{"seq":7,"seq":1,"a":1,"a":2}`, `"a":1,"a":2`},
+		{`{"ſeq":1,"cloſes":1,"a":"ſ"}`, `"a":"ſ"`}, // encoding/json takes a long s for an s
+		{`{"seq":1,"n":1e400,"big":12345678901234567890}`, `"n":1e400,"big":12345678901234567890`},
+		{`{"seq":1}`, ``},
+	} {
+		var got []string
+		text := journaltest.Header(0, 0) + tt.line + "\n"
+		_, err := journal.Read(strings.NewReader(text), int64(len(text)), func(batch []history.Record) error {
+			for _, rec := range batch {
+				if !rec.Manual || rec.Seq != 1 || rec.Line != 2 {
+					t.Errorf("%s: record %+v", tt.line, rec)
+				}
+				got = append(got, string(rec.Body))
+			}
+			return nil
+		})
+		if err != nil || !slices.Equal(got, []string{tt.want}) {
+			t.Errorf("%s: bodies %q, %v; want %q", tt.line, got, err, tt.want)
+		}
+	}
+}
+
+// Read tells what shelf check prints, and how far it came before damage.
+func TestFound(t *testing.T) {
+	t.Parallel()
+	good := journaltest.File(one, two+"\n"+three)
+	compacted := journaltest.Header(5, 7) + line(6, one, 1) + line(7, two, 1) + line(8, three, 1)
+	refused := good[:len(good)-1] + "\n" + line(4, four, 0)[:30] + journaltest.RefusedMark + "\n" + line(4, four, 1)
+	firstTwo := int64(strings.Index(good, `{"seq":2`))
+	tests := []struct {
+		name, text string
+		want       journal.Found
+		damaged    int // the line, 0 for none
+	}{
+		{"an empty file", "", journal.Found{}, 0},
+		{"a header", journaltest.Header(0, 0), journal.Found{Version: 1}, 0},
+		{"two batches", good, journal.Found{Version: 1, Lines: 3, Seq: 3}, 0},
+		{"a torn tail", good + "{", journal.Found{Version: 1, Lines: 3, Seq: 3, Torn: 1}, 0},
+		{"a compacted file", compacted, journal.Found{Version: 1, Lines: 3, Seq: 8, Snapshot: 7}, 0},
+		{"a refused write", refused, journal.Found{Version: 1, Lines: 4, Seq: 4, Refused: 1}, 0},
+		{"damage in the second batch", strings.Replace(good, "two", "tow", 1) + line(4, four, 1), journal.Found{Version: 1, Lines: 1, Seq: 1, Torn: int64(len(good)) - firstTwo + int64(len(line(4, four, 1)))}, 3},
+		{"a time that is none", journaltest.File(one, `{"seq":2,"time":"noon"}`, two), journal.Found{Version: 1, Lines: 1, Seq: 1}, 3},
+		{"a newer version", `{"format":"shelf","version":2}` + "\n", journal.Found{Version: 2, Torn: 0}, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := journal.Read(strings.NewReader(tt.text), int64(len(tt.text)), func([]history.Record) error { return nil })
+			tt.want.Size = int64(len(tt.text))
+			if got != tt.want {
+				t.Errorf("Found = %+v; want %+v", got, tt.want)
+			}
+			var d *history.Damage
+			if errors.As(err, &d) != (tt.damaged > 0) || d != nil && d.Line != tt.damaged {
+				t.Errorf("Read = %v; want damage in line %d", err, tt.damaged)
+			}
+			j, err := journal.Open(diskWith(tt.text), dataFile, journal.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			j.Replay(func([]history.Record) error { return nil })
+			if j.Found() != got {
+				t.Errorf("after Replay Found = %+v; want %+v", j.Found(), got)
+			}
+		})
+	}
+}
+
+// Read and Replay stop at the first error of emit.
+func TestEmitError(t *testing.T) {
+	t.Parallel()
+	text := journaltest.File(one, two, three)
+	stop := errors.New("enough")
+	n := 0
+	found, err := journal.Read(strings.NewReader(text), int64(len(text)), func([]history.Record) error {
+		if n++; n == 2 {
+			return stop
+		}
+		return nil
+	})
+	if err != stop || n != 2 || found.Lines != 1 {
+		t.Errorf("Read = %+v, %v after %d batches", found, err, n)
+	}
+}
+
+// FuzzJournal: whatever is in the file, a start works or is refused, and what it
+// accepts it accepts again.
+func FuzzJournal(f *testing.F) {
+	text, _ := played(f, len(script))
+	f.Add([]byte(text))
+	f.Add([]byte(journaltest.File(one+"\n"+two, three, four)))
+	f.Add([]byte(journaltest.File(one) + `{"seq":2,` + two + "}"))
+	f.Add([]byte(journaltest.File(one) + `{"seq":2,"op" #refused` + "\n" + `{"seq":2,` + two + "}\n\x00\x00"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		d := diskWith(string(text))
+		j, got, err := open(d, dataFile)
+		if err != nil {
+			if content(d) != string(text) {
+				t.Fatal("the start was refused, and changed the file")
+			}
+			return
+		}
+		j.Close()
+		if _, again, err := open(d, dataFile); err != nil {
+			t.Fatalf("it opens once, but not twice: %v", err)
+		} else if diff := difference(again, got); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+// FuzzScan: the numbers of what a scan emits go on without a gap, and what it
+// counts is what it emits.
+func FuzzScan(f *testing.F) {
+	f.Add([]byte(journaltest.File(one+"\n"+two, three)), uint(40), byte(0))
+	f.Add([]byte(journaltest.File(one, `{"seq":2,"time":"2026-11-22T12:00:00Z","a":[1]}`)), uint(110), byte(' '))
+	f.Fuzz(func(t *testing.T, text []byte, at uint, with byte) {
+		if len(text) > 0 {
+			text[at%uint(len(text))] = with
+		}
+		var seq int64
+		lines := 0
+		found, err := journal.Read(bytes.NewReader(text), int64(len(text)), func(batch []history.Record) error {
+			for _, rec := range batch {
+				if seq != 0 && rec.Seq != seq+1 {
+					t.Fatalf("seq %d follows %d", rec.Seq, seq)
+				}
+				seq = rec.Seq
+			}
+			lines += len(batch)
+			return nil
+		})
+		if found.Lines != lines || lines > 0 && found.Seq != seq {
+			t.Fatalf("Found = %+v; %d lines were emitted, up to %d", found, lines, seq)
+		}
+		if err == nil && (found.Torn < 0 || found.Torn > found.Size) {
+			t.Fatalf("Found = %+v", found)
+		}
+	})
+}

@@ -1,0 +1,315 @@
+package journal_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"example.com/shelf/internal/history"
+	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/journal/journaltest"
+)
+
+const dataFile = "shelf.jsonl"
+
+// put is a body that sets row n; remove one that takes it away.
+func put(n int, text string) string { return fmt.Sprintf(`"op":"put","n":%d,"text":%q`, n, text) }
+func remove(n int) string           { return fmt.Sprintf(`"op":"remove","n":%d`, n) }
+
+// bodies are what Append takes.
+func bodies(texts ...string) [][]byte {
+	batch := make([][]byte, len(texts))
+	for i, text := range texts {
+		batch[i] = []byte(text)
+	}
+	return batch
+}
+
+// A state is what the bodies of a journal come to: a row's body by its number.
+// Compaction must not change it.
+type state map[int]string
+
+func (s state) apply(batch [][]byte) error {
+	for _, body := range batch {
+		op, rest, _ := strings.Cut(string(body), `,"n":`)
+		number, _, _ := strings.Cut(rest, ",")
+		n, err := strconv.Atoi(number)
+		if err != nil {
+			return fmt.Errorf("body %q: %w", body, err)
+		}
+		switch op {
+		case `"op":"put"`:
+			s[n] = string(body)
+		case `"op":"remove"`:
+			delete(s, n)
+		default:
+			return fmt.Errorf("body %q: an unknown op", body)
+		}
+	}
+	return nil
+}
+
+func (s state) with(batch [][]byte) (state, error) {
+	after := maps.Clone(s)
+	return after, after.apply(batch)
+}
+
+// difference is what two states don't share.
+func difference(got, want state) string {
+	var b strings.Builder
+	for n, body := range got {
+		if want[n] != body {
+			fmt.Fprintf(&b, "  got  %.300s\n", body)
+		}
+	}
+	for n, body := range want {
+		if got[n] != body {
+			fmt.Fprintf(&b, "  want %d: %.300s\n", n, body)
+		}
+	}
+	return b.String()
+}
+
+// read replays j. It fails if the numbers have a gap.
+func read(j *journal.Journal) (state, error) {
+	s := state{}
+	var last int64
+	err := j.Replay(func(batch []history.Record) error {
+		for _, rec := range batch {
+			if last != 0 && rec.Seq != last+1 {
+				return fmt.Errorf("seq %d follows %d", rec.Seq, last)
+			}
+			last = rec.Seq
+			if err := strict(rec); err != nil {
+				return &history.Damage{Line: rec.Line, What: err.Error()}
+			}
+			if err := s.apply([][]byte{rec.Body}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if seq, _ := j.Last(); err == nil && last != 0 && seq != last {
+		err = fmt.Errorf("Last is %d; want %d", seq, last)
+	}
+	return s, err
+}
+
+// strict refuses a manual line with a member that these tests don't know. Every
+// caller of Replay has to: a checksum whose name was damaged looks like that.
+func strict(rec history.Record) error {
+	if !rec.Manual {
+		return nil
+	}
+	d := json.NewDecoder(strings.NewReader("{" + string(rec.Body) + "}"))
+	d.DisallowUnknownFields()
+	return d.Decode(&struct {
+		Op, Text string
+		N        int
+	}{})
+}
+
+// open opens, replays and starts a journal. What it fails with is explained.
+func open(disk journal.Disk, path string) (*journal.Journal, state, error) {
+	j, err := journal.Open(disk, path, journal.Options{})
+	if err != nil {
+		return nil, nil, journal.Explain(path, err)
+	}
+	s, err := read(j)
+	if err == nil {
+		err = j.Start()
+	}
+	if err != nil {
+		j.Close()
+		return nil, nil, journal.Explain(path, err)
+	}
+	return j, s, nil
+}
+
+func mustOpen(t testing.TB, disk journal.Disk, path string) (*journal.Journal, state) {
+	t.Helper()
+	j, s, err := open(disk, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j, s
+}
+
+// diskWith is a disk that has a data file.
+func diskWith(content string) *journaltest.Disk {
+	d := journaltest.New(1)
+	d.Put(dataFile, content)
+	return d
+}
+
+func content(d *journaltest.Disk) string {
+	text, _ := d.Content(dataFile)
+	return text
+}
+
+func mustAppend(t testing.TB, j *journal.Journal, texts ...string) {
+	t.Helper()
+	if err := j.Append(journaltest.Noon, bodies(texts...)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// compact compacts j to s, which must be its state.
+func compact(j *journal.Journal, s state) error {
+	write, err := j.Compact(journaltest.Noon, len(s))
+	if err != nil {
+		return err
+	}
+	return write(s.snapshot())
+}
+
+func (s state) snapshot() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for _, n := range slices.Sorted(maps.Keys(s)) {
+			if !yield([]byte(s[n])) {
+				return
+			}
+		}
+	}
+}
+
+// A world is a journal on a disk that fails, and what a client of it knows.
+type world struct {
+	disk    *journaltest.Disk
+	journal *journal.Journal // nil while nothing runs
+	known   state            // what was acknowledged
+	seq     int64            // of the last acknowledged line
+	maybe   [][]byte         // of a batch whose outcome is unknown
+	stuck   bool             // such a batch was the last one until a restart
+}
+
+func newWorld(d *journaltest.Disk) *world { return &world{disk: d, known: state{}} }
+
+// start opens the journal and compares what it holds with what is known.
+func (w *world) start() error {
+	j, got, err := open(w.disk, dataFile)
+	if err != nil {
+		return err
+	}
+	w.journal, w.stuck = j, false
+	seq, _ := j.Last()
+	if maps.Equal(got, w.known) && seq == w.seq {
+		w.maybe = nil
+		return nil
+	}
+	with, err := w.known.with(w.maybe)
+	if err != nil {
+		return err
+	}
+	if len(w.maybe) == 0 || !maps.Equal(got, with) || seq != w.seq+int64(len(w.maybe)) {
+		return fmt.Errorf("after a start the journal, up to %d, differs from what is known up to %d (a batch of unknown outcome: %q)\n%s", seq, w.seq, w.maybe, difference(got, w.known))
+	}
+	w.known, w.seq, w.maybe = with, seq, nil // whoever looks can see it: now it must stay
+	return nil
+}
+
+// append appends one batch, which the journal may refuse.
+func (w *world) append(texts ...string) error {
+	w.disk.Forget()
+	batch := bodies(texts...)
+	err := w.journal.Append(journaltest.Noon, batch)
+	attempted, parseErr := w.disk.Attempted(dataFile)
+	switch {
+	case parseErr != nil:
+		return parseErr
+	case attempted != nil && !slices.EqualFunc(attempted, batch, slices.Equal[[]byte]):
+		return fmt.Errorf("appended %q, and the disk got %q", batch, attempted)
+	case err == nil && attempted == nil:
+		return errors.New("a batch was acknowledged and never written")
+	case err == nil && w.stuck:
+		return errors.New("a batch was acknowledged after one whose outcome is unknown")
+	case err == nil:
+		w.seq += int64(len(batch))
+		return w.known.apply(batch)
+	case errors.Is(err, history.ErrOutcomeUnknown):
+		w.maybe, w.stuck = attempted, true
+	case !errors.Is(err, history.ErrReadOnly) && !errors.Is(err, history.ErrFull):
+		return fmt.Errorf("an unexpected error: %w", err)
+	case w.stuck && !errors.Is(err, history.ErrReadOnly):
+		return fmt.Errorf("a batch after one whose outcome is unknown failed with %w", err)
+	}
+	if w.disk.Dead() && w.maybe == nil {
+		w.maybe = attempted // nobody was told anything
+	}
+	if failed := w.journal.State().Failed; w.stuck && failed == nil {
+		return errors.New("State doesn't say that nothing can be written")
+	}
+	return nil
+}
+
+// compact compacts, and appends a batch while the snapshot is written, if there
+// is one.
+func (w *world) compact(meanwhile ...string) error {
+	snapshot := maps.Clone(w.known)
+	write, err := w.journal.Compact(journaltest.Noon, len(snapshot))
+	if err != nil {
+		return w.tolerate(err)
+	}
+	var appendErr error
+	err = write(func(yield func([]byte) bool) {
+		if len(meanwhile) > 0 {
+			appendErr = w.append(meanwhile...)
+		}
+		snapshot.snapshot()(yield)
+	})
+	return errors.Join(appendErr, w.tolerate(err))
+}
+
+// end stops the journal as SIGKILL would: locks are given back, nothing else
+// happens.
+func (w *world) end() {
+	w.disk.Kill()
+	w.journal = nil
+}
+
+// restart stops the journal in an orderly way and starts it again.
+func (w *world) restart() error {
+	if err := w.journal.Close(); err != nil && w.tolerate(err) != nil {
+		return err
+	}
+	w.end()
+	return w.start()
+}
+
+// tolerate passes over what only tells of the disk's faults.
+func (w *world) tolerate(err error) error {
+	for _, may := range []error{journaltest.ErrIO, journaltest.ErrNoRoom, journaltest.ErrCrash, journal.ErrNoHistory} {
+		if errors.Is(err, may) {
+			return nil
+		}
+	}
+	if w.stuck {
+		return nil
+	}
+	return err
+}
+
+// aftermath is what must hold once a machine has started again: what is known
+// is there, a write works, and both are there after another start.
+func (w *world) aftermath() error {
+	if err := w.start(); err != nil {
+		return err
+	}
+	seq := w.seq
+	if err := w.append(put(900, "afterwards"), put(901, "afterwards too")); err != nil {
+		return err
+	}
+	if w.seq != seq+2 {
+		return errors.New("the journal takes no writes after a start")
+	}
+	// What was read before must stay even if the power fails now.
+	w.end()
+	w.disk = w.disk.Crash(journaltest.LeaveNothing)
+	return w.start()
+}
