@@ -16,6 +16,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/history"
 )
 
 const (
@@ -26,6 +29,7 @@ const (
 // An accountKit is a server on a file of its own. Every account's password is
 // accountPassword.
 type accountKit struct {
+	gate   gate // of the disk
 	t      *testing.T
 	path   string
 	keys   *keyring
@@ -40,7 +44,7 @@ func newAccountKit(t *testing.T) *accountKit {
 		now: time.Date(2026, 11, 22, 14, 5, 0, 0, time.UTC),
 	}
 	k.open()
-	t.Cleanup(func() { k.server.store.close() })
+	t.Cleanup(func() { k.server.store.Close() })
 	return k
 }
 
@@ -48,7 +52,7 @@ func (k *accountKit) open() {
 	k.t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	clock := func() time.Time { return k.now }
-	st, err := openStore(osDisk{}, k.path, log, clock)
+	st, err := openStore(k.gate.disk(), k.path, log, clock)
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -60,7 +64,7 @@ func (k *accountKit) open() {
 // restart closes the file and reads it again.
 func (k *accountKit) restart() {
 	k.t.Helper()
-	if err := k.server.store.close(); err != nil {
+	if err := k.server.store.Close(); err != nil {
 		k.t.Fatal(err)
 	}
 	k.open()
@@ -444,7 +448,7 @@ var accountStories = []struct {
 			if book, err := k.server.store.book(1); err != nil || book.CreatedBy != 0 {
 				k.t.Errorf("book 1 = %v, %v; want one made by nobody", book, err)
 			}
-			if err := k.server.store.compact(); err != nil {
+			if err := k.server.store.Compact(); err != nil {
 				k.t.Fatal(err)
 			}
 			k.restart()
@@ -460,7 +464,7 @@ var accountStories = []struct {
 		k.must(200, "", ann.access, "POST /api/v1/auth/logout", "")
 		k.must(200, "", root.access, "DELETE /api/v1/users/2", "")
 		for range 2 {
-			if n := k.server.store.tokens.rows.len(); n != 2 {
+			if n, _ := k.server.store.rowsOf("tokens"); n != 2 {
 				k.t.Errorf("%d token records are left; want root's two", n)
 			}
 			k.restart()
@@ -740,15 +744,8 @@ func (k *accountKit) held(do func(begin func(write func() error))) {
 	k.t.Helper()
 	s := k.server.store
 	var all sync.WaitGroup
-	waiting := func() int {
-		s.mu.RLock()
-		defer s.mu.RUnlock()
-		if s.joining == nil {
-			return 0
-		}
-		return len(s.joining.changes)
-	}
-	s.writing.Lock()
+	waiting := func() int { _, pending := s.rowsOf(""); return pending }
+	k.gate.mu.Lock()
 	do(func(write func() error) {
 		before := waiting()
 		var over atomic.Bool
@@ -762,7 +759,7 @@ func (k *accountKit) held(do func(begin func(write func() error))) {
 			runtime.Gosched()
 		}
 	})
-	s.writing.Unlock()
+	k.gate.mu.Unlock()
 	all.Wait()
 }
 
@@ -796,7 +793,7 @@ func TestAccountWaitingSignIn(t *testing.T) {
 			k.ended(tt.said, token)
 			k.restart()
 			k.ended(tt.said, token)
-			if got := k.server.store.tokens.rows.len(); tt.said == "User not found" && got != 0 {
+			if got, _ := k.server.store.rowsOf("tokens"); tt.said == "User not found" && got != 0 {
 				t.Errorf("%d token records are left; want none", got)
 			}
 		})
@@ -811,54 +808,24 @@ func TestAccountNothingToWrite(t *testing.T) {
 	ann := k.signUp("ann")
 	s := k.server.store
 	errs := make(chan error, 2)
-	s.writing.Lock()
+	release := slow(t, s)
 	for range 2 {
 		decided := make(chan struct{})
 		go func() {
-			errs <- s.write(func() ([]change, error) {
+			errs <- s.Update(func(tx *db.Tx) error {
 				defer close(decided)
-				return s.endLocked(s.tokensOfLocked(ann.ID), endedByLogout, anyRecord), nil
+				s.endTokens(tx, ann.ID, endedByLogout, anyRecord)
+				return nil
 			})
 		}()
 		<-decided
 		s.counts() // takes the lock, so it returns when the write has joined
 	}
-	s.journal.dead = errReadOnly
-	s.writing.Unlock()
+	release(history.ErrReadOnly)
 	for range 2 {
-		if err := <-errs; !errors.Is(err, errReadOnly) {
-			t.Errorf("write = %v; want errReadOnly", err)
+		if err := <-errs; !errors.Is(err, history.ErrReadOnly) {
+			t.Errorf("write = %v; want history.ErrReadOnly", err)
 		}
 	}
 	k.good(ann.access)
-}
-
-// The creator's deletion is applied between two changes of an item: the later
-// one still counts.
-func TestAccountDeletionBetweenChanges(t *testing.T) {
-	t.Parallel()
-	k := newAccountKit(t)
-	ann := k.signUp("ann")
-	k.must(201, "", ann.access, "POST /api/v1/items", "itemname=ball&category=soccer&description=round")
-	k.must(200, "", ann.access, "POST /bookapi/books", "title=Dune&author=Herbert")
-	s := k.server.store
-	it, _ := s.item(1)
-	changed, book := it.item(), *s.allBooks()[0]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := []change{
-		{Op: opDelete, Kind: "user", ID: ann.ID},
-		{Op: opPut, Item: changed}, {Op: opPut, Book: &book},
-		{Op: opDelete, Kind: "item", ID: 1}, {Op: opDelete, Kind: "book", ID: 1},
-	}
-	for _, c := range all {
-		s.waitLocked(c)
-	}
-	for _, c := range all[:3] {
-		s.applyLocked(c)
-		s.settleLocked(c)
-	}
-	if s.items.latest(1) != (storedItem{}) || s.books.latest(1) != nil {
-		t.Error("what waits to be deleted came back when an earlier change was applied")
-	}
 }

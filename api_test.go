@@ -17,6 +17,9 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/history"
+	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -53,13 +56,13 @@ type api struct {
 // say otherwise.
 func newAPI(t testing.TB, flags ...string) *api {
 	t.Helper()
-	return startAPI(t, &stoppedClock{at: tokenNow}, osDisk{}, slog.DiscardHandler, flags...)
+	return startAPI(t, &stoppedClock{at: tokenNow}, journal.OS{}, slog.DiscardHandler, flags...)
 }
 
 // onDisk is the flag for a data file of the test's own.
 func onDisk(t testing.TB) string { return "-data=" + filepath.Join(t.TempDir(), "shelf.jsonl") }
 
-func startAPI(t testing.TB, stopped *stoppedClock, d disk, log slog.Handler, flags ...string) *api {
+func startAPI(t testing.TB, stopped *stoppedClock, d journal.Disk, log slog.Handler, flags ...string) *api {
 	t.Helper()
 	c, err := settingsFrom("-data=memory -bcrypt-cost=4 "+strings.Join(flags, " "), "", "")
 	if err != nil {
@@ -83,7 +86,7 @@ func startAPI(t testing.TB, stopped *stoppedClock, d disk, log slog.Handler, fla
 		}
 	}
 	closeStore := sync.OnceFunc(func() {
-		if err := st.close(); err != nil {
+		if err := st.Close(); err != nil {
 			t.Errorf("closing the store: %v", err)
 		}
 	})
@@ -174,12 +177,109 @@ func (a *api) logIn(name string) string {
 	return got.Token
 }
 
-// change puts rows into the store that no request could make.
-func (a *api) change(changes ...change) {
+// change changes the store in a way that no request could.
+func (a *api) change(rules func(tx *db.Tx)) {
 	a.t.Helper()
-	if err := a.store.write(func() ([]change, error) { return changes, nil }); err != nil {
+	if err := a.store.Update(func(tx *db.Tx) error { rules(tx); return nil }); err != nil {
 		a.t.Fatal(err)
 	}
+}
+
+// rowsOf is how many rows a table has, and how many changes to any table are
+// pending.
+func (s *store) rowsOf(plural string) (rows, pending int) {
+	for _, c := range s.Counts() {
+		if c.Plural == plural {
+			rows = c.Rows
+		}
+		pending += c.Pending
+	}
+	return rows, pending
+}
+
+// A gate is a disk that is busy while it is shut.
+type gate struct{ mu sync.RWMutex }
+
+func (g *gate) disk() journal.Disk {
+	return hookedDisk{sync: func(f journal.File) error {
+		g.mu.RLock()
+		defer g.mu.RUnlock()
+		return f.Sync()
+	}}
+}
+
+// A slowLog is a log in memory that keeps those waiting who write, and then gives
+// them its error.
+type slowLog struct {
+	history.Memory
+	seq  int64
+	open chan struct{}
+	err  error
+}
+
+// slow has a store in memory keep all who write waiting, until release is called
+// with what they are to be told.
+func slow(t testing.TB, s *store) (release func(err error)) {
+	t.Helper()
+	l := &slowLog{seq: s.LastSeq(), open: make(chan struct{})}
+	if err := s.Open(l); err != nil {
+		t.Fatal(err)
+	}
+	return func(err error) { l.err = err; close(l.open) }
+}
+
+func (l *slowLog) Last() (seq, snapshot int64) { return l.seq, 0 }
+
+func (l *slowLog) Append(time.Time, [][]byte) error {
+	<-l.open
+	return l.err
+}
+
+// A hookedDisk is the real disk, but for the writes and fsyncs that a test wants to
+// see or to fail. Nil is the real thing.
+type hookedDisk struct {
+	journal.OS
+	write func(f journal.File, p []byte, at int64) (int, error)
+	sync  func(f journal.File) error
+}
+
+type hookedFile struct {
+	journal.File
+	hooks hookedDisk
+}
+
+func (d hookedDisk) Open(name string, create bool) (journal.File, error) {
+	f, err := d.OS.Open(name, create)
+	if err != nil {
+		return nil, err
+	}
+	return hookedFile{f, d}, nil
+}
+
+func (d hookedDisk) Names(name string, f journal.File) (int64, bool, error) {
+	return d.OS.Names(name, f.(hookedFile).File)
+}
+
+func (d hookedDisk) Replace(f journal.File, from, to string, old journal.File) (journal.File, error) {
+	now, err := d.OS.Replace(f.(hookedFile).File, from, to, old.(hookedFile).File)
+	if now == nil {
+		return nil, err
+	}
+	return hookedFile{now, d}, err
+}
+
+func (f hookedFile) WriteAt(p []byte, at int64) (int, error) {
+	if f.hooks.write == nil {
+		return f.File.WriteAt(p, at)
+	}
+	return f.hooks.write(f.File, p, at)
+}
+
+func (f hookedFile) Sync() error {
+	if f.hooks.sync == nil {
+		return f.File.Sync()
+	}
+	return f.hooks.sync(f.File)
 }
 
 // disable disables the account that is called username.
@@ -187,13 +287,14 @@ func (a *api) disable(username string) {
 	a.t.Helper()
 	row := *a.store.userByUsername(username)
 	row.Disabled = true
-	a.change(change{Op: opPut, User: &row})
+	a.change(func(tx *db.Tx) { a.store.users.Put(tx, &row) })
 }
 
 // remove deletes the account that is called username.
 func (a *api) remove(username string) {
 	a.t.Helper()
-	a.change(change{Op: opDelete, Kind: "user", ID: a.store.userByUsername(username).ID})
+	id := a.store.userByUsername(username).ID
+	a.change(func(tx *db.Tx) { a.store.users.Delete(tx, id) })
 }
 
 // A client sends requests that have some headers in common.

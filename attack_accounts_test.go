@@ -25,6 +25,8 @@ import (
 	"time"
 	"unicode"
 
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -734,7 +736,7 @@ var accountAttacks = []attack{
 		a.session("ann")
 		imported := *a.store.userByEmail("ann@example.com")
 		imported.Hash = ""
-		a.change(change{Op: opPut, User: &imported})
+		a.change(func(tx *db.Tx) { a.store.users.Put(tx, &imported) })
 		for _, p := range []string{annPassword, "0.000", strings.Repeat("0", 53) + "."} {
 			a.as("").send(signInPath, signingIn("ann@example.com", p)).want(401, badSignIn)
 		}
@@ -863,7 +865,7 @@ var accountAttacks = []attack{
 		}
 	}},
 	{"credentials in a query string are not read, and not logged", "CWE-598; CWE-532", func(t *testing.T, _ *api) {
-		a, log := logging(t, osDisk{})
+		a, log := logging(t, journal.OS{})
 		a.session("ann")
 		a.reader("rae")
 		const query = "?email=ann@example.com&username=rae&password=" + annPassword + "&revoke=true&access_token="
@@ -1056,7 +1058,7 @@ var accountAttacks = []attack{
 		wantFields(root.send("GET /api/v1/auth/tokens"), "expires jti revoked token_id token_type user_identity")
 	}},
 	{"no answer, no log line and no export holds a password, a hash, a token or a key", "OWASP API3:2023; CWE-532; CWE-200", func(t *testing.T, _ *api) {
-		a, log := logging(t, osDisk{}, "-lab")
+		a, log := logging(t, journal.OS{}, "-lab")
 		root, rae := a.asAdmin("root"), a.reader("rae")
 		refresh := a.session("root").Refresh
 		secrets := []string{a.config.labToken, annPassword, wrongGuess, tokenSecret, "$2a$", a.store.userByUsername("rae").Hash, a.store.userByUsername("rae").PublicID}
@@ -1106,7 +1108,7 @@ var accountAttacks = []attack{
 		}
 	}},
 	{"a panic shows a client nothing but an id", "CWE-209", func(t *testing.T, _ *api) {
-		a, log := logging(t, osDisk{})
+		a, log := logging(t, journal.OS{})
 		for _, path := range []string{"/api/v1/panic", "/bookapi/panic"} {
 			a.mux.Handle("GET "+path, a.answering(func(http.ResponseWriter, *http.Request) error {
 				panic("hush at /srv/shelf.jsonl")
@@ -1131,7 +1133,7 @@ var accountAttacks = []attack{
 	}},
 	{"a failing disk shows a client nothing of the machine", "CWE-209", func(t *testing.T, _ *api) {
 		fault := &diskFault{}
-		a := startAPI(t, &stoppedClock{at: tokenNow}, failingDisk{fault: fault}, slog.DiscardHandler, onDisk(t))
+		a := startAPI(t, &stoppedClock{at: tokenNow}, fault.disk(), slog.DiscardHandler, onDisk(t))
 		rae := a.reader("rae")
 		a.session("ann")
 		inside := &os.PathError{Op: "write", Path: "/srv/hush/shelf.jsonl", Err: errors.New("input/output error")}
@@ -1152,7 +1154,7 @@ var accountAttacks = []attack{
 	}},
 	{"nothing that a client sends forges a line of the log", "CWE-117", func(t *testing.T, _ *api) {
 		log := &capture{}
-		a := startAPI(t, &stoppedClock{at: tokenNow}, osDisk{}, slog.NewTextHandler(log, nil))
+		a := startAPI(t, &stoppedClock{at: tokenNow}, journal.OS{}, slog.NewTextHandler(log, nil))
 		const forged = "x\r\nlevel=ERROR msg=forged\x1b[2J\u2028"
 		ann := a.as("ann").with("X-Request-Id", forged).with("User-Agent", forged).with("Referer", forged).with("Origin", forged)
 		a.mux.Handle("GET /panic", a.answering(func(_ http.ResponseWriter, r *http.Request) error { panic(r.Header.Get("User-Agent")) }))
@@ -1179,7 +1181,7 @@ var accountAttacks = []attack{
 		}
 	}},
 	{"a client's X-Request-Id names nothing in the log", "CWE-345; CWE-117", func(t *testing.T, _ *api) {
-		a, log := logging(t, osDisk{})
+		a, log := logging(t, journal.OS{})
 		const theirs = "AAAAAAAAAAAAAAAAAAAAAAAAAA"
 		for _, name := range []string{"X-Request-Id", "X-Correlation-Id", "Traceparent"} {
 			if got := a.as("").with(name, theirs).send("GET /"); got.header.Get(requestID) == theirs || got.header.Get(requestID) == "" {

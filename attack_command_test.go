@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/reply"
 )
 
@@ -709,7 +710,7 @@ func TestAttackCommandLeftover(t *testing.T) {
 	a := newAPI(t)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodDelete && r.URL.Path == "/api/v1/auth/me" {
-			writeError(w, r, a.log, errReadOnly)
+			writeError(w, r, a.log, history.ErrReadOnly)
 			return
 		}
 		a.ServeHTTP(w, r)

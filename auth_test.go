@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"example.com/shelf/internal/db"
 )
 
 // The first tutorial's sample data, in tests/v1/test_auth.py: names, what they
@@ -311,7 +313,7 @@ var (
 func (a *api) newHash(username string) {
 	row := *a.store.userByUsername(username)
 	row.Hash = string(newHasher(minCost).nobody)
-	a.change(change{Op: opPut, User: &row})
+	a.change(func(tx *db.Tx) { a.store.users.Put(tx, &row) })
 }
 
 func TestTooManySignIns(t *testing.T) {
@@ -381,7 +383,10 @@ func TestTokenList(t *testing.T) {
 	a.session("ann")
 	rae := a.reader("rae")
 	a.signIn("signin", "ann")
-	jti := func(id int) string { return a.store.tokens.latest(id).JTI }
+	jti := func(id int) (jti string) {
+		a.change(func(tx *db.Tx) { t, _ := a.store.tokens.Get(tx, id); jti = t.JTI })
+		return jti
+	}
 	line := func(id int, typ, identity string, revoked bool, expires string) string {
 		return fmt.Sprintf(`{"token_id":%d,"jti":"%s","token_type":"%s","user_identity":"%s","revoked":%v,"expires":"%s"}`,
 			id, jti(id), typ, identity, revoked, expires)
@@ -731,8 +736,8 @@ func TestTypesOfTokens(t *testing.T) {
 // other 49 requests are answered.
 func (a *api) together(send func(i int) *answer) map[int]int {
 	a.t.Helper()
-	a.store.writing.Lock()
-	release := sync.OnceFunc(a.store.writing.Unlock)
+	letGo := slow(a.t, a.store)
+	release := sync.OnceFunc(func() { letGo(nil) })
 	defer release()
 	answers := make(chan *answer, 50)
 	for i := range 50 {

@@ -26,7 +26,7 @@ func (s *server) listBooks(w http.ResponseWriter, r *http.Request, _ *caller) er
 	if done, err := reply.NotModified(w, r, s.listTag(s.store.bookChanges())); done || err != nil {
 		return err
 	}
-	books, total, changes := s.store.selectBooks(q.stretch())
+	books, total, changes := s.store.selectBooks(q.idRange())
 	w.Header().Set("ETag", s.listTag(changes)) // there may be more by now
 	books = bookList.page(w, s.baseURL(r)+r.URL.EscapedPath(), q, books, total)
 	body := reply.AppendList([]byte(`{"Books":`), books, func(b *book) string { return b.wire.Row() })

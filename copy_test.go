@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"example.com/shelf/internal/journal"
 )
 
 // A copy of the data file is a backup, whenever and however it is made: while
@@ -32,7 +34,7 @@ func TestCopy(t *testing.T) {
 	running.Go(func() { squeeze(loading, p, path) })
 	defer running.Wait()
 	defer loaded()
-	waitUntil(t, "the file is large enough to be compacted", func() bool { return fileSize(path) > compactMinSize/2 })
+	waitUntil(t, "the file is large enough to be compacted", func() bool { return fileSize(path) > 1<<19 })
 
 	type copied struct {
 		before map[string]ledgerRow
@@ -60,14 +62,14 @@ func TestCopy(t *testing.T) {
 		if err := checkFile(name, io.Discard); err != nil {
 			t.Errorf("shelf check of copy %d: %v", n, err)
 		}
-		s, err := openStore(osDisk{}, name, slog.New(slog.DiscardHandler), time.Now)
+		s, err := openStore(journal.OS{}, name, slog.New(slog.DiscardHandler), time.Now)
 		if err != nil {
 			t.Fatalf("copy %d: %v", n, err)
 		}
 		for _, it := range s.allItems() {
 			c.items = append(c.items, itemRow{it.ID, it.Itemname, it.Category, it.Description})
 		}
-		if err := s.close(); err != nil {
+		if err := s.Close(); err != nil {
 			t.Errorf("copy %d: closing it: %v", n, err)
 		}
 		os.Remove(name)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/reply"
 )
@@ -81,13 +83,13 @@ func toAPIError(err error, d dialect) *reply.Error {
 		return answer(http.StatusForbidden, "Only the creator of an item or an admin can change it")
 	case errors.Is(err, errNotOwner):
 		return answer(http.StatusForbidden, "Only the creator of a book or an admin can delete it")
-	case errors.Is(err, errEventsGone):
+	case errors.Is(err, db.ErrEventsGone):
 		return answer(http.StatusGone, "The events after that id are no longer kept: start without Last-Event-ID and read the lists anew")
-	case errors.Is(err, errStoreFull):
+	case errors.Is(err, history.ErrFull):
 		return answer(http.StatusInsufficientStorage, "The disk is full: nothing was changed")
-	case errors.Is(err, errOutcomeUnknown):
+	case errors.Is(err, history.ErrOutcomeUnknown):
 		return answer(http.StatusServiceUnavailable, "The disk failed: whether this change was kept is unknown until the server restarts")
-	case errors.Is(err, errReadOnly):
+	case errors.Is(err, history.ErrReadOnly):
 		return answer(http.StatusServiceUnavailable, "The store can't be written: nothing was changed")
 	}
 	return answer(http.StatusInternalServerError, "Internal server error")

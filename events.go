@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 
+	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/reply"
 )
 
@@ -23,9 +25,9 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, c *caller)
 	return s.streams.Serve(w, r, reply.Feed{
 		Account: c.user.ID,
 		Next: func(text []byte, after int64) ([]byte, int64, <-chan struct{}, error) {
-			events, last, more, err := s.store.eventsAfter(after)
+			events, last, more, err := s.store.EventsAfter(after)
 			for _, e := range events {
-				text = e.appendTo(text)
+				text = appendEvent(text, e)
 			}
 			return text, last, more, err
 		},
@@ -38,16 +40,16 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, c *caller)
 func (s *server) resumeFrom(values []string) (int64, error) {
 	value := strings.Join(values, ", ") // RFC 9110 §5.3
 	if value == "" {
-		return s.store.lastSeq(), nil
+		return s.store.LastSeq(), nil
 	}
 	if strings.Trim(value, "0123456789") != "" {
 		return 0, reply.Fail(http.StatusBadRequest, "Last-Event-ID should be the id of an event")
 	}
 	seq, err := strconv.ParseInt(value, 10, 64)
 	if err != nil {
-		return 0, errEventsGone // too large a number is yet to come
+		return 0, db.ErrEventsGone // too large a number is yet to come
 	}
-	_, _, _, err = s.store.eventsAfter(seq)
+	_, _, _, err = s.store.EventsAfter(seq)
 	return seq, err
 }
 
@@ -55,4 +57,10 @@ func (s *server) resumeFrom(values []string) (int64, error) {
 func (s *server) stillGood(c *caller) bool {
 	_, err := s.knownCaller(c.user.PublicID, c.token.JTI, c.token.Type, s.now())
 	return err == nil
+}
+
+// appendEvent appends e as the HTML standard's §9.2.5 has it. JSON as we write it
+// holds no line break, so data is one line.
+func appendEvent(text []byte, e db.Event) []byte {
+	return fmt.Appendf(text, "id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Name, e.Data)
 }

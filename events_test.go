@@ -23,6 +23,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/history"
+	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/reply"
 )
 
@@ -43,8 +46,8 @@ func newEventsServer(t testing.TB, st *store) *eventsServer {
 	t.Helper()
 	k := &eventsServer{t: t, eventsListener: eventsListener{make(chan net.Conn), make(chan struct{})}}
 	c := settings{bcryptCost: minCost}
-	k.server = newServer(c, st, tokenRing(t), st.log, st.now, k.Addr())
-	k.http = newHTTPServer(k.server, st.log)
+	k.server = newServer(c, st, tokenRing(t), quiet, st.now, k.Addr())
+	k.http = newHTTPServer(k.server, quiet)
 	k.http.RegisterOnShutdown(k.streams.Stop)
 	var served sync.WaitGroup
 	served.Go(func() { k.http.Serve(k) })
@@ -63,7 +66,7 @@ func newEventsServer(t testing.TB, st *store) *eventsServer {
 // eventsMemory is a store that keeps nothing.
 func eventsMemory() *store { return newStore(slog.New(slog.DiscardHandler), time.Now) }
 
-func eventsOpen(t testing.TB, d disk, path string) *store {
+func eventsOpen(t testing.TB, d journal.Disk, path string) *store {
 	t.Helper()
 	st, err := openStore(d, path, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
@@ -98,15 +101,13 @@ func (k *eventsServer) must(err error) {
 func (k *eventsServer) add(name string) int64 {
 	k.t.Helper()
 	k.must(k.store.addItem(&item{Itemname: name, Category: "c", Description: "d", CreatedBy: k.ann.ID}))
-	return k.store.lastSeq()
+	return k.store.LastSeq()
 }
 
 // deleteUser does what an admin may.
 func (k *eventsServer) deleteUser(id int) {
 	k.t.Helper()
-	k.must(k.store.write(func() ([]change, error) {
-		return []change{{Op: opDelete, Kind: "user", ID: id}}, nil
-	}))
+	k.must(k.store.Update(func(tx *db.Tx) error { k.store.users.Delete(tx, id); return nil }))
 }
 
 type eventsListener struct {
@@ -257,15 +258,31 @@ func eventsOf(t testing.TB, path string, seq int64) (events []eventsMessage) {
 	made := map[int]int{} // items by creator
 	creator := map[int]int{}
 	for _, text := range bytes.Split(bytes.TrimSpace(file), []byte("\n"))[1:] {
-		var l line
+		var l struct {
+			Seq  int64
+			Op   string
+			User *user
+			Item *item
+			Book *book
+			Kind string
+			ID   int
+		}
 		if err := json.Unmarshal(text, &l); err != nil {
 			t.Fatal(err)
 		}
-		kind, id := l.row()
+		kind, id := l.Kind, l.ID
+		switch {
+		case l.User != nil:
+			kind, id = "user", l.User.ID
+		case l.Item != nil:
+			kind, id = "item", l.Item.ID
+		case l.Book != nil:
+			kind, id = "book", l.Book.ID
+		}
 		row := fmt.Sprint(kind, id)
 		e := eventsMessage{id: strconv.FormatInt(l.Seq, 10), data: fmt.Sprintf(`{"id":%d}`, id)}
 		switch {
-		case l.Op == opDelete && kind == "user":
+		case l.Op == "delete" && kind == "user":
 			if e.name = "creator.deleted"; made[id] == 0 {
 				continue
 			}
@@ -277,7 +294,7 @@ func eventsOf(t testing.TB, path string, seq int64) (events []eventsMessage) {
 			}
 		case kind != "item" && kind != "book":
 			continue
-		case l.Op == opDelete:
+		case l.Op == "delete":
 			e.name = kind + ".deleted"
 			if kind == "item" {
 				made[creator[id]]--
@@ -287,18 +304,19 @@ func eventsOf(t testing.TB, path string, seq int64) (events []eventsMessage) {
 			if e.name = kind + ".created"; there[row] {
 				e.name = kind + ".changed"
 			}
-			l.render()
 			if l.Item != nil {
+				l.Item.render()
 				e.data = l.Item.wire.Row()
 				if !there[row] {
 					creator[id] = l.Item.CreatedBy
 					made[l.Item.CreatedBy]++
 				}
 			} else {
+				l.Book.render()
 				e.data = l.Book.wire.Row()
 			}
 		}
-		there[row] = l.Op == opPut
+		there[row] = l.Op == "put"
 		if l.Seq > seq {
 			events = append(events, e)
 		}
@@ -310,7 +328,7 @@ func TestEventsRequest(t *testing.T) {
 	t.Parallel()
 	k := newEventsServer(t, eventsMemory())
 	k.add("ball")
-	now := strconv.FormatInt(k.store.lastSeq(), 10)
+	now := strconv.FormatInt(k.store.LastSeq(), 10)
 	for _, tt := range []struct {
 		name, method, token, last string
 		status                    int
@@ -365,8 +383,8 @@ func TestEventsTell(t *testing.T) {
 	bob := k.signUp("bob")
 	s := k.follow("")
 	began, err := strconv.ParseInt(s.last, 10, 64)
-	if err != nil || began != st.lastSeq() {
-		t.Fatalf("a stream begins at %q; want %d", s.last, st.lastSeq())
+	if err != nil || began != st.LastSeq() {
+		t.Fatalf("a stream begins at %q; want %d", s.last, st.LastSeq())
 	}
 	at := time.Now().UTC().Format(wireTime)
 	ball := &item{Itemname: "ball", Category: "soccer", Description: "a\r\n\"b\"\u2028", CreatedBy: bob.ID}
@@ -413,11 +431,13 @@ func TestEventsOrphan(t *testing.T) {
 	later := *it
 	later.Itemname = "bat"
 	later.render()
-	s := k.follow(strconv.FormatInt(st.lastSeq(), 10))
-	k.must(st.write(func() ([]change, error) {
-		return []change{{Op: opDelete, Kind: "user", ID: bob.ID}, {Op: opPut, Item: &later}}, nil
+	s := k.follow(strconv.FormatInt(st.LastSeq(), 10))
+	k.must(st.Update(func(tx *db.Tx) error {
+		st.users.Delete(tx, bob.ID)
+		st.items.Put(tx, later.stored())
+		return nil
 	}))
-	seq := st.lastSeq()
+	seq := st.LastSeq()
 	wantEvents(t, s.upTo(t, seq), []eventsMessage{
 		{strconv.FormatInt(seq-1, 10), "creator.deleted", fmt.Sprintf(`{"id":%d}`, bob.ID)},
 		{strconv.FormatInt(seq, 10), "item.changed", strings.Replace(later.wire.Row(), fmt.Sprintf(`"createdby":%d`, bob.ID), `"createdby":null`, 1)},
@@ -429,8 +449,8 @@ func TestEventsOrphan(t *testing.T) {
 func TestEventsCutAndResumed(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "shelf.jsonl")
-	st := eventsOpen(t, osDisk{}, path)
-	defer st.close()
+	st := eventsOpen(t, journal.OS{}, path)
+	defer st.Close()
 	k := newEventsServer(t, st)
 	first := k.follow("")
 	first.conn.Close()
@@ -515,7 +535,7 @@ func TestEventsCutAndResumed(t *testing.T) {
 func TestEventsRestart(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "shelf.jsonl")
-	st := eventsOpen(t, osDisk{}, path)
+	st := eventsOpen(t, journal.OS{}, path)
 	k := newEventsServer(t, st)
 	s := k.follow("")
 	began, _ := strconv.ParseInt(s.last, 10, 64)
@@ -531,8 +551,8 @@ func TestEventsRestart(t *testing.T) {
 	restart := func() {
 		t.Helper()
 		k.must(k.http.Shutdown(t.Context()))
-		k.must(st.close())
-		st = eventsOpen(t, osDisk{}, path)
+		k.must(st.Close())
+		st = eventsOpen(t, journal.OS{}, path)
 		k = newEventsServer(t, st)
 	}
 	restart()
@@ -544,9 +564,9 @@ func TestEventsRestart(t *testing.T) {
 		k.must(st.deleteItem(id, actor{all: true}))
 	}
 	before := eventsOf(t, path, middle)
-	k.must(st.compact())
+	k.must(st.Compact())
 	s = k.follow(strconv.FormatInt(middle, 10))
-	snapshot := st.lastSeq()
+	snapshot := st.LastSeq()
 	end = k.add("after the snapshot")
 	after := eventsOf(t, path, snapshot)
 	wantEvents(t, s.upTo(t, end), append(before, after...))
@@ -568,19 +588,19 @@ func TestEventsRestart(t *testing.T) {
 func TestEventsRefusedWrites(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "shelf.jsonl")
-	d := eventsDisk{full: new(atomic.Bool)}
-	st := eventsOpen(t, d, path)
+	var full atomic.Bool
+	st := eventsOpen(t, fillingDisk(&full), path)
 	k := newEventsServer(t, st)
 	s := k.follow("")
 	began, _ := strconv.ParseInt(s.last, 10, 64)
 	k.add("first")
-	d.full.Store(true)
+	full.Store(true)
 	for i := range 3 {
-		if err := st.addItem(&item{Itemname: fmt.Sprint("refused ", i), Category: "c", Description: "d", CreatedBy: k.ann.ID}); !errors.Is(err, errStoreFull) && !errors.Is(err, errReadOnly) {
+		if err := st.addItem(&item{Itemname: fmt.Sprint("refused ", i), Category: "c", Description: "d", CreatedBy: k.ann.ID}); !errors.Is(err, history.ErrFull) && !errors.Is(err, history.ErrReadOnly) {
 			t.Fatalf("a write to a full disk = %v", err)
 		}
 	}
-	d.full.Store(false)
+	full.Store(false)
 	end := k.add("second")
 	if end != began+2 {
 		t.Errorf("two changes took the numbers from %d to %d", began, end)
@@ -590,42 +610,23 @@ func TestEventsRefusedWrites(t *testing.T) {
 		t.Errorf("events = %+v; want the first and the second", want)
 	}
 	k.must(k.http.Shutdown(t.Context()))
-	k.must(st.close())
-	st = eventsOpen(t, osDisk{}, path)
-	defer st.close()
+	k.must(st.Close())
+	st = eventsOpen(t, journal.OS{}, path)
+	defer st.Close()
 	k = newEventsServer(t, st)
 	wantEvents(t, k.follow(strconv.FormatInt(began, 10)).upTo(t, end), want)
 }
 
-// An eventsDisk gets full half-way through a write.
-type eventsDisk struct {
-	osDisk
-	full *atomic.Bool
-}
-
-type eventsFile struct {
-	osFile
-	full *atomic.Bool
-}
-
-func (d eventsDisk) open(name string, create bool) (diskFile, error) {
-	f, err := d.osDisk.open(name, create)
-	if err != nil {
-		return nil, err
-	}
-	return eventsFile{f.(osFile), d.full}, nil
-}
-
-func (d eventsDisk) names(name string, f diskFile) (int64, bool, error) {
-	return d.osDisk.names(name, f.(eventsFile).osFile)
-}
-
-func (f eventsFile) WriteAt(b []byte, at int64) (int, error) {
-	if !f.full.Load() {
-		return f.osFile.WriteAt(b, at)
-	}
-	n, _ := f.osFile.WriteAt(b[:len(b)/2], at)
-	return n, syscall.ENOSPC
+// fillingDisk is the real disk, which gets full half-way through a write once full
+// is set.
+func fillingDisk(full *atomic.Bool) journal.Disk {
+	return hookedDisk{write: func(f journal.File, b []byte, at int64) (int, error) {
+		if !full.Load() {
+			return f.WriteAt(b, at)
+		}
+		n, _ := f.WriteAt(b[:len(b)/2], at)
+		return n, syscall.ENOSPC
+	}}
 }
 
 // inEventsBubble runs f with a server of its own, by a clock that costs no
@@ -668,11 +669,9 @@ func TestEventsTokenEnds(t *testing.T) {
 			return k.store.endSession(token, endedByLogout)
 		}},
 		{"the account is disabled", func(k *eventsServer, _ *tokenRecord) error {
-			return k.store.write(func() ([]change, error) {
-				u := *k.ann
-				u.Disabled = true
-				return []change{{Op: opPut, User: &u}}, nil
-			})
+			u := *k.ann
+			u.Disabled = true
+			return k.store.Update(func(tx *db.Tx) error { k.store.users.Put(tx, &u); return nil })
 		}},
 		{"the account is deleted", func(k *eventsServer, _ *tokenRecord) error {
 			k.deleteUser(k.ann.ID)
@@ -689,13 +688,13 @@ func TestEventsTokenEnds(t *testing.T) {
 				k.token = anns
 				own, slow := k.follow(""), k.follow("")
 				k.add("ball")
-				other.upTo(t, k.store.lastSeq())
-				own.upTo(t, k.store.lastSeq()) // slow reads nothing more: a write waits for it
+				other.upTo(t, k.store.LastSeq())
+				own.upTo(t, k.store.LastSeq()) // slow reads nothing more: a write waits for it
 
 				k.must(tt.end(k, k.store.liveTokens(k.ann.ID)[1]))
 				ended := time.Now()
 				k.must(k.store.addItem(&item{Itemname: "secret", Category: "c", Description: "d", CreatedBy: bob.ID}))
-				seq := k.store.lastSeq()
+				seq := k.store.LastSeq()
 				if took := own.untilEnd(t).Sub(ended); took > time.Second {
 					t.Errorf("the stream ended %v after its token", took)
 				}
@@ -729,12 +728,12 @@ func TestEventsHeartbeat(t *testing.T) {
 				t.Fatalf("heartbeat %d came after %v; want %v", i, got, want)
 			}
 		}
-		if want := strconv.FormatInt(k.store.lastSeq(), 10); s.last != want {
+		if want := strconv.FormatInt(k.store.LastSeq(), 10); s.last != want {
 			t.Errorf("the heartbeats tell id %s; want %s", s.last, want)
 		}
 		<-time.After(reply.Heartbeat / 3)
 		k.add("ball")
-		s.upTo(t, k.store.lastSeq())
+		s.upTo(t, k.store.LastSeq())
 		began = time.Now()
 		if _, err := s.block(); err != nil || time.Since(began) != reply.Heartbeat {
 			t.Errorf("a heartbeat (%v) came %v after an event; want %v", err, time.Since(began), reply.Heartbeat)
@@ -777,7 +776,7 @@ func TestEventsHTTP2(t *testing.T) {
 			k.must(err)
 		}
 		k.add("ball")
-		s.upTo(t, k.store.lastSeq())
+		s.upTo(t, k.store.LastSeq())
 		s.beats = 0
 		k.must(k.store.endSession(k.store.liveTokens(k.ann.ID)[0], endedByLogout))
 		ended := time.Now()
@@ -795,7 +794,7 @@ func TestEventsSlowReader(t *testing.T) {
 		last := slow.last
 		k.add("on its way")
 		synctest.Wait() // the streams have it in hand, and nobody takes it from them
-		for i := range eventsKept + 2*eventsAtOnce {
+		for i := range db.EventsKept + 2*db.EventsAtOnce {
 			k.add(fmt.Sprint(i))
 		}
 		if took := time.Since(began); took != 0 {
@@ -803,8 +802,8 @@ func TestEventsSlowReader(t *testing.T) {
 		}
 		// The slow one is told what was on its way to it, and no more.
 		slow.untilEnd(t)
-		if slow.last == last || slow.last == strconv.FormatInt(k.store.lastSeq(), 10) {
-			t.Errorf("a reader that was overtaken stands at %s; it began at %s, and the last change is %d", slow.last, last, k.store.lastSeq())
+		if slow.last == last || slow.last == strconv.FormatInt(k.store.LastSeq(), 10) {
+			t.Errorf("a reader that was overtaken stands at %s; it began at %s, and the last change is %d", slow.last, last, k.store.LastSeq())
 		}
 		if s := k.request("GET", k.token, slow.last, 1<<20); s.StatusCode != http.StatusGone {
 			t.Errorf("it comes back behind %s = %d; want 410", slow.last, s.StatusCode)
@@ -819,9 +818,9 @@ func TestEventsSlowReader(t *testing.T) {
 			t.Error("the dead reader's stream has a proper end; want it cut")
 		}
 		// All that is kept can be had.
-		oldest := strconv.FormatInt(k.store.lastSeq()-eventsKept, 10)
-		if got := k.follow(oldest).upTo(t, k.store.lastSeq()); len(got) != eventsKept {
-			t.Errorf("%d events after %s; want %d", len(got), oldest, eventsKept)
+		oldest := strconv.FormatInt(k.store.LastSeq()-db.EventsKept, 10)
+		if got := k.follow(oldest).upTo(t, k.store.LastSeq()); len(got) != db.EventsKept {
+			t.Errorf("%d events after %s; want %d", len(got), oldest, db.EventsKept)
 		}
 	})
 }
@@ -853,7 +852,7 @@ func TestEventsShutdown(t *testing.T) {
 	inEventsBubble(t, func(t *testing.T, k *eventsServer) {
 		idle, slow := k.follow(""), k.follow("")
 		k.add("ball")
-		idle.upTo(t, k.store.lastSeq())
+		idle.upTo(t, k.store.LastSeq())
 		began := time.Now()
 		stopped := make(chan error)
 		go func() { stopped <- k.http.Shutdown(context.Background()) }()

@@ -13,6 +13,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"example.com/shelf/internal/journal"
 )
 
 // explainStore fills a store with Ann, whose sign-in made the good token and a
@@ -196,12 +198,12 @@ func shellOf(environ string, now time.Time, stdin io.Reader, stdout io.Writer) s
 func explainFiles(t *testing.T) (path, token string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "shelf.jsonl")
-	s, err := openStore(osDisk{}, path, slog.New(slog.DiscardHandler), func() time.Time { return tokenNow })
+	s, err := openStore(journal.OS{}, path, slog.New(slog.DiscardHandler), func() time.Time { return tokenNow })
 	if err != nil {
 		t.Fatal(err)
 	}
 	explainStore(t, s)
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	ring, _, err := loadKeys(keyPath(path), algHS256, tokenNow)
@@ -219,11 +221,11 @@ func TestExplainCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A server runs on the file meanwhile.
-	running, err := openStore(osDisk{}, path, slog.New(slog.DiscardHandler), time.Now)
+	running, err := openStore(journal.OS{}, path, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer running.close()
+	defer running.Close()
 	secret := "SECRET_KEY=" + strings.ReplaceAll(tokenSecret, " ", "_")
 	bySecret := forge(`{"alg":"HS256"}`, payload(), strings.ReplaceAll(tokenSecret, " ", "_"))
 	tests := []struct {

@@ -106,7 +106,7 @@ func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) er
 	if done, err := reply.NotModified(w, r, s.listTag(known)); done || err != nil {
 		return err
 	}
-	items, total, changes := s.store.selectItems(filter, q.stretch())
+	items, total, changes := s.store.selectItems(filter, q.idRange())
 	if changes != known { // there are more by now
 		w.Header().Set("ETag", s.listTag(changes))
 	}
@@ -291,5 +291,5 @@ func (s *server) actor(r *http.Request, c *caller) (actor, error) {
 // entity tag is one of a URL, so lists may share theirs (RFC 9110 §8.8.3). It
 // costs the same however long the list is.
 func (s *server) listTag(changes int) string {
-	return `"` + s.store.run + "-" + strconv.Itoa(changes) + `"`
+	return `"` + s.store.Run() + "-" + strconv.Itoa(changes) + `"`
 }

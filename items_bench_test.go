@@ -58,18 +58,20 @@ func BenchmarkListItems(b *testing.B) {
 func benchItems(b *testing.B, size int) *queryClient {
 	ann := newQueryServer(b, new(queryClock), nil, "ann")[0]
 	s := ann.server.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id := 1; id <= size; id++ {
+	items := make([]*item, size)
+	for i := range items {
+		id := i + 1
 		it := &item{
-			ID: id, Itemname: fmt.Sprint("item ", id*7919%size), Category: fmt.Sprint("category ", id%1000),
-			Description: "something to kick", Created: s.now(), CreatedBy: ann.user.ID,
+			Itemname: fmt.Sprint("item ", id*7919%size), Category: fmt.Sprint("category ", id%1000),
+			Description: "something to kick", CreatedBy: ann.user.ID,
 		}
 		if id%(size/500) == 0 {
 			it.Category = "large"
 		}
-		it.render()
-		s.applyLocked(change{Op: opPut, Item: it})
+		items[i] = it
+	}
+	if err := s.addItem(items...); err != nil {
+		b.Fatal(err)
 	}
 	return ann
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"example.com/shelf/internal/journal"
 )
 
 // newEditItems has an item of ann's, number 1, and a book of hers.
@@ -163,7 +165,7 @@ func TestItemArray(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "shelf.jsonl")
 	clock := new(queryClock)
-	s, err := openStore(osDisk{}, path, slog.New(slog.DiscardHandler), clock.now)
+	s, err := openStore(journal.OS{}, path, slog.New(slog.DiscardHandler), clock.now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +182,7 @@ func TestItemArray(t *testing.T) {
 	if len(ids) != 1003 || ids[1002] != 1003 {
 		t.Errorf("there are %d items, the last is %d; want 1003", len(ids), ids[len(ids)-1])
 	}
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
@@ -339,9 +341,7 @@ func TestListTag(t *testing.T) {
 		before = now
 	}
 	// What an account leaves behind is made by nobody from then on.
-	err := ann.server.store.write(func() ([]change, error) {
-		return []change{{Op: opDelete, Kind: "user", ID: ann.user.ID}}, nil
-	})
+	err := ann.server.store.deleteUser(operator, ann.user.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -356,7 +356,7 @@ func TestTagsAfterRestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "shelf.jsonl")
 	clock := new(queryClock)
 	start := func(name string) (*store, *queryClient) {
-		s, err := openStore(osDisk{}, path, slog.New(slog.DiscardHandler), clock.now)
+		s, err := openStore(journal.OS{}, path, slog.New(slog.DiscardHandler), clock.now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -373,14 +373,14 @@ func TestTagsAfterRestart(t *testing.T) {
 		ann.want(200, "", "PATCH /api/v1/items/2", fmt.Sprintf(`{"description":"version %d"}`, n))
 		list[tag(ann, "/api/v1/items")] = true
 		if n == 3 {
-			if err := s.compact(); err != nil {
+			if err := s.Compact(); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if got := tag(ann, "/api/v1/items"); !list[got] {
 			t.Errorf("the list's tag has changed without the list")
 		}
-		if err := s.close(); err != nil {
+		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 		s, ann = start(fmt.Sprint("ann", n))
@@ -393,7 +393,7 @@ func TestTagsAfterRestart(t *testing.T) {
 			t.Errorf("after a restart item 1 has the tag %s; want %s", got, item)
 		}
 	}
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -410,15 +410,14 @@ func TestEditOfTwoClients(t *testing.T) {
 			read := ann.send("GET /api/v1/items/1", "")
 			tag := read.Header().Get("ETag")
 
-			s.writing.Lock() // the disk is busy
+			release := slow(t, s) // the disk is busy
 			first := make(chan int)
 			go func() {
 				first <- ann.send("PATCH /api/v1/items/1", `{"category":"cricket"}`, "If-Match", tag).Code
 			}()
 			for waits := false; !waits; runtime.Gosched() {
-				s.mu.RLock()
-				waits = len(s.items.waiting) > 0
-				s.mu.RUnlock()
+				_, pending := s.rowsOf("items")
+				waits = pending > 0
 			}
 			body := `{"itemname":"bat","category":"c","description":"d"}`
 			if strings.HasSuffix(second, "/itemname") {
@@ -426,7 +425,7 @@ func TestEditOfTwoClients(t *testing.T) {
 			}
 			ann.want(412, editStale, second, body, "If-Match", tag)
 			ann.want(304, "", "GET /api/v1/items/1", "", "If-None-Match", tag) // nobody sees it yet
-			s.writing.Unlock()
+			release(nil)
 			if status := <-first; status != 200 {
 				t.Errorf("the first edit = %d; want 200", status)
 			}
@@ -442,7 +441,7 @@ func TestEditOfManyClients(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "shelf.jsonl")
 	clock := new(queryClock)
-	s, err := openStore(osDisk{}, path, slog.New(slog.DiscardHandler), clock.now)
+	s, err := openStore(journal.OS{}, path, slog.New(slog.DiscardHandler), clock.now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -477,7 +476,7 @@ func TestEditOfManyClients(t *testing.T) {
 	}
 	all.Wait()
 	ann.want(200, fmt.Sprintf(`"description":"%d"`, clients*edits), "GET /api/v1/items/1", "")
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -164,9 +165,7 @@ func newQueryItems(t *testing.T) *queryClient {
 		clients[2].want(200, "", "POST /bookapi/books", fmt.Sprintf(`{"title":%q,"author":%q}`, title, author))
 	}
 	carl := clients[2].user.ID
-	err := clients[0].server.store.write(func() ([]change, error) {
-		return []change{{Op: opDelete, Kind: "user", ID: carl}}, nil
-	})
+	err := clients[0].server.store.deleteUser(operator, carl)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -453,10 +452,8 @@ func TestIndexes(t *testing.T) {
 			s.addItem(&item{Itemname: "n", Category: category, Description: "d", CreatedBy: clients[random.IntN(3)].user.ID})
 		}
 	}
-	s.write(func() ([]change, error) {
-		return []change{{Op: opDelete, Kind: "user", ID: clients[2].user.ID}}, nil
-	})
-	all, total, _ := s.selectItems(itemFilter{}, stretch{})
+	s.deleteUser(operator, clients[2].user.ID)
+	all, total, _ := s.selectItems(itemFilter{}, db.Range{})
 	if total != len(all) || total < 500 {
 		t.Fatalf("there are %d items, counted as %d", len(all), total)
 	}
@@ -472,7 +469,7 @@ func TestIndexes(t *testing.T) {
 					want = append(want, row.id())
 				}
 			}
-			rows, n, _ := s.selectItems(f, stretch{})
+			rows, n, _ := s.selectItems(f, db.Range{})
 			var got []int
 			for _, row := range rows {
 				got = append(got, row.id())
@@ -482,43 +479,8 @@ func TestIndexes(t *testing.T) {
 			}
 		}
 	}
-	if by, _, _ := s.selectItems(itemFilter{createdBy: new(int)}, stretch{}); len(by) == 0 {
+	if by, _, _ := s.selectItems(itemFilter{createdBy: new(int)}, db.Range{}); len(by) == 0 {
 		t.Error("nothing is left by the user who is gone")
-	}
-}
-
-func TestSortedStretch(t *testing.T) {
-	t.Parallel()
-	var s sorted[int]
-	if got := s.stretch(stretch{desc: true}); len(got) != 0 {
-		t.Errorf("an empty one has %v", got)
-	}
-	var ids []int
-	for id := 3; id <= 5000; id += 3 {
-		s.put(id, id)
-		ids = append(ids, id)
-	}
-	for _, from := range []int{0, 1, 3, 4, 1500, 1535, 1536, 1537, 4998, 4999, 9000} {
-		for _, n := range []int{0, 1, 2, 511, 512, 513, 9000} {
-			for _, desc := range []bool{false, true} {
-				var want []int
-				for _, id := range ids {
-					if !desc && id > from || desc && (id < from || from == 0) {
-						want = append(want, id)
-					}
-				}
-				if desc {
-					slices.Reverse(want)
-				}
-				if n > 0 {
-					want = want[:min(n, len(want))]
-				}
-				p := stretch{desc, from, n}
-				if got := s.stretch(p); !slices.Equal(got, want) {
-					t.Fatalf("%+v has %d rows; want %d", p, len(got), len(want))
-				}
-			}
-		}
 	}
 }
 

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"example.com/shelf/internal/durable"
 )
 
 // The algorithms that a key can be for. By HS256 one secret both makes tokens
@@ -325,35 +327,14 @@ func addKey(path, alg string, now time.Time, keep func(*jwk, *key) bool) error {
 	}
 	text = append(text, '\n')
 	if exists {
-		err = writeFileDurably(path, text)
+		err = durable.WriteFile(path, text)
 	} else {
-		err = createFileDurably(path, fresh.ID, text)
+		err = durable.CreateFile(path, fresh.ID, text)
 	}
 	if err != nil {
 		return fmt.Errorf("writing key file %s: %w", path, err)
 	}
 	return nil
-}
-
-// createFileDurably is writeFileDurably for a name that may not be taken: of two
-// that try at once one wins, and the other's file is dropped without an error.
-// Each needs an id of its own. A process that is killed in between leaves such a
-// file behind, name.id or name.id.*.new: it may hold the key itself, but has mode
-// 0600 as well, is never read, and can be deleted.
-func createFileDurably(name, id string, data []byte) error {
-	own := name + "." + id
-	defer os.Remove(own)
-	if err := writeFileDurably(own, data); err != nil {
-		return err
-	}
-	err := os.Link(own, name) // unlike a rename, it replaces nothing
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		err = os.Rename(own, name) // on a file system without hard links
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return osDisk{}.syncDir(filepath.Dir(name))
 }
 
 // readKeyFile reads the key file at path: its keys as they are written there,

@@ -78,7 +78,7 @@ func killOne(t *testing.T, rounds int) (sum killCount) {
 	filling, filled := context.WithCancel(t.Context())
 	go func() {
 		defer filled()
-		untilDone(filling, func() bool { return fileSize(path) > compactMinSize*3/4 })
+		untilDone(filling, func() bool { return fileSize(path) > 1<<20*3/4 })
 	}()
 	l.load(filling, p, token, "first", 8, 60, false)
 

@@ -15,6 +15,7 @@ import (
 
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/config"
+	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
@@ -37,8 +38,8 @@ type lab struct {
 
 	mu    sync.Mutex   // held by whoever looks at or changes what follows, or changes present
 	clock *clock.Clock // present's
-	start *image       // what reset goes back to
-	kept  map[int]*image
+	start *db.Snapshot // what reset goes back to
+	kept  map[int]*db.Snapshot
 	last  int // the highest id of a snapshot, never given out again
 }
 
@@ -81,7 +82,7 @@ func (c *settings) prepareLab() error {
 func newLab(s *server, c *clock.Clock) {
 	s.lab = &lab{
 		secret: sha256.Sum256([]byte(s.config.labToken)), foreign: http.NewCrossOriginProtection(),
-		clock: c, start: s.store.image(), kept: map[int]*image{},
+		clock: c, start: s.store.Snapshot(), kept: map[int]*db.Snapshot{},
 	}
 	s.mux = s.newMux() // now with the lab's routes
 	s.lab.present.Store(s)
@@ -91,11 +92,11 @@ func newLab(s *server, c *clock.Clock) {
 // but for its store, which holds what the image does, and its limits, which
 // remember nobody. Streams of events end, and none goes on from an id that it
 // was given: its client is told to read the lists anew.
-func (l *lab) goBackLocked(to *image, c *clock.Clock) {
+func (l *lab) goBackLocked(to *db.Snapshot, c *clock.Clock) {
 	was := l.present.Load()
 	is := *was
 	is.now = c.Now
-	is.store = newStoreFrom(to, was.store.endEvents()+1, was.log, c.Now)
+	is.store = newStoreFrom(to, was.store.EndEvents()+1, was.log, c.Now)
 	is.limits = limit.New(c.Now)
 	is.mux = is.newMux()
 	l.clock = c
@@ -157,7 +158,7 @@ func (l *lab) snapshot(w http.ResponseWriter, r *http.Request) error {
 		return reply.Fail(http.StatusConflict, fmt.Sprintf("There are %d snapshots already: POST /lab/reset drops them", maxSnapshots))
 	}
 	l.last++
-	l.kept[l.last] = l.present.Load().store.image()
+	l.kept[l.last] = l.present.Load().store.Snapshot()
 	return reply.JSON(w, http.StatusCreated, struct {
 		ID int `json:"id"`
 	}{l.last})

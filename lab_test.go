@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/limit"
 )
 
@@ -403,7 +405,7 @@ func TestLabEvents(t *testing.T) {
 				lab("/lab/snapshot")
 				s := k.follow("")
 				k.add("ball")
-				seq := k.store.lastSeq()
+				seq := k.store.LastSeq()
 				s.upTo(t, seq)
 
 				began := time.Now()
@@ -422,10 +424,10 @@ func TestLabEvents(t *testing.T) {
 				is := k.lab.present.Load()
 				s = k.follow("")
 				k.must(is.store.addItem(&item{Itemname: "cube", Category: "c", Description: "d", CreatedBy: k.ann.ID}))
-				s.upTo(t, is.store.lastSeq())
+				s.upTo(t, is.store.LastSeq())
 				s = k.follow(s.last)
 				k.must(is.store.addItem(&item{Itemname: "cone", Category: "c", Description: "d", CreatedBy: k.ann.ID}))
-				s.upTo(t, is.store.lastSeq())
+				s.upTo(t, is.store.LastSeq())
 			})
 		})
 	}
@@ -435,13 +437,13 @@ func TestLabEvents(t *testing.T) {
 func TestLabEventsStayGone(t *testing.T) {
 	t.Parallel()
 	inEventsBubble(t, func(t *testing.T, k *eventsServer) {
-		seq := k.store.endEvents()
-		for range eventsKept + 1 {
+		seq := k.store.EndEvents()
+		for range db.EventsKept + 1 {
 			k.add("late")
 		}
-		for _, after := range []int64{0, seq, k.store.lastSeq()} {
-			if _, _, _, err := k.store.eventsAfter(after); err != errEventsGone {
-				t.Errorf("events after %d: %v; want %v", after, err, errEventsGone)
+		for _, after := range []int64{0, seq, k.store.LastSeq()} {
+			if _, _, _, err := k.store.EventsAfter(after); err != db.ErrEventsGone {
+				t.Errorf("events after %d: %v; want %v", after, err, db.ErrEventsGone)
 			}
 		}
 	})
@@ -712,7 +714,7 @@ var labAttacks = []attack{
 		a.as("").bearing(ann.Refresh).send("POST /api/v1/auth/refresh").want(401, "Token has been revoked")
 	}},
 	{"the lab's secret is in no answer and no log line", "CWE-532; CWE-200", func(t *testing.T, _ *api) {
-		a, log := logging(t, osDisk{}, "-lab")
+		a, log := logging(t, journal.OS{}, "-lab")
 		secret := a.config.labToken
 		for _, request := range append(labRoutes(a), "POST /lab/nothing", "PUT /lab/clock", "GET /", "GET /openapi.json") {
 			for _, c := range []*client{a.inLab(), a.inLab().with("Origin", "https://evil.example"), a.inLab().with("X-Lab-Token", secret), a.inLab().with("Host", "evil.example")} {

@@ -22,6 +22,8 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/reply"
 )
 
@@ -122,10 +124,10 @@ func newGuardServer(t testing.TB, flags string) guardServer {
 	log := newLog(c, g.log)
 	st := newStore(log, g.clock.now)
 	if c.data != inMemory {
-		if st, err = openStore(osDisk{}, c.data, log, g.clock.now); err != nil {
+		if st, err = openStore(journal.OS{}, c.data, log, g.clock.now); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { st.close() })
+		t.Cleanup(func() { st.Close() })
 	}
 	g.server = newServer(c, st, tokenRing(t), log, g.clock.now, &net.TCPAddr{IP: net.IPv4zero, Port: 80})
 	g.hashes.patience = time.Hour // as in startAPI
@@ -573,7 +575,8 @@ func guardRecords(st *store, u *user, some ...*tokenRecord) (n int, has []bool) 
 		_, record := st.userWithToken(u.PublicID, t.JTI)
 		has = append(has, record != nil)
 	}
-	return len(st.tokensOf[u.ID]), has
+	st.View(func(tx *db.Tx) { n = len(st.tokensOf.Rows(tx, u.ID)) })
+	return n, has
 }
 
 func TestTokenRecordsAreLimited(t *testing.T) {

@@ -170,7 +170,7 @@ func TestPanicHalfWay(t *testing.T) {
 func TestLogFailures(t *testing.T) {
 	t.Parallel()
 	g := newGuardServer(t, "-log-format=json -data="+filepath.Join(t.TempDir(), dataFile))
-	if err := g.store.close(); err != nil {
+	if err := g.store.Close(); err != nil {
 		t.Fatal(err)
 	}
 	w := g.post("/signup", guardHere, "username=ann&password=pw")

@@ -43,6 +43,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/term"
 )
 
@@ -149,7 +150,7 @@ func serve(ctx context.Context, c settings, stderr io.Writer, prepare func(*serv
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, st.close()) }()
+	defer func() { err = errors.Join(err, st.Close()) }()
 	if c.seed != "" {
 		if err := seedStore(st, c.seed); err != nil {
 			return err
@@ -274,14 +275,14 @@ func openData(c settings, log *slog.Logger, now func() time.Time) (st *store, ke
 		return nil, nil, fmt.Errorf("-data %s: that is where the key goes; give the data file another name", c.data)
 	}
 	// The data file is locked first: the key file is its server's.
-	if st, err = openStore(osDisk{}, c.data, log, now); err != nil {
+	if st, err = openStore(journal.OS{}, c.data, log, now); err != nil {
 		return nil, nil, err
 	}
 	if keys == nil {
 		var warning string
 		keys, warning, err = loadKeys(keyPath(c.data), c.alg, now())
 		if err != nil {
-			st.close()
+			st.Close()
 			return nil, nil, err
 		}
 		if warning != "" {

@@ -33,7 +33,7 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
 		return reply.Fail(http.StatusServiceUnavailable, "The server is shutting down")
 	default:
 	}
-	if s.store.writable() != nil { // the log says why, which may name the file
+	if s.store.Writable() != nil { // the log says why, which may name the file
 		return reply.Fail(http.StatusServiceUnavailable, "The store can't be written; reads go on")
 	}
 	return writeHealth(w, "ready")
@@ -242,16 +242,15 @@ func (s *server) appendMetrics(text []byte) []byte {
 	p.single("shelf_bcrypt_running", "gauge", "How many are being hashed.", float64(running))
 	p.single("shelf_bcrypt_waiting", "gauge", "How many wait for a worker.", float64(max(0, len(s.hashes.line)-running)))
 
-	st := s.store.state()
 	p.begin("shelf_rows", "gauge", "What is in the store. Tokens are records, expired ones included until they are dropped.")
-	p.value("", float64(st.users), "kind", "users")
-	p.value("", float64(st.tokens), "kind", "tokens")
-	p.value("", float64(st.items), "kind", "items")
-	p.value("", float64(st.books), "kind", "books")
-	p.single("shelf_journal_bytes", "gauge", "Size of the data file, 0 in memory.", float64(st.bytes))
+	for _, c := range s.store.Counts() {
+		p.value("", float64(c.Rows), "kind", c.Plural)
+	}
+	log := s.store.State()
+	p.single("shelf_journal_bytes", "gauge", "Size of the data file, 0 in memory.", float64(log.Bytes))
 	p.begin("shelf_journal_fsync_duration_seconds", "histogram", "What it takes to have a batch of changes on disk, for all who wait for it together.")
-	p.histogram(s.store.fsyncs())
-	p.single("shelf_store_writable", "gauge", "1, or 0 once writes are refused until a restart.", oneIf(st.readOnly == nil))
+	p.histogram(&s.store.fsyncs)
+	p.single("shelf_store_writable", "gauge", "1, or 0 once writes are refused until a restart.", oneIf(log.Failed == nil))
 	p.single("shelf_event_streams", "gauge", "Streams of events that are open.", float64(s.streams.Open()))
 
 	p.begin("shelf_build_info", "gauge", "1, with what is running in its labels.")

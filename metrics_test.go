@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"example.com/shelf/internal/journal/journaltest"
 	"example.com/shelf/internal/limit"
 )
 
@@ -254,7 +255,7 @@ func TestMetricsOfTheJournal(t *testing.T) {
 	for range 3 {
 		ann.send("PATCH /api/v1/items/1", form("category", "toys"))
 	}
-	if err := a.store.compact(); err != nil {
+	if err := a.store.Compact(); err != nil {
 		t.Fatal(err)
 	}
 	ann.send("PATCH /api/v1/items/1", form("category", "soccer"))
@@ -458,36 +459,36 @@ const cantWrite = "The store can't be written; reads go on"
 // readyTests: what makes a server that was ready no longer so.
 var readyTests = []struct {
 	name     string
-	happens  func(t *testing.T, a *api, d *faultDisk)
+	happens  func(t *testing.T, a *api, d *journaltest.Disk)
 	says     string // "" while it is ready
 	writable float64
 }{
-	{"nothing", func(*testing.T, *api, *faultDisk) {}, "", 1},
-	{"a write", func(_ *testing.T, a *api, _ *faultDisk) {
+	{"nothing", func(*testing.T, *api, *journaltest.Disk) {}, "", 1},
+	{"a write", func(_ *testing.T, a *api, _ *journaltest.Disk) {
 		a.as("ann").send("POST /api/v1/items", ball).want(201, "Created a new item")
 	}, "", 1},
-	{"an fsync that failed", func(t *testing.T, a *api, d *faultDisk) {
-		d.onSync = func(string) { d.fail(fault{at: d.callsSoFar(), err: errIO}) }
+	{"an fsync that failed", func(t *testing.T, a *api, d *journaltest.Disk) {
+		d.OnSync = func(string) { d.Fail(journaltest.Fault{At: d.Next(), Err: journaltest.ErrIO}) }
 		if got := a.as("ann").send("POST /api/v1/items", ball); got.status != 503 {
 			t.Errorf("%v; want 503", got)
 		}
 	}, cantWrite, 0},
-	{"a disk that is full: writes work again as soon as there is room", func(t *testing.T, a *api, d *faultDisk) {
-		d.setRoom(1)
+	{"a disk that is full: writes work again as soon as there is room", func(t *testing.T, a *api, d *journaltest.Disk) {
+		d.SetRoom(1)
 		if got := a.as("ann").send("POST /api/v1/items", ball); got.status != 507 {
 			t.Errorf("%v; want 507", got)
 		}
 	}, "", 1},
-	{"another program that took the file away, though nobody has written since", func(t *testing.T, _ *api, d *faultDisk) {
-		if err := d.remove(dataFile); err != nil {
+	{"another program that took the file away, though nobody has written since", func(t *testing.T, _ *api, d *journaltest.Disk) {
+		if err := d.Remove(dataFile); err != nil {
 			t.Fatal(err)
 		}
 	}, cantWrite, 0},
-	{"another program that wrote to the file", func(_ *testing.T, _ *api, d *faultDisk) {
-		content, _ := d.content(dataFile)
-		d.put(dataFile, content+"\n")
+	{"another program that wrote to the file", func(_ *testing.T, _ *api, d *journaltest.Disk) {
+		content, _ := d.Content(dataFile)
+		d.Put(dataFile, content+"\n")
 	}, cantWrite, 0},
-	{"the signal to stop", func(_ *testing.T, a *api, _ *faultDisk) { a.streams.Stop() }, "The server is shutting down", 1},
+	{"the signal to stop", func(_ *testing.T, a *api, _ *journaltest.Disk) { a.streams.Stop() }, "The server is shutting down", 1},
 }
 
 func TestReadyz(t *testing.T) {
@@ -495,7 +496,7 @@ func TestReadyz(t *testing.T) {
 	for _, tt := range readyTests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			d := newFaultDisk(1)
+			d := journaltest.New(1)
 			a := startAPI(t, &stoppedClock{at: tokenNow}, d, slog.DiscardHandler, "-data="+dataFile)
 			a.session("ann")
 			a.as("").send("GET /readyz").want(200, "ready").wantHeader("Cache-Control", "no-store")
@@ -518,14 +519,18 @@ func TestReadyz(t *testing.T) {
 // A probe waits for no disk: while a write is under way it answers at once.
 func TestReadyzWhileAWriteWaits(t *testing.T) {
 	t.Parallel()
-	d := newFaultDisk(1)
+	d := journaltest.New(1)
 	a := startAPI(t, &stoppedClock{at: tokenNow}, d, slog.DiscardHandler, "-data="+dataFile)
 	a.session("ann")
-	release, results := held(a.store, d, &d.onSync, 0)
+	reached, gate := make(chan bool), make(chan bool)
+	d.OnSync = func(string) { reached <- true; <-gate }
+	result := make(chan error)
+	go func() { result <- a.store.addItem(&item{Itemname: "held", CreatedBy: 1}) }()
+	<-reached
 	a.as("").send("GET /readyz").want(200, "ready")
 	a.series()
-	release()
-	if err := <-results; err != nil {
+	close(gate)
+	if err := <-result; err != nil {
 		t.Error(err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
 )
@@ -194,24 +195,24 @@ func (q *query) parseCursor(s string) *position {
 	return &c.position
 }
 
-// stretch is the rows that the store has to give for this query. In the order of
+// idRange is the rows that the store has to give for this query. In the order of
 // ids that is no more than a page, and one row that tells whether there is
 // another page; otherwise any row may have to be seen.
-func (q *query) stretch() stretch {
+func (q *query) idRange() db.Range {
 	if q.order != "id" {
-		return stretch{}
+		return db.Range{}
 	}
-	p := stretch{desc: q.desc}
+	p := db.Range{Desc: q.desc}
 	if q.after != nil {
-		p.from = q.after.ID
+		p.From = q.after.ID
 	}
 	if q.limit > 0 && q.text == "" {
-		p.max = q.limit + 1
+		p.Max = q.limit + 1
 	}
 	return p
 }
 
-// page returns the rows that q asks for, out of those in its stretch, and sends
+// page returns the rows that q asks for, out of those in its range, and sends
 // what the answer's headers say: how many rows the list has in all, and where
 // the next page is (RFC 8288); here is the URL of the list.
 func (l listing[R]) page(w http.ResponseWriter, here string, q *query, rows []R, total int) []R {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 
+	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -55,7 +56,7 @@ var onlyURL = regexp.MustCompile(`^https?://[^\s/]+\n?$`)
 
 // writeReadyFile writes the URL and a line end, all or nothing.
 func writeReadyFile(path, url string) error {
-	if err := writeFileDurably(path, []byte(url+"\n")); err != nil {
+	if err := durable.WriteFile(path, []byte(url+"\n")); err != nil {
 		return fmt.Errorf("-ready-file: %w", err)
 	}
 	return nil

@@ -10,6 +10,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"example.com/shelf/internal/journal"
 )
 
 // keyCommand is the command shelf key.
@@ -60,12 +62,12 @@ func rotateKeys(c settings, leaked bool, now time.Time, stdout io.Writer) error 
 	if _, err := os.Stat(c.data); err != nil {
 		return fmt.Errorf("no data file: %w", err)
 	}
-	lock, err := lockFile(osDisk{}, c.data)
-	if errors.Is(err, errLocked) {
+	lock, err := journal.Lock(journal.OS{}, c.data)
+	if errors.Is(err, journal.ErrLocked) {
 		return fmt.Errorf("a server runs on %s and would go on with the key that it has: stop it, rotate, start it", c.data)
 	}
 	if err != nil {
-		return explainOpen(c.data, err)
+		return journal.Explain(c.data, err)
 	}
 	defer lock.Close()
 
@@ -94,18 +96,6 @@ func rotateKeys(c settings, leaked bool, now time.Time, stdout io.Writer) error 
 		fmt.Fprintf(stdout, "%s holds a new key, which signs from the next start on.\nNobody is signed out: the old one verifies until the last token has ended.\n\n", path)
 	}
 	return listKeys(c, now, stdout)
-}
-
-// lastExpiry is when the last of all tokens ends, the zero time if there is none.
-func (s *store) lastExpiry() (last time.Time) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for _, t := range s.tokens.rows.all() {
-		if t.Expires.After(last) {
-			last = t.Expires
-		}
-	}
-	return last
 }
 
 // listKeys prints what keys there are, and nothing of what is secret in them.

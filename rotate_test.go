@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/shelf/internal/journal"
 )
 
 // runKey is shelf key at that moment. It returns what was printed.
@@ -24,11 +26,11 @@ func runKey(now time.Time, environ string, args ...string) (string, error) {
 func judgeFile(t *testing.T, path, token string, now time.Time) error {
 	t.Helper()
 	clock := func() time.Time { return now }
-	st, err := openStore(osDisk{}, path, slog.New(slog.DiscardHandler), clock)
+	st, err := openStore(journal.OS{}, path, slog.New(slog.DiscardHandler), clock)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer st.close()
+	defer st.Close()
 	ring, _, err := loadKeys(keyPath(path), algHS256, now)
 	if err != nil {
 		t.Fatal(err)
@@ -104,9 +106,9 @@ func TestKeyRotateWithoutTokens(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	st, err := openStore(osDisk{}, path, slog.New(slog.DiscardHandler), time.Now)
+	st, err := openStore(journal.OS{}, path, slog.New(slog.DiscardHandler), time.Now)
 	if err == nil {
-		err = st.close()
+		err = st.Close()
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -124,11 +126,11 @@ func TestKeyRotateWithoutTokens(t *testing.T) {
 func TestKeyRotateBesideAServer(t *testing.T) {
 	t.Parallel()
 	path, _ := explainFiles(t)
-	running, err := openStore(osDisk{}, path, slog.New(slog.DiscardHandler), time.Now)
+	running, err := openStore(journal.OS{}, path, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer running.close()
+	defer running.Close()
 	before, err := os.ReadFile(keyPath(path))
 	if err != nil {
 		t.Fatal(err)

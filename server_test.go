@@ -22,6 +22,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/reply"
 )
 
@@ -318,12 +319,7 @@ func TestRequestBodies(t *testing.T) {
 	}
 }
 
-// A failingDisk is the real one, until it is told to fail.
-type failingDisk struct {
-	osDisk
-	fault *diskFault
-}
-
+// A diskFault says how a disk fails that was sound when it was opened.
 type diskFault struct {
 	mu          sync.Mutex
 	write, sync error
@@ -335,41 +331,27 @@ func (f *diskFault) set(write, sync error) {
 	f.write, f.sync = write, sync
 }
 
-func (f *diskFault) get() (write, sync error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.write, f.sync
-}
-
-type failingFile struct {
-	osFile
-	fault *diskFault
-}
-
-func (d failingDisk) open(name string, create bool) (diskFile, error) {
-	f, err := d.osDisk.open(name, create)
-	if err != nil {
-		return nil, err
+// disk is the real one, until f is set.
+func (f *diskFault) disk() journal.Disk {
+	fault := func() (write, sync error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.write, f.sync
 	}
-	return failingFile{f.(osFile), d.fault}, nil
-}
-
-func (d failingDisk) names(name string, f diskFile) (int64, bool, error) {
-	return d.osDisk.names(name, f.(failingFile).osFile)
-}
-
-func (f failingFile) WriteAt(p []byte, off int64) (int, error) {
-	if err, _ := f.fault.get(); err != nil {
-		return 0, err
+	return hookedDisk{
+		write: func(file journal.File, p []byte, at int64) (int, error) {
+			if err, _ := fault(); err != nil {
+				return 0, err
+			}
+			return file.WriteAt(p, at)
+		},
+		sync: func(file journal.File) error {
+			if _, err := fault(); err != nil {
+				return err
+			}
+			return file.Sync()
+		},
 	}
-	return f.osFile.WriteAt(p, off)
-}
-
-func (f failingFile) Sync() error {
-	if _, err := f.fault.get(); err != nil {
-		return err
-	}
-	return f.osFile.Sync()
 }
 
 // noRoom is what a full disk says.
@@ -390,7 +372,7 @@ type failing struct {
 
 func newFailing(t *testing.T) *failing {
 	f := &failing{fault: &diskFault{}}
-	f.api = startAPI(t, &stoppedClock{at: tokenNow}, failingDisk{fault: f.fault}, slog.DiscardHandler, onDisk(t))
+	f.api = startAPI(t, &stoppedClock{at: tokenNow}, f.fault.disk(), slog.DiscardHandler, onDisk(t))
 	f.asAdmin("ann").send("POST /api/v1/items", ball).want(201, "Created a new item")
 	rae := f.reader("rae")
 	rae.send("POST /bookapi/addbook", dune).want(200, "new book created")
@@ -484,7 +466,7 @@ func (c *capture) String() string {
 }
 
 // logging starts a server whose whole log is captured.
-func logging(t *testing.T, d disk, flags ...string) (*api, *capture) {
+func logging(t *testing.T, d journal.Disk, flags ...string) (*api, *capture) {
 	log := &capture{}
 	handler := slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})
 	return startAPI(t, &stoppedClock{at: tokenNow}, d, handler, flags...), log
@@ -492,7 +474,7 @@ func logging(t *testing.T, d disk, flags ...string) (*api, *capture) {
 
 func TestPanic(t *testing.T) {
 	t.Parallel()
-	a, log := logging(t, osDisk{})
+	a, log := logging(t, journal.OS{})
 	for _, path := range []string{"/api/v1/panic", "/panic"} {
 		a.mux.Handle("GET "+path, a.answering(func(http.ResponseWriter, *http.Request) error {
 			panic("out of cheese")
@@ -520,7 +502,7 @@ func TestPanic(t *testing.T) {
 
 func TestLogLine(t *testing.T) {
 	t.Parallel()
-	a, log := logging(t, osDisk{})
+	a, log := logging(t, journal.OS{})
 	ann := a.as("ann")
 	for _, tt := range []struct{ request, route string }{
 		{"GET /api/v1/items/7?secret=x", "GET /api/v1/items/{id}"},
@@ -551,7 +533,7 @@ func TestLogLine(t *testing.T) {
 func TestLogDuration(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a, log := logging(t, osDisk{})
+		a, log := logging(t, journal.OS{})
 		a.mux.Handle("GET /hour", a.answering(func(w http.ResponseWriter, _ *http.Request) error {
 			<-time.After(time.Hour)
 			return reply.JSON(w, http.StatusOK, nil)
@@ -568,7 +550,7 @@ func TestLogDuration(t *testing.T) {
 func TestLogHoldsNoSecrets(t *testing.T) {
 	t.Parallel()
 	fault := &diskFault{}
-	a, log := logging(t, failingDisk{fault: fault}, onDisk(t))
+	a, log := logging(t, fault.disk(), onDisk(t))
 	ann, rae := a.session("ann"), a.reader("rae")
 	wrong := "wr0ng-worm"
 	marked := "?access_token=" + ann.Access + "&marked-query=1"

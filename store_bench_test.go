@@ -11,32 +11,10 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/journal/journaltest"
 )
-
-// A countingDisk is the real disk, with its fsyncs counted.
-type countingDisk struct {
-	osDisk
-	syncs *atomic.Int64
-}
-
-type countingFile struct {
-	osFile
-	syncs *atomic.Int64
-}
-
-func (f countingFile) Sync() error { f.syncs.Add(1); return f.osFile.Sync() }
-
-func (d countingDisk) open(name string, create bool) (diskFile, error) {
-	f, err := d.osDisk.open(name, create)
-	if err != nil {
-		return nil, err
-	}
-	return countingFile{f.(osFile), d.syncs}, nil
-}
-
-func (d countingDisk) names(name string, f diskFile) (int64, bool, error) {
-	return d.osDisk.names(name, f.(countingFile).osFile)
-}
 
 // benchItem is an item like those that people make.
 func benchItem(i int) *item {
@@ -55,12 +33,12 @@ func benchFile(b *testing.B, n int) string {
 		b.Fatal(err)
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
-	w.Write(appendHeader(nil, 0, 0))
-	w.Write(appendLine(nil, 1, noon, []byte(putUser1), 1))
+	w.WriteString(journaltest.Header(0, 0))
+	w.WriteString(journaltest.Line(1, noon, putUser1, 1))
 	for i := range n {
 		it := benchItem(i + 1)
 		it.ID, it.Created = i+1, noon
-		w.Write(appendLine(nil, int64(i)+2, noon, encodeChange(change{Op: opPut, Item: it}), 1))
+		w.WriteString(journaltest.Line(int64(i)+2, noon, `"op":"put","item":`+string(it.appendTo(nil)), 1))
 	}
 	if err := w.Flush(); err != nil {
 		b.Fatal(err)
@@ -71,13 +49,13 @@ func benchFile(b *testing.B, n int) string {
 	return path
 }
 
-func benchStore(b *testing.B, d disk, path string) *store {
+func benchStore(b *testing.B, d journal.Disk, path string) *store {
 	b.Helper()
 	s, err := openStore(d, path, quiet, time.Now)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { s.close() })
+	b.Cleanup(func() { s.Close() })
 	return s
 }
 
@@ -110,7 +88,7 @@ func BenchmarkAppend(b *testing.B) {
 	for _, writers := range []int{1, 8, 64} {
 		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) {
 			var syncs atomic.Int64
-			s := benchStore(b, countingDisk{syncs: &syncs}, benchFile(b, 0))
+			s := benchStore(b, hookedDisk{sync: func(f journal.File) error { syncs.Add(1); return f.Sync() }}, benchFile(b, 0))
 			var left atomic.Int64
 			left.Store(int64(b.N))
 			syncs.Store(0)
@@ -134,7 +112,7 @@ func BenchmarkAppend(b *testing.B) {
 }
 
 func BenchmarkGet(b *testing.B) {
-	s := benchStore(b, osDisk{}, benchFile(b, 100_000))
+	s := benchStore(b, journal.OS{}, benchFile(b, 100_000))
 	id := 0
 	for b.Loop() {
 		id = id%100_000 + 1
@@ -145,7 +123,7 @@ func BenchmarkGet(b *testing.B) {
 }
 
 func BenchmarkList100(b *testing.B) {
-	s := benchStore(b, osDisk{}, benchFile(b, 100))
+	s := benchStore(b, journal.OS{}, benchFile(b, 100))
 	for b.Loop() {
 		if len(s.allItems()) != 100 {
 			b.Fatal("not all are there")
@@ -166,13 +144,13 @@ func BenchmarkReplay(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
 				if s != nil {
-					s.close()
+					s.Close()
 				}
 				s = nil
 				runtime.GC()
 				b.StartTimer()
 				var err error
-				if s, err = openStore(osDisk{}, path, quiet, time.Now); err != nil {
+				if s, err = openStore(journal.OS{}, path, quiet, time.Now); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -183,7 +161,7 @@ func BenchmarkReplay(b *testing.B) {
 			runtime.ReadMemStats(&after)
 			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MB-live")
 			b.ReportMetric(float64(after.Sys-after.HeapReleased)/(1<<20), "MB-resident")
-			s.close()
+			s.Close()
 		})
 	}
 }
@@ -192,7 +170,7 @@ func BenchmarkReplay(b *testing.B) {
 func BenchmarkWrite(b *testing.B) {
 	for _, n := range benchSizes(1_000, 100_000, 1_000_000) {
 		b.Run(fmt.Sprint("items=", n), func(b *testing.B) {
-			s := benchStore(b, osDisk{}, benchFile(b, n))
+			s := benchStore(b, journal.OS{}, benchFile(b, n))
 			runtime.GC()
 			for b.Loop() {
 				if err := s.addItem(benchItem(1)); err != nil {
@@ -208,7 +186,7 @@ func BenchmarkWrite(b *testing.B) {
 func BenchmarkCompaction(b *testing.B) {
 	sizes := benchSizes(10_000, 1_000_000)
 	n := sizes[len(sizes)-1]
-	s := benchStore(b, osDisk{}, benchFile(b, n))
+	s := benchStore(b, journal.OS{}, benchFile(b, n))
 	var reads, writes []time.Duration
 	for b.Loop() {
 		for i := range 10 { // so that there is some history
@@ -237,7 +215,7 @@ func BenchmarkCompaction(b *testing.B) {
 				writes = append(writes, time.Since(start))
 			}
 		})
-		if err := s.compact(); err != nil {
+		if err := s.Compact(); err != nil {
 			b.Fatal(err)
 		}
 		done.Store(true)

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"strconv"
 
+	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
 )
@@ -25,34 +27,35 @@ func (b *book) render() {
 	b.wire = reply.Render(append(w, '}'))
 }
 
-func (s *store) putBookLocked(b *book) {
-	if _, ok := s.users.rows.get(b.CreatedBy); b.CreatedBy != 0 && !ok {
-		// Its creator was deleted between the decision and now.
+// addBooks declares the books.
+func (s *store) addBooks() {
+	s.books = db.Add(s.DB, db.Schema[*book]{
+		Name: "book", Plural: "books",
+		ID: func(b *book) int { return b.ID },
+		Decode: func(text []byte, strict bool) (*book, error) {
+			b, err := db.DecodeJSON[*book](text, strict)
+			if err == nil {
+				b.render()
+			}
+			return b, err
+		},
+		Valid: (*book).validate,
+		Event: eventOf("book"),
+		Show:  func(b *book) string { return b.wire.Row() },
+	})
+	s.byTitle = db.NewUnique(s.books, "title", func(b *book) (string, bool) { return b.Title, true })
+	s.booksOf = db.NewMulti(s.books, func(b *book) int { return b.CreatedBy })
+	db.Reference(s.booksOf, s.users, func(b *book) *book {
 		orphan := *b
-		orphan.CreatedBy = 0
-		b = &orphan
-	}
-	if old, ok := s.books.rows.get(b.ID); ok {
-		delete(s.byTitle, old.Title)
-	}
-	s.books.put(b.ID, b)
-	s.byTitle[b.Title] = b
-}
-
-func (s *store) deleteBookLocked(id int) {
-	b, ok := s.books.rows.get(id)
-	if !ok {
-		return
-	}
-	s.books.delete(id)
-	delete(s.byTitle, b.Title)
+		orphan.CreatedBy = 0 // which clients don't see
+		return &orphan
+	})
 }
 
 // book returns the book of that id, or errNoBook.
-func (s *store) book(id int) (*book, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	b, ok := s.books.rows.get(id)
+func (s *store) book(id int) (b *book, err error) {
+	ok := false
+	s.View(func(tx *db.Tx) { b, ok = s.books.Get(tx, id) })
 	if !ok {
 		return nil, errNoBook
 	}
@@ -60,62 +63,65 @@ func (s *store) book(id int) (*book, error) {
 }
 
 // bookChanges is how often books have changed since the start.
-func (s *store) bookChanges() int {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.books.changes
+func (s *store) bookChanges() (n int) {
+	s.View(func(tx *db.Tx) { n = s.books.Changes(tx) })
+	return n
 }
 
-// selectBooks returns the books in a stretch of ids, the number of all books, and
+// selectBooks returns the books in a range of ids, the number of all books, and
 // the number of changes that they show.
-func (s *store) selectBooks(p stretch) (rows []*book, total, changes int) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.books.rows.stretch(p), s.books.rows.len(), s.books.changes
-}
-
-// titleTakenLocked reports whether another book than that of id has the title,
-// now or soon.
-func (s *store) titleTakenLocked(title string, id int) bool {
-	if b := s.byTitle[title]; b != nil && b.ID != id {
-		if b = s.books.latest(b.ID); b != nil && b.Title == title {
-			return true
-		}
-	}
-	for _, w := range s.books.waiting {
-		if b := w.row; b != nil && b.ID != id && b.Title == title {
-			return true
-		}
-	}
-	return false
+func (s *store) selectBooks(r db.Range) (rows []*book, total, changes int) {
+	s.View(func(tx *db.Tx) { rows, total, changes = s.books.Range(tx, r), s.books.Len(tx), s.books.Changes(tx) })
+	return rows, total, changes
 }
 
 // addBook gives b its id and stores it. It fails with errTitleTaken, or with
 // errNoUser if its creator has gone.
 func (s *store) addBook(b *book) error {
-	return s.write(func() ([]change, error) {
-		if s.users.latest(b.CreatedBy) == nil {
-			return nil, errNoUser
+	return s.Update(func(tx *db.Tx) error {
+		if _, ok := s.users.Get(tx, b.CreatedBy); !ok {
+			return errNoUser
 		}
-		if s.titleTakenLocked(b.Title, 0) {
-			return nil, errTitleTaken
-		}
-		b.ID = s.books.next()
-		b.render()
-		return []change{{Op: opPut, Book: b}}, nil
+		return s.putNewBook(tx, b)
 	})
+}
+
+// putNewBook gives b its id and stores it, or fails with errTitleTaken.
+func (s *store) putNewBook(tx *db.Tx, b *book) error {
+	if _, taken := s.byTitle.Find(tx, b.Title); taken {
+		return errTitleTaken
+	}
+	b.ID = s.books.NewID(tx)
+	b.render()
+	s.books.Put(tx, b)
+	return nil
 }
 
 // deleteBook fails with errNoBook, errNotOwner or as by expects.
 func (s *store) deleteBook(id int, by actor) error {
-	return s.write(func() ([]change, error) {
-		b := s.books.latest(id)
-		if b == nil {
-			return nil, errNoBook
+	return s.Update(func(tx *db.Tx) error {
+		b, ok := s.books.Get(tx, id)
+		if !ok {
+			return errNoBook
 		}
 		if err := by.check(b.CreatedBy, b.wire); err != nil {
-			return nil, err
+			return err
 		}
-		return []change{{Op: opDelete, Kind: "book", ID: id}}, nil
+		s.books.Delete(tx, id)
+		return nil
+	})
+}
+
+// addAll adds items and books made by nobody, in one batch. It fails with
+// errTitleTaken, wrapped in the book's place.
+func (s *store) addAll(items []*item, books []*book) error {
+	return s.Update(func(tx *db.Tx) error {
+		s.putNewItems(tx, items)
+		for i, b := range books {
+			if err := s.putNewBook(tx, b); err != nil {
+				return fmt.Errorf("books[%d]: %w", i, err)
+			}
+		}
+		return nil
 	})
 }

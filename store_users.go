@@ -1,9 +1,14 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
+
+	"example.com/shelf/internal/db"
 )
 
 // A user is an account of either API.
@@ -51,131 +56,141 @@ const (
 
 func (t *tokenRecord) expired(now time.Time) bool { return !now.Before(t.Expires) }
 
-func (s *store) putUserLocked(u *user) {
-	if old, ok := s.users.rows.get(u.ID); ok {
-		s.forgetUserLocked(old)
-	}
-	s.users.put(u.ID, u)
-	if u.Email != "" {
-		s.byEmail[emailKey(u.Email)] = u
-	}
-	s.byUsername[u.Username] = u
-	s.byPublicID[u.PublicID] = u
+// addUsers declares the accounts.
+func (s *store) addUsers() {
+	s.users = db.Add(s.DB, db.Schema[*user]{
+		Name: "user", Plural: "users",
+		ID: func(u *user) int { return u.ID },
+		Check: func(_ *db.Tx, u *user) error {
+			if u.Username == "" || u.PublicID == "" {
+				return errors.New("a user needs a username and a public_id")
+			}
+			return goodHash(u.Hash)
+		},
+		Valid: validUser,
+		Public: func(u *user) *user {
+			bare := *u
+			bare.Hash = ""
+			return &bare
+		},
+		// A user's deletion makes the createdby of all the items that they made
+		// null, and is told once.
+		Event: func(tx *db.Tx, what db.Change, id int) string {
+			if what == db.Deleted && s.itemsOf.IDs(tx, id).Len() > 0 {
+				return "creator.deleted"
+			}
+			return ""
+		},
+	})
+	s.byEmail = db.NewUnique(s.users, "e-mail", func(u *user) (string, bool) { return emailKey(u.Email), u.Email != "" })
+	s.byUsername = db.NewUnique(s.users, "username", func(u *user) (string, bool) { return u.Username, true })
+	s.byPublicID = db.NewUnique(s.users, "public_id", func(u *user) (string, bool) { return u.PublicID, true })
 }
 
-func (s *store) forgetUserLocked(u *user) {
-	delete(s.byEmail, emailKey(u.Email))
-	delete(s.byUsername, u.Username)
-	delete(s.byPublicID, u.PublicID)
-}
-
-// deleteUserLocked takes the user's tokens too, and leaves what the user made,
-// as made by nobody.
-func (s *store) deleteUserLocked(id int) {
-	u, ok := s.users.rows.get(id)
-	if !ok {
-		return
+// goodHash accepts no hash at all and bcrypt's ("$2b$12$" and 53 characters) of
+// a cost that a sign-in can bear: each step doubles the time, 15 takes seconds.
+func goodHash(hash string) error {
+	if hash == "" {
+		return nil
 	}
-	s.forgetUserLocked(u)
-	s.users.delete(id)
-	for _, token := range slices.Clone(s.tokensOf[id]) {
-		s.deleteTokenLocked(token) // a token of nobody would be damage to the next replay
-	}
-	for _, made := range s.itemsOf.of(id).ids() {
-		row, _ := s.items.rows.get(made)
-		orphan := row.item()
-		orphan.CreatedBy = 0
-		orphan.render()
-		s.putItemLocked(orphan)
-	}
-	for _, b := range s.books.rows.after(0) {
-		if b.CreatedBy == id {
-			orphan := *b
-			orphan.CreatedBy = 0
-			s.putBookLocked(&orphan)
+	if len(hash) == 60 && hash[:2] == "$2" && hash[3] == '$' && hash[6] == '$' {
+		if cost, err := strconv.Atoi(hash[4:6]); err == nil && cost >= minCost && cost <= maxCost {
+			return nil
 		}
 	}
+	return fmt.Errorf("the hash is not bcrypt's with a cost from %d to %d", minCost, maxCost)
 }
 
-func (s *store) putTokenLocked(t *tokenRecord) {
-	if s.byJTI[t.JTI] == nil {
-		s.tokensOf[t.User] = append(s.tokensOf[t.User], t.ID)
-	}
-	s.tokens.put(t.ID, t)
-	s.byJTI[t.JTI] = t
-}
-
-func (s *store) deleteTokenLocked(id int) {
-	t, ok := s.tokens.rows.get(id)
-	if !ok {
-		return
-	}
-	s.tokens.delete(id)
-	delete(s.byJTI, t.JTI)
-	ids := s.tokensOf[t.User]
-	ids = slices.DeleteFunc(ids, func(of int) bool { return of == id })
-	if len(ids) == 0 {
-		delete(s.tokensOf, t.User)
-	} else {
-		s.tokensOf[t.User] = ids
-	}
+// addTokens declares the token records. They go with their user: a record of a
+// user who is gone would be damage to the next replay.
+func (s *store) addTokens() {
+	s.tokens = db.Add(s.DB, db.Schema[*tokenRecord]{
+		Name: "token", Plural: "tokens",
+		ID: func(t *tokenRecord) int { return t.ID },
+		Check: func(tx *db.Tx, t *tokenRecord) error {
+			old, ok := s.tokens.Get(tx, t.ID)
+			switch {
+			case ok && (old.JTI != t.JTI || old.User != t.User || old.Type != t.Type):
+				return fmt.Errorf("token %d is another one's", t.ID)
+			case t.JTI == "" || t.Type != accessToken && t.Type != refreshToken:
+				return errors.New("a token needs a jti and a type")
+			}
+			return nil
+		},
+	})
+	s.byJTI = db.NewUnique(s.tokens, "jti", func(t *tokenRecord) (string, bool) { return t.JTI, true })
+	s.tokensOf = db.NewMulti(s.tokens, func(t *tokenRecord) int { return t.User })
+	db.Reference(s.tokensOf, s.users, nil)
 }
 
 // userWithToken finds whom a token speaks for and what became of the token;
 // either is nil if the store knows nothing of it.
-func (s *store) userWithToken(publicID, jti string) (*user, *tokenRecord) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.byPublicID[publicID], s.byJTI[jti]
+func (s *store) userWithToken(publicID, jti string) (u *user, t *tokenRecord) {
+	s.View(func(tx *db.Tx) {
+		u, _ = s.byPublicID.Find(tx, publicID)
+		t, _ = s.byJTI.Find(tx, jti)
+	})
+	return u, t
 }
 
-func (s *store) userByEmail(email string) *user {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.byEmail[emailKey(email)]
+func (s *store) userByEmail(email string) (u *user) {
+	s.View(func(tx *db.Tx) { u, _ = s.byEmail.Find(tx, emailKey(email)) })
+	return u
 }
 
-func (s *store) userByUsername(name string) *user {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.byUsername[name]
+func (s *store) userByUsername(name string) (u *user) {
+	s.View(func(tx *db.Tx) { u, _ = s.byUsername.Find(tx, name) })
+	return u
+}
+
+// userByName finds an account by its e-mail or else by its username; nil for none.
+func (s *store) userByName(name string) *user {
+	if u := s.userByEmail(name); u != nil {
+		return u
+	}
+	return s.userByUsername(name)
+}
+
+// usersAfter returns the first limit users with an id above after, by id, and
+// whether there are more.
+func (s *store) usersAfter(after, limit int) (users []*user, more bool) {
+	s.View(func(tx *db.Tx) {
+		for _, u := range s.users.After(tx, after) {
+			if more = len(users) == limit; more {
+				return
+			}
+			users = append(users, u)
+		}
+	})
+	return users, more
 }
 
 // userTaken reports whether another user than u, who may be new, has u's
-// e-mail or username, now or soon.
-func (s *store) userTaken(u *user) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.userTakenLocked(u)
+// e-mail or username.
+func (s *store) userTaken(u *user) (taken bool) {
+	s.View(func(tx *db.Tx) { taken = s.taken(tx, u) })
+	return taken
 }
 
-func (s *store) userTakenLocked(u *user) bool {
-	clash := func(other *user) bool {
-		return other != nil && other.ID != u.ID &&
-			(other.Username == u.Username || u.Email != "" && emailKey(other.Email) == emailKey(u.Email))
+func (s *store) taken(tx *db.Tx, u *user) bool {
+	if other, ok := s.byUsername.Find(tx, u.Username); ok && other.ID != u.ID {
+		return true
 	}
-	for _, other := range []*user{s.byEmail[emailKey(u.Email)], s.byUsername[u.Username]} {
-		if other != nil && clash(s.users.latest(other.ID)) {
-			return true
-		}
-	}
-	for _, w := range s.users.waiting {
-		if clash(w.row) {
-			return true
-		}
-	}
-	return false
+	other, ok := s.byEmail.Find(tx, emailKey(u.Email))
+	return ok && other.ID != u.ID
 }
 
 // signUp adds an account and its first sign-in's tokens, none for a book
 // account. It gives them their ids, or fails with errUserExists.
 func (s *store) signUp(u *user, tokens ...*tokenRecord) error {
-	return s.write(func() ([]change, error) {
-		if s.userTakenLocked(u) {
-			return nil, errUserExists
+	return s.Update(func(tx *db.Tx) error {
+		if s.taken(tx, u) {
+			return errUserExists
 		}
-		u.ID = s.users.next()
-		return append([]change{{Op: opPut, User: u}}, s.newTokensLocked(u.ID, 0, tokens)...), nil
+		u.ID = s.users.NewID(tx)
+		s.users.Put(tx, u)
+		s.putNewTokens(tx, u.ID, noSession, tokens)
+		return nil
 	})
 }
 
@@ -188,17 +203,19 @@ const maxTokens = 1000
 // maxTokens. A newHash, "" for none, takes the place of u's hash. It fails with
 // errNoUser, errDisabled or errStaleHash if u is no longer so.
 func (s *store) signIn(u *user, newHash string, tokens ...*tokenRecord) error {
-	return s.write(func() ([]change, error) {
-		if err := s.changedLocked(u); err != nil {
-			return nil, err
+	return s.Update(func(tx *db.Tx) error {
+		latest, err := s.unchanged(tx, u)
+		if err != nil {
+			return err
 		}
-		changes := s.makeRoomLocked(s.tokensOfLocked(u.ID), 0, len(tokens))
+		s.makeRoom(tx, u.ID, noSession, len(tokens))
 		if newHash != "" {
-			row := *s.users.latest(u.ID)
+			row := *latest
 			row.Hash = newHash
-			changes = append(changes, change{Op: opPut, User: &row})
+			s.users.Put(tx, &row)
 		}
-		return append(changes, s.newTokensLocked(u.ID, 0, tokens)...), nil
+		s.putNewTokens(tx, u.ID, noSession, tokens)
+		return nil
 	})
 }
 
@@ -206,83 +223,56 @@ func (s *store) signIn(u *user, newHash string, tokens ...*tokenRecord) error {
 // belongs to, and drops records over maxTokens. It fails with errNoToken if the
 // sign-in has ended meanwhile.
 func (s *store) refresh(by *tokenRecord, access *tokenRecord) error {
-	return s.write(func() ([]change, error) {
-		if latest := s.tokens.latest(by.ID); latest == nil || latest.EndedBy != "" || s.users.latest(by.User) == nil {
-			return nil, errNoToken
+	return s.Update(func(tx *db.Tx) error {
+		latest, ok := s.tokens.Get(tx, by.ID)
+		if _, there := s.users.Get(tx, by.User); !ok || latest.EndedBy != "" || !there {
+			return errNoToken
 		}
-		var changes []change
-		if len(s.tokensOf[by.User])+len(s.tokens.waiting) >= maxTokens { // or else there is room for certain
-			changes = s.makeRoomLocked(s.tokensOfLocked(by.User), by.Session, 1)
+		if s.tokensOf.AtMost(tx, by.User) >= maxTokens { // or else there is room for certain
+			s.makeRoom(tx, by.User, by.Session, 1)
 		}
-		return append(changes, s.newTokensLocked(by.User, by.Session, []*tokenRecord{access})...), nil
+		s.putNewTokens(tx, by.User, by.Session, []*tokenRecord{access})
+		return nil
 	})
 }
 
-// newTokensLocked gives tokens their ids, their user and their session; session
-// 0 is a new one.
-func (s *store) newTokensLocked(userID, session int, tokens []*tokenRecord) []change {
-	var changes []change
+// noSession is a session that no token is of.
+const noSession = 0
+
+// putNewTokens gives tokens their ids, their user and their session; noSession
+// begins a new one.
+func (s *store) putNewTokens(tx *db.Tx, userID, session int, tokens []*tokenRecord) {
 	for _, t := range tokens {
-		t.ID, t.User = s.tokens.next(), userID
-		if session == 0 {
+		t.ID, t.User = s.tokens.NewID(tx), userID
+		if session == noSession {
 			session = t.ID
 		}
 		t.Session = session
-		changes = append(changes, change{Op: opPut, Token: t})
+		s.tokens.Put(tx, t)
 	}
-	return changes
 }
 
-// tokensOfLocked returns the user's token records, what waits included, oldest
-// first.
-func (s *store) tokensOfLocked(userID int) []*tokenRecord {
-	var tokens []*tokenRecord
-	for _, id := range s.tokensOf[userID] {
-		if t := s.tokens.latest(id); t != nil {
-			tokens = append(tokens, t)
-		}
-	}
-	for id, w := range s.tokens.waiting {
-		t := w.row
-		if _, visible := s.tokens.rows.get(id); !visible && t != nil && t.User == userID {
-			tokens = append(tokens, t)
-		}
-	}
-	slices.SortFunc(tokens, func(a, b *tokenRecord) int { return a.ID - b.ID })
-	return tokens
-}
-
-// expiredLocked drops those of tokens that have expired.
-func (s *store) expiredLocked(tokens []*tokenRecord) []change {
-	var changes []change
-	now := s.now()
-	for _, t := range tokens {
-		if t.expired(now) && s.tokens.latest(t.ID) != nil {
-			changes = append(changes, change{Op: opDelete, Kind: "token", ID: t.ID})
-		}
-	}
-	return changes
-}
-
-// makeRoomLocked drops what has expired of the tokens of one account, and then
-// what it takes for more of them to stay within maxTokens: whole sign-ins,
-// oldest first, but not the session in use; then, where that alone is too many,
-// its oldest access tokens. The refresh token that it lives by stays.
-func (s *store) makeRoomLocked(tokens []*tokenRecord, inUse, more int) []change {
-	changes := s.expiredLocked(tokens)
-	now := s.now()
-	live := slices.DeleteFunc(tokens, func(t *tokenRecord) bool {
-		return t.expired(now)
-	})
-	over := len(live) + more - maxTokens
-	if over <= 0 {
-		return changes
-	}
+// makeRoom drops what has expired of the tokens of one account, and then what it
+// takes for more of them to stay within maxTokens: whole sign-ins, oldest first,
+// but not the session in use; then, where that alone is too many, its oldest
+// access tokens. The refresh token that it lives by stays.
+func (s *store) makeRoom(tx *db.Tx, userID, inUse, more int) {
+	var live []*tokenRecord
 	sessions := map[int][]*tokenRecord{} // what can go together
-	for _, t := range live {
+	now := s.now()
+	for _, t := range s.tokensOf.Rows(tx, userID) {
+		if t.expired(now) {
+			s.tokens.Delete(tx, t.ID)
+			continue
+		}
+		live = append(live, t)
 		if t.Session != inUse {
 			sessions[t.Session] = append(sessions[t.Session], t)
 		}
+	}
+	over := len(live) + more - maxTokens
+	if over <= 0 {
+		return
 	}
 	var going []*tokenRecord
 	for _, session := range slices.Sorted(maps.Keys(sessions)) { // numbered as they began
@@ -296,136 +286,126 @@ func (s *store) makeRoomLocked(tokens []*tokenRecord, inUse, more int) []change 
 		}
 	}
 	for _, t := range going {
-		changes = append(changes, change{Op: opDelete, Kind: "token", ID: t.ID})
+		s.tokens.Delete(tx, t.ID)
 	}
-	return changes
 }
 
-// endLocked ends those of tokens that which names, by one of the endedBy
-// constants.
-func (s *store) endLocked(tokens []*tokenRecord, by string, which func(*tokenRecord) bool) []change {
-	var changes []change
+// endTokens ends those of a user's tokens that which names, those of a sign-in
+// that is still pending included, by one of the endedBy constants.
+func (s *store) endTokens(tx *db.Tx, userID int, by string, which func(*tokenRecord) bool) {
 	now := s.now().UTC().Truncate(time.Second)
-	for _, t := range tokens {
+	for _, t := range s.tokensOf.Rows(tx, userID) {
 		if which(t) && (t.EndedBy == "" || t.EndedBy == endedByOwner) {
 			ended := *t
 			ended.EndedBy, ended.Ended = by, now
-			changes = append(changes, change{Op: opPut, Token: &ended})
+			s.tokens.Put(tx, &ended)
 		}
 	}
-	return changes
 }
+
+func anyRecord(*tokenRecord) bool { return true }
 
 // endSession ends every token of t's sign-in.
 func (s *store) endSession(t *tokenRecord, by string) error {
-	return s.write(func() ([]change, error) {
-		return s.endLocked(s.tokensOfLocked(t.User), by, func(other *tokenRecord) bool {
-			return other.Session == t.Session
-		}), nil
+	return s.Update(func(tx *db.Tx) error {
+		s.endTokens(tx, t.User, by, func(other *tokenRecord) bool { return other.Session == t.Session })
+		return nil
+	})
+}
+
+// endSessions ends every token of the user.
+func (s *store) endSessions(userID int, by string) error {
+	return s.Update(func(tx *db.Tx) error {
+		s.endTokens(tx, userID, by, anyRecord)
+		return nil
 	})
 }
 
 // liveTokens returns the user's unexpired records, oldest first.
-func (s *store) liveTokens(userID int) []*tokenRecord {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	var tokens []*tokenRecord
+func (s *store) liveTokens(userID int) (tokens []*tokenRecord) {
+	s.View(func(tx *db.Tx) { tokens = s.tokensOf.Rows(tx, userID) })
 	now := s.now()
-	for _, id := range s.tokensOf[userID] {
-		if t, ok := s.tokens.rows.get(id); ok && !t.expired(now) {
-			tokens = append(tokens, t)
+	return slices.DeleteFunc(tokens, func(t *tokenRecord) bool { return t.expired(now) })
+}
+
+// lastExpiry is when the last of all tokens ends, the zero time if there is none.
+func (s *store) lastExpiry() (last time.Time) {
+	s.View(func(tx *db.Tx) {
+		for _, t := range s.tokens.All(tx) {
+			if t.Expires.After(last) {
+				last = t.Expires
+			}
 		}
-	}
-	return tokens
+	})
+	return last
 }
 
 // setRevoked revokes or restores the user's token. It fails with errNoToken for
 // another's or an expired one, and with errTokenEnded when it would restore
 // what something else ended.
 func (s *store) setRevoked(userID, tokenID int, revoke bool) error {
-	return s.write(func() ([]change, error) {
-		t := s.tokens.latest(tokenID)
-		if t == nil || t.User != userID || t.expired(s.now()) {
-			return nil, errNoToken
-		}
+	return s.Update(func(tx *db.Tx) error {
+		t, ok := s.tokens.Get(tx, tokenID)
 		switch {
+		case !ok || t.User != userID || t.expired(s.now()):
+			return errNoToken
 		case revoke == (t.EndedBy != ""):
-			return nil, nil // so it is already
+			return nil // so it is already
 		case t.EndedBy != "" && t.EndedBy != endedByOwner:
-			return nil, errTokenEnded
+			return errTokenEnded
 		}
 		row := *t
 		row.EndedBy, row.Ended = "", time.Time{}
 		if revoke {
 			row.EndedBy, row.Ended = endedByOwner, s.now().UTC().Truncate(time.Second)
 		}
-		return []change{{Op: opPut, Token: &row}}, nil
+		s.tokens.Put(tx, &row)
+		return nil
 	})
 }
 
 // pruneTokens drops every expired record and returns how many those were.
-func (s *store) pruneTokens() (int, error) {
-	var n int
-	err := s.write(func() ([]change, error) {
-		changes := s.expiredLocked(s.tokens.rows.all())
-		n = len(changes)
-		return changes, nil
+func (s *store) pruneTokens() (n int, err error) {
+	err = s.Update(func(tx *db.Tx) error {
+		n = 0
+		now := s.now()
+		for id, t := range s.tokens.All(tx) {
+			if t.expired(now) {
+				s.tokens.Delete(tx, id)
+				n++
+			}
+		}
+		return nil
 	})
 	return n, err
 }
 
-// userByName finds an account by its e-mail or else by its username; nil for none.
-func (s *store) userByName(name string) *user {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if u := s.byEmail[emailKey(name)]; u != nil {
-		return u
-	}
-	return s.byUsername[name]
-}
-
-// usersAfter returns the first limit users with an id above after, by id, and
-// whether there are more.
-func (s *store) usersAfter(after, limit int) (users []*user, more bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for _, u := range s.users.rows.after(after) {
-		if len(users) == limit {
-			return users, true
-		}
-		users = append(users, u)
-	}
-	return users, false
-}
-
-// editUser stores what edit makes of a copy of the user, and returns that. It
-// fails with errNoUser, with errDisabled, or with errUserExists if the new
-// username is another's.
+// editUser changes the user by edit, and returns it. It fails with errNoUser,
+// with errDisabled, or with errUserExists if the new username is another's.
 func (s *store) editUser(id int, edit func(*user)) (*user, error) {
 	var row user
-	err := s.write(func() ([]change, error) {
-		u := s.users.latest(id)
+	err := s.Update(func(tx *db.Tx) error {
+		u, ok := s.users.Get(tx, id)
 		switch {
-		case u == nil:
-			return nil, errNoUser
+		case !ok:
+			return errNoUser
 		case u.Disabled:
-			return nil, errDisabled
+			return errDisabled
 		}
 		row = *u
 		edit(&row)
 		if row == *u {
-			return nil, nil
+			return nil
 		}
-		if s.userTakenLocked(&row) {
-			return nil, errUserExists
+		if s.taken(tx, &row) {
+			return errUserExists
 		}
-		return []change{{Op: opPut, User: &row}}, nil
+		changed := row
+		s.users.Put(tx, &changed)
+		return nil
 	})
 	return &row, err
 }
-
-// noSession is a session that no token is of.
-const noSession = 0
 
 // setPassword gives u, as the caller knew u when it checked the old password,
 // a new hash, and ends all of u's sign-ins but the session keep. A sign-in that
@@ -433,44 +413,34 @@ const noSession = 0
 // stale. It fails with errNoUser, errDisabled or errStaleHash if u is no longer
 // as it was.
 func (s *store) setPassword(u *user, hash string, keep int) error {
-	return s.write(func() ([]change, error) {
-		if err := s.changedLocked(u); err != nil {
-			return nil, err
+	return s.Update(func(tx *db.Tx) error {
+		latest, err := s.unchanged(tx, u)
+		if err != nil {
+			return err
 		}
-		row := *s.users.latest(u.ID)
+		row := *latest
 		row.Hash = hash
-		ended := s.endLocked(s.tokensOfLocked(u.ID), endedByPassword, func(t *tokenRecord) bool {
-			return t.Session != keep
-		})
-		return append([]change{{Op: opPut, User: &row}}, ended...), nil
+		s.users.Put(tx, &row)
+		s.endTokens(tx, u.ID, endedByPassword, func(t *tokenRecord) bool { return t.Session != keep })
+		return nil
 	})
 }
 
-// changedLocked says what has happened to u, as the caller knew it when it
-// checked the password: errNoUser if it has gone, errDisabled if it has been
+// unchanged returns the latest row of u, as the caller knew it when it checked the
+// password. It fails with errNoUser if u has gone, errDisabled if it has been
 // disabled since, errStaleHash if its password is another one.
-func (s *store) changedLocked(u *user) error {
-	latest := s.users.latest(u.ID)
+func (s *store) unchanged(tx *db.Tx, u *user) (*user, error) {
+	latest, ok := s.users.Get(tx, u.ID)
 	switch {
-	case latest == nil:
-		return errNoUser
+	case !ok:
+		return nil, errNoUser
 	case latest.Disabled && !u.Disabled:
-		return errDisabled
+		return nil, errDisabled
 	case latest.Hash != u.Hash:
-		return errStaleHash
+		return nil, errStaleHash
 	}
-	return nil
+	return latest, nil
 }
-
-// endSessions ends every token of the user, those of a sign-in that still waits
-// for the disk included.
-func (s *store) endSessions(userID int, by string) error {
-	return s.write(func() ([]change, error) {
-		return s.endLocked(s.tokensOfLocked(userID), by, anyRecord), nil
-	})
-}
-
-func anyRecord(*tokenRecord) bool { return true }
 
 // operator stands in the place of an admin's id for whoever has the data file
 // in hand. The rule about the last admin doesn't bind them: they can make
@@ -484,24 +454,25 @@ const operator = 0
 // with errNoUser or errLastAdmin.
 func (s *store) setAccess(by, id int, admin, disabled *bool) (*user, error) {
 	var row user
-	err := s.write(func() ([]change, error) {
-		u, err := s.administeredLocked(by, id)
+	err := s.Update(func(tx *db.Tx) error {
+		u, err := s.administered(tx, by, id)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		row = *u
 		row.Admin, row.Disabled = or(admin, u.Admin), or(disabled, u.Disabled)
 		if row == *u {
-			return nil, nil
+			return nil
 		}
-		if by != operator && s.lastAdminLocked(u) { // either change would end that
-			return nil, errLastAdmin
+		if by != operator && s.lastAdmin(tx, u) { // either change would end that
+			return errLastAdmin
 		}
-		changes := []change{{Op: opPut, User: &row}}
+		changed := row
+		s.users.Put(tx, &changed)
 		if row.Disabled {
-			changes = append(changes, s.endLocked(s.tokensOfLocked(id), endedByAdmin, anyRecord)...)
+			s.endTokens(tx, id, endedByAdmin, anyRecord)
 		}
-		return changes, nil
+		return nil
 	})
 	return &row, err
 }
@@ -518,15 +489,16 @@ func or[T any](given *T, was T) T {
 // with errNotAdmin if by isn't an admin any more, and with errNoUser or
 // errLastAdmin.
 func (s *store) deleteUser(by, id int) error {
-	return s.write(func() ([]change, error) {
-		u, err := s.administeredLocked(by, id)
+	return s.Update(func(tx *db.Tx) error {
+		u, err := s.administered(tx, by, id)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if by != operator && s.lastAdminLocked(u) {
-			return nil, errLastAdmin
+		if by != operator && s.lastAdmin(tx, u) {
+			return errLastAdmin
 		}
-		return s.removalLocked(u), nil
+		s.removeUser(tx, id)
+		return nil
 	})
 }
 
@@ -534,38 +506,39 @@ func (s *store) deleteUser(by, id int) error {
 // checked the password. It fails with errNoUser, errDisabled or errStaleHash if
 // u is no longer as it was, and with errLastAdmin.
 func (s *store) deleteSelf(u *user) error {
-	return s.write(func() ([]change, error) {
-		if err := s.changedLocked(u); err != nil {
-			return nil, err
+	return s.Update(func(tx *db.Tx) error {
+		latest, err := s.unchanged(tx, u)
+		if err != nil {
+			return err
 		}
-		if s.lastAdminLocked(s.users.latest(u.ID)) {
-			return nil, errLastAdmin
+		if s.lastAdmin(tx, latest) {
+			return errLastAdmin
 		}
-		return s.removalLocked(u), nil
+		s.removeUser(tx, u.ID)
+		return nil
 	})
 }
 
-// removalLocked is what has to go with a user, in one batch: no token record
+// removeUser removes a user and, in the same batch, its tokens: no token record
 // may be left that speaks for nobody.
-func (s *store) removalLocked(u *user) []change {
-	var changes []change
-	for _, t := range s.tokensOfLocked(u.ID) {
-		changes = append(changes, change{Op: opDelete, Kind: "token", ID: t.ID})
+func (s *store) removeUser(tx *db.Tx, id int) {
+	for _, t := range s.tokensOf.Rows(tx, id) {
+		s.tokens.Delete(tx, t.ID)
 	}
-	return append(changes, change{Op: opDelete, Kind: "user", ID: u.ID})
+	s.users.Delete(tx, id)
 }
 
-// administeredLocked returns the user that by wants to change. Whoever was an
-// admin when a request began may have been demoted while its body was on its
-// way (CWE-367), so that is asked again here: errNotAdmin.
-func (s *store) administeredLocked(by, id int) (*user, error) {
+// administered returns the user that by wants to change. Whoever was an admin
+// when a request began may have been demoted while its body was on its way
+// (CWE-367), so that is asked again here: errNotAdmin.
+func (s *store) administered(tx *db.Tx, by, id int) (*user, error) {
 	if by != operator {
-		if admin := s.users.latest(by); admin == nil || !admin.administers() {
+		if admin, ok := s.users.Get(tx, by); !ok || !admin.administers() {
 			return nil, errNotAdmin
 		}
 	}
-	u := s.users.latest(id)
-	if u == nil {
+	u, ok := s.users.Get(tx, id)
+	if !ok {
 		return nil, errNoUser
 	}
 	return u, nil
@@ -574,16 +547,15 @@ func (s *store) administeredLocked(by, id int) (*user, error) {
 // administers reports whether u is an admin who can act as one.
 func (u *user) administers() bool { return u.Admin && !u.Disabled }
 
-// lastAdminLocked reports whether without u nobody would be left to administer.
-// It looks at what waits for the disk too: of two admins who demote each other
-// at once, one stays.
-func (s *store) lastAdminLocked(u *user) bool {
+// lastAdmin reports whether without u nobody would be left to administer. It
+// looks at pending changes too: of two admins who demote each other at once, one
+// stays.
+func (s *store) lastAdmin(tx *db.Tx, u *user) bool {
 	if !u.administers() {
 		return false
 	}
-	// Nobody is an admin at sign-up, so who only waits to be added needs no look.
-	for _, other := range s.users.rows.after(0) {
-		if latest := s.users.latest(other.ID); latest != nil && latest.ID != u.ID && latest.administers() {
+	for _, other := range s.users.All(tx) {
+		if other.ID != u.ID && other.administers() {
 			return false
 		}
 	}

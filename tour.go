@@ -63,15 +63,15 @@ items.go: (*server).deleteItem
 store.go: (actor).check`,
 		"A handler reads, checks, changes and answers, and knows no status of a failure. To be signed in is not to be allowed: who made the item is asked in the store, with the lock held, so that nothing can change between the question and the deed.",
 		"OWASP API1:2023", "https://owasp.org/API-Security/editions/2023/en/0xa1-broken-object-level-authorization/"},
-	{"The journal", `store.go: (*store).write
-store.go: (*store).sync
-journal.go: (*journal).append
-store.go: (*store).applyLocked`,
+	{"The journal", `internal/db/db.go: (*DB).Update
+internal/db/db.go: (*DB).sync
+internal/journal/journal.go: (*Journal).Append
+internal/db/line.go: (*DB).applyLocked`,
 		"A change joins the batch that waits, one writer puts the batch on disk with one fsync, and only then is it seen, and answered. So what was acknowledged survives a power cut, what was refused was never visible, and a thousand who wait pay for one fsync.",
 		"Pillai et al., OSDI 2014", "https://www.usenix.org/conference/osdi14/technical-sessions/presentation/pillai"},
 	{"The next start", `store.go: openStore
-journal.go: scanJournal
-replay.go: (*replay).emit`,
+internal/journal/scan.go: Read
+internal/db/replay.go: (*replay).emit`,
 		"The state is in memory and the file is its history, so a start reads the file and does all of it again, with the code that did it first. A batch that a crash tore was never acknowledged, and is set aside; damage stops the start instead of being papered over.",
 		"Pillai et al., OSDI 2014", "https://www.usenix.org/conference/osdi14/technical-sessions/presentation/pillai"},
 	{"A refusal", `errors.go: toAPIError

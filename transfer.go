@@ -8,12 +8,17 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/durable"
+	"example.com/shelf/internal/history"
+	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -56,7 +61,7 @@ func exportCommand(_ context.Context, sh shell, args []string) error {
 	if err := writeExport(&document, s, sh.now(), *secrets); err != nil {
 		return err
 	}
-	return writeFileDurably(*out, document.Bytes())
+	return durable.WriteFile(*out, document.Bytes())
 }
 
 // checkOutput fails if an export may not take the place of what is at out: the
@@ -97,12 +102,12 @@ func importCommand(_ context.Context, sh shell, args []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := openStore(osDisk{}, c.data, newLog(c, sh.stderr), sh.now)
+	s, err := openStore(journal.OS{}, c.data, newLog(c, sh.stderr), sh.now)
 	if err != nil {
 		return err
 	}
 	done, err := importDocument(s, document)
-	if err = errors.Join(err, s.close()); err != nil {
+	if err = errors.Join(err, s.Close()); err != nil {
 		return fmt.Errorf("%s: %w; nothing was imported", name, err)
 	}
 	fmt.Fprintf(sh.stdout, "%s: %s\n", c.data, done)
@@ -112,7 +117,8 @@ func importCommand(_ context.Context, sh shell, args []string) error {
 // seedStore imports the file name into a store that holds nothing; one that
 // does was seeded at an earlier start, or never wanted it.
 func seedStore(s *store, name string) error {
-	if !s.empty() {
+	var empty bool
+	if s.View(func(tx *db.Tx) { empty = tx.Empty() }); !empty {
 		return nil
 	}
 	document, err := readDocument(name)
@@ -135,33 +141,9 @@ func readDocument(name string) ([]byte, error) {
 // writeExport writes the state of s. Password hashes are left out unless
 // secrets is set: then the document is as precious as the data file.
 func writeExport(w io.Writer, s *store, now time.Time, secrets bool) error {
-	img := s.image()
-	if !secrets {
-		for i, u := range img.users {
-			bare := *u
-			bare.Hash = ""
-			img.users[i] = &bare
-		}
-	}
-	b := fmt.Appendf(nil, `{"format":%q,"version":%d,"exported":%q,"last_ids":`, exportFormat, exportVersion, now.UTC().Format(time.RFC3339))
-	b = append(b, strictjson.Encode(img.ids)...)
-	b = appendRows(b, "users", img.users)
-	b = appendRows(b, "tokens", img.tokens)
-	b = appendRows(b, "items", img.items)
-	b = appendRows(b, "books", img.books)
-	_, err := w.Write(append(b, "}\n"...))
+	b := fmt.Appendf(nil, `{"format":%q,"version":%d,"exported":%q,`, exportFormat, exportVersion, now.UTC().Format(time.RFC3339))
+	_, err := w.Write(append(s.Snapshot().AppendJSON(b, secrets), "}\n"...))
 	return err
-}
-
-func appendRows[R any](b []byte, name string, rows []R) []byte {
-	b = fmt.Appendf(b, ",\n%q:[", name)
-	for i, row := range rows {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(append(b, '\n'), strictjson.Encode(row)...)
-	}
-	return append(b, ']')
 }
 
 // importDocument adds a JSON document to s, all of it or nothing. What
@@ -191,78 +173,15 @@ func importDocument(s *store, data []byte) (string, error) {
 // importExport rehearses in a store of its own, where each element has to keep
 // the rules that a line of the data file has to keep.
 func importExport(s *store, parts map[string]json.RawMessage) (string, error) {
-	rehearsal := newStore(s.log, s.now)
-	var changes []change
-	var ids lastIDs
-	if err := strictjson.Unmarshal(parts["last_ids"], &ids); err != nil {
-		return "", fmt.Errorf("last_ids, the highest id of each kind: %w", err)
+	rehearsal := newStore(slog.New(slog.DiscardHandler), s.now)
+	if err := rehearsal.Import(parts); err != nil {
+		return "", err
 	}
-	changes = append(changes, change{Op: opNext, Next: &ids})
-	if err := rehearsal.admit(changes[0], true); err != nil {
-		return "", fmt.Errorf("last_ids: %w", err)
-	}
-	for _, part := range []struct {
-		name string
-		row  func(json.RawMessage) (change, error)
-	}{
-		{"users", func(row json.RawMessage) (change, error) {
-			c := change{Op: opPut, User: new(user)}
-			return c, errors.Join(strictjson.Unmarshal(row, c.User), validUser(c.User))
-		}},
-		{"tokens", func(row json.RawMessage) (change, error) {
-			c := change{Op: opPut, Token: new(tokenRecord)}
-			return c, strictjson.Unmarshal(row, c.Token)
-		}},
-		{"items", func(row json.RawMessage) (change, error) {
-			c := change{Op: opPut, Item: new(item)}
-			return c, errors.Join(strictjson.Unmarshal(row, c.Item), c.Item.validate())
-		}},
-		{"books", func(row json.RawMessage) (change, error) {
-			c := change{Op: opPut, Book: new(book)}
-			return c, errors.Join(strictjson.Unmarshal(row, c.Book), c.Book.validate())
-		}},
-	} {
-		rows, err := elements(part.name, parts[part.name])
-		if err != nil {
-			return "", err
-		}
-		for i, row := range rows {
-			c, err := part.row(row)
-			if err == nil {
-				c.render()
-				err = rehearsal.admitNew(c)
-			}
-			if err != nil {
-				return "", fmt.Errorf("%s[%d]: %w", part.name, i, err)
-			}
-			rehearsal.applyLocked(c)
-			changes = append(changes, c)
-		}
-	}
-	err := s.write(func() ([]change, error) {
-		if !s.emptyLocked() {
-			return nil, errNotEmpty
-		}
-		return changes, nil
-	})
 	users, items, books := rehearsal.counts()
-	return fmt.Sprintf("imported %s, %s, %s", count(users, "user"), count(items, "item"), count(books, "book")), err
+	return fmt.Sprintf("imported %s, %s, %s", count(users, "user"), count(items, "item"), count(books, "book")), s.Fill(rehearsal.Snapshot())
 }
 
-var errNotEmpty = errors.New("an export goes into an empty store only, so that its ids stay what they are")
-
-// admitNew is admit for a row that must not be there yet.
-func (s *store) admitNew(c change) error {
-	if err := s.admit(c, true); err != nil {
-		return err
-	}
-	kind, id := c.row()
-	if s.has(kind, id) {
-		return fmt.Errorf("id %d is another %s's too", id, kind)
-	}
-	return nil
-}
-
+// validUser checks the fields of an imported account.
 func validUser(u *user) error {
 	switch {
 	case u.Email != "" && !validEmail(u.Email):
@@ -276,7 +195,7 @@ func validUser(u *user) error {
 // importPlain adds rows that say nothing but what a client would send.
 func importPlain(s *store, parts map[string]json.RawMessage) (string, error) {
 	var items []*item
-	rows, err := elements("items", parts["items"])
+	rows, err := db.Elements("items", parts["items"])
 	if err != nil {
 		return "", err
 	}
@@ -291,7 +210,7 @@ func importPlain(s *store, parts map[string]json.RawMessage) (string, error) {
 		items = append(items, it)
 	}
 	var books []*book
-	if rows, err = elements("books", parts["books"]); err != nil {
+	if rows, err = db.Elements("books", parts["books"]); err != nil {
 		return "", err
 	}
 	for i, row := range rows {
@@ -319,30 +238,6 @@ func importPlain(s *store, parts map[string]json.RawMessage) (string, error) {
 	return done, nil
 }
 
-// addAll adds items and books made by nobody, in one batch. It fails with
-// errTitleTaken, wrapped in the book's place.
-func (s *store) addAll(items []*item, books []*book) error {
-	return s.write(func() ([]change, error) {
-		var changes []change
-		for _, it := range items {
-			it.ID, it.Created = s.items.next(), s.now().UTC().Truncate(time.Second)
-			it.render()
-			changes = append(changes, change{Op: opPut, Item: it})
-		}
-		titles := map[string]bool{}
-		for i, b := range books {
-			if titles[b.Title] || s.titleTakenLocked(b.Title, 0) {
-				return nil, fmt.Errorf("books[%d]: %w", i, errTitleTaken)
-			}
-			titles[b.Title] = true
-			b.ID = s.books.next()
-			b.render()
-			changes = append(changes, change{Op: opPut, Book: b})
-		}
-		return changes, nil
-	})
-}
-
 // plainRow reads one object of a plain document. Members that shelf has no
 // field for are left out, as in a request.
 func plainRow(row json.RawMessage, f fields) error {
@@ -354,13 +249,106 @@ func plainRow(row json.RawMessage, f fields) error {
 	return err
 }
 
-func elements(name string, list json.RawMessage) ([]json.RawMessage, error) {
-	var rows []json.RawMessage
-	if list == nil {
-		return nil, nil
+// nameArgument reads the arguments of a command that works on files: its flags,
+// and one name at most, in any order. It returns "" for no name.
+func nameArgument(flags *flag.FlagSet, usage string, args []string) (name string, err error) {
+	flags.SetOutput(io.Discard) // main reports the error, once
+	for len(args) > 0 {
+		if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+			return "", err
+		} else if err != nil {
+			return "", fmt.Errorf("%w (%s)", err, usage)
+		}
+		if args = flags.Args(); len(args) > 0 {
+			if name != "" {
+				return "", errors.New(usage)
+			}
+			name, args = args[0], args[1:]
+		}
 	}
-	if err := json.Unmarshal(list, &rows); err != nil {
-		return nil, fmt.Errorf("%s: must be a list", name)
+	return name, nil
+}
+
+// fileConfig is the settings for a command on the data file called name, "" for
+// the one that the settings name.
+func fileConfig(sh shell, name string) (settings, error) {
+	c, err := sh.parse(nil)
+	if name != "" {
+		c.data = name
 	}
-	return rows, nil
+	if err == nil && c.data == inMemory {
+		err = errors.New("-data memory has no file")
+	}
+	return c, err
+}
+
+// checkCommand is the command shelf check.
+func checkCommand(_ context.Context, sh shell, args []string) error {
+	name, err := nameArgument(flag.NewFlagSet("check", flag.ContinueOnError), "usage: shelf check [FILE]", args)
+	if errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	var c settings
+	if err == nil {
+		c, err = fileConfig(sh, name)
+	}
+	if err != nil {
+		return &statusError{2, err}
+	}
+	return checkFile(c.data, sh.stdout)
+}
+
+// checkFile reports on the data file at path and changes nothing. Exit status 0:
+// sound; 1: damaged; 2: not readable, or no data file of ours.
+func checkFile(path string, stdout io.Writer) error {
+	s, found, err := loadStore(path)
+	var d *history.Damage
+	if err != nil && !errors.As(err, &d) {
+		return &statusError{2, err}
+	}
+	verdict := "sound"
+	if d != nil {
+		verdict = fmt.Sprintf("damaged at line %d: %s", d.Line, d.What)
+	}
+	alive := 0
+	var rows []string
+	for _, c := range s.Counts() {
+		alive += c.Rows
+		rows = append(rows, count(c.Rows, c.Name))
+	}
+	fmt.Fprintf(stdout, "%s: %s\n", path, verdict)
+	fmt.Fprintf(stdout, "  format     %d\n", found.Version)
+	fmt.Fprintf(stdout, "  size       %d bytes\n", found.Size)
+	fmt.Fprintf(stdout, "  changes    %d, up to seq %d\n", found.Lines, found.Seq)
+	if found.Snapshot > 0 {
+		fmt.Fprintf(stdout, "  compacted  at seq %d\n", found.Snapshot)
+	}
+	fmt.Fprintf(stdout, "  alive      %s\n", strings.Join(rows, ", "))
+	fmt.Fprintf(stdout, "  history    %d%% of the changes\n", percent(found.Lines-alive, found.Lines))
+	fmt.Fprintf(stdout, "  refused    %s, passed over\n", count(found.Refused, "failed write"))
+	if d != nil {
+		if n := found.Torn; n > 0 {
+			fmt.Fprintf(stdout, "  behind     %d bytes follow the last good batch\n", n)
+		}
+		return &statusError{1, errors.New("nothing was changed; the counts are of what stands before the damage")}
+	}
+	if n := found.Torn; n > 0 {
+		fmt.Fprintf(stdout, "  torn tail  %d bytes, never acknowledged: the next start moves them aside\n", n)
+	}
+	return nil
+}
+
+func percent(part, whole int) int {
+	if whole == 0 {
+		return 0
+	}
+	return max(0, part) * 100 / whole
+}
+
+// count is n things in words.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }

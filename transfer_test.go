@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/journal"
 )
 
 // filledStore makes a data file with a user, a token, items and a book, of
@@ -17,7 +20,7 @@ import (
 func filledStore(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "shelf.jsonl")
-	s, err := openStore(osDisk{}, path, slog.New(slog.DiscardHandler), time.Now)
+	s, err := openStore(journal.OS{}, path, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +42,7 @@ func filledStore(t *testing.T) string {
 	}
 	check(s.deleteItem(3, actor{all: true}))
 	check(s.addBook(&book{Title: "Dune", Author: "Herbert", CreatedBy: ann.ID}))
-	check(s.close())
+	check(s.Close())
 	return path
 }
 
@@ -71,7 +74,7 @@ func TestExportImport(t *testing.T) {
 		t.Errorf("export without -secrets = %s; want JSON without the hash", bare)
 	}
 
-	s, err := openStore(osDisk{}, copied, slog.New(slog.DiscardHandler), time.Now)
+	s, err := openStore(journal.OS{}, copied, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,11 +82,11 @@ func TestExportImport(t *testing.T) {
 	if err := s.addItem(next); err != nil || next.ID != 4 {
 		t.Errorf("the first item after an import has id %d (%v); want 4, as 3 was used", next.ID, err)
 	}
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := runArgs(t, "import", document, "-data", copied); err == nil || !strings.Contains(err.Error(), errNotEmpty.Error()) {
-		t.Errorf("import of an export into a store that holds rows = %v; want %v", err, errNotEmpty)
+	if _, err := runArgs(t, "import", document, "-data", copied); err == nil || !strings.Contains(err.Error(), db.ErrNotEmpty.Error()) {
+		t.Errorf("import of an export into a store that holds rows = %v; want %v", err, db.ErrNotEmpty)
 	}
 }
 
@@ -146,7 +149,7 @@ func TestImportRefuses(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("import of %s = %v; want %q", tt.document, err, tt.want)
 			}
-			if !s.empty() && s.items.rows.len()+s.books.rows.len() > 0 {
+			if users, items, books := s.counts(); users+items+books > 0 {
 				t.Error("a refused import left rows behind")
 			}
 		})

@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/term"
 )
 
@@ -79,7 +80,7 @@ func userCommand(ctx context.Context, sh shell, args []string) (err error) {
 		return err
 	}
 	defer func() {
-		if closeErr := a.store.close(); err == nil {
+		if closeErr := a.store.Close(); err == nil {
 			err = closeErr
 		}
 	}()
@@ -120,7 +121,7 @@ func (a *accountCommand) open() error {
 		}
 	}
 	var err error
-	a.store, err = openStore(osDisk{}, c.data, newLog(c, a.stderr), a.now)
+	a.store, err = openStore(journal.OS{}, c.data, newLog(c, a.stderr), a.now)
 	return err
 }
 

@@ -84,7 +84,7 @@ func TestUserCommand(t *testing.T) {
 			k := newAccountKit(t)
 			k.admin("ann")
 			k.bookLogin("bob")
-			if err := k.server.store.close(); err != nil {
+			if err := k.server.store.Close(); err != nil {
 				t.Fatal(err)
 			}
 			stdout, stderr, err := runUser(k.path, tt.stdin, strings.Fields(tt.args)...)
@@ -112,7 +112,7 @@ func TestUserCommandServed(t *testing.T) {
 	k := newAccountKit(t)
 	offline := func(stdin string, args ...string) {
 		t.Helper()
-		if err := k.server.store.close(); err != nil {
+		if err := k.server.store.Close(); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := runUser(k.path, stdin, args...); err != nil {
@@ -187,7 +187,7 @@ func TestUserListHostileNames(t *testing.T) {
 	for _, name := range []string{`x\u001b[2J`, `y\nroot`, `z\u202etoor`, `s\u0000\u009b2J`, `日本`} {
 		k.must(201, "", "", "POST /signup", `{"username":"`+name+`","password":"worm"}`)
 	}
-	k.server.store.close()
+	k.server.store.Close()
 	stdout, _, err := runUser(k.path, "", "list")
 	if err != nil || strings.ContainsAny(stdout, "\x1b\x00\u009b\u202e") || strings.Count(stdout, "\n") != 6 || !strings.Contains(stdout, "日本") {
 		t.Errorf("list = %q, %v; want six lines without control characters", stdout, err)
@@ -203,7 +203,7 @@ func TestUserListWhoCanSignIn(t *testing.T) {
 	if err := k.server.store.signUp(&user{PublicID: newJTI(), Username: "imported", Created: k.now}); err != nil {
 		t.Fatal(err)
 	}
-	k.server.store.close()
+	k.server.store.Close()
 	stdout, _, err := runUser(k.path, "", "list")
 	if err != nil || !strings.Contains(stdout, "no: disabled") || !strings.Contains(stdout, "no: has no password") {
 		t.Errorf("list = %q, %v; want who can't sign in, and why", stdout, err)
@@ -220,7 +220,7 @@ func TestUserCommandInterrupted(t *testing.T) {
 	t.Parallel()
 	k := newAccountKit(t)
 	k.bookLogin("bob")
-	k.server.store.close()
+	k.server.store.Close()
 	before, err := os.ReadFile(k.path)
 	if err != nil {
 		t.Fatal(err)

@@ -310,10 +310,11 @@ func (d *DB) Writable() error {
 	return d.State().Failed
 }
 
-// A Count is how many rows of a table are committed.
+// A Count is how many rows of a table are committed, and how many changes to it are
+// pending.
 type Count struct {
-	Name string // of one row, as Schema.Name
-	Rows int
+	Name, Plural string // as in its Schema
+	Rows, Pending int
 }
 
 // Counts are those of all tables, in the order of their declaration.
@@ -322,7 +323,7 @@ func (d *DB) Counts() []Count {
 	defer d.mu.RUnlock()
 	var counts []Count
 	for _, t := range d.tables {
-		counts = append(counts, Count{t.name(), t.len()})
+		counts = append(counts, Count{t.name(), t.plural(), t.len(), t.waiting()})
 	}
 	return counts
 }

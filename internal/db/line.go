@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"example.com/shelf/internal/history"
+	"example.com/shelf/internal/strictjson"
 )
 
 // A line of the log is one change. Its body is the members of a JSON object:
@@ -287,27 +288,12 @@ func members(text []byte) (all []member, err error) {
 	return all, nil
 }
 
-// decodeJSON is Schema.Decode for rows that encoding/json reads. As a line of the
-// log, nothing may follow the row.
-func decodeJSON[R any](text []byte, strict bool) (row R, err error) {
-	if !strict {
+// DecodeJSON is Schema.Decode for rows that encoding/json reads.
+func DecodeJSON[R any](text []byte, strict bool) (row R, err error) {
+	if strict {
+		err = strictjson.Unmarshal(text, &row)
+	} else {
 		err = json.Unmarshal(text, &row)
-		return row, err
 	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	err = dec.Decode(&row)
 	return row, err
-}
-
-// encodeJSON is v in JSON, in which <, > and & stay what they are: people read the
-// log.
-func encodeJSON(v any) []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		panic(err) // no row holds what JSON can't
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }

@@ -91,3 +91,38 @@ func values[K, V any](all iter.Seq2[K, V]) iter.Seq[V] {
 		}
 	}
 }
+
+func TestSortedRange(t *testing.T) {
+	t.Parallel()
+	var s sorted[int]
+	if got := s.list(Range{Desc: true}); len(got) != 0 {
+		t.Errorf("an empty one has %v", got)
+	}
+	var ids []int
+	for id := 3; id <= 5000; id += 3 {
+		s.put(id, id)
+		ids = append(ids, id)
+	}
+	for _, from := range []int{0, 1, 3, 4, 1500, 1535, 1536, 1537, 4998, 4999, 9000} {
+		for _, n := range []int{0, 1, 2, 511, 512, 513, 9000} {
+			for _, desc := range []bool{false, true} {
+				var want []int
+				for _, id := range ids {
+					if !desc && id > from || desc && (id < from || from == 0) {
+						want = append(want, id)
+					}
+				}
+				if desc {
+					slices.Reverse(want)
+				}
+				if n > 0 {
+					want = want[:min(n, len(want))]
+				}
+				p := Range{desc, from, n}
+				if got := s.list(p); !slices.Equal(got, want) {
+					t.Fatalf("%+v has %d rows; want %d", p, len(got), len(want))
+				}
+			}
+		}
+	}
+}

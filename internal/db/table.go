@@ -4,6 +4,8 @@ import (
 	"iter"
 	"maps"
 	"slices"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // A Schema declares a table. R is the row: a pointer, or a small value. A row
@@ -73,6 +75,7 @@ type table interface {
 	name() string
 	plural() string
 	len() int
+	waiting() int
 	last() int
 	raise(id int)
 	has(id int) bool
@@ -94,10 +97,10 @@ type table interface {
 // table comes after those that it refers to. It must be called before Open.
 func Add[R any](d *DB, schema Schema[R]) *Table[R] {
 	if schema.Append == nil {
-		schema.Append = func(b []byte, row R) []byte { return append(b, encodeJSON(row)...) }
+		schema.Append = func(b []byte, row R) []byte { return append(b, strictjson.Encode(row)...) }
 	}
 	if schema.Decode == nil {
-		schema.Decode = decodeJSON[R]
+		schema.Decode = DecodeJSON[R]
 	}
 	t := &Table[R]{schema: schema, db: d}
 	d.tables = append(d.tables, t)
@@ -181,18 +184,22 @@ func (t *Table[R]) dropPending() {
 }
 
 // All yields the rows in the order of their ids, with the ids.
-func (t *Table[R]) All(tx *Tx) iter.Seq2[int, R] {
+func (t *Table[R]) All(tx *Tx) iter.Seq2[int, R] { return t.After(tx, 0) }
+
+// After yields the rows with an id above id, in the order of their ids, with the
+// ids.
+func (t *Table[R]) After(tx *Tx, id int) iter.Seq2[int, R] {
 	if !tx.writes || len(t.pending) == 0 {
-		return t.rows.after(0)
+		return t.rows.after(id)
 	}
 	return func(yield func(int, R) bool) {
-		for id := range t.rows.after(0) {
+		for id := range t.rows.after(id) {
 			if row, ok := t.Get(tx, id); ok && !yield(id, row) {
 				return
 			}
 		}
-		for _, id := range slices.Sorted(maps.Keys(t.pending)) { // new ids are above all others
-			if p := t.pending[id]; !p.gone && !t.has(id) && !yield(id, p.row) {
+		for _, added := range slices.Sorted(maps.Keys(t.pending)) { // new ids are above all others
+			if p := t.pending[added]; added > id && !p.gone && !t.has(added) && !yield(added, p.row) {
 				return
 			}
 		}
@@ -241,6 +248,13 @@ func (t *Table[R]) remove(id int) {
 func (t *Table[R]) name() string          { return t.schema.Name }
 func (t *Table[R]) plural() string        { return t.schema.Plural }
 func (t *Table[R]) len() int              { return t.rows.len() }
+func (t *Table[R]) waiting() (n int) {
+	for _, p := range t.pending {
+		n += p.changes
+	}
+	return n
+}
+
 func (t *Table[R]) last() int             { return t.lastID }
 func (t *Table[R]) raise(id int)          { t.lastID = max(t.lastID, id) }
 func (t *Table[R]) has(id int) bool       { _, ok := t.rows.get(id); return ok }
