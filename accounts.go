@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 
+	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/reply"
 )
 
@@ -26,7 +27,7 @@ func writeUser(w http.ResponseWriter, u *user) error {
 // that a body may hold (CWE-915). An empty first or last name clears it.
 func (s *server) patchMe(w http.ResponseWriter, r *http.Request, c *caller) error {
 	var username, firstname, lastname *string
-	_, err := readBody(w, r, fields{"username": &username, "firstname": &firstname, "lastname": &lastname})
+	_, err := form.Read(w, r, form.Fields{"username": &username, "firstname": &firstname, "lastname": &lastname})
 	if err != nil {
 		return err
 	}
@@ -52,8 +53,8 @@ func (s *server) patchMe(w http.ResponseWriter, r *http.Request, c *caller) erro
 // (OWASP ASVS 5, 6.2.3), and ends every other sign-in, for one of them may be
 // the reason for the change (7.4.3).
 func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *caller) error {
-	var current, changed password
-	if _, err := readBody(w, r, fields{"current_password": &current, "new_password": &changed}); err != nil {
+	var current, changed form.Password
+	if _, err := form.Read(w, r, form.Fields{"current_password": &current, "new_password": &changed}); err != nil {
 		return err
 	}
 	if current == "" {
@@ -78,7 +79,7 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *calle
 // passwordFault says why p can't be a password of u's, "" for no reason. The
 // rule is that of the sign-up which makes such accounts: the book tutorial's
 // has none.
-func passwordFault(u *user, p password) string {
+func passwordFault(u *user, p form.Password) string {
 	if u.Email != "" && !validPassword(p) {
 		return badPassword
 	}
@@ -93,7 +94,7 @@ func passwordFault(u *user, p password) string {
 
 // confirm checks the password that the caller shows again. Wrong ones count
 // like those of a sign-in: who stole a token must not guess faster here.
-func (s *server) confirm(r *http.Request, c *caller, p password) error {
+func (s *server) confirm(r *http.Request, c *caller, p form.Password) error {
 	ok, err := s.checkPassword(r, c.user.identity(), c.user, p)
 	if err == nil && !ok {
 		err = reply.Fail(http.StatusForbidden, wrongPassword)
@@ -104,8 +105,8 @@ func (s *server) confirm(r *http.Request, c *caller, p password) error {
 // deleteMe handles DELETE /api/v1/auth/me: the account and its tokens go, what
 // it made stays. Like a change of password it takes the password.
 func (s *server) deleteMe(w http.ResponseWriter, r *http.Request, c *caller) error {
-	var shown password
-	if _, err := readBody(w, r, fields{"password": &shown}); err != nil {
+	var shown form.Password
+	if _, err := form.Read(w, r, form.Fields{"password": &shown}); err != nil {
 		return err
 	}
 	if shown == "" {
@@ -196,7 +197,7 @@ func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller) er
 		return err
 	}
 	var admin, disabled *bool
-	if _, err := readBody(w, r, fields{"admin": &admin, "disabled": &disabled}); err != nil {
+	if _, err := form.Read(w, r, form.Fields{"admin": &admin, "disabled": &disabled}); err != nil {
 		return err
 	}
 	u, err := s.store.setAccess(c.user.ID, id, admin, disabled)

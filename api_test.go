@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -131,7 +132,7 @@ func (a *api) session(name string) session {
 // signIn is a new sign-in of name's; how is signin or signup.
 func (a *api) signIn(how, name string) session {
 	a.t.Helper()
-	ans := a.as("").send("POST /api/v1/auth/"+how, form("email", name+"@example.com", "password", annPassword))
+	ans := a.as("").send("POST /api/v1/auth/"+how, asForm("email", name+"@example.com", "password", annPassword))
 	if ans.status >= 300 {
 		a.t.Fatalf("%v; want success", ans)
 	}
@@ -171,7 +172,7 @@ func (a *api) reader(name string) *client {
 // logIn is a new token of a book account.
 func (a *api) logIn(name string) string {
 	a.t.Helper()
-	ans := a.as("").send("POST /login", form("username", name, "password", annPassword)).want(201, "")
+	ans := a.as("").send("POST /login", asForm("username", name, "password", annPassword)).want(201, "")
 	var got struct{ Token string }
 	ans.decode(&got)
 	return got.Token
@@ -315,9 +316,9 @@ type body struct{ contentType, text string }
 
 func asJSON(text string) body { return body{jsonType, text} }
 
-// form is an urlencoded body of names and values by turns, as the tutorials'
+// asForm is an urlencoded body of names and values by turns, as the tutorials'
 // test client sends them.
-func form(namesAndValues ...string) body { return allForms(namesAndValues...)[formType] }
+func asForm(namesAndValues ...string) body { return allForms(namesAndValues...)[formType] }
 
 // allForms is the same body in every encoding, by content type. The values must
 // be fit to stand between quotes in JSON.
@@ -523,4 +524,43 @@ func sortedList(list string) string {
 	elements := strings.Split(list, ", ")
 	slices.Sort(elements)
 	return strings.Join(elements, ", ")
+}
+
+const (
+	jsonType      = "application/json"
+	formType      = "application/x-www-form-urlencoded"
+	multipartType = "multipart/form-data; boundary=cut"
+)
+
+// A pair is a field of a body in any encoding. Its text is fit to stand between
+// the quotes of a JSON string.
+type pair struct{ name, text string }
+
+var encodings = []struct {
+	contentType string
+	encode      func([]pair) string
+}{
+	{jsonType, func(pairs []pair) string {
+		var members []string
+		for _, p := range pairs {
+			members = append(members, `"`+p.name+`": "`+p.text+`"`)
+		}
+		return "{" + strings.Join(members, ", ") + "}"
+	}},
+	{formType, func(pairs []pair) string {
+		var parts []string
+		for _, p := range pairs {
+			parts = append(parts, url.QueryEscape(p.name)+"="+url.QueryEscape(p.text))
+		}
+		return strings.Join(parts, "&")
+	}},
+	{multipartType, asMultipart},
+}
+
+func asMultipart(pairs []pair) string {
+	var body strings.Builder
+	for _, p := range pairs {
+		fmt.Fprintf(&body, "--cut\r\nContent-Disposition: form-data; name=\"%s\"\r\n\r\n%s\r\n", p.name, p.text)
+	}
+	return body.String() + "--cut--\r\n"
 }

@@ -45,7 +45,7 @@ func (c *client) at(address, request string, b body) *answer {
 }
 
 // signingIn is a sign-in to the catalog, or a sign-up.
-func signingIn(email, password string) body { return form("email", email, "password", password) }
+func signingIn(email, password string) body { return asForm("email", email, "password", password) }
 
 const (
 	signInPath  = "POST /api/v1/auth/signin"
@@ -211,14 +211,14 @@ var accountAttacks = []attack{
 	}},
 	{"/login takes a catalog account for none, even with its right password", "CWE-204", func(t *testing.T, a *api) {
 		a.session("ann")
-		eve := a.as("").send("POST /login", form("username", "eve@example.com", "password", annPassword)).
+		eve := a.as("").send("POST /login", asForm("username", "eve@example.com", "password", annPassword)).
 			want(401, "Could not verify user, Please signup!")
-		ann := a.as("").send("POST /login", form("username", "ann@example.com", "password", annPassword))
+		ann := a.as("").send("POST /login", asForm("username", "ann@example.com", "password", annPassword))
 		wantSame(t, "an unknown and a catalog account", eve, ann)
 	}},
 	{"/login takes a catalog account that has a reader's sort of name for none", "CWE-204", func(t *testing.T, a *api) {
-		a.as("").send(signUpPath, form("email", "ann@example.com", "password", annPassword, "username", "ann")).want(201, "")
-		a.as("").send("POST /login", form("username", "ann", "password", annPassword)).
+		a.as("").send(signUpPath, asForm("email", "ann@example.com", "password", annPassword, "username", "ann")).want(201, "")
+		a.as("").send("POST /login", asForm("username", "ann", "password", annPassword)).
 			want(401, "Could not verify user, Please signup!")
 	}},
 	{"every sign-in costs a bcrypt hash, whoever it names", "OWASP ASVS 5, 6.3.8; CWE-208", func(t *testing.T, a *api) {
@@ -230,7 +230,7 @@ var accountAttacks = []attack{
 			a.as("").send(signInPath, signingIn(email, wrongGuess)).want(503, busy)
 		}
 		for _, username := range []string{"rae", "eve", "ann@example.com"} {
-			a.as("").send("POST /login", form("username", username, "password", wrongGuess)).want(503, busy)
+			a.as("").send("POST /login", asForm("username", username, "password", wrongGuess)).want(503, busy)
 		}
 	}},
 	{"back-off sets in for unknown accounts as for known ones", "OWASP ASVS 5, 6.3.8; CWE-204", func(t *testing.T, a *api) {
@@ -247,7 +247,7 @@ var accountAttacks = []attack{
 			a.as("").at(guardHere, signUpPath, signingIn("ann@example.com", annPassword)).want(400, "User already exists")
 		}
 		a.as("").at(guardHere, signUpPath, signingIn("ann@example.com", annPassword)).want(429, tooManyText)
-		a.as("").at(guardHere, "POST /signup", form("username", "rae", "password", "secret")).want(429, tooManyText)
+		a.as("").at(guardHere, "POST /signup", asForm("username", "rae", "password", "secret")).want(429, tooManyText)
 	}},
 
 	// Fields that are not for clients to set.
@@ -392,7 +392,7 @@ var accountAttacks = []attack{
 		root.send("PATCH /api/v1/users/1", asJSON(`{"admin": false}`)).want(409, last)
 		root.send("PATCH /api/v1/users/1", asJSON(`{"disabled": true}`)).want(409, last)
 		root.send("DELETE /api/v1/users/1").want(409, last)
-		root.send("DELETE /api/v1/auth/me", form("password", annPassword)).want(409, last)
+		root.send("DELETE /api/v1/auth/me", asForm("password", annPassword)).want(409, last)
 		root.send("GET /api/v1/users").want(200, "")
 	}},
 	{"of two admins who demote each other at once one stays", "OWASP ASVS 5, 15.4.2; CWE-367", func(t *testing.T, a *api) {
@@ -429,9 +429,9 @@ var accountAttacks = []attack{
 	}},
 	{"others-item-changed", "", func(t *testing.T, a *api) {
 		eveLeaves(t, a, func(eve *client) {
-			eve.send("PUT /api/v1/items/1", form("itemname", "bat", "category", "c", "description", "d")).want(403, notOwner)
-			eve.send("PATCH /api/v1/items/1", form("itemname", "bat")).want(403, notOwner)
-			eve.send("PATCH /api/v1/items/1/itemname", form("itemname", "bat")).want(403, notOwner)
+			eve.send("PUT /api/v1/items/1", asForm("itemname", "bat", "category", "c", "description", "d")).want(403, notOwner)
+			eve.send("PATCH /api/v1/items/1", asForm("itemname", "bat")).want(403, notOwner)
+			eve.send("PATCH /api/v1/items/1/itemname", asForm("itemname", "bat")).want(403, notOwner)
 		})
 	}},
 	{"others-item-deleted", "", func(t *testing.T, a *api) {
@@ -447,7 +447,7 @@ var accountAttacks = []attack{
 	{"who signs up with a deleted account's e-mail inherits nothing of it", "CWE-672", func(t *testing.T, a *api) {
 		ann := a.as("ann")
 		ann.send("POST /api/v1/items", ball).want(201, "Created a new item")
-		ann.send("DELETE /api/v1/auth/me", form("password", annPassword)).want(200, "")
+		ann.send("DELETE /api/v1/auth/me", asForm("password", annPassword)).want(200, "")
 		eve := a.as("").bearing(a.signIn("signup", "ann").Access)
 		if me := row[userView](eve.send("GET /api/v1/auth/me")); me.ID == 1 {
 			t.Error("the new account has the old one's id")
@@ -489,16 +489,16 @@ var accountAttacks = []attack{
 	}},
 	{"a stolen access token changes no password and deletes no account", "OWASP ASVS 5, 6.2.3; CWE-620", func(t *testing.T, a *api) {
 		thief := a.as("ann")
-		thief.send("POST /api/v1/auth/password", form("new_password", "m1ne-now")).want(400, "Missing 'current_password' in body")
-		thief.send("POST /api/v1/auth/password", form("current_password", wrongGuess, "new_password", "m1ne-now")).want(403, wrongPassword)
+		thief.send("POST /api/v1/auth/password", asForm("new_password", "m1ne-now")).want(400, "Missing 'current_password' in body")
+		thief.send("POST /api/v1/auth/password", asForm("current_password", wrongGuess, "new_password", "m1ne-now")).want(403, wrongPassword)
 		thief.send("DELETE /api/v1/auth/me").want(400, "Missing 'password' in body")
-		thief.send("DELETE /api/v1/auth/me", form("password", wrongGuess)).want(403, wrongPassword)
+		thief.send("DELETE /api/v1/auth/me", asForm("password", wrongGuess)).want(403, wrongPassword)
 		a.signIn("signin", "ann")
 	}},
 	{"a changed password ends the old one and every other sign-in", "OWASP ASVS 5, 7.4.3; CWE-613", func(t *testing.T, a *api) {
 		a.session("ann")
 		thief := a.signIn("signin", "ann")
-		a.as("ann").send("POST /api/v1/auth/password", form("current_password", annPassword, "new_password", "n3w-worm")).want(200, "Password successfully changed")
+		a.as("ann").send("POST /api/v1/auth/password", asForm("current_password", annPassword, "new_password", "n3w-worm")).want(200, "Password successfully changed")
 		a.as("").bearing(thief.Access).send("GET /api/v1/items").want(401, "Token has been revoked")
 		a.as("").bearing(thief.Refresh).send("POST /api/v1/auth/refresh").want(401, "Token has been revoked")
 		a.as("").send(signInPath, signingIn("ann@example.com", annPassword)).want(401, badSignIn)
@@ -593,7 +593,7 @@ var accountAttacks = []attack{
 			a.guess(1, fmt.Sprintf("user%d@example.com", i), guardHere)
 		}
 		a.as("").at(guardHere, signInPath, signingIn("ann@example.com", wrongGuess)).want(429, tooManyText)
-		a.as("").at(guardHere, "POST /login", form("username", "rae", "password", wrongGuess)).want(429, tooManyText)
+		a.as("").at(guardHere, "POST /login", asForm("username", "rae", "password", wrongGuess)).want(429, tooManyText)
 	}},
 	{"thirty guesses at once are no more than ten in turn", "CWE-362; CWE-307", func(t *testing.T, _ *api) {
 		a := newAPI(t, "-bcrypt-cost=8") // slow enough for all to be under way together
@@ -626,11 +626,11 @@ var accountAttacks = []attack{
 		a.session("ann")
 		for _, request := range []string{"POST /api/v1/auth/password", "DELETE /api/v1/auth/me"} {
 			for range 5 {
-				a.as("ann").at(guardHere, request, form("password", wrongGuess, "current_password", wrongGuess, "new_password", "n3w-worm")).want(403, wrongPassword)
+				a.as("ann").at(guardHere, request, asForm("password", wrongGuess, "current_password", wrongGuess, "new_password", "n3w-worm")).want(403, wrongPassword)
 			}
 		}
 		for _, request := range []string{"POST /api/v1/auth/password", "DELETE /api/v1/auth/me", signInPath} {
-			a.as("ann").at(guardHere, request, form("email", "ann@example.com", "password", annPassword, "current_password", annPassword, "new_password", "n3w-worm")).want(429, tooManyText)
+			a.as("ann").at(guardHere, request, asForm("email", "ann@example.com", "password", annPassword, "current_password", annPassword, "new_password", "n3w-worm")).want(429, tooManyText)
 		}
 	}},
 	{"a refresh token doesn't fill the disk with records", "OWASP API4:2023; CWE-770", func(t *testing.T, a *api) {
@@ -663,16 +663,16 @@ var accountAttacks = []attack{
 	{"fifty parallel sign-ups of one username, in both APIs, make one account", "OWASP ASVS 5, 15.4.2; CWE-362", func(t *testing.T, _ *api) {
 		oneOfFifty(t, func(a *api, i int) *answer {
 			if i%2 == 0 {
-				return a.as("").send("POST /signup", form("username", "rae", "password", "secret"))
+				return a.as("").send("POST /signup", asForm("username", "rae", "password", "secret"))
 			}
-			return a.as("").send(signUpPath, form("email", fmt.Sprintf("u%d@example.com", i), "username", "rae", "password", annPassword))
+			return a.as("").send(signUpPath, asForm("email", fmt.Sprintf("u%d@example.com", i), "username", "rae", "password", annPassword))
 		})
 	}},
 	{"nobody takes another's e-mail for a username, to keep its owner out", "CWE-283", func(t *testing.T, a *api) {
-		a.as("").send(signUpPath, form("email", "eve@example.com", "username", "bob@example.com", "password", annPassword)).want(400, "Invalid username")
-		a.as("eve").send("PATCH /api/v1/auth/me", form("username", "Bob@example.com")).want(400, "Invalid username")
-		a.as("").send("POST /signup", form("username", "bob@example.com", "password", "secret")).want(400, "Invalid input!")
-		a.as("").bearing(a.reader("rae").headers[1]).send("PATCH /api/v1/auth/me", form("username", "bob@example.com")).want(400, "Invalid username")
+		a.as("").send(signUpPath, asForm("email", "eve@example.com", "username", "bob@example.com", "password", annPassword)).want(400, "Invalid username")
+		a.as("eve").send("PATCH /api/v1/auth/me", asForm("username", "Bob@example.com")).want(400, "Invalid username")
+		a.as("").send("POST /signup", asForm("username", "bob@example.com", "password", "secret")).want(400, "Invalid input!")
+		a.as("").bearing(a.reader("rae").headers[1]).send("PATCH /api/v1/auth/me", asForm("username", "bob@example.com")).want(400, "Invalid username")
 		a.session("bob")
 	}},
 	{"a username that is taken is not to be had by PATCH", "CWE-283", func(t *testing.T, a *api) {
@@ -694,7 +694,7 @@ var accountAttacks = []attack{
 		a.reader("rae")
 		for _, blank := range []string{" ", "\t", "\r\n", "\u00a0", "\u2003", "\u3000"} {
 			a.as("").send(signUpPath, signingIn(blank+"ann@example.com"+blank, annPassword)).want(400, "User already exists")
-			a.as("").send("POST /signup", form("username", blank+"rae"+blank, "password", "secret")).want(409, "User already exists!")
+			a.as("").send("POST /signup", asForm("username", blank+"rae"+blank, "password", "secret")).want(409, "User already exists!")
 		}
 		a.wantAccounts(2)
 	}},
@@ -712,7 +712,7 @@ var accountAttacks = []attack{
 	{"a password that is longer than bcrypt reads is refused, not cut", "OWASP ASVS 5, 6.2.8; CWE-222", func(t *testing.T, a *api) {
 		long := "b00k-" + strings.Repeat("w", 72-5)
 		a.as("").send(signUpPath, signingIn("ann@example.com", long+"x")).want(400, "Invalid password. It should be at most 72 bytes long")
-		a.as("").send("POST /signup", form("username", "rae", "password", long+"x")).want(400, "Invalid input! The password should be at most 72 bytes long")
+		a.as("").send("POST /signup", asForm("username", "rae", "password", long+"x")).want(400, "Invalid input! The password should be at most 72 bytes long")
 		a.as("").send(signUpPath, signingIn("ann@example.com", long)).want(201, "")
 		a.as("").send(signInPath, signingIn("ann@example.com", long+"x")).want(401, badSignIn)
 		a.as("").send(signInPath, signingIn("ann@example.com", long)).want(200, "")
@@ -761,7 +761,7 @@ var accountAttacks = []attack{
 		a.wantAccounts(0)
 	}},
 	{"a field in another case is pointed out, as others would read it", "CWE-178; CWE-436", func(t *testing.T, a *api) {
-		a.as("").send(signUpPath, form("email", "eve@example.com", "Email", "ann@example.com", "password", annPassword)).want(400, "Invalid request body: 'Email' must be written 'email'")
+		a.as("").send(signUpPath, asForm("email", "eve@example.com", "Email", "ann@example.com", "password", annPassword)).want(400, "Invalid request body: 'Email' must be written 'email'")
 		a.as("").send(signUpPath, asJSON(`{"Email": "eve@example.com", "PASSWORD": "`+annPassword+`"}`)).want(400, "Invalid request body: 'Email' must be written 'email'")
 		a.asAdmin("root").send("PATCH /api/v1/users/1", asJSON(`{"Admin": true}`)).want(400, "Invalid request body: 'Admin' must be written 'admin'")
 	}},
@@ -869,7 +869,7 @@ var accountAttacks = []attack{
 		a.session("ann")
 		a.reader("rae")
 		const query = "?email=ann@example.com&username=rae&password=" + annPassword + "&revoke=true&access_token="
-		for _, b := range []body{{}, form("other", "1"), asJSON(`{}`)} {
+		for _, b := range []body{{}, asForm("other", "1"), asJSON(`{}`)} {
 			a.as("").send(signInPath+query, b).want(400, badEmail)
 			a.as("").send(signUpPath+query, b).want(400, badEmail)
 			a.as("").send("POST /login"+query, b).want(401, "Could not verify!")
@@ -889,9 +889,9 @@ var accountAttacks = []attack{
 		ann := a.as("ann")
 		ann.send("POST /api/v1/items", ball).want(201, "Created a new item")
 		for _, header := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"} {
-			ann.with(header, "DELETE").send("POST /api/v1/items/1", form("_method", "DELETE")).want(405, "The method is not allowed for the requested URL")
+			ann.with(header, "DELETE").send("POST /api/v1/items/1", asForm("_method", "DELETE")).want(405, "The method is not allowed for the requested URL")
 			ann.with(header, "DELETE").send("GET /api/v1/items/1?_method=DELETE").want(200, "")
-			ann.with(header, "DELETE").send("PATCH /api/v1/items/1", form("_method", "DELETE", "itemname", "bat")).want(200, "successfully updated item")
+			ann.with(header, "DELETE").send("PATCH /api/v1/items/1", asForm("_method", "DELETE", "itemname", "bat")).want(200, "successfully updated item")
 		}
 		a.wantMaker("ann")
 	}},
@@ -977,9 +977,9 @@ var accountAttacks = []attack{
 	{"HTML in what people write is never served as HTML", "OWASP ASVS 5, 3.4.4; CWE-79", func(t *testing.T, a *api) {
 		const html = `<script>alert(1)</script>`
 		ann := a.as("ann").with("Accept", "text/html").with("X-Access-Token", a.session("ann").Access)
-		ann.send("POST /api/v1/items", form("itemname", html, "category", html, "description", html)).want(201, "Created a new item")
-		ann.send("POST /bookapi/books", form("title", html, "author", html)).want(200, "new book created")
-		ann.send("PATCH /api/v1/auth/me", form("firstname", html, "username", html)).want(200, "")
+		ann.send("POST /api/v1/items", asForm("itemname", html, "category", html, "description", html)).want(201, "Created a new item")
+		ann.send("POST /bookapi/books", asForm("title", html, "author", html)).want(200, "new book created")
+		ann.send("PATCH /api/v1/auth/me", asForm("firstname", html, "username", html)).want(200, "")
 		in := url.QueryEscape(html)
 		for _, request := range []string{
 			"GET /api/v1/items", "GET /api/v1/items/1", "GET /api/v1/items.html", "GET /api/v1/categories", "GET /bookapi/books", "GET /bookapi/books/1", "GET /api/v1/auth/me",
@@ -997,7 +997,7 @@ var accountAttacks = []attack{
 		const split, quoted = "a\r\nSet-Cookie: a=b\r\n\r\n>; rel=\"evil\", <", "a%0d%0aSet-Cookie:%20a=b%0d%0a%0d%0a%3e%3b+rel=%22evil%22,+%3c"
 		ann := a.as("ann")
 		for range 2 {
-			ann.send("POST /api/v1/items", form("itemname", split, "category", split, "description", split)).want(201, "Created a new item")
+			ann.send("POST /api/v1/items", asForm("itemname", split, "category", split, "description", split)).want(201, "Created a new item")
 		}
 		for _, request := range []string{
 			"GET /api/v1/items?limit=1&category=" + quoted, "GET /api/v1/items?limit=1&q=" + quoted, "GET //" + quoted, "GET /api/v1/./items?" + quoted, "GET /api/v1/items/" + quoted,
@@ -1052,7 +1052,7 @@ var accountAttacks = []attack{
 		}
 		const all = "admin createdon email firstname id lastname username"
 		wantFields(root.send("GET /api/v1/auth/me"), all)
-		wantFields(root.send("PATCH /api/v1/auth/me", form("firstname", "R")), all)
+		wantFields(root.send("PATCH /api/v1/auth/me", asForm("firstname", "R")), all)
 		wantFields(root.send("GET /api/v1/users"), "admin createdon disabled email firstname id lastname username")
 		wantFields(root.send("PATCH /api/v1/users/1", asJSON(`{}`)), "admin createdon disabled email firstname id lastname username")
 		wantFields(root.send("GET /api/v1/auth/tokens"), "expires jti revoked token_id token_type user_identity")
@@ -1075,7 +1075,7 @@ var accountAttacks = []attack{
 			for _, c := range []*client{a.as(""), root, rae, a.as("").bearing(refresh), root.with("X-Access-Token", tokens[0]), a.as("").bearing(tokens[0] + "x")} {
 				for _, b := range []body{
 					{}, ball, dune, asJSON(`{"`), asJSON(`{"password": ["` + annPassword + `"]}`), asJSON(`{"password": "` + annPassword + `", "password": ""}`),
-					form("email", "root@example.com", "username", "rae", "password", wrongGuess, "current_password", wrongGuess, "new_password", annPassword),
+					asForm("email", "root@example.com", "username", "rae", "password", wrongGuess, "current_password", wrongGuess, "new_password", annPassword),
 				} {
 					got := c.send(request, b)
 					text := got.body + fmt.Sprint(got.header)
@@ -1141,7 +1141,7 @@ var accountAttacks = []attack{
 			fail()
 			for _, got := range []*answer{
 				a.as("").send(signUpPath, signingIn("bob@example.com", annPassword)), a.as("ann").send("POST /api/v1/items", ball), a.as("").send("POST /login", raeDetails),
-				a.as("").send("POST /signup", form("username", "kim", "password", "secret")), rae.send("POST /bookapi/addbook", dune), a.as("ann").send("DELETE /api/v1/auth/logout"),
+				a.as("").send("POST /signup", asForm("username", "kim", "password", "secret")), rae.send("POST /bookapi/addbook", dune), a.as("ann").send("DELETE /api/v1/auth/logout"),
 			} {
 				for _, word := range []string{"hush", "/srv", "jsonl", "input/output", "no space", "write ", "sync", "errno", a.config.data} {
 					if got.status != 503 && got.status != 507 || strings.Contains(got.body, word) {
@@ -1160,7 +1160,7 @@ var accountAttacks = []attack{
 		a.mux.Handle("GET /panic", a.answering(func(_ http.ResponseWriter, r *http.Request) error { panic(r.Header.Get("User-Agent")) }))
 		for _, path := range []string{"/api/v1/items", "/panic", "/nothing", "/api/v1/auth/signin", "/login"} {
 			for _, method := range []string{"GET", "POST", forged} {
-				r := httptest.NewRequest("GET", path, strings.NewReader(form("email", forged, "username", forged, "password", forged).text))
+				r := httptest.NewRequest("GET", path, strings.NewReader(asForm("email", forged, "username", forged, "password", forged).text))
 				r.Method, r.Host = method, "localhost"
 				r.Header.Set("Content-Type", formType)
 				r.URL.Path, r.URL.RawQuery = path+"/"+forged, forged
@@ -1197,8 +1197,8 @@ var accountAttacks = []attack{
 	{"a forged cursor reads nothing that its list doesn't have", "CWE-345; CWE-20", func(t *testing.T, a *api) {
 		ann := a.as("ann")
 		for i := range 4 {
-			ann.send("POST /api/v1/items", form("itemname", "i"+strconv.Itoa(i), "category", strconv.Itoa(i%2), "description", "d")).want(201, "Created a new item")
-			a.as("ann").with("X-Access-Token", a.session("ann").Access).send("POST /bookapi/books", form("title", "t"+strconv.Itoa(i), "author", "a"))
+			ann.send("POST /api/v1/items", asForm("itemname", "i"+strconv.Itoa(i), "category", strconv.Itoa(i%2), "description", "d")).want(201, "Created a new item")
+			a.as("ann").with("X-Access-Token", a.session("ann").Access).send("POST /bookapi/books", asForm("title", "t"+strconv.Itoa(i), "author", "a"))
 		}
 		const list = "/api/v1/items?category=0&limit=1"
 		_, rest, _ := strings.Cut(ann.send("GET "+list).header.Get("Link"), "after=")
@@ -1240,11 +1240,11 @@ var accountAttacks = []attack{
 	{"a change made on what was read too long ago is refused", "RFC 9110 §13.1.1; CWE-367", func(t *testing.T, a *api) {
 		ann := a.as("ann")
 		tag := ann.send("POST /api/v1/items", ball).want(201, "Created a new item").header.Get("ETag")
-		ann.with("If-Match", tag).send("PATCH /api/v1/items/1", form("itemname", "first")).want(200, "successfully updated item")
+		ann.with("If-Match", tag).send("PATCH /api/v1/items/1", asForm("itemname", "first")).want(200, "successfully updated item")
 		const stale = "If-Match names another ETag: this was changed since you read it"
 		late := ann.with("If-Match", tag)
-		late.send("PATCH /api/v1/items/1", form("itemname", "late")).want(412, stale)
-		late.send("PATCH /api/v1/items/1/itemname", form("itemname", "late")).want(412, stale)
+		late.send("PATCH /api/v1/items/1", asForm("itemname", "late")).want(412, stale)
+		late.send("PATCH /api/v1/items/1/itemname", asForm("itemname", "late")).want(412, stale)
 		late.send("PUT /api/v1/items/1", ball).want(412, stale)
 		late.send("DELETE /api/v1/items/1").want(412, stale)
 		for _, malformed := range []string{"", tag[1:], strings.Trim(tag, `"`), "'x'", tag + " x", "W/x", "* ," + tag} {
@@ -1261,7 +1261,7 @@ var accountAttacks = []attack{
 		ann := a.as("ann")
 		late := ann.with("If-Match", ann.send("POST /api/v1/items", ball).header.Get("ETag"))
 		got := a.together(func(i int) *answer {
-			return late.send("PATCH /api/v1/items/1", form("itemname", "name"+strconv.Itoa(i)))
+			return late.send("PATCH /api/v1/items/1", asForm("itemname", "name"+strconv.Itoa(i)))
 		})
 		if got[200] != 1 || got[412] != 49 {
 			t.Errorf("the statuses are %v; want one 200 and 49 times 412", got)
@@ -1277,10 +1277,10 @@ var accountAttacks = []attack{
 			ended := make(chan struct{})
 			go func() { a.ServeHTTP(w, r); close(ended) }()
 			synctest.Wait()
-			a.as("bob").send("POST /api/v1/items", form("itemname", "before", "category", "c", "description", "d")).want(201, "Created a new item")
+			a.as("bob").send("POST /api/v1/items", asForm("itemname", "before", "category", "c", "description", "d")).want(201, "Created a new item")
 			synctest.Wait()
 			a.as("").bearing(listening.Refresh).send("DELETE /api/v1/auth/logout").want(200, "Successfully logged out")
-			a.as("bob").send("POST /api/v1/items", form("itemname", "after", "category", "c", "description", "d")).want(201, "Created a new item")
+			a.as("bob").send("POST /api/v1/items", asForm("itemname", "after", "category", "c", "description", "d")).want(201, "Created a new item")
 			select {
 			case <-ended:
 			case <-time.After(time.Second):

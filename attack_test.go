@@ -535,7 +535,7 @@ var tokenAttacks = []attack{
 		}},
 	{"a token in the body is not read", "RFC 6750 §2.2",
 		func(t *testing.T, a *api) {
-			in := form("access_token", a.session("ann").Access, "title", "Dune", "author", "Herbert")
+			in := asForm("access_token", a.session("ann").Access, "title", "Dune", "author", "Herbert")
 			a.as("").send("POST /api/v1/items", in).want(401, missingHeader)
 			a.as("").send("POST /bookapi/books", in).want(401, missingToken)
 		}},
@@ -657,7 +657,7 @@ var tokenAttacks = []attack{
 		func(t *testing.T, a *api) {
 			ann, thief := a.session("ann"), a.signIn("signin", "ann")
 			renewed := a.renew(thief)
-			a.as("ann").send("POST /api/v1/auth/password", form("current_password", annPassword, "new_password", "n3w-pass")).wantStatus(200)
+			a.as("ann").send("POST /api/v1/auth/password", asForm("current_password", annPassword, "new_password", "n3w-pass")).wantStatus(200)
 			a.hasEnded(thief)
 			a.refuses(renewed, 401, revoked)
 			a.goesOn(ann)
@@ -667,7 +667,7 @@ var tokenAttacks = []attack{
 			a := newAPI(t, onDisk(t))
 			thief := a.signIn("signup", "ann")
 			a.sessions["ann"] = a.signIn("signin", "ann")
-			a.as("ann").send("POST /api/v1/auth/password", form("current_password", annPassword, "new_password", "n3w-pass")).wantStatus(200)
+			a.as("ann").send("POST /api/v1/auth/password", asForm("current_password", annPassword, "new_password", "n3w-pass")).wantStatus(200)
 			a = a.restart()
 			a.hasEnded(thief)
 			a.as("").send("POST /api/v1/auth/signin", annDetails).want(401, "Bad email or password")
@@ -699,7 +699,7 @@ var tokenAttacks = []attack{
 	{"a token of an account that was deleted and made again is refused", "RFC 7519 §4.1.2",
 		func(t *testing.T, a *api) {
 			ann := a.session("ann")
-			a.as("ann").send("DELETE /api/v1/auth/me", form("password", annPassword)).wantStatus(200)
+			a.as("ann").send("DELETE /api/v1/auth/me", asForm("password", annPassword)).wantStatus(200)
 			a.goesOn(a.signIn("signup", "ann"))
 			a.refuses(ann.Access, 401, userGone)
 			a.as("").bearing(ann.Refresh).send("POST /api/v1/auth/refresh").want(401, userGone)
@@ -717,7 +717,7 @@ var tokenAttacks = []attack{
 			a.session("ann")
 			lost := a.signIn("signin", "ann") // tokens 3 and 4
 			for _, id := range []string{"3", "4"} {
-				a.as("ann").send("PUT /api/v1/auth/tokens/"+id, form("revoke", "true")).want(200, "Token successfully revoked")
+				a.as("ann").send("PUT /api/v1/auth/tokens/"+id, asForm("revoke", "true")).want(200, "Token successfully revoked")
 			}
 			a.hasEnded(lost)
 			a = a.restart()
@@ -729,7 +729,7 @@ var tokenAttacks = []attack{
 			out := a.signIn("signin", "ann") // tokens 3 and 4
 			a.as("").bearing(out.Access).send("DELETE /api/v1/auth/logout").want(200, "Successfully logged out")
 			for _, id := range []string{"3", "4"} {
-				a.as("ann").send("PUT /api/v1/auth/tokens/"+id, form("revoke", "false")).
+				a.as("ann").send("PUT /api/v1/auth/tokens/"+id, asForm("revoke", "false")).
 					want(409, "The specified token has ended and can't be restored")
 			}
 			a.hasEnded(out)
@@ -738,27 +738,27 @@ var tokenAttacks = []attack{
 		func(t *testing.T, a *api) {
 			a.session("ann")
 			thief := a.signIn("signin", "ann") // tokens 3 and 4
-			a.as("ann").send("POST /api/v1/auth/password", form("current_password", annPassword, "new_password", "n3w-pass")).wantStatus(200)
+			a.as("ann").send("POST /api/v1/auth/password", asForm("current_password", annPassword, "new_password", "n3w-pass")).wantStatus(200)
 			for _, id := range []string{"3", "4"} {
-				a.as("ann").send("PUT /api/v1/auth/tokens/"+id, form("revoke", "false")).
+				a.as("ann").send("PUT /api/v1/auth/tokens/"+id, asForm("revoke", "false")).
 					want(409, "The specified token has ended and can't be restored")
 			}
 			a.hasEnded(thief)
 		}},
 	{"a token that is revoked can't restore itself", "CWE-613",
 		func(t *testing.T, a *api) {
-			a.as("ann").send("PUT /api/v1/auth/tokens/1", form("revoke", "true")).want(200, "Token successfully revoked")
-			a.as("ann").send("PUT /api/v1/auth/tokens/1", form("revoke", "false")).want(401, revoked)
+			a.as("ann").send("PUT /api/v1/auth/tokens/1", asForm("revoke", "true")).want(200, "Token successfully revoked")
+			a.as("ann").send("PUT /api/v1/auth/tokens/1", asForm("revoke", "false")).want(401, revoked)
 		}},
 	{"nobody revokes or restores another's token", "CWE-639",
 		func(t *testing.T, a *api) {
 			ann := a.session("ann") // tokens 1 and 2
 			for _, c := range []*client{a.as("eve"), a.asAdmin("root")} {
-				c.send("PUT /api/v1/auth/tokens/2", form("revoke", "true")).want(404, "The specified token was not found")
+				c.send("PUT /api/v1/auth/tokens/2", asForm("revoke", "true")).want(404, "The specified token was not found")
 				a.goesOn(ann)
 			}
-			a.as("ann").send("PUT /api/v1/auth/tokens/1", form("revoke", "true")).want(200, "Token successfully revoked")
-			a.as("eve").send("PUT /api/v1/auth/tokens/1", form("revoke", "false")).want(404, "The specified token was not found")
+			a.as("ann").send("PUT /api/v1/auth/tokens/1", asForm("revoke", "true")).want(200, "Token successfully revoked")
+			a.as("eve").send("PUT /api/v1/auth/tokens/1", asForm("revoke", "false")).want(404, "The specified token was not found")
 			a.refuses(ann.Access, 401, revoked)
 		}},
 	{"expired", "",

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/reply"
 )
 
@@ -172,7 +173,7 @@ const (
 // credentials are what sign-up and sign-in check alike.
 type credentials struct {
 	email    string
-	password password
+	password form.Password
 }
 
 func (c credentials) validate() error {
@@ -190,7 +191,7 @@ func (c credentials) validate() error {
 func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	var in credentials
 	u := &user{PublicID: newJTI(), Created: s.now().UTC().Truncate(time.Second)}
-	_, err := readBody(w, r, fields{
+	_, err := form.Read(w, r, form.Fields{
 		"email": &in.email, "password": &in.password,
 		"username": &u.Username, "firstname": &u.Firstname, "lastname": &u.Lastname,
 	})
@@ -241,7 +242,7 @@ func validNames(u *user) error {
 // get the same answer in the same time (OWASP ASVS 5, 6.3.8; CWE-204, CWE-208).
 func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 	var in credentials
-	if _, err := readBody(w, r, fields{"email": &in.email, "password": &in.password}); err != nil {
+	if _, err := form.Read(w, r, form.Fields{"email": &in.email, "password": &in.password}); err != nil {
 		return err
 	}
 	if err := in.validate(); err != nil {
@@ -267,7 +268,7 @@ var errWrongPassword = errors.New("wrong password")
 // proved to be its password, with a new hash of p to be stored in the place of
 // one that is weaker than the configured cost, else "". It fails with
 // errNoUser, errWrongPassword or errDisabled, or as checkPassword does.
-func (s *server) authenticate(r *http.Request, name string, p password, find func(name string) *user, signIn func(u *user, newHash string) error) (err error) {
+func (s *server) authenticate(r *http.Request, name string, p form.Password, find func(name string) *user, signIn func(u *user, newHash string) error) (err error) {
 	defer func() { s.metrics.signIn(err) }()
 	for {
 		u := find(name)
@@ -303,7 +304,7 @@ func accountKey(name string) string {
 // checkPassword reports whether p is u's password, which for no user it never
 // is. account is what the client calls u. It fails with 429 where there were too
 // many wrong ones, and with 503 if no worker is free in time.
-func (s *server) checkPassword(r *http.Request, account string, u *user, p password) (ok bool, err error) {
+func (s *server) checkPassword(r *http.Request, account string, u *user, p form.Password) (ok bool, err error) {
 	account, client := accountKey(account), s.clientAddr(r)
 	if err := s.limits.Try(account, client); err != nil {
 		return false, err
@@ -405,7 +406,7 @@ func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, c *caller) 
 		return errNoToken
 	}
 	var revoke *bool
-	if _, err := readBody(w, r, fields{"revoke": &revoke}); err != nil {
+	if _, err := form.Read(w, r, form.Fields{"revoke": &revoke}); err != nil {
 		return err
 	}
 	if revoke == nil {
@@ -433,9 +434,9 @@ func (s *server) pruneTokens(w http.ResponseWriter, r *http.Request, _ *caller) 
 // bookSignUp handles POST /signup: an account of the book API. It has no
 // e-mail, and no rule for passwords but bcrypt's own.
 func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
-	var pw password
+	var pw form.Password
 	u := &user{PublicID: newJTI(), Created: s.now().UTC().Truncate(time.Second)}
-	if _, err := readBody(w, r, fields{"username": &u.Username, "password": &pw}); err != nil {
+	if _, err := form.Read(w, r, form.Fields{"username": &u.Username, "password": &pw}); err != nil {
 		return err
 	}
 	if !within(u.Username, maxUsername) || strings.Contains(u.Username, "@") || pw == "" {
@@ -472,8 +473,8 @@ func (s *server) bookLogin(w http.ResponseWriter, r *http.Request) error {
 	unverified := refuse(http.StatusUnauthorized, "Could not verify!", "Login required!")
 
 	var username string
-	var pw password
-	if _, err := readBody(w, r, fields{"username": &username, "password": &pw}); err != nil {
+	var pw form.Password
+	if _, err := form.Read(w, r, form.Fields{"username": &username, "password": &pw}); err != nil {
 		return err
 	}
 	if username == "" || pw == "" {
@@ -565,7 +566,7 @@ func (h *hasher) work(ctx context.Context, f func() error) error {
 }
 
 // hash makes the hash that is stored.
-func (h *hasher) hash(ctx context.Context, p password) (hash string, err error) {
+func (h *hasher) hash(ctx context.Context, p form.Password) (hash string, err error) {
 	err = h.work(ctx, func() error {
 		b, err := bcrypt.GenerateFromPassword([]byte(p), h.cost)
 		hash = string(b)
@@ -578,7 +579,7 @@ func (h *hasher) hash(ctx context.Context, p password) (hash string, err error) 
 // no user, or one without a hash, it takes the time that a hash of the
 // configured cost takes, and says no. That of a user from before the cost was
 // changed takes its own time, until a sign-in makes it anew: see upgrade.
-func (h *hasher) matches(u *user, p password) bool {
+func (h *hasher) matches(u *user, p form.Password) bool {
 	hash := h.nobody
 	if u != nil && u.Hash != "" {
 		hash = []byte(u.Hash)
@@ -594,7 +595,7 @@ func (h *hasher) matches(u *user, p password) bool {
 // a lower setting shall not weaken what is stored. It returns "" if there is
 // nothing to do, and also if no worker is free at once: a sign-in waits for no
 // upgrade, the next one is as good.
-func (h *hasher) upgrade(u *user, p password) string {
+func (h *hasher) upgrade(u *user, p form.Password) string {
 	if cost, err := bcrypt.Cost([]byte(u.Hash)); err != nil || cost >= h.cost {
 		return ""
 	}

@@ -50,7 +50,7 @@ func TestTutorialAuth(t *testing.T) {
 	// fixture is a server that knows the user.
 	fixture := func(t *testing.T) *client {
 		nobody := newAPI(t).as("")
-		nobody.send("POST /api/v1/auth/signup", form(validUserData...)).want(201, "")
+		nobody.send("POST /api/v1/auth/signup", asForm(validUserData...)).want(201, "")
 		return nobody
 	}
 	inEveryEncoding(t, func(t *testing.T, in func(...string) body) {
@@ -100,33 +100,33 @@ var signUpTests = []struct {
 }{
 	{"no body", body{}, 400, invalidEmail},
 	{"JSON null", asJSON(`null`), 400, invalidEmail},
-	{"the e-mail is judged first", form("email", "x", "password", ""), 400, invalidEmail},
-	{"then the password", form("email", "ann@example.com", "password", "short"), 400, invalidPassword},
-	{"then whether it is taken", form("email", "ann@example.com", "password", "other#77"), 400, "User already exists"},
-	{"the case of an e-mail makes no other", form("email", "Ann@Example.COM", "password", annPassword), 400, "User already exists"},
-	{"blanks make no other", form("email", "  ann@example.com ", "password", annPassword), 400, "User already exists"},
+	{"the e-mail is judged first", asForm("email", "x", "password", ""), 400, invalidEmail},
+	{"then the password", asForm("email", "ann@example.com", "password", "short"), 400, invalidPassword},
+	{"then whether it is taken", asForm("email", "ann@example.com", "password", "other#77"), 400, "User already exists"},
+	{"the case of an e-mail makes no other", asForm("email", "Ann@Example.COM", "password", annPassword), 400, "User already exists"},
+	{"blanks make no other", asForm("email", "  ann@example.com ", "password", annPassword), 400, "User already exists"},
 	{"a null e-mail is missing", asJSON(`{"email": null, "password": "b00k-worm"}`), 400, invalidEmail},
 	{"a null password is missing", asJSON(`{"email": "bob@example.com", "password": null}`), 400, invalidPassword},
-	{"a domain with a dash is fine", form("email", "user@my-site.com", "password", annPassword), 201, ""},
-	{"text behind the address is not", form("email", "a@b.c anything", "password", annPassword), 400, invalidEmail},
-	{"a display name is not", form("email", "Bob <bob@example.com>", "password", annPassword), 400, invalidEmail},
-	{"an e-mail of 120 characters", form("email", strings.Repeat("b", 111)+"@b.cdefg", "password", annPassword), 201, ""},
-	{"an e-mail of 121 characters", form("email", strings.Repeat("b", 113)+"@b.cdefg", "password", annPassword), 400, invalidEmail},
-	{"blanks belong to a password", form("email", "bob@example.com", "password", " 1# "), 400, invalidPassword},
-	{"a password of 72 bytes", form("email", "bob@example.com", "password", "1#"+strings.Repeat("é", 35)), 201, ""},
-	{"a password of 73 bytes", form("email", "bob@example.com", "password", "1#a"+strings.Repeat("é", 35)), 400, "Invalid password. It should be at most 72 bytes long"},
-	{"a password with a NUL", form("email", "bob@example.com", "password", "abc1#\x00"), 400, "Invalid password. It should not contain a NUL character"},
-	{"all names", form("email", "bob@example.com", "password", annPassword, "username", "bob", "firstname", "Bob", "lastname", "B"), 201, ""},
-	{"a username that a book account has", form("email", "bob@example.com", "password", annPassword, "username", "rae"), 400, "User already exists"},
-	{"its own e-mail as username", form("email", "bob@example.com", "password", annPassword, "username", "bob@example.com"), 201, ""},
-	{"another's e-mail as username", form("email", "bob@example.com", "password", annPassword, "username", "eve@example.com"), 400, "Invalid username"},
-	{"a username of 121 characters", form("email", "bob@example.com", "password", annPassword, "username", strings.Repeat("é", 121)), 400, "Invalid username"},
-	{"a username of 120 characters", form("email", "bob@example.com", "password", annPassword, "username", strings.Repeat("é", 120)), 201, ""},
-	{"a first name of 65 characters", form("email", "bob@example.com", "password", annPassword, "firstname", strings.Repeat("é", 65)), 400, "Invalid firstname"},
-	{"a last name of 65 characters", form("email", "bob@example.com", "password", annPassword, "lastname", strings.Repeat("é", 65)), 400, "Invalid lastname"},
-	{"names of 64 characters", form("email", "bob@example.com", "password", annPassword, "firstname", strings.Repeat("é", 64), "lastname", strings.Repeat("é", 64)), 201, ""},
+	{"a domain with a dash is fine", asForm("email", "user@my-site.com", "password", annPassword), 201, ""},
+	{"text behind the address is not", asForm("email", "a@b.c anything", "password", annPassword), 400, invalidEmail},
+	{"a display name is not", asForm("email", "Bob <bob@example.com>", "password", annPassword), 400, invalidEmail},
+	{"an e-mail of 120 characters", asForm("email", strings.Repeat("b", 111)+"@b.cdefg", "password", annPassword), 201, ""},
+	{"an e-mail of 121 characters", asForm("email", strings.Repeat("b", 113)+"@b.cdefg", "password", annPassword), 400, invalidEmail},
+	{"blanks belong to a password", asForm("email", "bob@example.com", "password", " 1# "), 400, invalidPassword},
+	{"a password of 72 bytes", asForm("email", "bob@example.com", "password", "1#"+strings.Repeat("é", 35)), 201, ""},
+	{"a password of 73 bytes", asForm("email", "bob@example.com", "password", "1#a"+strings.Repeat("é", 35)), 400, "Invalid password. It should be at most 72 bytes long"},
+	{"a password with a NUL", asForm("email", "bob@example.com", "password", "abc1#\x00"), 400, "Invalid password. It should not contain a NUL character"},
+	{"all names", asForm("email", "bob@example.com", "password", annPassword, "username", "bob", "firstname", "Bob", "lastname", "B"), 201, ""},
+	{"a username that a book account has", asForm("email", "bob@example.com", "password", annPassword, "username", "rae"), 400, "User already exists"},
+	{"its own e-mail as username", asForm("email", "bob@example.com", "password", annPassword, "username", "bob@example.com"), 201, ""},
+	{"another's e-mail as username", asForm("email", "bob@example.com", "password", annPassword, "username", "eve@example.com"), 400, "Invalid username"},
+	{"a username of 121 characters", asForm("email", "bob@example.com", "password", annPassword, "username", strings.Repeat("é", 121)), 400, "Invalid username"},
+	{"a username of 120 characters", asForm("email", "bob@example.com", "password", annPassword, "username", strings.Repeat("é", 120)), 201, ""},
+	{"a first name of 65 characters", asForm("email", "bob@example.com", "password", annPassword, "firstname", strings.Repeat("é", 65)), 400, "Invalid firstname"},
+	{"a last name of 65 characters", asForm("email", "bob@example.com", "password", annPassword, "lastname", strings.Repeat("é", 65)), 400, "Invalid lastname"},
+	{"names of 64 characters", asForm("email", "bob@example.com", "password", annPassword, "firstname", strings.Repeat("é", 64), "lastname", strings.Repeat("é", 64)), 201, ""},
 	{"a fault of the body before any rule", asJSON(`{"email": "x", "password": 5}`), 400, "Invalid request body: 'password' must be a string"},
-	{"a field in another case", form("Email", "bob@example.com", "password", annPassword), 400, "Invalid request body: 'Email' must be written 'email'"},
+	{"a field in another case", asForm("Email", "bob@example.com", "password", annPassword), 400, "Invalid request body: 'Email' must be written 'email'"},
 }
 
 func TestSignUp(t *testing.T) {
@@ -145,12 +145,12 @@ func TestSignUp(t *testing.T) {
 func TestSignUpAnswer(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	got := a.as("").send("POST /api/v1/auth/signup", form("email", " Ann@Example.com ", "password", annPassword,
+	got := a.as("").send("POST /api/v1/auth/signup", asForm("email", " Ann@Example.com ", "password", annPassword,
 		"firstname", " Ann ", "lastname", "O'Neill", "admin", "true", "disabled", "true", "id", "7"))
 	s := row[session](got)
 	const user = `"user":{"id":1,"username":"Ann@Example.com","email":"Ann@Example.com","firstname":"Ann","lastname":"O'Neill","admin":false,"createdon":"Sun, 22 Nov 2026 14:05 PM"}`
 	got.wantBody(201, `{"status":201,"data":[{"access_token":"`+s.Access+`","refresh_token":"`+s.Refresh+`",`+user+`}]}`)
-	again := a.as("").send("POST /api/v1/auth/signin", form("email", "ann@example.COM", "password", annPassword))
+	again := a.as("").send("POST /api/v1/auth/signin", asForm("email", "ann@example.COM", "password", annPassword))
 	s = row[session](again)
 	again.wantBody(200, `{"status":200,"data":[{"access_token":"`+s.Access+`","refresh_token":"`+s.Refresh+`",`+user+`}]}`)
 }
@@ -218,18 +218,18 @@ var signInTests = []struct {
 	wantSays   string
 }{
 	{"no body", body{}, 400, invalidEmail},
-	{"the e-mail is judged first", form("email", "x"), 400, invalidEmail},
-	{"then the password", form("email", "ann@example.com", "password", "x"), 400, invalidPassword},
-	{"the right password", form("email", "ann@example.com", "password", annPassword), 200, ""},
-	{"the e-mail in another case", form("email", "ANN@example.com", "password", annPassword), 200, ""},
-	{"a wrong password", form("email", "ann@example.com", "password", "b00k-worn"), 401, "Bad email or password"},
-	{"an unknown account", form("email", "bob@example.com", "password", annPassword), 401, "Bad email or password"},
-	{"a password with a NUL and the right one behind it", form("email", "ann@example.com", "password", annPassword+"\x00"+annPassword), 401, "Bad email or password"},
-	{"a password that is too long", form("email", "ann@example.com", "password", annPassword+strings.Repeat("x", 72)), 401, "Bad email or password"},
-	{"a password with a blank behind it", form("email", "ann@example.com", "password", annPassword+" "), 401, "Bad email or password"},
-	{"a disabled account", form("email", "dan@example.com", "password", annPassword), 401, "Account is disabled"},
-	{"a disabled account with a wrong password", form("email", "dan@example.com", "password", "b00k-worn"), 401, "Bad email or password"},
-	{"a book account has no e-mail", form("email", "rae", "password", annPassword), 400, invalidEmail},
+	{"the e-mail is judged first", asForm("email", "x"), 400, invalidEmail},
+	{"then the password", asForm("email", "ann@example.com", "password", "x"), 400, invalidPassword},
+	{"the right password", asForm("email", "ann@example.com", "password", annPassword), 200, ""},
+	{"the e-mail in another case", asForm("email", "ANN@example.com", "password", annPassword), 200, ""},
+	{"a wrong password", asForm("email", "ann@example.com", "password", "b00k-worn"), 401, "Bad email or password"},
+	{"an unknown account", asForm("email", "bob@example.com", "password", annPassword), 401, "Bad email or password"},
+	{"a password with a NUL and the right one behind it", asForm("email", "ann@example.com", "password", annPassword+"\x00"+annPassword), 401, "Bad email or password"},
+	{"a password that is too long", asForm("email", "ann@example.com", "password", annPassword+strings.Repeat("x", 72)), 401, "Bad email or password"},
+	{"a password with a blank behind it", asForm("email", "ann@example.com", "password", annPassword+" "), 401, "Bad email or password"},
+	{"a disabled account", asForm("email", "dan@example.com", "password", annPassword), 401, "Account is disabled"},
+	{"a disabled account with a wrong password", asForm("email", "dan@example.com", "password", "b00k-worn"), 401, "Bad email or password"},
+	{"a book account has no e-mail", asForm("email", "rae", "password", annPassword), 400, invalidEmail},
 	{"a fault of the body before any rule", asJSON(`{"email": []}`), 400, "Invalid request body: 'email' must be a string"},
 }
 
@@ -279,7 +279,7 @@ func TestSignInMeanwhile(t *testing.T) {
 		{"deleted reader", func(a *api) { a.remove("rae") }, "POST /login", raeDetails, 401, "Could not verify user, Please signup!"},
 		{"disabled reader", func(a *api) { a.disable("rae") }, "POST /login", raeDetails, 401, "Could not verify!"},
 		{"reader with another password", func(a *api) { a.newHash("rae") }, "POST /login", raeDetails, 403, "Could not verify password!"},
-		{"taken e-mail", func(a *api) { a.session("bob") }, "POST /api/v1/auth/signup", form("email", "bob@example.com", "password", annPassword), 400, "User already exists"},
+		{"taken e-mail", func(a *api) { a.session("bob") }, "POST /api/v1/auth/signup", asForm("email", "bob@example.com", "password", annPassword), 400, "User already exists"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -305,8 +305,8 @@ func TestSignInMeanwhile(t *testing.T) {
 }
 
 var (
-	annDetails = form("email", "ann@example.com", "password", annPassword)
-	raeDetails = form("username", "rae", "password", annPassword)
+	annDetails = asForm("email", "ann@example.com", "password", annPassword)
+	raeDetails = asForm("username", "rae", "password", annPassword)
 )
 
 // newHash gives an account another password's hash.
@@ -326,7 +326,7 @@ func TestTooManySignIns(t *testing.T) {
 		}
 		const busy = "Too many sign-ins at once"
 		a.as("").send("POST /api/v1/auth/signin", annDetails).want(503, busy).wantHeader("Retry-After", "5")
-		a.as("").send("POST /api/v1/auth/signup", form("email", "bob@example.com", "password", annPassword)).want(503, busy)
+		a.as("").send("POST /api/v1/auth/signup", asForm("email", "bob@example.com", "password", annPassword)).want(503, busy)
 		a.as("").send("POST /login", raeDetails).want(503, busy).wantHeader("Retry-After", "5")
 		a.as("ann").send("GET /api/v1/items").want(200, "") // those who have signed in don't wait
 	})
@@ -393,7 +393,7 @@ func TestTokenList(t *testing.T) {
 	}
 	const soon, late = "Sun, 22 Nov 2026 14:20 PM", "Tue, 22 Dec 2026 14:05 PM"
 	list := func(lines ...string) string { return `{"status":200,"data":[` + strings.Join(lines, ",") + `]}` }
-	a.as("ann").send("PUT /api/v1/auth/tokens/4", form("revoke", "true")).want(200, "Token successfully revoked")
+	a.as("ann").send("PUT /api/v1/auth/tokens/4", asForm("revoke", "true")).want(200, "Token successfully revoked")
 	a.as("ann").send("GET /api/v1/auth/tokens").wantBody(200, list(
 		line(1, "access", "ann@example.com", false, soon), line(2, "refresh", "ann@example.com", false, late),
 		line(4, "access", "ann@example.com", true, soon), line(5, "refresh", "ann@example.com", false, late)))
@@ -418,32 +418,32 @@ var revokeTests = []struct {
 	wantSays   string
 }{
 	{"revoke", "2", asJSON(`{"revoke": true}`), 200, "Token successfully revoked"},
-	{"revoke by form", "2", form("revoke", "true"), 200, "Token successfully revoked"},
-	{"True, as Python writes it", "2", form("revoke", "True"), 200, "Token successfully revoked"},
-	{"1", "2", form("revoke", "1"), 200, "Token successfully revoked"},
+	{"revoke by form", "2", asForm("revoke", "true"), 200, "Token successfully revoked"},
+	{"True, as Python writes it", "2", asForm("revoke", "True"), 200, "Token successfully revoked"},
+	{"1", "2", asForm("revoke", "1"), 200, "Token successfully revoked"},
 	{"restore", "2", asJSON(`{"revoke": false}`), 200, "Token successfully restored"},
-	{"restore by form", "2", form("revoke", "false"), 200, "Token successfully restored"},
-	{"False, as Python writes it", "2", form("revoke", "False"), 200, "Token successfully restored"},
-	{"0", "2", form("revoke", "0"), 200, "Token successfully restored"},
-	{"the token that it is sent with", "1", form("revoke", "1"), 200, "Token successfully revoked"},
-	{"a zero in front", "02", form("revoke", "1"), 200, "Token successfully revoked"},
+	{"restore by form", "2", asForm("revoke", "false"), 200, "Token successfully restored"},
+	{"False, as Python writes it", "2", asForm("revoke", "False"), 200, "Token successfully restored"},
+	{"0", "2", asForm("revoke", "0"), 200, "Token successfully restored"},
+	{"the token that it is sent with", "1", asForm("revoke", "1"), 200, "Token successfully revoked"},
+	{"a zero in front", "02", asForm("revoke", "1"), 200, "Token successfully revoked"},
 
 	{"no body", "2", body{}, 400, "Missing 'revoke' in body"},
 	{"an empty object", "2", asJSON(`{}`), 400, "Missing 'revoke' in body"},
 	{"null", "2", asJSON(`{"revoke": null}`), 400, "Missing 'revoke' in body"},
 	{"a word for true in JSON", "2", asJSON(`{"revoke": "true"}`), 400, "Invalid request body: 'revoke' must be a boolean"},
 	{"a number in JSON", "2", asJSON(`{"revoke": 1}`), 400, "Invalid request body: 'revoke' must be a boolean"},
-	{"another word", "2", form("revoke", "yes"), 400, "Invalid request body: 'revoke' must be a boolean"},
-	{"no word", "2", form("revoke", ""), 400, "Invalid request body: 'revoke' must be a boolean"},
+	{"another word", "2", asForm("revoke", "yes"), 400, "Invalid request body: 'revoke' must be a boolean"},
+	{"no word", "2", asForm("revoke", ""), 400, "Invalid request body: 'revoke' must be a boolean"},
 
-	{"no such token", "7", form("revoke", "1"), 404, "The specified token was not found"},
-	{"another's token", "5", form("revoke", "1"), 404, "The specified token was not found"},
-	{"another's token, to restore it", "5", form("revoke", "0"), 404, "The specified token was not found"},
-	{"an id too large", "99999999999999999999", form("revoke", "1"), 404, "The specified token was not found"},
-	{"a word for an id", "two", form("revoke", "1"), 404, "The specified token was not found"},
+	{"no such token", "7", asForm("revoke", "1"), 404, "The specified token was not found"},
+	{"another's token", "5", asForm("revoke", "1"), 404, "The specified token was not found"},
+	{"another's token, to restore it", "5", asForm("revoke", "0"), 404, "The specified token was not found"},
+	{"an id too large", "99999999999999999999", asForm("revoke", "1"), 404, "The specified token was not found"},
+	{"a word for an id", "two", asForm("revoke", "1"), 404, "The specified token was not found"},
 
-	{"a token that log-out ended can't be restored", "3", form("revoke", "0"), 409, "The specified token has ended and can't be restored"},
-	{"but revoked all the same", "3", form("revoke", "1"), 200, "Token successfully revoked"},
+	{"a token that log-out ended can't be restored", "3", asForm("revoke", "0"), 409, "The specified token has ended and can't be restored"},
+	{"but revoked all the same", "3", asForm("revoke", "1"), 200, "Token successfully revoked"},
 
 	{"the body before existence", "7", body{}, 400, "Missing 'revoke' in body"},
 	{"the id before the body", "two", body{}, 404, "The specified token was not found"},
@@ -487,12 +487,12 @@ func TestRevokeAndRestore(t *testing.T) {
 	// What its owner has revoked, log-out ends for good.
 	revoke("4", "true")
 	a.as("").bearing(other.Access).send("POST /api/v1/auth/logout").want(200, "Successfully logged out")
-	ann.send("PUT /api/v1/auth/tokens/4", form("revoke", "0")).want(409, "The specified token has ended and can't be restored")
+	ann.send("PUT /api/v1/auth/tokens/4", asForm("revoke", "0")).want(409, "The specified token has ended and can't be restored")
 
 	// An expired token is none of its owner's any more.
 	a.clock.advance(30 * 24 * time.Hour)
 	fresh := a.as("").bearing(a.signIn("signin", "ann").Access)
-	fresh.send("PUT /api/v1/auth/tokens/1", form("revoke", "1")).want(404, "The specified token was not found")
+	fresh.send("PUT /api/v1/auth/tokens/1", asForm("revoke", "1")).want(404, "The specified token was not found")
 }
 
 func TestPruneTokens(t *testing.T) {
@@ -769,7 +769,7 @@ func TestSignUpsOfOneEmail(t *testing.T) {
 		nobody := a.as("")
 		got := a.together(func(i int) *answer {
 			email := []string{"ann@example.com", "Ann@Example.COM"}
-			return nobody.send("POST /api/v1/auth/signup", form("email", email[i%2], "password", annPassword))
+			return nobody.send("POST /api/v1/auth/signup", asForm("email", email[i%2], "password", annPassword))
 		})
 		if want := map[int]int{201: 1, 400: 49}; fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("50 sign-ups of one e-mail = %v; want %v", got, want)
@@ -786,9 +786,9 @@ func TestSignUpsOfOneUsername(t *testing.T) {
 	nobody := a.as("")
 	got := a.together(func(i int) *answer {
 		if i%2 == 0 {
-			return nobody.send("POST /signup", form("username", "ann", "password", annPassword))
+			return nobody.send("POST /signup", asForm("username", "ann", "password", annPassword))
 		}
-		return nobody.send("POST /api/v1/auth/signup", form("email", fmt.Sprintf("ann%d@example.com", i), "username", "ann", "password", annPassword))
+		return nobody.send("POST /api/v1/auth/signup", asForm("email", fmt.Sprintf("ann%d@example.com", i), "username", "ann", "password", annPassword))
 	})
 	if got[201] != 1 || got[409]+got[400] != 49 {
 		t.Errorf("50 sign-ups of one username in both APIs = %v; want one 201", got)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/reply"
 )
 
@@ -54,7 +55,7 @@ func (s *server) getBook(w http.ResponseWriter, r *http.Request, _ *caller) erro
 // the tutorial has it.
 func (s *server) addBook(w http.ResponseWriter, r *http.Request, c *caller) error {
 	b := book{CreatedBy: c.user.ID}
-	if _, err := readBody(w, r, fields{"title": &b.Title, "author": &b.Author}); err != nil {
+	if _, err := form.Read(w, r, form.Fields{"title": &b.Title, "author": &b.Author}); err != nil {
 		return err
 	}
 	if err := b.validate(); err != nil {

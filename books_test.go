@@ -62,21 +62,21 @@ var bookTests = []struct {
 	{"a word is no book's number", "rae", "GET /bookapi/books/dune", body{}, 404, "book does not exist"},
 	{"nor is too large a number", "rae", "GET /bookapi/books/99999999999999999999", body{}, 404, "book does not exist"},
 
-	{"another title", "bob", "POST /bookapi/addbook", form("title", "Emma", "author", "Jane Austen"), 200, "new book created"},
-	{"the other name of the path", "bob", "POST /bookapi/books", form("title", "Emma", "author", "Jane Austen"), 200, "new book created"},
-	{"a title that is there", "bob", "POST /bookapi/addbook", form("title", "Dune", "author", "somebody"), 409, "Book with same title already exists!"},
-	{"a title that is there, with blanks", "bob", "POST /bookapi/addbook", form("title", " Dune ", "author", "somebody"), 409, "Book with same title already exists!"},
+	{"another title", "bob", "POST /bookapi/addbook", asForm("title", "Emma", "author", "Jane Austen"), 200, "new book created"},
+	{"the other name of the path", "bob", "POST /bookapi/books", asForm("title", "Emma", "author", "Jane Austen"), 200, "new book created"},
+	{"a title that is there", "bob", "POST /bookapi/addbook", asForm("title", "Dune", "author", "somebody"), 409, "Book with same title already exists!"},
+	{"a title that is there, with blanks", "bob", "POST /bookapi/addbook", asForm("title", " Dune ", "author", "somebody"), 409, "Book with same title already exists!"},
 	{"no body", "rae", "POST /bookapi/addbook", body{}, 400, "Invalid input!"},
 	{"JSON null", "rae", "POST /bookapi/addbook", asJSON("null"), 400, "Invalid input!"},
-	{"no title", "rae", "POST /bookapi/addbook", form("author", "somebody"), 400, "Invalid input!"},
-	{"no author", "rae", "POST /bookapi/addbook", form("title", "Emma"), 400, "Invalid input!"},
-	{"a blank title", "rae", "POST /bookapi/addbook", form("title", " ", "author", "somebody"), 400, "Invalid input!"},
-	{"a blank author", "rae", "POST /bookapi/addbook", form("title", "Emma", "author", " "), 400, "Invalid input!"},
+	{"no title", "rae", "POST /bookapi/addbook", asForm("author", "somebody"), 400, "Invalid input!"},
+	{"no author", "rae", "POST /bookapi/addbook", asForm("title", "Emma"), 400, "Invalid input!"},
+	{"a blank title", "rae", "POST /bookapi/addbook", asForm("title", " ", "author", "somebody"), 400, "Invalid input!"},
+	{"a blank author", "rae", "POST /bookapi/addbook", asForm("title", "Emma", "author", " "), 400, "Invalid input!"},
 	{"a null title", "rae", "POST /bookapi/addbook", asJSON(`{"title": null, "author": "somebody"}`), 400, "Invalid input!"},
-	{"values as long as may be", "rae", "POST /bookapi/addbook", form("title", strings.Repeat("é", 200), "author", strings.Repeat("é", 200)), 200, "new book created"},
-	{"a title too long", "rae", "POST /bookapi/addbook", form("title", strings.Repeat("é", 201), "author", "somebody"), 400, "Invalid input!"},
-	{"an author too long", "rae", "POST /bookapi/addbook", form("title", "Emma", "author", strings.Repeat("é", 201)), 400, "Invalid input!"},
-	{"the rules before the title's being taken", "rae", "POST /bookapi/addbook", form("title", "Dune", "author", ""), 400, "Invalid input!"},
+	{"values as long as may be", "rae", "POST /bookapi/addbook", asForm("title", strings.Repeat("é", 200), "author", strings.Repeat("é", 200)), 200, "new book created"},
+	{"a title too long", "rae", "POST /bookapi/addbook", asForm("title", strings.Repeat("é", 201), "author", "somebody"), 400, "Invalid input!"},
+	{"an author too long", "rae", "POST /bookapi/addbook", asForm("title", "Emma", "author", strings.Repeat("é", 201)), 400, "Invalid input!"},
+	{"the rules before the title's being taken", "rae", "POST /bookapi/addbook", asForm("title", "Dune", "author", ""), 400, "Invalid input!"},
 	{"the query string is no body", "rae", "POST /bookapi/addbook?title=Emma&author=Austen", body{}, 400, "Invalid input!"},
 
 	{"its creator may delete a book", "rae", "DELETE /bookapi/books/1", body{}, 200, "Book deleted"},
@@ -132,7 +132,7 @@ func TestBookTitlesAndIDs(t *testing.T) {
 	rae.api = a.restart()
 	rae.send("POST /bookapi/addbook", dune).want(200, "new book created") // the title is free again, the id isn't
 	rae.send("GET /bookapi/books/2").wantBody(200, `{"id":2,"title":"Dune","author":"Frank Herbert"}`)
-	rae.send("POST /bookapi/addbook", form("title", "DUNE", "author", `<"é">`)).want(200, "new book created")
+	rae.send("POST /bookapi/addbook", asForm("title", "DUNE", "author", `<"é">`)).want(200, "new book created")
 	rae.send("GET /bookapi/books").wantBody(200, `{"Books":[{"id":2,"title":"Dune","author":"Frank Herbert"},{"id":3,"title":"DUNE","author":"<\"é\">"}]}`)
 	rae.api.remove("rae")
 	rae.api.reader("bob").send("DELETE /bookapi/books/2").want(403, "Only the creator of a book or an admin can delete it")
@@ -157,25 +157,25 @@ var bookSignUpTests = []struct {
 	wantStatus int
 	wantSays   string
 }{
-	{"a username and a password", form("username", "bob", "password", "secret"), 201, "registered successfully"},
-	{"a password of one letter", form("username", "bob", "password", "x"), 201, "registered successfully"},
-	{"a password that is a blank", form("username", "bob", "password", " "), 201, "registered successfully"},
-	{"a taken username", form("username", "rae", "password", "secret"), 409, "User already exists!"},
-	{"a taken username with blanks", form("username", " rae ", "password", "secret"), 409, "User already exists!"},
-	{"the username of a catalog account", form("username", "annie", "password", "secret"), 409, "User already exists!"},
-	{"an e-mail, which is for catalog accounts", form("username", "bob@example.com", "password", "secret"), 400, "Invalid input!"},
-	{"no username", form("password", "secret"), 400, "Invalid input!"},
-	{"no password", form("username", "bob"), 400, "Invalid input!"},
-	{"an empty username", form("username", " ", "password", "secret"), 400, "Invalid input!"},
-	{"an empty password", form("username", "bob", "password", ""), 400, "Invalid input!"},
+	{"a username and a password", asForm("username", "bob", "password", "secret"), 201, "registered successfully"},
+	{"a password of one letter", asForm("username", "bob", "password", "x"), 201, "registered successfully"},
+	{"a password that is a blank", asForm("username", "bob", "password", " "), 201, "registered successfully"},
+	{"a taken username", asForm("username", "rae", "password", "secret"), 409, "User already exists!"},
+	{"a taken username with blanks", asForm("username", " rae ", "password", "secret"), 409, "User already exists!"},
+	{"the username of a catalog account", asForm("username", "annie", "password", "secret"), 409, "User already exists!"},
+	{"an e-mail, which is for catalog accounts", asForm("username", "bob@example.com", "password", "secret"), 400, "Invalid input!"},
+	{"no username", asForm("password", "secret"), 400, "Invalid input!"},
+	{"no password", asForm("username", "bob"), 400, "Invalid input!"},
+	{"an empty username", asForm("username", " ", "password", "secret"), 400, "Invalid input!"},
+	{"an empty password", asForm("username", "bob", "password", ""), 400, "Invalid input!"},
 	{"no body", body{}, 400, "Invalid input!"},
 	{"null", asJSON(`{"username": null, "password": null}`), 400, "Invalid input!"},
-	{"120 characters", form("username", strings.Repeat("é", 120), "password", "secret"), 201, "registered successfully"},
-	{"121 characters", form("username", strings.Repeat("é", 121), "password", "secret"), 400, "Invalid input!"},
-	{"72 bytes", form("username", "bob", "password", strings.Repeat("é", 36)), 201, "registered successfully"},
-	{"73 bytes", form("username", "bob", "password", strings.Repeat("é", 36)+"x"), 400, "Invalid input! The password should be at most 72 bytes long"},
-	{"a NUL", form("username", "bob", "password", "a\x00b"), 400, "Invalid input! The password should not contain a NUL character"},
-	{"the rules before the name's being taken", form("username", "rae", "password", ""), 400, "Invalid input!"},
+	{"120 characters", asForm("username", strings.Repeat("é", 120), "password", "secret"), 201, "registered successfully"},
+	{"121 characters", asForm("username", strings.Repeat("é", 121), "password", "secret"), 400, "Invalid input!"},
+	{"72 bytes", asForm("username", "bob", "password", strings.Repeat("é", 36)), 201, "registered successfully"},
+	{"73 bytes", asForm("username", "bob", "password", strings.Repeat("é", 36)+"x"), 400, "Invalid input! The password should be at most 72 bytes long"},
+	{"a NUL", asForm("username", "bob", "password", "a\x00b"), 400, "Invalid input! The password should not contain a NUL character"},
+	{"the rules before the name's being taken", asForm("username", "rae", "password", ""), 400, "Invalid input!"},
 	{"a number for a password", asJSON(`{"username": "bob", "password": 12345}`), 400, "Invalid request body: 'password' must be a string"},
 }
 
@@ -186,7 +186,7 @@ func TestBookSignUp(t *testing.T) {
 			t.Parallel()
 			a := newAPI(t)
 			a.reader("rae")
-			a.as("").send("POST /api/v1/auth/signup", form("email", "ann@example.com", "password", annPassword, "username", "annie")).want(201, "")
+			a.as("").send("POST /api/v1/auth/signup", asForm("email", "ann@example.com", "password", annPassword, "username", "annie")).want(201, "")
 			a.as("").send("POST /signup", tt.body).want(tt.wantStatus, tt.wantSays)
 		})
 	}
@@ -209,23 +209,23 @@ var loginTests = []struct {
 	wantChallenge string
 }{
 	{"the right password", raeDetails, 201, "", ""},
-	{"blanks around the name", form("username", " rae ", "password", annPassword), 201, "", ""},
+	{"blanks around the name", asForm("username", " rae ", "password", annPassword), 201, "", ""},
 	{"no body", body{}, 401, "Could not verify!", loginRequired},
-	{"no username", form("password", annPassword), 401, "Could not verify!", loginRequired},
-	{"no password", form("username", "rae"), 401, "Could not verify!", loginRequired},
-	{"an empty username", form("username", "", "password", annPassword), 401, "Could not verify!", loginRequired},
-	{"a blank username", form("username", " ", "password", annPassword), 401, "Could not verify!", loginRequired},
-	{"an empty password", form("username", "rae", "password", ""), 401, "Could not verify!", loginRequired},
+	{"no username", asForm("password", annPassword), 401, "Could not verify!", loginRequired},
+	{"no password", asForm("username", "rae"), 401, "Could not verify!", loginRequired},
+	{"an empty username", asForm("username", "", "password", annPassword), 401, "Could not verify!", loginRequired},
+	{"a blank username", asForm("username", " ", "password", annPassword), 401, "Could not verify!", loginRequired},
+	{"an empty password", asForm("username", "rae", "password", ""), 401, "Could not verify!", loginRequired},
 	{"null", asJSON(`{"username": "rae", "password": null}`), 401, "Could not verify!", loginRequired},
-	{"an unknown name", form("username", "bob", "password", annPassword), 401, "Could not verify user, Please signup!", noUserFound},
-	{"the name in another case", form("username", "Rae", "password", annPassword), 401, "Could not verify user, Please signup!", noUserFound},
-	{"a catalog account by its e-mail", form("username", "ann@example.com", "password", annPassword), 401, "Could not verify user, Please signup!", noUserFound},
-	{"a catalog account by its name", form("username", "annie", "password", annPassword), 401, "Could not verify user, Please signup!", noUserFound},
-	{"a wrong password", form("username", "rae", "password", "b00k-worn"), 403, "Could not verify password!", wrongBookPassword},
-	{"a blank behind the password", form("username", "rae", "password", annPassword+" "), 403, "Could not verify password!", wrongBookPassword},
-	{"a NUL and the password again", form("username", "rae", "password", annPassword+"\x00"+annPassword), 403, "Could not verify password!", wrongBookPassword},
-	{"a disabled account", form("username", "dan", "password", annPassword), 401, "Could not verify!", loginRequired},
-	{"a disabled account with a wrong password", form("username", "dan", "password", "b00k-worn"), 403, "Could not verify password!", wrongBookPassword},
+	{"an unknown name", asForm("username", "bob", "password", annPassword), 401, "Could not verify user, Please signup!", noUserFound},
+	{"the name in another case", asForm("username", "Rae", "password", annPassword), 401, "Could not verify user, Please signup!", noUserFound},
+	{"a catalog account by its e-mail", asForm("username", "ann@example.com", "password", annPassword), 401, "Could not verify user, Please signup!", noUserFound},
+	{"a catalog account by its name", asForm("username", "annie", "password", annPassword), 401, "Could not verify user, Please signup!", noUserFound},
+	{"a wrong password", asForm("username", "rae", "password", "b00k-worn"), 403, "Could not verify password!", wrongBookPassword},
+	{"a blank behind the password", asForm("username", "rae", "password", annPassword+" "), 403, "Could not verify password!", wrongBookPassword},
+	{"a NUL and the password again", asForm("username", "rae", "password", annPassword+"\x00"+annPassword), 403, "Could not verify password!", wrongBookPassword},
+	{"a disabled account", asForm("username", "dan", "password", annPassword), 401, "Could not verify!", loginRequired},
+	{"a disabled account with a wrong password", asForm("username", "dan", "password", "b00k-worn"), 403, "Could not verify password!", wrongBookPassword},
 	{"broken JSON", asJSON(`{`), 400, "Invalid request body: unexpected end of JSON input", ""},
 	{"a number for a password", asJSON(`{"username": "rae", "password": 5}`), 400, "Invalid request body: 'password' must be a string", ""},
 	{"the query string is no body", body{}, 401, "Could not verify!", loginRequired},
@@ -240,7 +240,7 @@ func TestLogin(t *testing.T) {
 			a.reader("rae")
 			a.reader("dan")
 			a.disable("dan")
-			a.as("").send("POST /api/v1/auth/signup", form("email", "ann@example.com", "password", annPassword, "username", "annie")).want(201, "")
+			a.as("").send("POST /api/v1/auth/signup", asForm("email", "ann@example.com", "password", annPassword, "username", "annie")).want(201, "")
 			got := a.as("").send("POST /login?username=rae&password="+annPassword, tt.body).want(tt.wantStatus, tt.wantSays)
 			got.wantHeader("WWW-Authenticate", tt.wantChallenge)
 			if tt.wantStatus == 201 {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
 )
@@ -15,10 +16,10 @@ import (
 // With a JSON array in the body it is many, all or none.
 func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) error {
 	var items []*item
-	many, err := readRows(w, r, "items", maxItems, func() fields {
+	many, err := form.ReadRows(w, r, "items", maxItems, func() form.Fields {
 		it := &item{CreatedBy: c.user.ID}
 		items = append(items, it)
-		return fields{"itemname": &it.Itemname, "category": &it.Category, "description": &it.Description}
+		return form.Fields{"itemname": &it.Itemname, "category": &it.Category, "description": &it.Description}
 	})
 	if err != nil {
 		return err
@@ -167,7 +168,7 @@ func (s *server) putItem(w http.ResponseWriter, r *http.Request, c *caller) erro
 		return err
 	}
 	var in item
-	if _, err := readBody(w, r, fields{"itemname": &in.Itemname, "category": &in.Category, "description": &in.Description}); err != nil {
+	if _, err := form.Read(w, r, form.Fields{"itemname": &in.Itemname, "category": &in.Category, "description": &in.Description}); err != nil {
 		return err
 	}
 	if err := in.validate(); err != nil {
@@ -186,19 +187,19 @@ func (s *server) mergeItem(w http.ResponseWriter, r *http.Request, c *caller) er
 	if err != nil {
 		return err
 	}
-	var itemname, category, description replacement
-	if _, err := readBody(w, r, fields{"itemname": &itemname, "category": &category, "description": &description}); err != nil {
+	var itemname, category, description form.Replacement
+	if _, err := form.Read(w, r, form.Fields{"itemname": &itemname, "category": &category, "description": &description}); err != nil {
 		return err
 	}
 	edit := func(it *item) {
-		if itemname.given {
-			it.Itemname = itemname.text
+		if itemname.Given {
+			it.Itemname = itemname.Text
 		}
-		if category.given {
-			it.Category = category.text
+		if category.Given {
+			it.Category = category.Text
 		}
-		if description.given {
-			it.Description = description.text
+		if description.Given {
+			it.Description = description.Text
 		}
 	}
 	trial := item{Itemname: "good", Category: "good", Description: "good"}
@@ -249,7 +250,7 @@ func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller) er
 		return reply.Fail(http.StatusBadRequest, "Invalid field name")
 	}
 	var value *string
-	unknown, err := readBody(w, r, fields{field: &value})
+	unknown, err := form.Read(w, r, form.Fields{field: &value})
 	if err != nil || len(unknown) > 0 || value == nil {
 		only := fmt.Sprintf("Invalid input data. Only %s field should be provided", field)
 		refused := &reply.Error{Status: http.StatusBadRequest, Message: only, Err: err}

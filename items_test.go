@@ -5,10 +5,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/shelf/internal/form"
 )
 
 // ball is the first tutorial's TEST_ITEM.
-var ball = form("itemname", "ball", "category", "soccer", "description", "something to kick")
+var ball = asForm("itemname", "ball", "category", "soccer", "description", "something to kick")
 
 // ballRow is the same as clients read it.
 const ballRow = `"itemname":"ball","category":"soccer","description":"something to kick","createdon":"Sun, 22 Nov 2026 14:05 PM","createdby":1`
@@ -26,8 +28,8 @@ func TestTutorialItems(t *testing.T) {
 	// nobody's, and one with an invalid token.
 	fixture := func(t *testing.T) (user, nobody, invalid *client) {
 		a := newAPI(t)
-		a.as("").send("POST /api/v1/auth/signup", form("email", "user@example.com", "password", "r@78hy")).want(201, "")
-		token := row[session](a.as("").send("POST /api/v1/auth/signin", form("email", "user@example.com", "password", "r@78hy"))).Access
+		a.as("").send("POST /api/v1/auth/signup", asForm("email", "user@example.com", "password", "r@78hy")).want(201, "")
+		token := row[session](a.as("").send("POST /api/v1/auth/signin", asForm("email", "user@example.com", "password", "r@78hy"))).Access
 		return a.as("").bearing(token), a.as(""), a.as("").bearing(token + "k")
 	}
 	type encoder = func(namesAndValues ...string) body
@@ -136,9 +138,9 @@ var itemTests = []struct {
 	{"all three fields make an item", "bob", "POST /api/v1/items", ball, 201, "Created a new item"},
 	{"no body is an empty one", "ann", "POST /api/v1/items", body{}, 400, "Invalid item name"},
 	{"JSON null is an empty one", "ann", "POST /api/v1/items", asJSON(`null`), 400, "Invalid item name"},
-	{"the name is judged first", "ann", "POST /api/v1/items", form("itemname", " "), 400, "Invalid item name"},
-	{"the category second", "ann", "POST /api/v1/items", form("itemname", "a", "category", "\t"), 400, "Invalid category name"},
-	{"the description last", "ann", "POST /api/v1/items", form("itemname", "a", "category", "b", "description", "\u00a0"), 400, "Invalid description"},
+	{"the name is judged first", "ann", "POST /api/v1/items", asForm("itemname", " "), 400, "Invalid item name"},
+	{"the category second", "ann", "POST /api/v1/items", asForm("itemname", "a", "category", "\t"), 400, "Invalid category name"},
+	{"the description last", "ann", "POST /api/v1/items", asForm("itemname", "a", "category", "b", "description", "\u00a0"), 400, "Invalid description"},
 	{"null is missing", "ann", "POST /api/v1/items", asJSON(`{"itemname": null, "category": "b", "description": "c"}`), 400, "Invalid item name"},
 	{"values as long as may be", "ann", "POST /api/v1/items", itemOf(64, 64, 300), 201, "Created a new item"},
 	{"a name too long", "ann", "POST /api/v1/items", itemOf(65, 65, 301), 400, "Invalid item name"},
@@ -148,17 +150,17 @@ var itemTests = []struct {
 	{"the query string is no body", "ann", "POST /api/v1/items?itemname=a&category=b&description=c", body{}, 400, "Invalid item name"},
 
 	// Changing.
-	{"its creator may change an item", "ann", "PATCH /api/v1/items/1/itemname", form("itemname", "bat"), 200, "successfully updated item itemname"},
-	{"an admin may change anybody's", "root", "PATCH /api/v1/items/1/category", form("category", "cricket"), 200, "successfully updated item category"},
-	{"nobody else may", "bob", "PATCH /api/v1/items/1/itemname", form("itemname", "bat"), 403, "Only the creator of an item or an admin can change it"},
-	{"a value as long as may be", "ann", "PATCH /api/v1/items/1/description", form("description", strings.Repeat("é", 300)), 200, "successfully updated item description"},
-	{"a description too long", "ann", "PATCH /api/v1/items/1/description", form("description", strings.Repeat("é", 301)), 400, "description field is invalid"},
-	{"a name too long", "ann", "PATCH /api/v1/items/1/itemname", form("itemname", strings.Repeat("é", 65)), 400, "itemname field is invalid"},
-	{"a category too long", "ann", "PATCH /api/v1/items/1/category", form("category", strings.Repeat("é", 65)), 400, "category field is invalid"},
-	{"a blank value", "ann", "PATCH /api/v1/items/1/category", form("category", " "), 400, "category field is invalid"},
-	{"an empty value", "ann", "PATCH /api/v1/items/1/category", form("category", ""), 400, "category field is invalid"},
-	{"a field of the item that can't be changed", "ann", "PATCH /api/v1/items/1/createdby", form("createdby", "2"), 400, "Invalid field name"},
-	{"the field in another case", "ann", "PATCH /api/v1/items/1/Itemname", form("itemname", "bat"), 400, "Invalid field name"},
+	{"its creator may change an item", "ann", "PATCH /api/v1/items/1/itemname", asForm("itemname", "bat"), 200, "successfully updated item itemname"},
+	{"an admin may change anybody's", "root", "PATCH /api/v1/items/1/category", asForm("category", "cricket"), 200, "successfully updated item category"},
+	{"nobody else may", "bob", "PATCH /api/v1/items/1/itemname", asForm("itemname", "bat"), 403, "Only the creator of an item or an admin can change it"},
+	{"a value as long as may be", "ann", "PATCH /api/v1/items/1/description", asForm("description", strings.Repeat("é", 300)), 200, "successfully updated item description"},
+	{"a description too long", "ann", "PATCH /api/v1/items/1/description", asForm("description", strings.Repeat("é", 301)), 400, "description field is invalid"},
+	{"a name too long", "ann", "PATCH /api/v1/items/1/itemname", asForm("itemname", strings.Repeat("é", 65)), 400, "itemname field is invalid"},
+	{"a category too long", "ann", "PATCH /api/v1/items/1/category", asForm("category", strings.Repeat("é", 65)), 400, "category field is invalid"},
+	{"a blank value", "ann", "PATCH /api/v1/items/1/category", asForm("category", " "), 400, "category field is invalid"},
+	{"an empty value", "ann", "PATCH /api/v1/items/1/category", asForm("category", ""), 400, "category field is invalid"},
+	{"a field of the item that can't be changed", "ann", "PATCH /api/v1/items/1/createdby", asForm("createdby", "2"), 400, "Invalid field name"},
+	{"the field in another case", "ann", "PATCH /api/v1/items/1/Itemname", asForm("itemname", "bat"), 400, "Invalid field name"},
 
 	// A PATCH answers every fault of its body in its own words.
 	{"PATCH without a body", "ann", "PATCH /api/v1/items/1/itemname", body{}, 400, onlyItemname},
@@ -168,7 +170,7 @@ var itemTests = []struct {
 	{"PATCH with broken JSON", "ann", "PATCH /api/v1/items/1/itemname", asJSON(`{"itemname": "a"`), 400, onlyItemname},
 	{"PATCH with the field twice", "ann", "PATCH /api/v1/items/1/itemname", asJSON(`{"itemname": "a", "itemname": "b"}`), 400, onlyItemname},
 	{"PATCH with a field too many", "ann", "PATCH /api/v1/items/1/itemname", asJSON(`{"itemname": "a", "other": 1}`), 400, onlyItemname},
-	{"PATCH with the field in another case", "ann", "PATCH /api/v1/items/1/itemname", form("Itemname", "a"), 400, onlyItemname},
+	{"PATCH with the field in another case", "ann", "PATCH /api/v1/items/1/itemname", asForm("Itemname", "a"), 400, onlyItemname},
 	{"PATCH with the field in the query string", "ann", "PATCH /api/v1/items/1/itemname?itemname=a", body{}, 400, onlyItemname},
 	{"PATCH with another content type", "ann", "PATCH /api/v1/items/1/itemname", body{"text/plain", `{"itemname":"a"}`}, 415, onlyItemname},
 	{"PATCH with a body too large", "ann", "PATCH /api/v1/items/1/itemname", tooLarge, 413, onlyItemname},
@@ -187,20 +189,20 @@ var itemTests = []struct {
 	{"the id before the field", "ann", "PATCH /api/v1/items/item1/product", body{}, 400, "Item ID should be an integer"},
 	{"the field before the body", "ann", "PATCH /api/v1/items/9/product", tooLarge, 400, "Invalid field name"},
 	{"the body before existence", "ann", "PATCH /api/v1/items/9/itemname", body{}, 400, onlyItemname},
-	{"the value before existence", "ann", "PATCH /api/v1/items/9/itemname", form("itemname", ""), 400, "itemname field is invalid"},
-	{"existence before ownership", "bob", "PATCH /api/v1/items/9/itemname", form("itemname", "bat"), 404, "Item does not exist"},
-	{"the value before ownership", "bob", "PATCH /api/v1/items/1/itemname", form("itemname", ""), 400, "itemname field is invalid"},
+	{"the value before existence", "ann", "PATCH /api/v1/items/9/itemname", asForm("itemname", ""), 400, "itemname field is invalid"},
+	{"existence before ownership", "bob", "PATCH /api/v1/items/9/itemname", asForm("itemname", "bat"), 404, "Item does not exist"},
+	{"the value before ownership", "bob", "PATCH /api/v1/items/1/itemname", asForm("itemname", ""), 400, "itemname field is invalid"},
 }
 
 const onlyItemname = "Invalid input data. Only itemname field should be provided"
 
 // tooLarge is a body of 1 MiB and a byte.
-var tooLarge = asJSON(strings.Repeat(" ", maxBody+1))
+var tooLarge = asJSON(strings.Repeat(" ", form.MaxBody+1))
 
 // itemOf is an item whose values are that many characters long.
 func itemOf(name, category, description int) body {
 	long := func(n int) string { return strings.Repeat("é", n) }
-	return form("itemname", long(name), "category", long(category), "description", long(description))
+	return asForm("itemname", long(name), "category", long(category), "description", long(description))
 }
 
 func TestItems(t *testing.T) {
@@ -229,7 +231,7 @@ func TestItemShape(t *testing.T) {
 	a.clock.advance(10 * time.Minute) // createdon is not when it changed
 	patched := strings.Replace(ballRow, "ball", "a <b> & é\u2028😀", 1)
 	patched = strings.Replace(patched, "\u2028", `\u2028`, 1)
-	ann.send("PATCH /api/v1/items/1/itemname", form("itemname", " a <b> & é\u2028😀 ")).
+	ann.send("PATCH /api/v1/items/1/itemname", asForm("itemname", " a <b> & é\u2028😀 ")).
 		wantBody(200, `{"status":200,"message":"successfully updated item itemname","data":[{"id":1,`+patched+`}]}`)
 	ann.send("GET /api/v1/items/1").wantBody(200, `{"status":200,"data":[{"id":1,`+patched+`}]}`)
 	a.remove("ann@example.com")
@@ -249,7 +251,7 @@ func TestItemsSharedWrites(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, "-shared-writes")
 	a.as("ann").send("POST /api/v1/items", ball).want(201, "Created a new item")
-	a.as("bob").send("PATCH /api/v1/items/1/itemname", form("itemname", "bat")).want(200, "successfully updated item itemname")
+	a.as("bob").send("PATCH /api/v1/items/1/itemname", asForm("itemname", "bat")).want(200, "successfully updated item itemname")
 	a.as("bob").send("DELETE /api/v1/items/1").want(200, "")
 }
 

@@ -16,6 +16,7 @@ import (
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
@@ -199,7 +200,7 @@ func (l *lab) answerClockLocked(w http.ResponseWriter) error {
 func (l *lab) setClock(w http.ResponseWriter, r *http.Request) error {
 	var now, advance *string
 	var freeze, run *bool
-	unknown, err := readBody(w, r, fields{"now": &now, "advance": &advance, "freeze": &freeze, "run": &run})
+	unknown, err := form.Read(w, r, form.Fields{"now": &now, "advance": &advance, "freeze": &freeze, "run": &run})
 	if err != nil {
 		return err
 	}

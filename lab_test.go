@@ -79,7 +79,7 @@ func TestLabReset(t *testing.T) {
 	a.as("ann").send("POST /api/v1/items", ball)
 	a.as("ann").send("DELETE /api/v1/items/1")
 	a.as("").with("X-Access-Token", a.session("ann").Access).send("DELETE /bookapi/books/1").want(200, "Book deleted")
-	a.as("ann").send("PATCH /api/v1/auth/me", form("firstname", "Ann")).want(200, "")
+	a.as("ann").send("PATCH /api/v1/auth/me", asForm("firstname", "Ann")).want(200, "")
 	a.setClock(`{"advance":"1m","freeze":true}`)
 	for range limit.FreeTries {
 		a.as("").send(signInPath, signingIn("ann@example.com", wrongGuess)).want(401, badSignIn)
@@ -120,7 +120,7 @@ func TestLabRestore(t *testing.T) {
 		a.as("ann").send(fmt.Sprint("DELETE /api/v1/items/", 2*id+1))
 	}
 	half, restoreHalf := a.seen(), a.snapshot()
-	a.as("ann").send("DELETE /api/v1/auth/me", form("password", annPassword)).want(200, "")
+	a.as("ann").send("DELETE /api/v1/auth/me", asForm("password", annPassword)).want(200, "")
 	a.as("ann").send("GET /api/v1/items").want(401, "User not found")
 
 	for _, to := range []struct{ restore, sees string }{{restoreFull, full}, {restoreHalf, half}, {restoreHalf, half}, {restoreFull, full}} {
@@ -129,7 +129,7 @@ func TestLabRestore(t *testing.T) {
 		if a.seen() != to.sees {
 			t.Errorf("after %s ann doesn't see what she saw", to.restore)
 		}
-		a.as("ann").send("PATCH /api/v1/items/1000/category", form("category", "other"))
+		a.as("ann").send("PATCH /api/v1/items/1000/category", asForm("category", "other"))
 		a.as("ann").send("POST /api/v1/items", ball)
 	}
 	for _, id := range []string{"0", "3", "one", "-1", "99999999999999999999"} {
@@ -199,11 +199,11 @@ func TestLabNeverAMix(t *testing.T) {
 	a := newLabAPI(t)
 	ann := a.as("ann")
 	for range 200 {
-		ann.send("POST /api/v1/items", form("itemname", "thing", "category", "old", "description", "d"))
+		ann.send("POST /api/v1/items", asForm("itemname", "thing", "category", "old", "description", "d"))
 	}
 	states := []string{a.snapshot()}
 	for id := range 200 {
-		ann.send(fmt.Sprint("PATCH /api/v1/items/", id+1, "/category"), form("category", "new"))
+		ann.send(fmt.Sprint("PATCH /api/v1/items/", id+1, "/category"), asForm("category", "new"))
 	}
 	states = append(states, a.snapshot())
 
@@ -618,7 +618,7 @@ var labAttacks = []attack{
 				a.as(""), a.as("root"), a.as("").bearing(secret), a.as("").with("X-Access-Token", secret),
 				a.as("").with("Cookie", "X-Lab-Token="+secret), a.as("").with("X-Lab-Secret", secret),
 			} {
-				c.send(request, form("advance", "1h", "X-Lab-Token", secret)).want(401, missing)
+				c.send(request, asForm("advance", "1h", "X-Lab-Token", secret)).want(401, missing)
 				c.send(request+"?X-Lab-Token="+secret+"&lab="+secret).want(401, missing)
 			}
 		}
@@ -635,7 +635,7 @@ var labAttacks = []attack{
 				a.inLab().with("Origin", "http://localhost:3000").with("Sec-Fetch-Site", "same-site"),
 			} {
 				for _, request := range append(labRoutes(a), "HEAD /lab/clock", "OPTIONS /lab/reset", "PUT /lab/reset", "POST /lab/", "POST /%6Cab/reset") {
-					got := page.send(request, form("advance", "1h"))
+					got := page.send(request, asForm("advance", "1h"))
 					if got.status != 403 {
 						t.Errorf("with %s %q: %v; want 403", cors, page.headers, got)
 					}

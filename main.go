@@ -10,7 +10,7 @@
 // token good, keys.go by which keys; accounts.go is what people and admins do with
 // accounts; items.go and books.go are the two resources, query.go what their lists
 // can be asked, and events.go tells what happens to
-// them; validate.go reads what clients send, internal/reply writes what they get, with its ETag, and
+// them; validate.go has the rules for it, internal/form reads what clients send, internal/reply writes what they get, with its ETag, and
 // errors.go says what they did wrong; store.go and its store_*.go keep the state,
 // in tables that sorted.go has in order; journal.go its history on disk, which
 // replay.go reads at the start and compact.go shortens. What time it is they are
@@ -228,7 +228,7 @@ func serve(ctx context.Context, c settings, stderr io.Writer, prepare func(*serv
 // newHTTPServer bounds what a client can make the server wait for and keep
 // before a handler sees it (CWE-400, CWE-770): whoever sends or reads slower
 // than this, or sends more than this in the request line and headers together,
-// is not served. What a body may hold stands in validate.go.
+// is not served. What a body may hold stands in internal/form.
 func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 	var unused sync.Map // connections on which no request was read yet
 	httpServer := &http.Server{

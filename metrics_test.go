@@ -149,29 +149,29 @@ var metricTests = []struct {
 		and(answers(1, signInRoute, "200"), signIns("ok", 1), rowsOf("tokens", 2))},
 	{"a wrong password and an unknown account are one, or the metrics told who has an account",
 		func(a *api) {
-			a.as("").send(signInRoute, form("email", "ann@example.com", "password", "n0t-that"))
-			a.as("").send(signInRoute, form("email", "eve@example.com", "password", "n0t-that"))
+			a.as("").send(signInRoute, asForm("email", "ann@example.com", "password", "n0t-that"))
+			a.as("").send(signInRoute, asForm("email", "eve@example.com", "password", "n0t-that"))
 		},
 		and(answers(2, signInRoute, "401"), signIns("wrong", 2))},
 	{"a login",
 		func(a *api) { a.logIn("rae") },
 		and(answers(1, loginRoute, "201"), signIns("ok", 1), rowsOf("tokens", 1))},
 	{"a login with a wrong password",
-		func(a *api) { a.as("").send(loginRoute, form("username", "rae", "password", "n0t-that")) },
+		func(a *api) { a.as("").send(loginRoute, asForm("username", "rae", "password", "n0t-that")) },
 		and(answers(1, loginRoute, "403"), signIns("wrong", 1))},
 	{"what is no sign-in yet counts as none",
-		func(a *api) { a.as("").send(signInRoute, form("email", "ann")) },
+		func(a *api) { a.as("").send(signInRoute, asForm("email", "ann")) },
 		answers(1, signInRoute, "400")},
 	{"a sign-in to a disabled account",
 		func(a *api) {
 			a.disable("ann@example.com")
-			a.as("").send(signInRoute, form("email", "ann@example.com", "password", annPassword))
+			a.as("").send(signInRoute, asForm("email", "ann@example.com", "password", annPassword))
 		},
 		and(answers(1, signInRoute, "401"), signIns("disabled", 1))},
 	{"one too many",
 		func(a *api) {
 			for range limit.FreeTries + 2 {
-				a.as("").send(loginRoute, form("username", "rae", "password", "n0t-that"))
+				a.as("").send(loginRoute, asForm("username", "rae", "password", "n0t-that"))
 			}
 		},
 		and(answers(limit.FreeTries, loginRoute, "403"),
@@ -184,7 +184,7 @@ var metricTests = []struct {
 			for range cap(a.hashes.line) {
 				a.hashes.line <- struct{}{}
 			}
-			a.as("").send(signInRoute, form("email", "ann@example.com", "password", annPassword))
+			a.as("").send(signInRoute, asForm("email", "ann@example.com", "password", annPassword))
 		},
 		and(answers(1, signInRoute, "503"), signIns("busy", 1), map[string]float64{"shelf_bcrypt_waiting": hashLine})},
 	{"passwords that are being hashed don't wait",
@@ -253,12 +253,12 @@ func TestMetricsOfTheJournal(t *testing.T) {
 	}
 	wantSize("after a batch")
 	for range 3 {
-		ann.send("PATCH /api/v1/items/1", form("category", "toys"))
+		ann.send("PATCH /api/v1/items/1", asForm("category", "toys"))
 	}
 	if err := a.store.Compact(); err != nil {
 		t.Fatal(err)
 	}
-	ann.send("PATCH /api/v1/items/1", form("category", "soccer"))
+	ann.send("PATCH /api/v1/items/1", asForm("category", "soccer"))
 	wantSize("after a compaction")
 }
 
@@ -402,8 +402,8 @@ func TestMetricsAreForThisMachine(t *testing.T) {
 func TestMetricsTellNoNames(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	a.as("hush").send("POST /api/v1/items", form("itemname", "hush", "category", "hush", "description", "hush"))
-	a.as("").send(signInRoute, form("email", "hush@example.com", "password", "hu5h-hush"))
+	a.as("hush").send("POST /api/v1/items", asForm("itemname", "hush", "category", "hush", "description", "hush"))
+	a.as("").send(signInRoute, asForm("email", "hush@example.com", "password", "hu5h-hush"))
 	a.as("hush").send("GET /api/v1/items/1/hush?hush=hush")
 	a.as("hush").send("HUSH /api/v1/items/hush")
 	a.reader("hush")

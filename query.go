@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
 )
@@ -113,15 +114,11 @@ func (p parameters) encode(without ...string) string {
 // once, and no other. Like a form it is trimmed; only q may be blank, as a
 // search box is at first. It fails with 400, naming the parameter.
 func readParameters(r *http.Request, names ...string) (parameters, error) {
-	texts, f := make([]*string, len(names)), fields{}
+	texts, f := make([]*string, len(names)), form.Fields{}
 	for i, name := range names {
 		f[name] = &texts[i]
 	}
-	members, err := decodeURLEncoded(r.URL.RawQuery)
-	var unknown []string
-	if err == nil {
-		unknown, err = f.set(members, true)
-	}
+	unknown, err := form.ReadQuery(r.URL.RawQuery, f)
 	for _, name := range unknown {
 		err = errors.Join(err, strictjson.Member{Name: name}.Fault("is no parameter here"))
 	}

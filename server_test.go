@@ -305,7 +305,7 @@ func TestRequestBodies(t *testing.T) {
 			}
 			// No body, whatever the Content-Type says, is the same as an empty one.
 			missing := client.send(e.request, asJSON("{}")).String()
-			for _, none := range []body{{}, {"text/plain", ""}, asJSON(""), asJSON(" null\n"), form(), {"application/problem+json; charset=utf-8", "{}"}} {
+			for _, none := range []body{{}, {"text/plain", ""}, asJSON(""), asJSON(" null\n"), asForm(), {"application/problem+json; charset=utf-8", "{}"}} {
 				if got := client.send(e.request, none).String(); got != missing {
 					t.Errorf("%s with %+v; want as with {}: %s", got, none, missing)
 				}
@@ -397,17 +397,17 @@ func (f *failing) writesFail(t *testing.T, status int, says string) {
 		request string
 		body    body
 	}{
-		{f.as(""), "POST /api/v1/auth/signup", form("email", "bob@example.com", "password", annPassword)},
+		{f.as(""), "POST /api/v1/auth/signup", asForm("email", "bob@example.com", "password", annPassword)},
 		{f.as(""), "POST /api/v1/auth/signin", annDetails},
 		{refresh, "POST /api/v1/auth/refresh", body{}},
-		{ann, "PUT /api/v1/auth/tokens/1", form("revoke", "1")},
+		{ann, "PUT /api/v1/auth/tokens/1", asForm("revoke", "1")},
 		{ann, "DELETE /api/v1/auth/logout", body{}},
 		{ann, "POST /api/v1/items", ball},
-		{ann, "PATCH /api/v1/items/1/itemname", form("itemname", "bat")},
+		{ann, "PATCH /api/v1/items/1/itemname", asForm("itemname", "bat")},
 		{ann, "DELETE /api/v1/items/1", body{}},
-		{f.as(""), "POST /signup", form("username", "bob", "password", "secret")},
+		{f.as(""), "POST /signup", asForm("username", "bob", "password", "secret")},
 		{f.as(""), "POST /login", raeDetails},
-		{ann, "POST /bookapi/addbook", form("title", "Emma", "author", "Jane Austen")},
+		{ann, "POST /bookapi/addbook", asForm("title", "Emma", "author", "Jane Austen")},
 		{ann, "DELETE /bookapi/books/1", body{}},
 	} {
 		w.client.send(w.request, w.body).want(status, says)
@@ -563,9 +563,9 @@ func TestLogHoldsNoSecrets(t *testing.T) {
 						continue // the tokens are still needed
 					}
 					for _, b := range []body{
-						form("email", "ann@example.com", "username", "rae", "password", annPassword),
-						form("email", "ann@example.com", "username", "rae", "password", wrong),
-						form("email", "new@example.com", "username", "rae2", "password", wrong),
+						asForm("email", "ann@example.com", "username", "rae", "password", annPassword),
+						asForm("email", "ann@example.com", "username", "rae", "password", wrong),
+						asForm("email", "new@example.com", "username", "rae2", "password", wrong),
 						asJSON(`{"password": ["` + wrong + `"]}`), asJSON(`{"` + wrong), ball, dune,
 					} {
 						a.as("").send(method+" "+path+marked, b)

@@ -24,13 +24,13 @@ func BenchmarkSignInTiming(b *testing.B) {
 	}{
 		{
 			"catalog", "POST /api/v1/auth/signin", func(a *api) { a.session("ann") },
-			form("email", "ann@example.com", "password", "wr0ng-worm"),
-			form("email", "eve@example.com", "password", "wr0ng-worm"),
+			asForm("email", "ann@example.com", "password", "wr0ng-worm"),
+			asForm("email", "eve@example.com", "password", "wr0ng-worm"),
 		},
 		{ // where a catalog account has to count as none
 			"book_API", "POST /login", func(a *api) { a.session("ann"); a.reader("rae") },
-			form("username", "ann@example.com", "password", "wr0ng-worm"),
-			form("username", "eve@example.com", "password", "wr0ng-worm"),
+			asForm("username", "ann@example.com", "password", "wr0ng-worm"),
+			asForm("username", "eve@example.com", "password", "wr0ng-worm"),
 		},
 	} {
 		b.Run(bench.name, func(b *testing.B) {

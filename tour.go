@@ -27,8 +27,8 @@ server.go: (*server).ServeHTTP`,
 		"Every route of the server stands in one table, and what a route needs is said around its handler: bearer, bookToken, requireAdmin. Who looks for a route that forgot to ask for a token reads one screen.",
 		"CWE-306", "https://cwe.mitre.org/data/definitions/306.html"},
 	{"Sign-up", `auth.go: (*server).signUp
-validate.go: readBody`,
-		"Sign-up names the fields that it reads, and readBody fills those and no others. So \"admin\": true in the body makes nobody an admin; many a server that copied the whole body into the user was taken over that way.",
+internal/form/form.go: Read`,
+		"Sign-up names the fields that it reads, and form.Read fills those and no others. So \"admin\": true in the body makes nobody an admin; many a server that copied the whole body into the user was taken over that way.",
 		"OWASP API3:2023", "https://owasp.org/API-Security/editions/2023/en/0xa3-broken-object-property-level-authorization/"},
 	{"The hash", `auth.go: (*hasher).hash
 auth.go: (*hasher).work

@@ -17,6 +17,7 @@ import (
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/durable"
+	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/strictjson"
@@ -201,7 +202,7 @@ func importPlain(s *store, parts map[string]json.RawMessage) (string, error) {
 	}
 	for i, row := range rows {
 		it := new(item)
-		if err := plainRow(row, fields{"itemname": &it.Itemname, "category": &it.Category, "description": &it.Description}); err != nil {
+		if err := form.ReadObject(row, form.Fields{"itemname": &it.Itemname, "category": &it.Category, "description": &it.Description}); err != nil {
 			return "", fmt.Errorf("items[%d]: %w", i, err)
 		}
 		if err := it.validate(); err != nil {
@@ -215,7 +216,7 @@ func importPlain(s *store, parts map[string]json.RawMessage) (string, error) {
 	}
 	for i, row := range rows {
 		b := new(book)
-		if err := plainRow(row, fields{"title": &b.Title, "author": &b.Author}); err != nil {
+		if err := form.ReadObject(row, form.Fields{"title": &b.Title, "author": &b.Author}); err != nil {
 			return "", fmt.Errorf("books[%d]: %w", i, err)
 		}
 		if err := b.validate(); err != nil {
@@ -236,17 +237,6 @@ func importPlain(s *store, parts map[string]json.RawMessage) (string, error) {
 		done += "; left out what shelf has no place for: " + strings.Join(slices.Sorted(maps.Keys(parts)), ", ")
 	}
 	return done, nil
-}
-
-// plainRow reads one object of a plain document. Members that shelf has no
-// field for are left out, as in a request.
-func plainRow(row json.RawMessage, f fields) error {
-	members, err := strictjson.Decode(row)
-	if err != nil {
-		return err
-	}
-	_, err = f.set(members, false)
-	return err
 }
 
 // nameArgument reads the arguments of a command that works on files: its flags,

@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/term"
 )
@@ -258,7 +259,7 @@ func (a *accountCommand) newHash(ctx context.Context, u *user) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p := password(text)
+	p := form.Password(text)
 	if why := passwordFault(u, p); why != "" {
 		return "", errors.New(why)
 	}

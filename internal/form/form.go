@@ -1,0 +1,255 @@
+// Package form reads what a client sends into variables: a body of JSON, urlencoded
+// or multipart, or a query string. The caller names the fields and says by the
+// variables' types what each may hold; all encodings are read alike:
+//
+//	var name string
+//	var secret form.Password
+//	_, err := form.Read(w, r, form.Fields{"name": &name, "password": &secret})
+//
+// Whether a text is a good value is for the caller to check. What Read and ReadRows
+// refuse is a [reply.Error] with the status 400, 413 or 415 that names the field.
+package form
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/strictjson"
+)
+
+// MaxBody is how many bytes a body may have, whoever sends it: sign-in reads one
+// from anybody. It has no more members, pairs or parts than strictjson.MaxFields.
+const MaxBody = 1 << 20
+
+// Fields binds the names that a body may have to variables, as package flag
+// binds flags. The type of the variable says what the field may hold:
+//
+//	*string       text, trimmed; missing or null leaves it as it is
+//	**string      the same, and nil tells that it was missing or null
+//	*Password     text as it is, never trimmed
+//	**bool        true or false; in a form also true, True, 1 and false, False, 0
+//	*Replacement  text, trimmed; null is none, and differs from missing
+type Fields map[string]any
+
+// A Replacement is what a merge patch says of a text: nothing, that it goes
+// (null), or what it is from now on (RFC 7396 §1).
+type Replacement struct {
+	Given bool
+	Text  string // empty: the text goes
+}
+
+// A Password is text that is never trimmed.
+type Password string
+
+// Read reads r's body into the variables of f and returns the names that f
+// doesn't have, in the order of the body. JSON, urlencoded and multipart bodies
+// are read alike; no body and JSON null are an empty one. It never looks at the
+// query string, which ends up in logs.
+//
+// It fails with 413 for a body over 1 MiB, 415 for one of another content type,
+// and 400 for any other fault of the body, naming the field where there is one.
+// The variables may then be half set.
+func Read(w http.ResponseWriter, r *http.Request, f Fields) (unknown []string, err error) {
+	data, err := readAll(w, r)
+	if err != nil {
+		return nil, err
+	}
+	return f.decode(data, r.Header.Get("Content-Type"))
+}
+
+// ReadRows is Read for a body that may also be a JSON array of 1 to most
+// objects: next gives the variables for one more. many reports that it was an
+// array. A fault in one of its elements is named as in items[3], from 0.
+func ReadRows(w http.ResponseWriter, r *http.Request, name string, most int, next func() Fields) (many bool, err error) {
+	data, err := readAll(w, r)
+	if err != nil {
+		return false, err
+	}
+	contentType := r.Header.Get("Content-Type")
+	mediaType, _, _ := mime.ParseMediaType(contentType)
+	if !isJSON(mediaType) || !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("[")) {
+		_, err = next().decode(data, contentType)
+		return false, err
+	}
+	var rows []json.RawMessage
+	err = json.Unmarshal(data, &rows)
+	if err == nil && (len(rows) == 0 || len(rows) > most) {
+		err = fmt.Errorf("must hold from 1 to %d %s", most, name)
+	}
+	for i := 0; i < len(rows) && err == nil; i++ {
+		members, rowErr := strictjson.Decode(rows[i])
+		if rowErr == nil {
+			_, rowErr = next().set(members, false)
+		}
+		if rowErr != nil {
+			err = fmt.Errorf("%s[%d]: %w", name, i, rowErr)
+		}
+	}
+	if err != nil {
+		return true, reply.Fail(http.StatusBadRequest, "Invalid request body: "+err.Error())
+	}
+	return true, nil
+}
+
+var errTooLarge = reply.Fail(http.StatusRequestEntityTooLarge, "The body must be at most 1 MiB long")
+
+// readAll reads r's body to its end. Of one that says that it is too large it
+// reads nothing, so that who asks first need not send it (Expect: 100-continue).
+func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength > MaxBody {
+		return nil, errTooLarge
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	coding := r.Header.Get("Content-Encoding")
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, errTooLarge
+	case err != nil: // the client went away, or was too slow
+		return nil, reply.Fail(http.StatusBadRequest, "Invalid request body: could not be read to its end")
+	case len(data) > 0 && coding != "" && !strings.EqualFold(coding, "identity"): // gzip, say
+		w.Header().Set("Accept-Encoding", "identity") // RFC 9110 §12.5.3
+		return nil, reply.Fail(http.StatusUnsupportedMediaType, "The body must be sent without a Content-Encoding")
+	}
+	return data, nil
+}
+
+func isJSON(mediaType string) bool {
+	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
+}
+
+// decode is Read for what was read.
+func (f Fields) decode(data []byte, contentType string) (unknown []string, err error) {
+	if len(data) == 0 {
+		return nil, nil
+	}
+	// A faulty parameter leaves the type itself readable: only multipart needs one.
+	mediaType, params, _ := mime.ParseMediaType(contentType)
+	isJSON := isJSON(mediaType)
+	var members strictjson.Object
+	switch {
+	case isJSON && string(bytes.Trim(data, " \t\r\n")) == "null":
+		return nil, nil
+	case isJSON:
+		members, err = strictjson.Decode(data)
+	case mediaType == "application/x-www-form-urlencoded":
+		members, err = decodeURLEncoded(string(data))
+	case mediaType == "multipart/form-data":
+		members, err = decodeMultipart(data, params["boundary"])
+	default:
+		return nil, reply.Fail(http.StatusUnsupportedMediaType,
+			"The body must be application/json, application/x-www-form-urlencoded or multipart/form-data")
+	}
+	if err == nil {
+		unknown, err = f.set(members, !isJSON)
+	}
+	if err != nil {
+		return nil, reply.Fail(http.StatusBadRequest, "Invalid request body: "+err.Error())
+	}
+	return unknown, nil
+}
+
+// set puts the members into the variables and returns the names that f doesn't
+// have. A name that differs from one of f's only in case is a slip to point
+// out, not a field to ignore.
+func (f Fields) set(members strictjson.Object, form bool) (unknown []string, err error) {
+	for _, m := range members {
+		if variable, known := f[m.Name]; known {
+			if err := assign(m, variable, form); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		for name := range f {
+			if strings.EqualFold(m.Name, name) {
+				return nil, m.Fault("must be written '" + name + "'")
+			}
+		}
+		unknown = append(unknown, m.Name)
+	}
+	return unknown, nil
+}
+
+// assign puts m's value into one variable, as [Fields] has it.
+func assign(m strictjson.Member, variable any, form bool) error {
+	switch {
+	case m.Value == nil:
+		return m.Fault("must not be a file")
+	case string(m.Value) == "null":
+		if v, ok := variable.(*Replacement); ok {
+			v.Given = true
+		}
+		return nil
+	}
+	if v, ok := variable.(**bool); ok {
+		truth, ok := boolean(m, form)
+		if !ok {
+			return m.Fault("must be a boolean")
+		}
+		*v = &truth
+		return nil
+	}
+	if m.Value[0] != '"' {
+		return m.Fault("must be a string")
+	}
+	text := strictjson.Unquote(m.Value)
+	trimmed := strings.TrimSpace(text)
+	switch v := variable.(type) {
+	case *string:
+		*v = trimmed
+	case **string:
+		*v = &trimmed
+	case *Replacement:
+		*v = Replacement{Given: true, Text: trimmed}
+	case *Password:
+		*v = Password(text)
+	default:
+		panic(fmt.Sprintf("fields: %s is bound to a %T", m.Name, variable))
+	}
+	return nil
+}
+
+// boolean reads true and false. A form has only text, so there the words for
+// them count as well: str(True) in a Python client is True.
+func boolean(m strictjson.Member, form bool) (truth, ok bool) {
+	switch string(m.Value) {
+	case "true":
+		return true, true
+	case "false":
+		return false, true
+	case `"true"`, `"True"`, `"1"`:
+		return true, form
+	case `"false"`, `"False"`, `"0"`:
+		return false, form
+	}
+	return false, false
+}
+
+// ReadObject reads one JSON object into the variables of f. Members that f doesn't
+// have are left out.
+func ReadObject(row []byte, f Fields) error {
+	members, err := strictjson.Decode(row)
+	if err != nil {
+		return err
+	}
+	_, err = f.set(members, false)
+	return err
+}
+
+// ReadQuery reads a query string, which is a form, into the variables of f and
+// returns the names that f doesn't have. Its errors are fit to follow
+// "Invalid something: ".
+func ReadQuery(query string, f Fields) (unknown []string, err error) {
+	members, err := decodeURLEncoded(query)
+	if err != nil {
+		return nil, err
+	}
+	return f.set(members, true)
+}
