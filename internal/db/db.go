@@ -313,7 +313,7 @@ func (d *DB) Writable() error {
 // A Count is how many rows of a table are committed, and how many changes to it are
 // pending.
 type Count struct {
-	Name, Plural string // as in its Schema
+	Name, Plural  string // as in its Schema
 	Rows, Pending int
 }
 

@@ -245,9 +245,9 @@ func (t *Table[R]) remove(id int) {
 	}
 }
 
-func (t *Table[R]) name() string          { return t.schema.Name }
-func (t *Table[R]) plural() string        { return t.schema.Plural }
-func (t *Table[R]) len() int              { return t.rows.len() }
+func (t *Table[R]) name() string   { return t.schema.Name }
+func (t *Table[R]) plural() string { return t.schema.Plural }
+func (t *Table[R]) len() int       { return t.rows.len() }
 func (t *Table[R]) waiting() (n int) {
 	for _, p := range t.pending {
 		n += p.changes
