@@ -14,8 +14,8 @@
 // errors.go says what they did wrong; store.go and its store_*.go keep the state,
 // in tables that sorted.go has in order; journal.go its history on disk, which
 // replay.go reads at the start and compact.go shortens. What time it is they are
-// told by internal/clock, which lab.go can set. tls.go has the certificates, metrics.go
-// what others may count, openapi.go the description of it all.
+// told by internal/clock, which lab.go can set. tls.go has the certificates,
+// internal/metrics what others may count, openapi.go the description of it all.
 //
 // commands.go has the table of the commands. run.go starts the server for the
 // time of a command, ready.go tells other programs when it answers. These work

@@ -52,3 +52,17 @@ func parseHop(s string) (netip.Addr, bool) {
 	}
 	return addr.Unmap().WithZone(""), err == nil
 }
+
+// forwarded are headers that tell that a request does not come from whom the
+// connection comes from: proxies add the first six (RFC 7239 §4, RFC 9110
+// §7.6.3), browsers the last for a page of another origin.
+var forwarded = []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Origin"}
+
+// local reports whether r comes from this very machine, through nothing. Behind
+// a proxy on this machine everybody comes from loopback. So a proxy's client is
+// never local, whatever -trusted-proxies says; a proxy that neither keeps the
+// Host nor adds any of those headers has to leave /metrics out itself.
+func local(r *http.Request) bool {
+	return peerAddr(r).IsLoopback() && loopbackName(hostOf(r.Host)) &&
+		!slices.ContainsFunc(forwarded, func(name string) bool { return r.Header.Values(name) != nil })
+}

@@ -11,6 +11,7 @@ import (
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/metrics"
 	"example.com/shelf/internal/reply"
 )
 
@@ -38,7 +39,7 @@ var (
 type store struct {
 	*db.DB
 	now    func() time.Time
-	fsyncs histogram // those that writes have waited for; none in memory
+	fsyncs metrics.Histogram // those that writes have waited for; none in memory
 
 	users      *db.Table[*user]
 	byEmail    *db.Unique[*user, string] // by emailKey
@@ -83,7 +84,7 @@ func newStoreFrom(snapshot *db.Snapshot, seq int64, log *slog.Logger, now func()
 // holds it until Close. It fails with one clear line.
 func openStore(d journal.Disk, path string, log *slog.Logger, now func() time.Time) (*store, error) {
 	s := newStore(log, now)
-	j, err := journal.Open(d, path, journal.Options{Synced: s.fsyncs.observe})
+	j, err := journal.Open(d, path, journal.Options{Synced: s.fsyncs.Observe})
 	if err == nil {
 		if err = s.Open(j); err != nil {
 			j.Close()
