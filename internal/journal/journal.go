@@ -9,13 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/history"
 )
-
-// now measures how long an fsync takes. What lines say of the time comes from
-// the callers.
-var now = time.Now
 
 // Options are what a caller may choose.
 type Options struct {
@@ -190,10 +187,10 @@ func (j *Journal) Append(at time.Time, bodies [][]byte) error {
 	if _, err := j.f.WriteAt(buf, j.size); err != nil {
 		return j.writeFailed(err, int64(len(buf)))
 	}
-	start := now()
+	start := clock.Real()
 	err := j.f.Sync()
 	if j.synced != nil {
-		j.synced(now().Sub(start))
+		j.synced(clock.Since(start))
 	}
 	if err != nil {
 		// The kernel may have dropped the pages and forgotten the error, so a
