@@ -48,6 +48,7 @@ type api struct {
 	t testing.TB
 	*server
 	clock    *stoppedClock      // what the server goes by, but for one with -lab
+	labTime  *clock.Clock       // and what one with -lab goes by
 	sessions map[string]session // by name, of those who have come through as
 	restart  func() *api        // closes the store and starts again on the same file
 	first    func(token string) // called with each token before it is sent; nil for nothing
@@ -92,7 +93,7 @@ func startAPI(t testing.TB, stopped *stoppedClock, d journal.Disk, log slog.Hand
 		}
 	})
 	t.Cleanup(closeStore)
-	a := &api{t: t, clock: stopped, sessions: map[string]session{}}
+	a := &api{t: t, clock: stopped, labTime: labClock, sessions: map[string]session{}}
 	a.server = newServer(c, st, tokenRing(t), slog.New(log), now, addr)
 	a.hashes.patience = time.Hour // a busy machine is no fault of the server
 	if c.lab {

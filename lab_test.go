@@ -16,6 +16,7 @@ import (
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/lab"
 	"example.com/shelf/internal/limit"
 )
 
@@ -66,7 +67,7 @@ func readyLab(t testing.TB) *api {
 	a.as("ann").send("POST /api/v1/items", ball)
 	a.as("ann").send("DELETE /api/v1/items/2")
 	a.as("").with("X-Access-Token", a.session("ann").Access).send("POST /bookapi/books", dune).want(200, "new book created")
-	newLab(a.server, a.lab.clock)
+	newLab(a.server, a.labTime)
 	return a
 }
 
@@ -156,7 +157,7 @@ func TestLabRestoreKeepsTheClock(t *testing.T) {
 func TestLabSnapshotsAreLimited(t *testing.T) {
 	t.Parallel()
 	a := newLabAPI(t)
-	for range maxSnapshots {
+	for range lab.MaxSnapshots {
 		a.snapshot()
 	}
 	a.inLab().send("POST /lab/snapshot").want(409, "There are 100 snapshots already: POST /lab/reset drops them")
@@ -421,7 +422,7 @@ func TestLabEvents(t *testing.T) {
 				}
 
 				// From the beginning all is well.
-				is := k.lab.present.Load()
+				is := k.present.Load()
 				s = k.follow("")
 				k.must(is.store.addItem(&item{Itemname: "cube", Category: "c", Description: "d", CreatedBy: k.ann.ID}))
 				s.upTo(t, is.store.LastSeq())
@@ -475,7 +476,7 @@ func TestLabProgram(t *testing.T) {
 	p := startShelf(t, t.TempDir(), "-lab", "-data", "memory", "-log", "requests")
 	_, link, _ := strings.Cut(p.await(p.stderr, "\n\n"), "  lab    "+p.url+"/#lab=")
 	secret, _, _ := strings.Cut(link, "\n")
-	if !isLabSecret(secret) {
+	if !lab.IsSecret(secret) {
 		t.Fatalf("standard error shows no link to the lab:\n%s", p.stderr)
 	}
 	lab := func(request, body string) programReply {
@@ -566,7 +567,7 @@ func TestLabRefused(t *testing.T) {
 			if err == nil && !c.lab && c.labToken != "" {
 				t.Errorf("without a lab the secret is %q", c.labToken)
 			}
-			if err == nil && c.lab && (c.labMade != (given == "") || !isLabSecret(c.labToken)) {
+			if err == nil && c.lab && (c.labMade != (given == "") || !lab.IsSecret(c.labToken)) {
 				t.Errorf("the secret is %q, made: %v", c.labToken, c.labMade)
 			}
 		})
@@ -590,13 +591,13 @@ func labRoutes(a *api) (requests []string) {
 // snapshot.
 func (a *api) notCalled() {
 	a.t.Helper()
-	if n := len(a.lab.kept); n != 1 {
-		a.t.Errorf("there are %d snapshots; want one", n)
+	if next := a.snapshot(); next != "POST /lab/restore/2" {
+		a.t.Errorf("the next snapshot is for %s; want the second one", next)
 	}
-	if a.lab.present.Load() != a.server {
+	if a.present.Load() != a.server {
 		a.t.Error("the data went back")
 	}
-	if c := a.lab.clock; c.IsFrozen() || c.Now().Sub(clock.Real()).Abs() > time.Minute {
+	if c := a.labTime; c.IsFrozen() || c.Now().Sub(clock.Real()).Abs() > time.Minute {
 		a.t.Error("the clock was set")
 	}
 }

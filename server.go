@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/lab"
 	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/metrics"
 	"example.com/shelf/internal/reply"
@@ -38,7 +40,8 @@ type server struct {
 
 	streams *reply.Streams
 	metrics *serverMetrics
-	lab     *lab // nil: no -lab
+	lab     *lab.Lab // nil: no -lab
+	present *present // what answers now; nil: no -lab
 }
 
 // A route is one line of the table below.
@@ -107,13 +110,13 @@ func (s *server) routes() []route {
 		{"POST /bookapi/books", s.bookToken(s.addBook)},
 		{"DELETE /bookapi/books/{id}", s.bookToken(s.deleteBook)},
 	}
-	if l := s.lab; l != nil { // lab.go
+	if l := s.lab; l != nil { // internal/lab
 		routes = append(routes, []route{
-			{"POST /lab/reset", l.private(l.reset)},
-			{"POST /lab/snapshot", l.private(l.snapshot)},
-			{"POST /lab/restore/{id}", l.private(l.restore)},
-			{"GET /lab/clock", l.private(l.showClock)},
-			{"POST /lab/clock", l.private(l.setClock)},
+			{"POST /lab/reset", l.Private(l.Reset)},
+			{"POST /lab/snapshot", l.Private(l.Snapshot)},
+			{"POST /lab/restore/{id}", l.Private(l.Restore)},
+			{"GET /lab/clock", l.Private(l.ShowClock)},
+			{"POST /lab/clock", l.Private(l.SetClock)},
 		}...)
 	}
 	return routes
@@ -129,6 +132,35 @@ func newServer(c settings, st *store, keys *keyring, log *slog.Logger, now func(
 	}
 	s.mux = s.newMux()
 	return s
+}
+
+// A present is the server that answers now, of those that a lab has made: each is
+// like the one before but for its store, clock and limits.
+type present struct{ atomic.Pointer[server] }
+
+// newLab puts s, which goes by the clock c, into a lab.
+func newLab(s *server, c *clock.Clock) {
+	s.present = new(present)
+	s.present.Store(s)
+	s.lab = lab.New(s.config.labToken, c, s.present)
+	s.mux = s.newMux() // now with the lab's routes
+}
+
+// Snapshot is all data that is there now.
+func (p *present) Snapshot() *db.Snapshot { return p.Load().store.Snapshot() }
+
+// Restore has another server answer from now on, by the clock c: its store holds
+// what the snapshot does, and its limits remember nobody. Streams of events end,
+// and none goes on from an id that it was given: its client is told to read the
+// lists anew.
+func (p *present) Restore(to *db.Snapshot, c *clock.Clock) {
+	was := p.Load()
+	is := *was
+	is.now = c.Now
+	is.store = newStoreFrom(to, was.store.EndEvents()+1, was.log, c.Now)
+	is.limits = limit.New(c.Now)
+	is.mux = is.newMux()
+	p.Store(&is)
 }
 
 // newMux makes the route table one that ServeMux can search.
@@ -184,8 +216,8 @@ func (s *server) answering(h handler) http.Handler {
 // ServeHTTP is what every request goes through: the log, a net under panics,
 // and the rules about hosts and origins; then the route table.
 func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	if s.lab != nil {
-		s = s.lab.present.Load() // whose store may be another one by now
+	if s.present != nil {
+		s = s.present.Load() // whose store may be another one by now
 	}
 	start := clock.Real()
 	w := &responseWriter{ResponseWriter: rw}
@@ -367,8 +399,8 @@ const (
 func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) (answered bool) {
 	h := w.Header()
 	h["Vary"] = varyOrigin
-	if s.lab.isFor(r) { // whatever -cors says
-		if err := s.lab.checkPage(r); err != nil {
+	if s.lab.IsFor(r) { // whatever -cors says
+		if err := s.lab.CheckPage(r); err != nil {
 			writeError(w, r, s.log, err)
 			return true
 		}

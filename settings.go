@@ -1,13 +1,16 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"time"
 
 	"example.com/shelf/internal/config"
+	"example.com/shelf/internal/lab"
 )
 
 // settings are those of the server, checked. What they can't tell, such as
@@ -140,4 +143,27 @@ Exit status:
 func printSettings(w io.Writer) {
 	new(settings).table().Print(w)
 	fmt.Fprint(w, usageTail)
+}
+
+// prepareLab refuses a lab where it could do harm, and makes its secret if the
+// environment has none. Without -lab it forgets the secret, as SHELF_LAB_TOKEN is
+// then that of a server which this program's parent runs.
+func (c *settings) prepareLab() error {
+	host, _, _ := net.SplitHostPort(c.addr)
+	switch {
+	case !c.lab:
+		c.labToken = ""
+		return nil
+	case c.data != inMemory:
+		return fmt.Errorf("-lab goes with -data memory only, as its calls drop all data; -data is %s", c.data)
+	case !loopbackName(host):
+		return fmt.Errorf("-lab goes with a loopback -addr only, such as 127.0.0.1:8080; -addr is %s; -lab=false does without it", c.addr)
+	case c.labToken == "" && (c.log == "off" || c.logFormat == "json"):
+		return errors.New("-lab takes its secret from SHELF_LAB_TOKEN with -log off or -log-format json: one that it made would be shown to nobody")
+	case c.labToken == "":
+		c.labToken, c.labMade = rand.Text(), true
+	case !lab.IsSecret(c.labToken):
+		return errors.New("SHELF_LAB_TOKEN is not 16 to 256 letters, digits and - . _ ~")
+	}
+	return nil
 }
