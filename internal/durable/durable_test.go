@@ -46,6 +46,26 @@ func TestWriteFile(t *testing.T) {
 	}
 }
 
+// The new content is another file. The old one is never written to, as a crash
+// could leave half of that.
+func TestWriteFileReplaces(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	var infos [2]os.FileInfo
+	for i := range infos {
+		if err := durable.WriteFile(path, []byte("content")); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if infos[i], err = os.Stat(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if os.SameFile(infos[0], infos[1]) {
+		t.Error("the file was written to in place")
+	}
+}
+
 // A write that fails changes nothing and leaves nothing behind.
 func TestWriteFileFails(t *testing.T) {
 	t.Parallel()
