@@ -11,7 +11,7 @@ import (
 	"example.com/shelf/internal/journal/journaltest"
 )
 
-var everyByte = flag.Bool("every", false, "strike at every byte and flip every bit: takes minutes")
+var everyByte = flag.Bool("every", false, "strike at every byte, flip every bit, and play a thousand random days: takes minutes")
 
 // script is a day in the life of a journal: batches of one line and of several,
 // lines over many sectors, a compaction, and a restart.
@@ -78,7 +78,7 @@ func places(t *testing.T) []place {
 	for at, call := range w.disk.Calls() {
 		all = append(all, place{at, call.Name, 0})
 		for n := int64(1); n <= call.Bytes; n++ {
-			if n%step == 1 || n >= call.Bytes-1 {
+			if n%step == 0 || n >= call.Bytes-1 {
 				all = append(all, place{at, call.Name, n})
 			}
 		}

@@ -20,7 +20,9 @@
 //     included: "closes":2 closes the last two lines.
 //   - crc is the CRC-32C (RFC 3720 §12.1) of the line's bytes before `,"crc":`,
 //     in lower-case hex. A line that a person adds or edits has no crc. Outside
-//     a batch such a line is a batch of its own.
+//     a batch such a line is a batch of its own. The caller must refuse such a
+//     line if it has a member that the caller doesn't know: a line whose "crc"
+//     was damaged into another name looks like that.
 //   - What is left of a line is its body: the members that the caller gave to
 //     Append, without braces. seq, time, closes and crc are the line's frame.
 //   - A line that ends in " #refused" is what a failed write left behind.

@@ -134,6 +134,8 @@ func Explain(path string, err error) error {
 // *history.Damage, with emit's error, with what the disk said, or with an error
 // that says that this is no journal. It changes nothing in the file. After an
 // error only Found and Close are of use.
+//
+// emit must refuse a Manual record with a member that it doesn't know.
 func (j *Journal) Replay(emit func([]history.Record) error) error {
 	j.mu.Lock()
 	defer j.unlock()
