@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"example.com/shelf/internal/form"
+	"example.com/shelf/internal/list"
 	"example.com/shelf/internal/reply"
 )
 
@@ -148,18 +149,18 @@ const usersPage = 100
 // listUsers handles GET /api/v1/users, for admins: a page of users by id. Where
 // more follow, the next page is named as RFC 8288 §3 has it.
 func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	values, err := readParameters(r, "limit", "after")
+	values, err := list.ReadParameters(r, "limit", "after")
 	if err != nil {
 		return err
 	}
-	limit, err := limitOf(values, usersPage)
+	limit, err := list.Limit(values, usersPage)
 	if err != nil {
 		return err
 	}
-	after, ok := parseID(cmp.Or(values.get("after"), "0"))
+	after, ok := parseID(cmp.Or(values.Get("after"), "0"))
 	switch {
 	case !ok:
-		return badParameter("after", "must be the id of a user")
+		return list.BadParameter("after", "must be the id of a user")
 	case after < 0: // more than an int holds
 		after = math.MaxInt
 	}

@@ -5,31 +5,32 @@ import (
 	"net/http"
 
 	"example.com/shelf/internal/form"
+	"example.com/shelf/internal/list"
 	"example.com/shelf/internal/reply"
 )
 
 // bookList is what GET /bookapi/books can be asked.
-var bookList = listing[*book]{
-	orders: map[string]func(*book) position{
-		"id":     func(b *book) position { return position{ID: b.ID} },
-		"title":  func(b *book) position { return position{Text: b.Title, ID: b.ID} },
-		"author": func(b *book) position { return position{Text: b.Author, ID: b.ID} },
+var bookList = list.Spec[*book]{
+	Orders: map[string]func(*book) list.Position{
+		"id":     func(b *book) list.Position { return list.Position{ID: b.ID} },
+		"title":  func(b *book) list.Position { return list.Position{Text: b.Title, ID: b.ID} },
+		"author": func(b *book) list.Position { return list.Position{Text: b.Author, ID: b.ID} },
 	},
-	text: func(b *book) [2]string { return [2]string{b.Title, b.Author} },
+	Text: func(b *book) [2]string { return [2]string{b.Title, b.Author} },
 }
 
 // listBooks handles GET /bookapi/books.
 func (s *server) listBooks(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	q, err := bookList.parse(r)
+	q, err := bookList.Parse(r)
 	if err != nil {
 		return err
 	}
 	if done, err := reply.NotModified(w, r, s.listTag(s.store.bookChanges())); done || err != nil {
 		return err
 	}
-	books, total, changes := s.store.selectBooks(q.idRange())
+	books, total, changes := s.store.selectBooks(q.Range())
 	w.Header().Set("ETag", s.listTag(changes)) // there may be more by now
-	books = bookList.page(w, s.baseURL(r)+r.URL.EscapedPath(), q, books, total)
+	books = bookList.Page(w, s.baseURL(r)+r.URL.EscapedPath(), q, books, total)
 	body := reply.AppendList([]byte(`{"Books":`), books, func(b *book) string { return b.wire.Row() })
 	return reply.Bytes(w, http.StatusOK, append(body, '}', '\n'))
 }

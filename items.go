@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"example.com/shelf/internal/form"
+	"example.com/shelf/internal/list"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
 )
@@ -76,30 +77,30 @@ func (s *server) baseURL(r *http.Request) string {
 
 // itemList is what GET /api/v1/items can be asked. Texts are in the order of
 // their code points, so capital letters come first.
-var itemList = listing[storedItem]{
-	filters: []string{"category", "createdby"},
-	orders: map[string]func(storedItem) position{
-		"id":        func(row storedItem) position { return position{ID: row.id()} },
-		"itemname":  func(row storedItem) position { return position{Text: row.itemname(), ID: row.id()} },
-		"category":  func(row storedItem) position { return position{Text: row.category(), ID: row.id()} },
-		"createdon": func(row storedItem) position { return position{Time: row.created, ID: row.id()} },
+var itemList = list.Spec[storedItem]{
+	Filters: []string{"category", "createdby"},
+	Orders: map[string]func(storedItem) list.Position{
+		"id":        func(row storedItem) list.Position { return list.Position{ID: row.id()} },
+		"itemname":  func(row storedItem) list.Position { return list.Position{Text: row.itemname(), ID: row.id()} },
+		"category":  func(row storedItem) list.Position { return list.Position{Text: row.category(), ID: row.id()} },
+		"createdon": func(row storedItem) list.Position { return list.Position{Time: row.created, ID: row.id()} },
 	},
-	text: func(row storedItem) [2]string {
+	Text: func(row storedItem) [2]string {
 		return [2]string{row.itemname(), row.description()}
 	},
 }
 
 // listItems handles GET /api/v1/items.
 func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	q, err := itemList.parse(r)
+	q, err := itemList.Parse(r)
 	if err != nil {
 		return err
 	}
-	filter := itemFilter{category: q.values.get("category")}
-	if by := q.values.get("createdby"); by != "" {
+	filter := itemFilter{category: q.Get("category")}
+	if by := q.Get("createdby"); by != "" {
 		id, ok := parseID(by)
 		if by != "null" && (!ok || id == 0) {
-			return badParameter("createdby", "must be the id of a user, or null for items whose creator is gone")
+			return list.BadParameter("createdby", "must be the id of a user, or null for items whose creator is gone")
 		}
 		filter.createdBy = &id
 	}
@@ -107,17 +108,17 @@ func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) er
 	if done, err := reply.NotModified(w, r, s.listTag(known)); done || err != nil {
 		return err
 	}
-	items, total, changes := s.store.selectItems(filter, q.idRange())
+	items, total, changes := s.store.selectItems(filter, q.Range())
 	if changes != known { // there are more by now
 		w.Header().Set("ETag", s.listTag(changes))
 	}
-	items = itemList.page(w, s.baseURL(r)+r.URL.EscapedPath(), q, items, total)
+	items = itemList.Page(w, s.baseURL(r)+r.URL.EscapedPath(), q, items, total)
 	return reply.List(w, http.StatusOK, "", items, func(row storedItem) string { return row.wire.Row() })
 }
 
 // listCategories handles GET /api/v1/categories.
 func (s *server) listCategories(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	if _, err := readParameters(r); err != nil {
+	if _, err := list.ReadParameters(r); err != nil {
 		return err
 	}
 	if done, err := reply.NotModified(w, r, s.listTag(s.store.itemChanges())); done || err != nil {

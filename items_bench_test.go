@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"example.com/shelf/internal/list"
 )
 
 // BenchmarkListItems reads lists out of 1,000 items and out of a million. What
@@ -14,11 +16,11 @@ import (
 func BenchmarkListItems(b *testing.B) {
 	for _, size := range []int{1_000, 1_000_000} {
 		ann := benchItems(b, size)
-		q, err := itemList.parse(httptest.NewRequest("GET", "/api/v1/items", nil))
+		q, err := itemList.Parse(httptest.NewRequest("GET", "/api/v1/items", nil))
 		if err != nil {
 			b.Fatal(err)
 		}
-		middle := q.cursor(position{ID: size / 2})
+		middle := q.Cursor(list.Position{ID: size / 2})
 		tag := ann.send("GET /api/v1/items", "").Header().Get("ETag")
 		for _, bench := range []struct{ name, target, tag string }{
 			{"page by id", "/api/v1/items?limit=100", ""},

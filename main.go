@@ -8,7 +8,7 @@
 // of settings.go; server.go has the route table; auth.go signs people up and in and
 // decides who is calling, and internal/limit how often; token.go says what makes a
 // token good, keys.go by which keys; accounts.go is what people and admins do with
-// accounts; items.go and books.go are the two resources, query.go what their lists
+// accounts; items.go and books.go are the two resources, internal/list what their lists
 // can be asked, and events.go tells what happens to
 // them; validate.go has the rules for it, internal/form reads what clients send, internal/reply writes what they get, with its ETag, and
 // errors.go says what they did wrong; store.go and its store_*.go keep the state,

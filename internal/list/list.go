@@ -1,4 +1,12 @@
-package main
+// Package list answers for lists what a client asks in the query string: pages
+// (limit, after), orders (sort), a search (q) and the list's own filters.
+//
+// A Spec says what one list can be asked. Parse reads a request's query. The caller
+// gets the rows of Range from its store, and Page picks those that belong on the
+// page, puts them in order and writes the Link header to the next page. That link
+// holds a cursor: the position of the page's last row. A list goes on behind that
+// position even if the row is gone by then.
+package list
 
 import (
 	"cmp"
@@ -19,77 +27,80 @@ import (
 	"example.com/shelf/internal/strictjson"
 )
 
-// A listing is what can be asked of one of the lists. All lists take limit and
+// A Spec is what can be asked of one of the lists. All lists take limit and
 // after, sort and q.
-type listing[R any] struct {
-	filters []string                    // parameters of its own
-	orders  map[string]func(R) position // by the names that sort has for them; id is the default
-	text    func(R) [2]string           // what q looks in
+type Spec[R any] struct {
+	Filters []string                    // parameters of its own
+	Orders  map[string]func(R) Position // by the names that sort has for them; id is the default
+	Text    func(R) [2]string           // what q looks in
 }
 
 // maxLimit is the most rows in a page.
 const maxLimit = 1000
 
-// A position is where a row stands in one of the orders. Every order ends in the
+// A Position is where a row stands in one of the orders. Every order ends in the
 // id, so no two rows have one position, and a list can go on behind a row that is
 // gone by then.
-type position struct {
+type Position struct {
 	Text string `json:"text,omitempty"`
 	Time int64  `json:"time,omitempty"`
 	ID   int    `json:"id"`
 }
 
-func (p position) compare(other position) int {
+func (p Position) compare(other Position) int {
 	return cmp.Or(strings.Compare(p.Text, other.Text), cmp.Compare(p.Time, other.Time), cmp.Compare(p.ID, other.ID))
 }
 
-// A query is what a request asks of a list.
-type query struct {
-	values parameters
-	order  string    // a name in the listing's orders
+// A Query is what a request asks of a list.
+type Query struct {
+	values Parameters
+	order  string    // a name in the Spec's Orders
 	desc   bool      // the order reversed, ids included
 	text   string    // in lower case; "" for any
 	limit  int       // 0 for all rows
-	after  *position // of the last row of the page before; nil at the start
+	after  *Position // of the last row of the page before; nil at the start
 	digest string    // of what a cursor has to agree with
 }
 
-// parse reads r's query string. It fails with 400, naming the parameter.
-func (l listing[R]) parse(r *http.Request) (*query, error) {
-	values, err := readParameters(r, append([]string{"limit", "after", "sort", "q"}, l.filters...)...)
+// Parse reads r's query string. It fails with 400, naming the parameter.
+func (l Spec[R]) Parse(r *http.Request) (*Query, error) {
+	values, err := ReadParameters(r, append([]string{"limit", "after", "sort", "q"}, l.Filters...)...)
 	if err != nil {
 		return nil, err
 	}
-	q := &query{values: values, text: strings.ToLower(values.get("q"))}
-	sort := cmp.Or(values.get("sort"), "id")
+	q := &Query{values: values, text: strings.ToLower(values.Get("q"))}
+	sort := cmp.Or(values.Get("sort"), "id")
 	q.order, q.desc = strings.CutPrefix(sort, "-")
-	if l.orders[q.order] == nil {
-		names := strings.Join(slices.Sorted(maps.Keys(l.orders)), ", ")
-		return nil, badParameter("sort", "must be one of "+names+", with a - in front for the reverse")
+	if l.Orders[q.order] == nil {
+		names := strings.Join(slices.Sorted(maps.Keys(l.Orders)), ", ")
+		return nil, BadParameter("sort", "must be one of "+names+", with a - in front for the reverse")
 	}
-	if q.limit, err = limitOf(values, 0); err != nil {
+	if q.limit, err = Limit(values, 0); err != nil {
 		return nil, err
 	}
 	// What stays the same from page to page. A checksum is enough to notice a
 	// mistake; there is nothing to be had by making one up.
 	same := r.URL.Path + "?sort=" + sort + values.encode("sort", "limit", "after")
 	q.digest = strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(same))), 16)
-	if after := values.get("after"); after != "" {
+	if after := values.Get("after"); after != "" {
 		if q.after = q.parseCursor(after); q.after == nil {
-			return nil, badParameter("after", "must be from a Link of the same list, with the same other parameters")
+			return nil, BadParameter("after", "must be from a Link of the same list, with the same other parameters")
 		}
 	}
 	return q, nil
 }
 
-// parameters are those of a query string that say something, trimmed, in the
-// order in which readParameters was given their names.
-type parameters []queryParameter
+// Get returns the parameter of that name, "" if it isn't given.
+func (q *Query) Get(name string) string { return q.values.Get(name) }
+
+// Parameters are those of a query string that say something, trimmed, in the
+// order in which ReadParameters was given their names.
+type Parameters []queryParameter
 
 type queryParameter struct{ name, text string }
 
-// get returns "" for a parameter that isn't given.
-func (p parameters) get(name string) string {
+// Get returns "" for a parameter that isn't given.
+func (p Parameters) Get(name string) string {
 	for _, given := range p {
 		if given.name == name {
 			return given.text
@@ -99,7 +110,7 @@ func (p parameters) get(name string) string {
 }
 
 // encode writes what is given, but for some names, as the end of a query string.
-func (p parameters) encode(without ...string) string {
+func (p Parameters) encode(without ...string) string {
 	var b []byte
 	for _, given := range p {
 		if !slices.Contains(without, given.name) {
@@ -110,10 +121,10 @@ func (p parameters) encode(without ...string) string {
 	return string(b)
 }
 
-// readParameters reads a query string that may have each of the named parameters
+// ReadParameters reads a query string that may have each of the named parameters
 // once, and no other. Like a form it is trimmed; only q may be blank, as a
 // search box is at first. It fails with 400, naming the parameter.
-func readParameters(r *http.Request, names ...string) (parameters, error) {
+func ReadParameters(r *http.Request, names ...string) (Parameters, error) {
 	texts, f := make([]*string, len(names)), form.Fields{}
 	for i, name := range names {
 		f[name] = &texts[i]
@@ -125,33 +136,34 @@ func readParameters(r *http.Request, names ...string) (parameters, error) {
 	if err != nil {
 		return nil, reply.Fail(http.StatusBadRequest, "Invalid query: "+strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
-	var given parameters
+	var given Parameters
 	for i, name := range names {
 		switch {
 		case texts[i] == nil:
 		case *texts[i] != "":
 			given = append(given, queryParameter{name, *texts[i]})
 		case name != "q":
-			return nil, badParameter(name, "must not be empty")
+			return nil, BadParameter(name, "must not be empty")
 		}
 	}
 	return given, nil
 }
 
-// limitOf reads the parameter limit, which is unset where it isn't given.
-func limitOf(values parameters, unset int) (int, error) {
-	text := values.get("limit")
+// Limit reads the parameter limit, which is unset where it isn't given.
+func Limit(values Parameters, unset int) (int, error) {
+	text := values.Get("limit")
 	if text == "" {
 		return unset, nil
 	}
-	n, ok := parseID(text)
-	if !ok || n < 1 || n > maxLimit {
-		return 0, badParameter("limit", fmt.Sprintf("must be a number from 1 to %d", maxLimit))
+	n, err := strconv.Atoi(text)
+	if err != nil || strings.Trim(text, "0123456789") != "" || n < 1 || n > maxLimit {
+		return 0, BadParameter("limit", fmt.Sprintf("must be a number from 1 to %d", maxLimit))
 	}
 	return n, nil
 }
 
-func badParameter(name, what string) error {
+// BadParameter is the 400 for a parameter, which says what is wrong with it.
+func BadParameter(name, what string) error {
 	return reply.Fail(http.StatusBadRequest, "Invalid query: "+strictjson.Member{Name: name}.Fault(what).Error())
 }
 
@@ -160,13 +172,13 @@ func badParameter(name, what string) error {
 type cursor struct {
 	Version int    `json:"v"`
 	Query   string `json:"query"` // the digest of the query it belongs to
-	position
+	Position
 }
 
 const cursorVersion = 1
 
-// cursor is what encoding/json would make of one, in half the time for most.
-func (q *query) cursor(p position) string {
+// Cursor is what encoding/json would make of one, in half the time for most.
+func (q *Query) Cursor(p Position) string {
 	b := strconv.AppendInt(append(make([]byte, 0, 128), `{"v":`...), cursorVersion, 10)
 	b = strictjson.AppendString(append(b, `,"query":`...), q.digest)
 	if p.Text != "" {
@@ -180,7 +192,7 @@ func (q *query) cursor(p position) string {
 }
 
 // parseCursor returns nil for what is no cursor of this query.
-func (q *query) parseCursor(s string) *position {
+func (q *Query) parseCursor(s string) *Position {
 	text, err := base64.RawURLEncoding.DecodeString(s)
 	var c cursor
 	if err != nil || strictjson.Unmarshal(text, &c) != nil {
@@ -189,13 +201,13 @@ func (q *query) parseCursor(s string) *position {
 	if c.Version != cursorVersion || c.Query != q.digest || c.ID < 1 {
 		return nil
 	}
-	return &c.position
+	return &c.Position
 }
 
-// idRange is the rows that the store has to give for this query. In the order of
+// Range is the rows that the store has to give for this query. In the order of
 // ids that is no more than a page, and one row that tells whether there is
 // another page; otherwise any row may have to be seen.
-func (q *query) idRange() db.Range {
+func (q *Query) Range() db.Range {
 	if q.order != "id" {
 		return db.Range{}
 	}
@@ -209,10 +221,10 @@ func (q *query) idRange() db.Range {
 	return p
 }
 
-// page returns the rows that q asks for, out of those in its range, and sends
+// Page returns the rows that q asks for, out of those in its range, and sends
 // what the answer's headers say: how many rows the list has in all, and where
 // the next page is (RFC 8288); here is the URL of the list.
-func (l listing[R]) page(w http.ResponseWriter, here string, q *query, rows []R, total int) []R {
+func (l Spec[R]) Page(w http.ResponseWriter, here string, q *Query, rows []R, total int) []R {
 	if q.text == "" { // else it would take a look at every row
 		w.Header().Set("X-Total-Count", strconv.Itoa(total))
 	}
@@ -221,14 +233,14 @@ func (l listing[R]) page(w http.ResponseWriter, here string, q *query, rows []R,
 		return rows
 	}
 	rows = rows[:q.limit]
-	after := q.cursor(l.orders[q.order](rows[q.limit-1]))
+	after := q.Cursor(l.Orders[q.order](rows[q.limit-1]))
 	w.Header().Set("Link", "<"+here+"?after="+after+q.values.encode("after")+`>; rel="next"`)
 	return rows
 }
 
 // choose returns the rows of the page in order, and one more if there is one. It
 // overwrites rows.
-func (l listing[R]) choose(q *query, rows []R) []R {
+func (l Spec[R]) choose(q *Query, rows []R) []R {
 	enough := len(rows)
 	if q.limit > 0 {
 		enough = q.limit + 1
@@ -252,12 +264,12 @@ func (l listing[R]) choose(q *query, rows []R) []R {
 }
 
 // sort is choose for the other orders.
-func (l listing[R]) sort(q *query, rows []R, enough int) []R {
+func (l Spec[R]) sort(q *Query, rows []R, enough int) []R {
 	type placed struct {
-		at  position
+		at  Position
 		row R
 	}
-	compare := func(a, b position) int {
+	compare := func(a, b Position) int {
 		if q.desc {
 			a, b = b, a
 		}
@@ -265,9 +277,9 @@ func (l listing[R]) sort(q *query, rows []R, enough int) []R {
 	}
 	byPosition := func(a, b placed) int { return compare(a.at, b.at) }
 	chosen := make([]placed, 0, min(2*enough, len(rows)))
-	var last *position // none behind it is on the page
+	var last *Position // none behind it is on the page
 	for _, row := range rows {
-		at := l.orders[q.order](row)
+		at := l.Orders[q.order](row)
 		switch {
 		case q.after != nil && compare(at, *q.after) <= 0:
 			continue
@@ -293,8 +305,8 @@ func (l listing[R]) sort(q *query, rows []R, enough int) []R {
 }
 
 // holds reports whether a text of the row has q in it, in any case.
-func (l listing[R]) holds(row R, q string) bool {
-	for _, text := range l.text(row) {
+func (l Spec[R]) holds(row R, q string) bool {
+	for _, text := range l.Text(row) {
 		if strings.Contains(strings.ToLower(text), q) {
 			return true
 		}

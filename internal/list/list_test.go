@@ -1,0 +1,69 @@
+package list
+
+import (
+	"encoding/base64"
+	"math"
+	"strings"
+	"testing"
+
+	"example.com/shelf/internal/strictjson"
+)
+
+// TestCursor: a cursor is the JSON that its type says, and leads back to where
+// it was made.
+func TestCursor(t *testing.T) {
+	t.Parallel()
+	q := &Query{digest: "c0ffee"}
+	for _, p := range []Position{
+		{ID: 1},
+		{ID: math.MaxInt, Time: 1_790_000_000},
+		{ID: 2, Time: -1},
+		{ID: 3, Text: "plain"},
+		{ID: 4, Text: `"quoted" \ <b>&</b>`},
+		{ID: 5, Text: "tab\t, NUL\x00, é, \u2028, 😀"},
+	} {
+		text, err := base64.RawURLEncoding.DecodeString(q.Cursor(p))
+		if want := strictjson.Encode(cursor{cursorVersion, q.digest, p}); err != nil || string(text) != string(want) {
+			t.Errorf("the cursor of %+v is %s, %v; want %s", p, text, err, want)
+		}
+		if got := q.parseCursor(q.Cursor(p)); got == nil || *got != p {
+			t.Errorf("the cursor of %+v leads to %+v", p, got)
+		}
+	}
+}
+
+// Whatever is taken for a cursor is one that the query could have made.
+func FuzzParseCursor(f *testing.F) {
+	q := &Query{digest: "c0ffee"}
+	for _, text := range []string{`{"v":1,"query":"c0ffee","id":1}`, `{"v":1,"query":"c0ffee","text":"a","time":-1,"id":2}`, `{"v":2}`, "null", ""} {
+		f.Add(base64.RawURLEncoding.EncodeToString([]byte(text)))
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		p := q.parseCursor(s)
+		if p == nil {
+			return
+		}
+		if p.ID < 1 {
+			t.Errorf("%q is a cursor behind the row %d", s, p.ID)
+		}
+		if again := q.parseCursor(q.Cursor(*p)); again == nil || again.compare(*p) != 0 {
+			t.Errorf("%q leads to %+v, and its cursor to %+v", s, p, again)
+		}
+	})
+}
+
+func TestLimit(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		text string
+		want int // 0 for an error
+	}{
+		{"", 7}, {"1", 1}, {"01", 1}, {"1000", 1000}, {"1001", 0}, {"0", 0}, {"-1", 0}, {"+1", 0}, {"1.0", 0}, {"a", 0},
+		{"٣", 0}, {"9223372036854775808", 0}, {strings.Repeat("0", 40) + "7", 7},
+	} {
+		n, err := Limit(Parameters{{"limit", tt.text}}, 7)
+		if n != tt.want || (err == nil) != (tt.want != 0) {
+			t.Errorf("limit %q = %d, %v; want %d", tt.text, n, err, tt.want)
+		}
+	}
+}
