@@ -9,6 +9,7 @@ import (
 
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/list"
+	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
 )
 
@@ -67,7 +68,7 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *calle
 	if err := s.confirm(r, c, current); err != nil {
 		return err
 	}
-	hash, err := s.hashes.hash(r.Context(), changed)
+	hash, err := s.hashes.Hash(r.Context(), string(changed))
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func passwordFault(u *user, p form.Password) string {
 	if p == "" {
 		return "Invalid password. It should not be empty"
 	}
-	if why := unhashable(p); why != "" {
+	if why := password.Fault(string(p)); why != "" {
 		return "Invalid password. It " + why
 	}
 	return ""

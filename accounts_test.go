@@ -19,6 +19,7 @@ import (
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/history"
+	"example.com/shelf/internal/password"
 )
 
 const (
@@ -56,9 +57,9 @@ func (k *accountKit) open() {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	c := settings{bcryptCost: minCost, accessTTL: 15 * time.Minute, refreshTTL: 24 * time.Hour, bookTTL: time.Hour}
+	c := settings{bcryptCost: password.MinCost, accessTTL: 15 * time.Minute, refreshTTL: 24 * time.Hour, bookTTL: time.Hour}
 	k.server = newServer(c, st, k.keys, log, clock, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
-	k.server.hashes.patience = time.Hour // as in startAPI
+	k.server.hashes.Patience = time.Hour // as in startAPI
 }
 
 // restart closes the file and reads it again.

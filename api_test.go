@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +23,7 @@ import (
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -95,7 +98,7 @@ func startAPI(t testing.TB, stopped *stoppedClock, d journal.Disk, log slog.Hand
 	t.Cleanup(closeStore)
 	a := &api{t: t, clock: stopped, labTime: labClock, sessions: map[string]session{}}
 	a.server = newServer(c, st, tokenRing(t), slog.New(log), now, addr)
-	a.hashes.patience = time.Hour // a busy machine is no fault of the server
+	a.hashes.Patience = time.Hour // a busy machine is no fault of the server
 	if c.lab {
 		newLab(a.server, labClock)
 	}
@@ -564,4 +567,38 @@ func asMultipart(pairs []pair) string {
 		fmt.Fprintf(&body, "--cut\r\nContent-Disposition: form-data; name=\"%s\"\r\n\r\n%s\r\n", p.name, p.text)
 	}
 	return body.String() + "--cut--\r\n"
+}
+
+// holdWorkers has all workers of h work until release is called.
+func holdWorkers(h *password.Hasher) (release func()) {
+	workers, _, _ := h.State()
+	begun, end := make(chan struct{}), make(chan struct{})
+	for range workers {
+		go h.Work(context.Background(), func() error {
+			begun <- struct{}{}
+			<-end
+			return nil
+		})
+		<-begun
+	}
+	return sync.OnceFunc(func() { close(end) })
+}
+
+// fillLine has all workers of h work and its line full until the test ends:
+// whoever needs a worker is refused at once.
+func fillLine(t testing.TB, h *password.Hasher) {
+	t.Helper()
+	const line = 1000
+	ctx, leave := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for range line {
+		all.Go(func() { h.Work(ctx, func() error { <-ctx.Done(); return nil }) })
+	}
+	t.Cleanup(func() { leave(); all.Wait() })
+	for {
+		if _, working, waiting := h.State(); working+waiting == line {
+			return
+		}
+		runtime.Gosched()
+	}
 }

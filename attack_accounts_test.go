@@ -27,6 +27,7 @@ import (
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -86,30 +87,19 @@ func (a *api) wantAccounts(n int) {
 	}
 }
 
-// fillHasher leaves no place in the line for bcrypt: whoever needs it gets a 503.
-func (a *api) fillHasher() {
-	for range cap(a.hashes.line) {
-		a.hashes.line <- struct{}{}
-	}
-}
-
 // oneOfFifty sends fifty sign-ups, of which one must make an account. None goes
 // on to bcrypt before all have seen that the name is free.
 func oneOfFifty(t *testing.T, signUp func(a *api, i int) *answer) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		a := newAPI(t)
-		for range cap(a.hashes.workers) {
-			a.hashes.workers <- struct{}{}
-		}
+		release := holdWorkers(a.hashes)
 		statuses := make(chan int, 50)
 		for i := range 50 {
 			go func() { statuses <- signUp(a, i).status }()
 		}
 		synctest.Wait() // until all wait for a worker
-		for range cap(a.hashes.workers) {
-			<-a.hashes.workers
-		}
+		release()
 		got := map[int]int{}
 		for range 50 {
 			got[<-statuses]++
@@ -224,7 +214,7 @@ var accountAttacks = []attack{
 	{"every sign-in costs a bcrypt hash, whoever it names", "OWASP ASVS 5, 6.3.8; CWE-208", func(t *testing.T, a *api) {
 		a.session("ann")
 		a.reader("rae")
-		a.fillHasher()
+		fillLine(a.t, a.hashes)
 		const busy = "Too many sign-ins at once"
 		for _, email := range []string{"ann@example.com", "eve@example.com"} {
 			a.as("").send(signInPath, signingIn(email, wrongGuess)).want(503, busy)
@@ -597,7 +587,8 @@ var accountAttacks = []attack{
 	}},
 	{"thirty guesses at once are no more than ten in turn", "CWE-362; CWE-307", func(t *testing.T, _ *api) {
 		a := newAPI(t, "-bcrypt-cost=8") // slow enough for all to be under way together
-		a.hashes.workers = make(chan struct{}, 30)
+		a.hashes = password.NewWith(8, 30)
+		a.hashes.Patience = time.Hour
 		a.session("ann")
 		var judged atomic.Int64
 		var all sync.WaitGroup

@@ -1,18 +1,15 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 	"strings"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"example.com/shelf/internal/form"
+	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
 )
 
@@ -201,7 +198,7 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err := in.validate(); err != nil {
 		return err
 	}
-	if why := unhashable(in.password); why != "" {
+	if why := password.Fault(string(in.password)); why != "" {
 		return reply.Fail(http.StatusBadRequest, "Invalid password. It "+why)
 	}
 	u.Email = in.email
@@ -217,7 +214,7 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	if s.store.userTaken(u) { // asked again below; here it saves the hashing
 		return errUserExists
 	}
-	if u.Hash, err = s.hashes.hash(r.Context(), in.password); err != nil {
+	if u.Hash, err = s.hashes.Hash(r.Context(), string(in.password)); err != nil {
 		return err
 	}
 	return s.startSession(w, http.StatusCreated, u, s.store.signUp)
@@ -283,7 +280,7 @@ func (s *server) authenticate(r *http.Request, name string, p form.Password, fin
 		case u.Disabled:
 			return errDisabled
 		}
-		if err := signIn(u, s.hashes.upgrade(u, p)); !errors.Is(err, errStaleHash) {
+		if err := signIn(u, s.hashes.Upgrade(u.Hash, string(p))); !errors.Is(err, errStaleHash) {
 			return err
 		}
 		// The password was changed since u was read, or another sign-in stored
@@ -309,12 +306,16 @@ func (s *server) checkPassword(r *http.Request, account string, u *user, p form.
 	if err := s.limits.Try(account, client); err != nil {
 		return false, err
 	}
-	err = s.hashes.work(r.Context(), func() error {
+	hash := "" // of nobody's: that takes as long
+	if u != nil {
+		hash = u.Hash
+	}
+	err = s.hashes.Work(r.Context(), func() error {
 		// Those ahead in the line may have used up what was left.
 		if err := s.limits.Try(account, client); err != nil {
 			return err
 		}
-		ok = s.hashes.matches(u, p)
+		ok = s.hashes.Matches(hash, string(p))
 		return s.limits.Judge(account, client, ok)
 	})
 	return ok && err == nil, err
@@ -442,7 +443,7 @@ func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 	if !within(u.Username, maxUsername) || strings.Contains(u.Username, "@") || pw == "" {
 		return reply.Fail(http.StatusBadRequest, "Invalid input!")
 	}
-	if why := unhashable(pw); why != "" {
+	if why := password.Fault(string(pw)); why != "" {
 		return reply.Fail(http.StatusBadRequest, "Invalid input! The password "+why)
 	}
 	if err := s.limits.SignUp(s.clientAddr(r)); err != nil {
@@ -452,7 +453,7 @@ func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 		return errUserExists
 	}
 	var err error
-	if u.Hash, err = s.hashes.hash(r.Context(), pw); err != nil {
+	if u.Hash, err = s.hashes.Hash(r.Context(), string(pw)); err != nil {
 		return err
 	}
 	if err := s.store.signUp(u); err != nil {
@@ -508,106 +509,4 @@ func (s *server) bookLogin(w http.ResponseWriter, r *http.Request) error {
 	return reply.Secret(w, http.StatusCreated, struct {
 		Token string `json:"token"`
 	}{token})
-}
-
-// The costs of bcrypt that shelf takes: 2^cost rounds. Below 10 it is for tests
-// only (OWASP Password Storage Cheat Sheet); 15 takes seconds a sign-in.
-const (
-	minCost = bcrypt.MinCost
-	maxCost = 15
-)
-
-// A hasher is bcrypt on a bounded number of workers: it is slow by design, and
-// a flood of sign-ins must not keep everybody else from the processors.
-type hasher struct {
-	cost     int
-	patience time.Duration // how long a request waits for a worker before it is sent away
-	line     chan struct{} // holds one for each that works or waits
-	workers  chan struct{} // holds one for each that works
-	nobody   []byte        // a hash that no password has
-}
-
-const (
-	hashPatience = 5 * time.Second
-	hashLine     = 1000 // how many may work or wait; whoever comes then is sent away at once
-)
-
-func newHasher(cost int) *hasher {
-	return &hasher{
-		cost:     cost,
-		patience: hashPatience,
-		line:     make(chan struct{}, hashLine),
-		// One processor stays free for those who have signed in already.
-		workers: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
-		nobody:  fmt.Appendf(nil, "$2a$%02d$%053d", cost, 0),
-	}
-}
-
-// work runs f on a worker; who came first is served first. It fails with a 503
-// if none is free in time, and leaves the line when ctx is done.
-func (h *hasher) work(ctx context.Context, f func() error) error {
-	busy := &reply.Error{Status: http.StatusServiceUnavailable, Message: "Too many sign-ins at once", RetryAfter: hashPatience}
-	select {
-	case h.line <- struct{}{}:
-		defer func() { <-h.line }()
-	default:
-		return busy
-	}
-	patience := time.NewTimer(h.patience)
-	defer patience.Stop()
-	select {
-	case h.workers <- struct{}{}:
-		defer func() { <-h.workers }()
-		return f()
-	case <-ctx.Done(): // nobody is there to read the answer
-	case <-patience.C:
-	}
-	return busy
-}
-
-// hash makes the hash that is stored.
-func (h *hasher) hash(ctx context.Context, p form.Password) (hash string, err error) {
-	err = h.work(ctx, func() error {
-		b, err := bcrypt.GenerateFromPassword([]byte(p), h.cost)
-		hash = string(b)
-		return err
-	})
-	return hash, err
-}
-
-// matches reports whether p is u's password; it is for a worker to call. For
-// no user, or one without a hash, it takes the time that a hash of the
-// configured cost takes, and says no. That of a user from before the cost was
-// changed takes its own time, until a sign-in makes it anew: see upgrade.
-func (h *hasher) matches(u *user, p form.Password) bool {
-	hash := h.nobody
-	if u != nil && u.Hash != "" {
-		hash = []byte(u.Hash)
-	}
-	// What bcrypt can't tell apart from a shorter password is no match.
-	return bcrypt.CompareHashAndPassword(hash, []byte(p)) == nil &&
-		u != nil && u.Hash != "" && unhashable(p) == ""
-}
-
-// upgrade makes a hash of p, which is u's password, if the one that u has cost
-// less than the configured cost: this is the one moment when the password is
-// here to be hashed again. A hash that cost more stays, as it is no weaker and
-// a lower setting shall not weaken what is stored. It returns "" if there is
-// nothing to do, and also if no worker is free at once: a sign-in waits for no
-// upgrade, the next one is as good.
-func (h *hasher) upgrade(u *user, p form.Password) string {
-	if cost, err := bcrypt.Cost([]byte(u.Hash)); err != nil || cost >= h.cost {
-		return ""
-	}
-	select {
-	case h.workers <- struct{}{}:
-		defer func() { <-h.workers }()
-	default:
-		return ""
-	}
-	hash, err := bcrypt.GenerateFromPassword([]byte(p), h.cost)
-	if err != nil { // p is too long, but then it would not have matched
-		return ""
-	}
-	return string(hash)
 }

@@ -12,6 +12,7 @@ import (
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/limit"
+	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
 )
 
@@ -50,6 +51,9 @@ func toAPIError(err error, d dialect) *reply.Error {
 	}
 	if many, ok := errors.AsType[limit.TooMany](err); ok { // RFC 6585 §4
 		return &reply.Error{Status: http.StatusTooManyRequests, Message: "Too many attempts", RetryAfter: many.Wait}
+	}
+	if busy, ok := errors.AsType[password.Busy](err); ok { // by design, so the log hears nothing of it
+		return &reply.Error{Status: http.StatusServiceUnavailable, Message: "Too many sign-ins at once", RetryAfter: busy.RetryAfter}
 	}
 	answer := func(status int, message string) *reply.Error {
 		return &reply.Error{Status: status, Message: message, Err: err}

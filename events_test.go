@@ -26,6 +26,7 @@ import (
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
 )
 
@@ -45,7 +46,7 @@ type eventsServer struct {
 func newEventsServer(t testing.TB, st *store) *eventsServer {
 	t.Helper()
 	k := &eventsServer{t: t, eventsListener: eventsListener{make(chan net.Conn), make(chan struct{})}}
-	c := settings{bcryptCost: minCost}
+	c := settings{bcryptCost: password.MinCost}
 	k.server = newServer(c, st, tokenRing(t), quiet, st.now, k.Addr())
 	k.http = newHTTPServer(k.server, quiet)
 	k.http.RegisterOnShutdown(k.streams.Stop)

@@ -21,6 +21,7 @@ import (
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/list"
+	"example.com/shelf/internal/password"
 )
 
 // A queryClient sends requests to a server of a test's own, as one account.
@@ -45,7 +46,7 @@ func newQueryServer(t testing.TB, clock *queryClock, st *store, names ...string)
 	if st == nil {
 		st = newStore(log, clock.now)
 	}
-	c := settings{bcryptCost: minCost, accessTTL: 24 * time.Hour}
+	c := settings{bcryptCost: password.MinCost, accessTTL: 24 * time.Hour}
 	s := newServer(c, st, memoryKeys(algHS256), log, clock.now, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
 	clients := make([]*queryClient, len(names))
 	for i, name := range names {

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -13,18 +12,16 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"golang.org/x/crypto/bcrypt"
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/journal"
-	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/password"
 )
 
 // A guardClock stands still until a test moves it.
@@ -130,7 +127,7 @@ func newGuardServer(t testing.TB, flags string) guardServer {
 		t.Cleanup(func() { st.Close() })
 	}
 	g.server = newServer(c, st, tokenRing(t), log, g.clock.now, &net.TCPAddr{IP: net.IPv4zero, Port: 80})
-	g.hashes.patience = time.Hour // as in startAPI
+	g.hashes.Patience = time.Hour // as in startAPI
 	return g
 }
 
@@ -255,14 +252,10 @@ func TestTooManyAttemptsCountsWrongPasswordsOnly(t *testing.T) {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		gone, leave := context.WithCancel(r.Context())
 		leave()
-		for range cap(g.hashes.workers) {
-			g.hashes.workers <- struct{}{}
-		}
+		release := holdWorkers(g.hashes)
 		w := ask(g.server, r.WithContext(gone))
 		g.want(w, 503, "Too many sign-ins at once")
-		for range cap(g.hashes.workers) {
-			<-g.hashes.workers
-		}
+		release()
 	}
 	g.want(g.post("/api/v1/auth/signin", guardHere, guardRight), 200, "access_token")
 }
@@ -362,84 +355,20 @@ func TestForwardedHeaders(t *testing.T) {
 	}
 }
 
-func TestHasherLine(t *testing.T) {
-	t.Parallel()
-	// With every worker busy for an hour.
-	tests := []struct {
-		name  string
-		stays time.Duration // the client
-		line  int           // how many work or wait already
-		want  time.Duration
-		text  string
-	}{
-		{"nobody waits longer than five seconds", time.Hour, 0, 5 * time.Second, "Too many sign-ins at once"},
-		{"a client that has gone leaves the line", 2 * time.Second, 0, 2 * time.Second, "Too many sign-ins at once"},
-		{"a full line turns away at once", time.Hour, hashLine, 0, "Too many sign-ins at once"},
+// hashCost is what a hash cost: $2a$12$ cost 12.
+func hashCost(t *testing.T, hash string) int {
+	t.Helper()
+	cost, err := strconv.Atoi(hash[4:6])
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				h := newHasher(bcrypt.MinCost)
-				for range cap(h.workers) {
-					go h.work(t.Context(), func() error { <-time.After(time.Hour); return nil })
-				}
-				synctest.Wait()
-				for range tt.line - cap(h.workers) {
-					go h.work(t.Context(), func() error { t.Error("worked"); return nil })
-				}
-				synctest.Wait()
-				ctx, cancel := context.WithTimeout(t.Context(), tt.stays)
-				defer cancel()
-				began := time.Now()
-				err := h.work(ctx, func() error { t.Error("worked"); return nil })
-				refused, ok := errors.AsType[*reply.Error](err)
-				if !ok || refused.Status != 503 || !strings.Contains(err.Error(), tt.text) || time.Since(began) != tt.want {
-					t.Errorf("after %v: %v; want 503 %s after %v", time.Since(began), err, tt.text, tt.want)
-				}
-				if ok && refused.RetryAfter != 5*time.Second {
-					t.Errorf("Retry-After: %v; want 5s", refused.RetryAfter)
-				}
-				<-time.After(2 * time.Hour)
-				synctest.Wait()
-				if len(h.line) != 0 || len(h.workers) != 0 {
-					t.Errorf("%d are in the line and %d work when all is over; want none", len(h.line), len(h.workers))
-				}
-			})
-		})
-	}
-}
-
-func TestHasherWorksInOrder(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h := newHasher(bcrypt.MinCost)
-		h.workers = make(chan struct{}, 1)
-		var order []int
-		for i := range 4 {
-			go h.work(t.Context(), func() error {
-				order = append(order, i)
-				<-time.After(time.Second)
-				return nil
-			})
-			synctest.Wait()
-		}
-		<-time.After(time.Minute)
-		synctest.Wait()
-		if fmt.Sprint(order) != "[0 1 2 3]" {
-			t.Errorf("worked in the order %v; want that of their coming", order)
-		}
-	})
+	return cost
 }
 
 // costOf is what the account's stored hash cost.
 func costOf(t *testing.T, st *store, email string) int {
 	t.Helper()
-	cost, err := bcrypt.Cost([]byte(st.userByEmail(email).Hash))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cost
+	return hashCost(t, st.userByEmail(email).Hash)
 }
 
 func TestHashUpgrade(t *testing.T) {
@@ -459,9 +388,9 @@ func TestHashUpgrade(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			g := newGuardServer(t, "-bcrypt-cost=5")
-			g.hashes = newHasher(tt.stored)
+			g.hashes = password.New(tt.stored)
 			g.want(g.post("/api/v1/auth/signup", guardHere, guardRight), 201, "")
-			g.hashes = newHasher(5)
+			g.hashes = password.New(5)
 			g.want(g.post("/api/v1/auth/signin", guardHere, tt.form), tt.status, "")
 			if got := costOf(t, g.store, "ann@example.com"); got != tt.want {
 				t.Errorf("the stored hash has cost %d; want %d", got, tt.want)
@@ -476,9 +405,9 @@ func TestHashUpgradeAtLogin(t *testing.T) {
 	t.Parallel()
 	g := newGuardServer(t, "")
 	g.want(g.post("/signup", guardHere, "username=ann&password=right"), 201, "")
-	g.hashes = newHasher(5)
+	g.hashes = password.New(5)
 	g.want(g.post("/login", guardHere, "username=ann&password=right"), 201, "token")
-	if cost, _ := bcrypt.Cost([]byte(g.store.userByUsername("ann").Hash)); cost != 5 {
+	if cost := hashCost(t, g.store.userByUsername("ann").Hash); cost != 5 {
 		t.Errorf("the stored hash has cost %d; want 5", cost)
 	}
 	g.want(g.post("/login", guardHere, "username=ann&password=right"), 201, "token")
@@ -491,7 +420,7 @@ func TestHashUpgradeIsOneBatchWithTheSignIn(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "shelf.jsonl")
 	g := newGuardServer(t, "-data="+file)
 	g.want(g.post("/api/v1/auth/signup", guardHere, guardRight), 201, "")
-	g.hashes = newHasher(5)
+	g.hashes = password.New(5)
 	before, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -509,31 +438,14 @@ func TestHashUpgradeIsOneBatchWithTheSignIn(t *testing.T) {
 
 func TestHashUpgradeNeverStopsASignIn(t *testing.T) {
 	t.Parallel()
-	t.Run("when others upgrade the same hash at the same time", func(t *testing.T) {
-		t.Parallel()
-		g := newGuardServer(t, "-log=off")
-		g.want(g.post("/api/v1/auth/signup", guardHere, guardRight), 201, "")
-		g.hashes = newHasher(5)
-		var running sync.WaitGroup
-		for range 30 {
-			running.Go(func() { g.want(g.post("/api/v1/auth/signin", guardHere, guardRight), 200, "access_token") })
-		}
-		running.Wait()
-	})
-	t.Run("when no worker is free for it", func(t *testing.T) {
-		t.Parallel()
-		h := newHasher(5)
-		for range cap(h.workers) {
-			h.workers <- struct{}{}
-		}
-		weak, err := bcrypt.GenerateFromPassword([]byte("b00k-worm"), 4)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if hash := h.upgrade(&user{Hash: string(weak)}, "b00k-worm"); hash != "" {
-			t.Errorf("the hash was made anew; want it left for the next sign-in")
-		}
-	})
+	g := newGuardServer(t, "-log=off")
+	g.want(g.post("/api/v1/auth/signup", guardHere, guardRight), 201, "")
+	g.hashes = password.New(5)
+	var running sync.WaitGroup
+	for range 30 {
+		running.Go(func() { g.want(g.post("/api/v1/auth/signin", guardHere, guardRight), 200, "access_token") })
+	}
+	running.Wait()
 }
 
 // guardStore is a store in memory with one account.

@@ -226,9 +226,7 @@ func TestRequestIDWhereLogged(t *testing.T) {
 func TestLogBusy(t *testing.T) {
 	t.Parallel()
 	g := newGuardServer(t, "-log-format=json")
-	for range cap(g.hashes.line) {
-		g.hashes.line <- struct{}{}
-	}
+	fillLine(t, g.hashes)
 	w := g.post("/api/v1/auth/signin", guardHere, guardRight)
 	g.want(w, 503, "Too many sign-ins at once")
 	if after := w.Header().Get("Retry-After"); after != "5" {

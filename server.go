@@ -23,6 +23,7 @@ import (
 	"example.com/shelf/internal/lab"
 	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/metrics"
+	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
 )
 
@@ -31,7 +32,7 @@ type server struct {
 	config settings
 	store  *store
 	keys   *keyring
-	hashes *hasher
+	hashes *password.Hasher
 	limits *limit.Limiter
 	log    *slog.Logger
 	now    func() time.Time
@@ -127,7 +128,7 @@ func (s *server) routes() []route {
 func newServer(c settings, st *store, keys *keyring, log *slog.Logger, now func() time.Time, addr net.Addr) *server {
 	s := &server{
 		config: c, store: st, keys: keys, log: log, now: now,
-		hashes: newHasher(c.bcryptCost), limits: limit.New(now), hosts: allowedHosts(addr, c.hosts),
+		hashes: password.New(c.bcryptCost), limits: limit.New(now), hosts: allowedHosts(addr, c.hosts),
 		streams: reply.NewStreams(), metrics: newServerMetrics(),
 	}
 	s.mux = s.newMux()
@@ -541,7 +542,7 @@ func newServerMetrics() *serverMetrics {
 // signIn counts what authenticate came to.
 func (m *serverMetrics) signIn(err error) {
 	result := signInFailed
-	refusal, _ := errors.AsType[*reply.Error](err)
+	_, busy := errors.AsType[password.Busy](err)
 	_, limited := errors.AsType[limit.TooMany](err)
 	switch {
 	case err == nil:
@@ -552,7 +553,7 @@ func (m *serverMetrics) signIn(err error) {
 		result = signInDisabled
 	case limited:
 		result = signInLimited
-	case refusal != nil && refusal.Status == http.StatusServiceUnavailable:
+	case busy:
 		result = signInBusy
 	}
 	m.signIns[result].Add(1)
@@ -590,10 +591,10 @@ func (s *server) metricsPage() []byte {
 		p.Value(float64(m.signIns[i].Load()), "result", name)
 	}
 
-	running := len(s.hashes.workers)
-	p.Single("shelf_bcrypt_workers", "gauge", "How many passwords may be hashed at a time.", float64(cap(s.hashes.workers)))
-	p.Single("shelf_bcrypt_running", "gauge", "How many are being hashed.", float64(running))
-	p.Single("shelf_bcrypt_waiting", "gauge", "How many wait for a worker.", float64(max(0, len(s.hashes.line)-running)))
+	workers, working, waiting := s.hashes.State()
+	p.Single("shelf_bcrypt_workers", "gauge", "How many passwords may be hashed at a time.", float64(workers))
+	p.Single("shelf_bcrypt_running", "gauge", "How many are being hashed.", float64(working))
+	p.Single("shelf_bcrypt_waiting", "gauge", "How many wait for a worker.", float64(waiting))
 
 	p.Begin("shelf_rows", "gauge", "What is in the store. Tokens are records, expired ones included until they are dropped.")
 	for _, c := range s.store.Counts() {

@@ -11,6 +11,7 @@ import (
 
 	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/lab"
+	"example.com/shelf/internal/password"
 )
 
 // settings are those of the server, checked. What they can't tell, such as
@@ -59,7 +60,7 @@ func (c *settings) table() config.Table {
 		config.Row("refresh-ttl", "TIME", "30d", "how long a refresh token lasts", config.Lifetime(&c.refreshTTL)),
 		config.Row("book-ttl", "TIME", "24h", "how long a token from /login lasts", config.Lifetime(&c.bookTTL)),
 		config.Row("alg", "ALG", "HS256", "HS256, or EdDSA: then other services can check tokens\nwith the public keys at /.well-known/jwks.json", config.Choice(&c.alg, algHS256, algEdDSA)),
-		config.Row("bcrypt-cost", "N", "12", fmt.Sprintf("%d to %d: each step doubles the work of a sign-in,\nand of guessing a password", minCost, maxCost), config.Number(&c.bcryptCost, minCost, maxCost)),
+		config.Row("bcrypt-cost", "N", "12", fmt.Sprintf("%d to %d: each step doubles the work of a sign-in,\nand of guessing a password", password.MinCost, password.MaxCost), config.Number(&c.bcryptCost, password.MinCost, password.MaxCost)),
 		config.Row("cors", "LIST", "loopback", "web pages that may call, comma separated: loopback,\n*, off, or origins such as https://app.example", config.Origins(&c.cors)),
 		config.Row("hosts", "LIST", "", "host names to answer to beside the loopback ones,\ncomma separated; for a proxy in front", config.Hosts(&c.hosts)),
 		config.Row("trusted-proxies", "LIST", "", "addresses or networks, comma separated, of proxies\nwhose X-Forwarded-For and -Proto are believed", config.Networks(&c.proxies)),

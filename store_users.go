@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/password"
 )
 
 // A user is an account of either API.
@@ -65,7 +65,7 @@ func (s *store) addUsers() {
 			if u.Username == "" || u.PublicID == "" {
 				return errors.New("a user needs a username and a public_id")
 			}
-			return goodHash(u.Hash)
+			return password.CheckHash(u.Hash)
 		},
 		Valid: validUser,
 		Public: func(u *user) *user {
@@ -85,20 +85,6 @@ func (s *store) addUsers() {
 	s.byEmail = db.NewUnique(s.users, "e-mail", func(u *user) (string, bool) { return emailKey(u.Email), u.Email != "" })
 	s.byUsername = db.NewUnique(s.users, "username", func(u *user) (string, bool) { return u.Username, true })
 	s.byPublicID = db.NewUnique(s.users, "public_id", func(u *user) (string, bool) { return u.PublicID, true })
-}
-
-// goodHash accepts no hash at all and bcrypt's ("$2b$12$" and 53 characters) of
-// a cost that a sign-in can bear: each step doubles the time, 15 takes seconds.
-func goodHash(hash string) error {
-	if hash == "" {
-		return nil
-	}
-	if len(hash) == 60 && hash[:2] == "$2" && hash[3] == '$' && hash[6] == '$' {
-		if cost, err := strconv.Atoi(hash[4:6]); err == nil && cost >= minCost && cost <= maxCost {
-			return nil
-		}
-	}
-	return fmt.Errorf("the hash is not bcrypt's with a cost from %d to %d", minCost, maxCost)
 }
 
 // addTokens declares the token records. They go with their user: a record of a

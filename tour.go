@@ -30,9 +30,9 @@ server.go: (*server).ServeHTTP`,
 internal/form/form.go: Read`,
 		"Sign-up names the fields that it reads, and form.Read fills those and no others. So \"admin\": true in the body makes nobody an admin; many a server that copied the whole body into the user was taken over that way.",
 		"OWASP API3:2023", "https://owasp.org/API-Security/editions/2023/en/0xa3-broken-object-property-level-authorization/"},
-	{"The hash", `auth.go: (*hasher).hash
-auth.go: (*hasher).work
-auth.go: (*hasher).matches`,
+	{"The hash", `internal/password/password.go: (*Hasher).Hash
+internal/password/password.go: (*Hasher).Work
+internal/password/password.go: (*Hasher).Matches`,
 		"A password is kept as a bcrypt hash, which is slow by design: each guess costs a thief of the file as much as a sign-in costs us. So it runs on a few workers, lest a flood of sign-ins starve everybody else. An unknown account is compared with a hash too, or the time of the answer would tell who has an account.",
 		"OWASP Password Storage Cheat Sheet", "https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html"},
 	{"The token", `auth.go: (*server).startSession

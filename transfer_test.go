@@ -9,10 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/password"
 )
 
 // filledStore makes a data file with a user, a token, items and a book, of
@@ -24,11 +23,11 @@ func filledStore(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hash, err := bcrypt.GenerateFromPassword([]byte("b00k-worm"), bcrypt.MinCost)
+	hash, err := password.New(password.MinCost).Hash(t.Context(), "b00k-worm")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ann := &user{PublicID: newJTI(), Username: "ann", Email: "ann@example.com", Hash: string(hash), Created: time.Now()}
+	ann := &user{PublicID: newJTI(), Username: "ann", Email: "ann@example.com", Hash: hash, Created: time.Now()}
 	record := &tokenRecord{JTI: newJTI(), Type: accessToken, Expires: time.Now().Add(time.Hour)}
 	check := func(err error) {
 		t.Helper()

@@ -15,6 +15,7 @@ import (
 
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/term"
 )
 
@@ -263,5 +264,5 @@ func (a *accountCommand) newHash(ctx context.Context, u *user) (string, error) {
 	if why := passwordFault(u, p); why != "" {
 		return "", errors.New(why)
 	}
-	return newHasher(a.config.bcryptCost).hash(ctx, p)
+	return password.New(a.config.bcryptCost).Hash(ctx, text)
 }

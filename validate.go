@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net/mail"
 	"strconv"
 	"strings"
@@ -21,7 +20,6 @@ const (
 	maxDescription = 300
 	maxTitle       = 200
 	maxAuthor      = 200
-	maxPassword    = 72 // bytes: bcrypt reads no more
 )
 
 // within reports whether s is neither blank nor longer than max code points.
@@ -51,18 +49,6 @@ func validPassword(p form.Password) bool {
 	return utf8.RuneCountInString(s) >= 5 &&
 		strings.ContainsFunc(s, unicode.IsDigit) &&
 		strings.ContainsAny(s, "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
-}
-
-// unhashable says why p can't be a password, "" for no reason. bcrypt reads 72
-// bytes of p, a NUL and p again, and so on: "a" and "a\x00a" are one to it.
-func unhashable(p form.Password) string {
-	switch {
-	case len(p) > maxPassword:
-		return fmt.Sprintf("should be at most %d bytes long", maxPassword)
-	case strings.ContainsRune(string(p), 0):
-		return "should not contain a NUL character"
-	}
-	return ""
 }
 
 // parseID reads an id from a path. ok is false unless s is made of ASCII

@@ -99,26 +99,6 @@ func TestValidPassword(t *testing.T) {
 	}
 }
 
-func TestUnhashable(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name   string
-		secret form.Password
-		want   string
-	}{
-		{"a short one", "youcantguess#4", ""},
-		{"72 bytes", form.Password(strings.Repeat("é", 36)), ""},
-		{"73 bytes in 37 characters", form.Password(strings.Repeat("é", 36) + "a"), "should be at most 72 bytes long"},
-		{"a NUL at the end", "abc1#\x00", "should not contain a NUL character"},
-		{"a NUL in the middle", "abc\x001#", "should not contain a NUL character"},
-		{"the digit zero", "abc0#", ""},
-	} {
-		if got := unhashable(tt.secret); got != tt.want {
-			t.Errorf("%s: unhashable(%q) = %q; want %q", tt.name, tt.secret, got, tt.want)
-		}
-	}
-}
-
 func TestWithin(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
