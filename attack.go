@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/shelf/console"
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/term"
@@ -45,13 +46,13 @@ type attackRow struct {
 }
 
 func attackRows() (rows []attackRow, err error) {
-	const name = "console/attacks.json"
-	text, err := consoleFiles.ReadFile(name)
+	const name = "attacks.json"
+	text, err := console.Files.ReadFile(name)
 	if err == nil {
 		err = json.Unmarshal(text, &rows)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("console/%s: %w", name, err)
 	}
 	return rows, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/shelf/console"
 	"example.com/shelf/internal/reply"
 )
 
@@ -19,19 +20,16 @@ const asBrowser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/a
 // consoleNames are the files that the page consists of.
 func consoleNames(t *testing.T) []string {
 	t.Helper()
-	names, err := fs.Glob(consoleFiles, "console/*")
+	names, err := fs.Glob(console.Files, "*")
 	if err != nil || len(names) < 8 {
 		t.Fatalf("the console has the files %q, %v; want more", names, err)
-	}
-	for i, name := range names {
-		names[i] = path.Base(name)
 	}
 	return names
 }
 
 func consoleText(t *testing.T, name string) string {
 	t.Helper()
-	text, err := consoleFiles.ReadFile("console/" + name)
+	text, err := console.Files.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +122,7 @@ func TestConsoleFiles(t *testing.T) {
 func TestConsoleNothingElse(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	for _, name := range []string{"nothing.js", "package.json", "test", "%2e%2e%2fserver.go", "..%2fconsole%2fstyle.css", "%2e", "style.css%00", "STYLE.CSS", "test%2fpure.test.js"} {
+	for _, name := range []string{"nothing.js", "package.json", "console.go", "test", "%2e%2e%2fserver.go", "..%2fconsole%2fstyle.css", "%2e", "style.css%00", "STYLE.CSS", "test%2fpure.test.js"} {
 		a.as("").send("GET /console/"+name).want(http.StatusNotFound, "Not found")
 	}
 }

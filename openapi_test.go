@@ -20,6 +20,7 @@ import (
 	"testing"
 
 	"example.com/shelf/internal/strictjson"
+	"example.com/shelf/openapi"
 )
 
 // These are the objects of OpenAPI 3.1, with those fields of theirs that
@@ -107,7 +108,7 @@ type (
 
 // description is openapi.json.
 var description = sync.OnceValues(func() (d apiDescription, err error) {
-	return d, strictjson.Unmarshal(openAPIText, &d)
+	return d, strictjson.Unmarshal(openapi.Text, &d)
 })
 
 func mustDescribe(t testing.TB) apiDescription {
@@ -318,7 +319,7 @@ func TestOpenAPISecurity(t *testing.T) {
 func TestOpenAPIReferences(t *testing.T) {
 	t.Parallel()
 	var document map[string]any
-	if err := json.Unmarshal(openAPIText, &document); err != nil {
+	if err := json.Unmarshal(openapi.Text, &document); err != nil {
 		t.Fatal(err)
 	}
 	used := map[string]bool{}
@@ -362,7 +363,7 @@ func TestOpenAPIReferences(t *testing.T) {
 // No object of the page has a name twice: of two, readers take one or the other.
 func TestOpenAPINamesOnce(t *testing.T) {
 	t.Parallel()
-	d := json.NewDecoder(bytes.NewReader(openAPIText))
+	d := json.NewDecoder(bytes.NewReader(openapi.Text))
 	var object func(at string)
 	var value func(at string)
 	object = func(at string) {
@@ -400,8 +401,8 @@ func TestOpenAPIPage(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	page := a.as("").send("GET /openapi.json").wantHeader("Content-Type", "application/json")
-	if page.status != http.StatusOK || page.body != string(openAPIText) {
-		t.Errorf("%s = %d and %d bytes; want 200 and the %d of openapi.json", page.request, page.status, len(page.body), len(openAPIText))
+	if page.status != http.StatusOK || page.body != string(openapi.Text) {
+		t.Errorf("%s = %d and %d bytes; want 200 and the %d of openapi.json", page.request, page.status, len(page.body), len(openapi.Text))
 	}
 	a.as("").with("If-None-Match", page.header.Get("ETag")).send("GET /openapi.json").want(304, "")
 }

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// ask has s answer r, and keeps a record of that for openapi/answers_test.go,
+// ask has s answer r, and keeps a record of that for test/openapi/answers_test.go,
 // which holds it against openapi.json.
 func ask(s *server, r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()

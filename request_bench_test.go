@@ -8,7 +8,7 @@ import (
 )
 
 // BenchmarkRequest is what a request costs in shelf, on top of what net/http and
-// the network cost: the requests that bench/ sends, with the log that a server
+// the network cost: the requests that test/bench sends, with the log that a server
 // has by default and a store in memory.
 func BenchmarkRequest(b *testing.B) {
 	for _, bench := range []struct {

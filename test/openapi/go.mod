@@ -1,4 +1,4 @@
-module example.com/shelf/openapi
+module example.com/shelf/test/openapi
 
 go 1.26.0
 

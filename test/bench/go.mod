@@ -1,4 +1,4 @@
-module example.com/shelf/bench
+module example.com/shelf/test/bench
 
 go 1.26.0
 

@@ -130,7 +130,7 @@ story('each request names the function that answered it, and there it is in the 
   for (const request of requests) {
     const said = await (await opened(page, request)).getByText(/^Answered by/).innerText();
     const [, name, file] = /^Answered by (\S+) in (\w+\.go)$/.exec(said) ?? assert.fail(`${request}: ${said}`);
-    const code = await readFile(new URL(`../${file}`, import.meta.url), 'utf8');
+    const code = await readFile(new URL(`../../${file}`, import.meta.url), 'utf8');
     const [, receiver, method] = /^\((\*\w+)\)\.(\w+)$/.exec(name) ?? assert.fail(`${request}: ${name}`);
     assert.match(code, new RegExp(`^func \\(\\w+ ${receiver.replace('*', '\\*')}\\) ${method}\\(`, 'm'), `${request}: ${said}`);
   }

@@ -1,5 +1,5 @@
 // What the stories share: a shelf of their own, people with browsers in front of
-// it, and what their pages must never do. e2e/run starts them.
+// it, and what their pages must never do. test/e2e/run starts them.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import test from "node:test";
-import { curl, masked, quote } from "../curl.js";
+import { curl, masked, quote } from "../../console/curl.js";
 
 // What would mean something to a shell, were it not quoted.
 const nasty = ["", "plain", "two words", "it's", "'", "''", "$HOME `id` $(id)", "\\", "a\nb\n", "!!", "~", "*", "# no comment", "-n", "é🙂", '"', "a&b|c;d<e>f", "\t"];

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer, request as ask } from 'node:http';
 import { api, part, see, shot, signUp, story, tokenOf } from './kit.js';
 
-const attacks = JSON.parse(await readFile(new URL('../console/attacks.json', import.meta.url)));
+const attacks = JSON.parse(await readFile(new URL('../../console/attacks.json', import.meta.url)));
 const now = attacks.filter((attack) => !attack.lab); // those that need no clock
 
 const card = (page, { title }) => page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: title, exact: true }) });

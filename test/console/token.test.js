@@ -1,7 +1,7 @@
 // Run by node --test: what of the page needs no page.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { decode, distance, encode, read, span, split } from "../token.js";
+import { decode, distance, encode, read, span, split } from "../../console/token.js";
 
 // RFC 7515 §A.1.1.
 const example = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";

@@ -185,7 +185,7 @@ func (p *page) checkBody(a answer, mediaType, schema string) error {
 
 func readPage(t *testing.T) []byte {
 	t.Helper()
-	text, err := os.ReadFile("../openapi.json")
+	text, err := os.ReadFile("../../openapi/openapi.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,7 @@
 // prints the tables of docs/performance.md. It takes Linux, Go and wrk:
 //
 //	apt-get install wrk
-//	go -C bench run .
+//	go -C test/bench run .
 //
 // Every server is a process of its own, with its settings as they are by
 // default (but a token outlasts the run) and its data in a file. The load comes
@@ -69,7 +69,7 @@ func bench(args []string) error {
 	seconds := flags.Int("seconds", 5, "how long each server is measured in a round")
 	rounds := flags.Int("rounds", 5, "how often everything is measured")
 	large := flags.Int("items", 1_000_000, "how many items the large store has; 0 for no large store")
-	root := flags.String("root", "..", "the folder with shelf's source")
+	root := flags.String("root", "../..", "the folder with shelf's source")
 	before := flags.String("before", "", "another build of shelf, to be measured in the same turns")
 	only := flags.String("only", "", "scenarios, comma separated: get, page, flood, signin, post, mixed, start, allocs; all if not set")
 	raw := flags.String("raw", "", "a file to write every single measurement to, for benchstat -col /server")
