@@ -530,16 +530,3 @@ func TestReadOnlyIsLogged(t *testing.T) {
 		t.Errorf("the log is\n%s\nwant one error", g.log)
 	}
 }
-
-// The program, as whoever runs it sees it.
-func TestHealthOfTheProgram(t *testing.T) {
-	t.Parallel()
-	p := startShelf(t, t.TempDir())
-	p.send("GET /healthz", "", "").want(200, "alive")
-	p.send("GET /readyz", "", "").want(200, "ready")
-	p.signUpAnn()
-	p.send("GET /metrics", "", "").want(200,
-		`shelf_http_requests_total{route="POST /api/v1/auth/signup",status="201"} 1`+"\n",
-		`shelf_rows{kind="users"} 1`+"\n",
-		"shelf_journal_fsync_duration_seconds_count 1\n")
-}

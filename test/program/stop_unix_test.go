@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package program_test
 
 import (
 	"bufio"
@@ -57,18 +57,6 @@ func (r *slowRequest) goOn() (int, string) {
 		r.t.Fatal(err)
 	}
 	return resp.StatusCode, string(body)
-}
-
-// refusesCalls waits until nobody listens at p's address any more.
-func (p *program) refusesCalls(t *testing.T) {
-	t.Helper()
-	waitUntil(t, "the server stops listening", func() bool {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
-		if err == nil {
-			conn.Close()
-		}
-		return err != nil
-	})
 }
 
 // A server that is asked to stop answers what it has begun, takes nothing new,

@@ -1,12 +1,9 @@
-package main
+package program_test
 
 import (
-	"fmt"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
 )
 
 // Ctrl-C reaches the command once: the terminal sends it to all that is in the
@@ -45,27 +42,4 @@ func TestRunKilled(t *testing.T) {
 	if got := p.stdout.String(); !strings.HasPrefix(got, "begun\nended\n") {
 		t.Errorf("the command said %q; want that it ended", got)
 	}
-}
-
-// openPTY makes a terminal: what is typed into keyboard, a program reads from
-// tty; what tty echoes, keyboard shows.
-func openPTY(t *testing.T) (keyboard, tty *os.File) {
-	t.Helper()
-	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { keyboard.Close() })
-	var number, unlock int32
-	for request, arg := range map[uintptr]*int32{syscall.TIOCGPTN: &number, syscall.TIOCSPTLCK: &unlock} {
-		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, keyboard.Fd(), request, uintptr(unsafe.Pointer(arg))); errno != 0 {
-			t.Fatal(errno)
-		}
-	}
-	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { tty.Close() })
-	return keyboard, tty
 }

@@ -1,19 +1,16 @@
-package main
+package program_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
-
-	"example.com/shelf/internal/journal"
 )
 
 // A copy of the data file is a backup, whenever and however it is made: while
@@ -34,7 +31,7 @@ func TestCopy(t *testing.T) {
 	running.Go(func() { squeeze(loading, p, path) })
 	defer running.Wait()
 	defer loaded()
-	waitUntil(t, "the file is large enough to be compacted", func() bool { return fileSize(path) > 1<<19 })
+	waitUntil(t, "the file is large enough to be compacted", func() bool { return fileSize(path) > compactMinSize/2 })
 
 	type copied struct {
 		before map[string]ledgerRow
@@ -52,27 +49,19 @@ func TestCopy(t *testing.T) {
 		}
 		c := copied{before: l.snapshot()}
 		ran := exists(path + ".new")
-		name := filepath.Join(t.TempDir(), "copy.jsonl")
-		if err := copyFile(name, path, n%3); err != nil {
+		backup := t.TempDir()
+		if err := copyFile(filepath.Join(backup, "shelf.jsonl"), path, n%3); err != nil {
 			t.Fatal(err)
 		}
 		if ran || exists(path+".new") {
 			compacting++
 		}
-		if err := checkFile(name, io.Discard); err != nil {
-			t.Errorf("shelf check of copy %d: %v", n, err)
+		if status, stdout, stderr := runShelf(t, backup, nil, "check"); status != 0 {
+			t.Errorf("shelf check of copy %d = %d, %s, %s", n, status, stdout, stderr)
 		}
-		s, err := openStore(journal.OS{}, name, slog.New(slog.DiscardHandler), time.Now)
-		if err != nil {
-			t.Fatalf("copy %d: %v", n, err)
-		}
-		for _, it := range s.allItems() {
-			c.items = append(c.items, itemRow{it.ID, it.Itemname, it.Category, it.Description})
-		}
-		if err := s.Close(); err != nil {
-			t.Errorf("copy %d: closing it: %v", n, err)
-		}
-		os.Remove(name)
+		writeTestFile(t, backup, "shelf.key", readTestFile(t, dir, "shelf.key"))
+		c.items = itemsOf(t, backup, token)
+		os.RemoveAll(backup)
 		all = append(all, c)
 	}
 	loaded()
@@ -86,6 +75,23 @@ func TestCopy(t *testing.T) {
 		t.Error(fault)
 	}
 	t.Logf("%d copies, %d of them beside a compaction; %d writes acknowledged, %d lost, %d refused", copies, compacting, l.acked, lost, l.refused)
+}
+
+// itemsOf are the items that a server finds in dir. The server has to end well.
+func itemsOf(t *testing.T, dir, token string) []itemRow {
+	t.Helper()
+	cmd := shelfCommand(t, dir, nil, "-stdin")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := launch(t, cmd).listening()
+	items := p.items(token)
+	in.Close()
+	if status := p.wait(); status != 0 {
+		t.Errorf("exit status = %d; want 0; standard error:\n%s", status, p.stderr)
+	}
+	return items
 }
 
 // squeeze has the disk look full to p, again and again, a little beyond the

@@ -1,12 +1,11 @@
 //go:build unix
 
-package main
+package program_test
 
 import (
 	"fmt"
 	"io"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -192,16 +191,6 @@ func TestRunStatus(t *testing.T) {
 	}
 }
 
-// detach starts cmd where no terminal is, as a terminal's keys have rules of
-// their own.
-func detach(cmd *exec.Cmd) *exec.Cmd {
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = new(syscall.SysProcAttr)
-	}
-	cmd.SysProcAttr.Setsid = true
-	return cmd
-}
-
 // The command gets the signals that shelf gets, and what it makes of them is
 // its own business.
 func TestRunSignals(t *testing.T) {
@@ -255,21 +244,6 @@ func TestRunHangupIgnored(t *testing.T) {
 	cmd.Path = "/bin/sh"
 	if status := launch(t, cmd).wait(); status != 5 {
 		t.Errorf("exit status = %d; want 5", status)
-	}
-}
-
-// A process that has to be ended is asked first.
-func TestRunEnd(t *testing.T) {
-	t.Parallel()
-	cmd := exec.Command("sh", "-c", `trap 'echo tidied; exit 4' TERM; echo begun; read line`)
-	if _, err := cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	p := launch(t, cmd)
-	p.await(p.stdout, "begun\n")
-	endChild(p.cmd.Process, p.ended)
-	if got := p.stdout.String(); p.wait() != 4 || !strings.Contains(got, "tidied") {
-		t.Errorf("the command ended with %v and said %q; want 4 and tidied", p.cmd.ProcessState, got)
 	}
 }
 

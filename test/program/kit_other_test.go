@@ -1,6 +1,6 @@
 //go:build !linux
 
-package main
+package program_test
 
 import "os/exec"
 

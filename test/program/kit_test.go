@@ -1,4 +1,7 @@
-package main
+// Package program_test runs the built program as its users do: it starts it as a
+// process, talks to it over HTTP, stops or kills it, and looks at the files that
+// it leaves. It uses nothing of the program but its commands and its API.
+package program_test
 
 import (
 	"bytes"
@@ -7,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,32 +24,44 @@ import (
 	"time"
 )
 
-// What the tests of the real binary share: they build it once, start it in a
-// folder of their own and talk to it as its users do.
-
 // patience is how long a test waits for anything before it fails.
 const patience = 30 * time.Second
 
-// binary is shelf as people get it, built when the first test asks for it, into
-// a folder that TestMain removes. Under -race it is built with it too.
+// binary is the program, built when the first test asks for it, into a folder
+// that TestMain removes.
 var (
-	binary = sync.OnceValues(func() (string, error) {
-		name := filepath.Join(binaryDir, "shelf")
-		if runtime.GOOS == "windows" {
-			name += ".exe"
-		}
-		args := []string{"build", "-buildvcs=false", "-o", name}
-		if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-			args = append(args, "-race")
-		}
-		out, err := exec.Command("go", append(args, ".")...).CombinedOutput()
-		if err != nil {
-			err = fmt.Errorf("go build: %w\n%s", err, out)
-		}
-		return name, err
-	})
+	binary    = sync.OnceValues(buildShelf)
 	binaryDir string
 )
+
+// buildShelf builds the program and returns its path. The program is built with
+// -race where the tests are.
+func buildShelf() (string, error) {
+	const program = "example.com/shelf"
+	name := filepath.Join(binaryDir, "shelf")
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	args := []string{"build", "-buildvcs=false", "-o", name}
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, program)...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	// go test keeps a result until a file or a folder changes that the tests have
+	// read. They don't import the program, so they read the folders of its source.
+	folders, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if .Main}}{{$.Dir}}{{end}}{{end}}", program).Output()
+	if err != nil {
+		return "", fmt.Errorf("go list: %w", err)
+	}
+	for folder := range strings.Lines(string(folders)) {
+		if _, err := os.ReadDir(strings.TrimSpace(folder)); err != nil {
+			return "", err
+		}
+	}
+	return name, nil
+}
 
 func TestMain(m *testing.M) {
 	var err error
@@ -175,6 +191,18 @@ func (p *program) kill() {
 	p.wait()
 }
 
+// refusesCalls waits until nobody listens at p's address any more.
+func (p *program) refusesCalls(t *testing.T) {
+	t.Helper()
+	waitUntil(t, "the server stops listening", func() bool {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	})
+}
+
 // runShelf runs the binary to its end.
 func runShelf(t testing.TB, dir string, env []string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
@@ -285,7 +313,12 @@ func (r programReply) decode(v any) {
 // tokens are those of a sign-up or sign-in.
 func (r programReply) tokens() (access, refresh string) {
 	r.t.Helper()
-	var v struct{ Data []signedIn }
+	var v struct {
+		Data []struct {
+			AccessToken  string `json:"access_token"`
+			RefreshToken string `json:"refresh_token"`
+		}
+	}
 	r.decode(&v)
 	if len(v.Data) != 1 || v.Data[0].AccessToken == "" || v.Data[0].RefreshToken == "" {
 		r.t.Errorf("%s = %s; want an access and a refresh token", r.request, r.body)
@@ -308,7 +341,11 @@ func (p *program) items(token string) []itemRow {
 	return v.Data
 }
 
-const annSecret = "email=ann@example.com&password=youcantguess%234"
+const (
+	annSecret  = "email=ann@example.com&password=youcantguess%234"
+	ballForm   = "itemname=ball&category=soccer&description=something+to+kick"
+	goodSecret = "this secret has more than 32 bytes, and nobody guesses it"
+)
 
 // signUpAnn makes an account and returns its access token.
 func (p *program) signUpAnn() string {
@@ -341,6 +378,45 @@ func untilDone(ctx context.Context, ok func() bool) bool {
 	return true
 }
 
+// greeting is all of what a start says. Standard error comes by a pipe of its
+// own, so it may still be on its way when the address is known.
+func (p *program) greeting() string {
+	p.t.Helper()
+	return p.await(p.stderr, "$TOKEN\"\n\n")
+}
+
+// compacted changes item 1 until the file at path was compacted.
+func (p *program) compacted(t *testing.T, path, token string) {
+	t.Helper()
+	was, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 3000 {
+		p.send("PATCH /api/v1/items/1/description", token, fmt.Sprintf(`{"description":%q}`, describe(n))).want(http.StatusOK)
+		is, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !os.SameFile(was, is) {
+			return
+		}
+	}
+	t.Fatal("no compaction in 3000 changes")
+}
+
+// busyPort is an address that is taken while the test runs.
+func busyPort(t *testing.T) (addr, port string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	_, port, _ = net.SplitHostPort(l.Addr().String())
+	return l.Addr().String(), port
+}
+
 // writeTestFile makes a file in dir.
 func writeTestFile(t testing.TB, dir, name, text string) {
 	t.Helper()
@@ -357,4 +433,86 @@ func readTestFile(t testing.TB, dir, name string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// wantFiles checks what a folder holds.
+func wantFiles(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("the folder holds %q; want %q", got, want)
+	}
+}
+
+// wantFailure checks that a command ended as failures do.
+func wantFailure(t *testing.T, status int, stdout, stderr string, parts ...string) {
+	t.Helper()
+	if status != 1 {
+		t.Errorf("exit status = %d; want 1", status)
+	}
+	if stdout != "" {
+		t.Errorf("standard output = %q; want none", stdout)
+	}
+	line, rest, _ := strings.Cut(stderr, "\n")
+	if !strings.HasPrefix(line, "shelf: ") || rest != "" {
+		t.Errorf("standard error = %q; want one line from shelf", stderr)
+	}
+	for _, part := range parts {
+		if !strings.Contains(line, part) {
+			t.Errorf("standard error = %q; want it to hold %q", stderr, part)
+		}
+	}
+	for _, never := range []string{"goroutine", "panic", "2short4words", goodSecret} {
+		if strings.Contains(stderr, never) {
+			t.Errorf("standard error = %q; it must not hold %q", stderr, never)
+		}
+	}
+}
+
+// wantText checks that text holds every part.
+func wantText(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("want %q in:\n%s", part, text)
+		}
+	}
+}
+
+// rejectText checks that text holds none of the parts.
+func rejectText(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if strings.Contains(text, part) {
+			t.Errorf("want no %q in:\n%s", part, text)
+		}
+	}
+}
+
+// exists reports whether there is such a file.
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+// fileSize is the size of a file in bytes, 0 if there is none.
+func fileSize(name string) int64 {
+	info, err := os.Stat(name)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// spin lets a time pass that is too short for a timer.
+func spin(d time.Duration) {
+	for start := time.Now(); time.Since(start) < d; {
+	}
 }

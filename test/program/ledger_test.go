@@ -1,4 +1,4 @@
-package main
+package program_test
 
 import (
 	"context"
@@ -7,6 +7,13 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+)
+
+// Limits of the program that these tests come close to.
+const (
+	maxDescription = 300     // characters
+	maxTitle       = 200     // characters
+	compactMinSize = 1 << 20 // bytes; a smaller data file is not compacted
 )
 
 // A ledger is what clients know of their items while a server is killed, its

@@ -1,9 +1,8 @@
-package main
+package program_test
 
 import (
 	"encoding/json"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,6 +23,9 @@ func TestReadyLine(t *testing.T) {
 // With -log-format json both outputs are for programs: each line is an object.
 func TestReadyLineJSON(t *testing.T) {
 	t.Parallel()
+	_, stdout, _ := runShelf(t, t.TempDir(), nil, "version")
+	first, _, _ := strings.Cut(stdout, "\n")
+	version := strings.TrimPrefix(first, "shelf ")
 	for _, data := range []string{"memory", "books.jsonl"} {
 		t.Run(data, func(t *testing.T) {
 			t.Parallel()
@@ -36,8 +38,8 @@ func TestReadyLineJSON(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.send("GET /", "", "").want(http.StatusOK)
-			if ready.URL != p.url || ready.PID != p.cmd.Process.Pid || ready.Data != data || ready.Version != thisBuild().version {
-				t.Errorf("the line says %+v; want process %d, data %s, version %s", ready, p.cmd.Process.Pid, data, thisBuild().version)
+			if ready.URL != p.url || ready.PID != p.cmd.Process.Pid || ready.Data != data || ready.Version != version {
+				t.Errorf("the line says %+v; want process %d, data %s, version %s", ready, p.cmd.Process.Pid, data, version)
 			}
 			p.await(p.stderr, "\n")
 			p.kill()
@@ -107,22 +109,6 @@ func TestReadyFile(t *testing.T) {
 	}
 }
 
-// wantFiles checks what a folder holds.
-func wantFiles(t *testing.T, dir string, want ...string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, e := range entries {
-		got = append(got, e.Name())
-	}
-	if strings.Join(got, " ") != strings.Join(want, " ") {
-		t.Errorf("the folder holds %q; want %q", got, want)
-	}
-}
-
 // With -stdin the end of standard input is a stop like any other: what the
 // server was told is on disk, and the ready file gone.
 func TestStdin(t *testing.T) {
@@ -152,4 +138,17 @@ func TestStdinUnread(t *testing.T) {
 	p := startShelf(t, t.TempDir(), "-data=memory") // its standard input is the null device
 	p.signUpAnn()
 	p.send("GET /", "", "").want(http.StatusOK)
+}
+
+// The program, as whoever runs it sees it.
+func TestHealthOfTheProgram(t *testing.T) {
+	t.Parallel()
+	p := startShelf(t, t.TempDir())
+	p.send("GET /healthz", "", "").want(200, "alive")
+	p.send("GET /readyz", "", "").want(200, "ready")
+	p.signUpAnn()
+	p.send("GET /metrics", "", "").want(200,
+		`shelf_http_requests_total{route="POST /api/v1/auth/signup",status="201"} 1`+"\n",
+		`shelf_rows{kind="users"} 1`+"\n",
+		"shelf_journal_fsync_duration_seconds_count 1\n")
 }

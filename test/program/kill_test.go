@@ -1,4 +1,4 @@
-package main
+package program_test
 
 import (
 	"context"
@@ -18,7 +18,7 @@ var killRounds = flag.Int("rounds", 5, "how often TestKill kills a server under 
 // TestKill kills the real server with SIGKILL while clients write, looks for
 // every write that it had acknowledged, and does so again and again:
 //
-//	go test -run TestKill -rounds 1000 -timeout 0 -v .
+//	go test -run TestKill -rounds 1000 -timeout 0 -v ./test/program
 //
 // Every fourth kill aims at the middle of a compaction, and every fourth at its
 // end.
@@ -215,23 +215,4 @@ func (s *sessions) check(t *testing.T, where string, p *program, token string) (
 	}
 	s.live, s.ended = nil, nil
 	return lost
-}
-
-func exists(name string) bool {
-	_, err := os.Lstat(name)
-	return err == nil
-}
-
-func fileSize(name string) int64 {
-	info, err := os.Stat(name)
-	if err != nil {
-		return 0
-	}
-	return info.Size()
-}
-
-// spin lets a time pass that is too short for a timer.
-func spin(d time.Duration) {
-	for start := time.Now(); time.Since(start) < d; {
-	}
 }
