@@ -56,7 +56,7 @@ func TestCopy(t *testing.T) {
 		if ran || exists(path+".new") {
 			compacting++
 		}
-		if status, stdout, stderr := runShelf(t, backup, nil, "check"); status != 0 {
+		if status, stdout, stderr := runShelf(t, backup, quickExit, "check"); status != 0 {
 			t.Errorf("shelf check of copy %d = %d, %s, %s", n, status, stdout, stderr)
 		}
 		writeTestFile(t, backup, "shelf.key", readTestFile(t, dir, "shelf.key"))
@@ -77,10 +77,14 @@ func TestCopy(t *testing.T) {
 	t.Logf("%d copies, %d of them beside a compaction; %d writes acknowledged, %d lost, %d refused", copies, compacting, l.acked, lost, l.refused)
 }
 
+// quickExit spares a program that was built with -race the second that it waits
+// at its end for other goroutines to fail.
+var quickExit = []string{"GORACE=atexit_sleep_ms=0"}
+
 // itemsOf are the items that a server finds in dir. The server has to end well.
 func itemsOf(t *testing.T, dir, token string) []itemRow {
 	t.Helper()
-	cmd := shelfCommand(t, dir, nil, "-stdin")
+	cmd := shelfCommand(t, dir, quickExit, "-stdin")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
