@@ -16,7 +16,7 @@ func TestLabProgram(t *testing.T) {
 	if !regexp.MustCompile(`^[A-Za-z0-9._~-]{16,256}$`).MatchString(secret) {
 		t.Fatalf("standard error shows no link to the lab:\n%s", p.stderr)
 	}
-	lab := func(request, body string) reply {
+	lab := func(request, body string) programReply {
 		t.Helper()
 		return p.send(request, secret, body)
 	}
