@@ -604,7 +604,6 @@ func fillLine(t testing.TB, h *password.Hasher) {
 		runtime.Gosched()
 	}
 }
-}
 
 // wantText checks that text holds every part.
 func wantText(t *testing.T, text string, parts ...string) {

@@ -196,7 +196,8 @@ func handlers(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	place := map[string]string{} // of what the route table calls s.signUp, or l.reset of the lab
+	files = append(files, "internal/lab/lab.go")
+	place := map[string]string{} // of what the route table calls s.signUp, or l.Reset of the lab
 	named := map[string]string{} // what the route table calls a route's handler
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
@@ -213,7 +214,7 @@ func handlers(t *testing.T) map[string]string {
 					break
 				}
 				receiver := types.ExprString(n.Recv.List[0].Type)
-				if variable := map[string]string{"*server": "s", "*lab": "l"}[receiver]; variable != "" {
+				if variable := map[string]string{"*server": "s", "*Lab": "l"}[receiver]; variable != "" {
 					place[variable+"."+n.Name.Name] = fmt.Sprintf("%s: (%s).%s", name, receiver, n.Name.Name)
 				}
 			case *ast.CompositeLit:
