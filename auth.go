@@ -208,7 +208,7 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err := validNames(u); err != nil {
 		return err
 	}
-	if err := s.limits.SignUp(s.clientAddr(r)); err != nil {
+	if err := s.limits.SignUp(s.origin.Client(r)); err != nil {
 		return err
 	}
 	if s.store.userTaken(u) { // asked again below; here it saves the hashing
@@ -302,7 +302,7 @@ func accountKey(name string) string {
 // is. account is what the client calls u. It fails with 429 where there were too
 // many wrong ones, and with 503 if no worker is free in time.
 func (s *server) checkPassword(r *http.Request, account string, u *user, p form.Password) (ok bool, err error) {
-	account, client := accountKey(account), s.clientAddr(r)
+	account, client := accountKey(account), s.origin.Client(r)
 	if err := s.limits.Try(account, client); err != nil {
 		return false, err
 	}
@@ -446,7 +446,7 @@ func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 	if why := password.Fault(string(pw)); why != "" {
 		return reply.Fail(http.StatusBadRequest, "Invalid input! The password "+why)
 	}
-	if err := s.limits.SignUp(s.clientAddr(r)); err != nil {
+	if err := s.limits.SignUp(s.origin.Client(r)); err != nil {
 		return err
 	}
 	if s.store.userTaken(u) { // asked again below; here it saves the hashing

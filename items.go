@@ -69,7 +69,7 @@ func (it *item) validate() error {
 
 // baseURL is the address that the client used.
 func (s *server) baseURL(r *http.Request) string {
-	if r.TLS != nil || s.forwardedHTTPS(r) {
+	if s.origin.HTTPS(r) {
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host

@@ -8,8 +8,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"path"
 	"runtime/debug"
 	"slices"
@@ -23,6 +21,7 @@ import (
 	"example.com/shelf/internal/lab"
 	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/metrics"
+	"example.com/shelf/internal/origin"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
 )
@@ -36,7 +35,7 @@ type server struct {
 	limits *limit.Limiter
 	log    *slog.Logger
 	now    func() time.Time
-	hosts  func(host string) bool // which Host headers it answers to
+	origin *origin.Policy // who may call
 	mux    *http.ServeMux
 
 	streams *reply.Streams
@@ -128,7 +127,12 @@ func (s *server) routes() []route {
 func newServer(c settings, st *store, keys *keyring, log *slog.Logger, now func() time.Time, addr net.Addr) *server {
 	s := &server{
 		config: c, store: st, keys: keys, log: log, now: now,
-		hashes: password.New(c.bcryptCost), limits: limit.New(now), hosts: allowedHosts(addr, c.hosts),
+		hashes: password.New(c.bcryptCost), limits: limit.New(now),
+		origin: origin.New(addr, origin.Policy{
+			Hosts: c.hosts, Origins: c.cors, Proxies: c.proxies,
+			RequestHeaders:  "Authorization, Content-Type, x-access-token, If-Match, If-None-Match, Last-Event-ID",
+			ResponseHeaders: "Location, ETag, Link, X-Total-Count, Retry-After, WWW-Authenticate",
+		}),
 		streams: reply.NewStreams(), metrics: newServerMetrics(),
 	}
 	s.mux = s.newMux()
@@ -228,7 +232,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if logged {
 		nameRequest(h)
 	}
-	if r.TLS != nil && !loopbackName(hostOf(r.Host)) {
+	if r.TLS != nil && !origin.Loopback(origin.Host(r.Host)) {
 		// A year (OWASP ASVS 5, 3.4.1). Only TLS may say it (RFC 6797 §7.2), and
 		// localhost belongs to other programs too.
 		h.Set("Strict-Transport-Security", "max-age=31536000")
@@ -260,7 +264,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		}
 		writeError(w, r, s.log, reply.Fail(http.StatusInternalServerError, message))
 	}()
-	if !s.hosts(r.Host) {
+	if !s.origin.AnswersTo(r.Host) {
 		writeError(w, r, s.log, reply.Fail(http.StatusMisdirectedRequest, "This server does not answer to that Host; -hosts names more"))
 		return
 	}
@@ -347,59 +351,10 @@ func (w *responseWriter) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach what is underneath.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// allowedHosts tells which Host headers a server on addr answers to. One on
-// loopback takes loopback names only: under any other name it is a web page
-// that has pointed its own domain here, to read what this user's server holds
-// (DNS rebinding; the same-origin policy does not stop it). Names in also, for
-// a proxy in front, are welcome besides. Beyond loopback any name will do.
-func allowedHosts(addr net.Addr, also []string) func(string) bool {
-	if tcp, ok := addr.(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
-		return func(string) bool { return true }
-	}
-	_, port, _ := net.SplitHostPort(addr.String())
-	usual := []string{addr.String(), "localhost:" + port}
-	return func(hostport string) bool {
-		if slices.Contains(usual, hostport) {
-			return true // as most requests have it, without taking it apart
-		}
-		host := hostOf(hostport)
-		return loopbackName(host) || slices.ContainsFunc(also, func(name string) bool { return strings.EqualFold(name, host) })
-	}
-}
-
-// hostOf drops the port of a Host header (RFC 9110 §7.2). It returns "" for what
-// is no host in a URL either: evil.example?.localhost only ends like one.
-func hostOf(hostport string) string {
-	u, err := url.Parse("http://" + hostport)
-	if err != nil || u.Host != hostport {
-		return ""
-	}
-	return strings.TrimSuffix(u.Hostname(), ".")
-}
-
-// loopbackName reports whether a host can only be this machine (RFC 6761 §6.3,
-// RFC 1122 §3.2.1.3).
-func loopbackName(host string) bool {
-	host = strings.ToLower(host)
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
-}
-
-const (
-	corsRequestHeaders  = "Authorization, Content-Type, x-access-token, If-Match, If-None-Match, Last-Event-ID"
-	corsResponseHeaders = "Location, ETag, Link, X-Total-Count, Retry-After, WWW-Authenticate"
-)
-
-// allowOrigin lets web pages of allowed origins read the answer (CORS, the
-// Fetch standard §3.2). It reports whether it has answered: a preflight, which
-// browsers send without a token, goes no further. There is never an
-// Access-Control-Allow-Credentials: tokens travel in headers, not in cookies.
+// allowOrigin lets web pages of allowed origins read the answer. It reports
+// whether it has answered.
 func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) (answered bool) {
-	h := w.Header()
-	h["Vary"] = varyOrigin
+	w.Header()["Vary"] = varyOrigin
 	if s.lab.IsFor(r) { // whatever -cors says
 		if err := s.lab.CheckPage(r); err != nil {
 			writeError(w, r, s.log, err)
@@ -407,47 +362,7 @@ func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) (answered b
 		}
 		return false
 	}
-	origin := r.Header.Get("Origin")
-	if origin == "" { // no web page asks
-		return false
-	}
-	allowed := s.originAllowed(origin)
-	if allowed {
-		if slices.Contains(s.config.cors, "*") {
-			origin = "*"
-		}
-		h.Set("Access-Control-Allow-Origin", origin)
-		h.Set("Access-Control-Expose-Headers", corsResponseHeaders)
-	}
-	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" { // no preflight
-		return false
-	}
-	if allowed {
-		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
-		h.Set("Access-Control-Allow-Headers", corsRequestHeaders)
-		h.Set("Access-Control-Max-Age", "600") // seconds
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return true
-}
-
-func (s *server) originAllowed(origin string) bool {
-	for _, allowed := range s.config.cors {
-		switch allowed {
-		case "*":
-			return true
-		case "loopback":
-			u, err := url.Parse(origin)
-			if err == nil && (u.Scheme == "http" || u.Scheme == "https") && loopbackName(u.Hostname()) {
-				return true
-			}
-		default:
-			if strings.EqualFold(allowed, origin) {
-				return true
-			}
-		}
-	}
-	return false
+	return s.origin.Allow(w, r)
 }
 
 // noForeignPage calls next unless the request comes from a web page of another
@@ -461,9 +376,8 @@ func (s *server) originAllowed(origin string) bool {
 // a foreign page sends, but never an Authorization or x-access-token header:
 // that page would have to know the token, and then needs no browser.
 func (s *server) noForeignPage(next handler) handler {
-	protection := http.NewCrossOriginProtection()
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := protection.Check(r); err != nil && !s.originAllowed(r.Header.Get("Origin")) {
+		if err := s.origin.CheckPage(r); err != nil {
 			return &reply.Error{Status: http.StatusForbidden, Message: "Web pages of other origins may not do this here; -cors names those that may", Err: err}
 		}
 		return next(w, r)
@@ -566,7 +480,7 @@ func (s *server) showMetrics(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case s.config.metrics == "off":
 		return reply.Fail(http.StatusNotFound, "Not found")
-	case s.config.metrics == "loopback" && !local(r):
+	case s.config.metrics == "loopback" && !origin.Local(r):
 		return reply.Fail(http.StatusForbidden, "Metrics are for this machine only, unless -metrics says otherwise")
 	}
 	h := w.Header()

@@ -193,35 +193,16 @@ func TestCORS(t *testing.T) {
 	}
 }
 
-// hostTests tell which Host headers a server answers to.
+// hostTests tell which Host headers a server answers to; package origin has more.
 var hostTests = []struct {
 	name, flags, host string
 	wantStatus        int
 }{
 	{"localhost", "", "localhost", 200},
-	{"with a port", "", "localhost:8080", 200},
-	{"with another port, as of a tunnel", "", "localhost:9999", 200},
-	{"in capitals", "", "LocalHost", 200},
-	{"with the root's dot", "", "localhost.", 200},
-	{"a name below", "", "app.localhost:8080", 200},
-	{"127.0.0.1", "", "127.0.0.1:8080", 200},
-	{"all of 127.0.0.0/8", "", "127.255.0.3", 200},
-	{"IPv6", "", "[::1]:8080", 200},
-	{"IPv6 without a port", "", "[::1]", 200},
 	{"none", "", "", 421},
 	{"another name", "", "evil.example", 421},
-	{"another name with our port", "", "evil.example:8080", 421},
-	{"a name that begins like ours", "", "localhost.evil.example", 421},
-	{"a name that ends like ours", "", "evillocalhost", 421},
-	{"a name that begins like our address", "", "127.0.0.1.evil.example", 421},
-	{"an address of the network", "", "192.168.0.7:8080", 421},
-	{"every address", "", "0.0.0.0:8080", 421},
 	{"a named one", "-hosts=shelf.example", "shelf.example", 200},
-	{"a named one in capitals, with a port", "-hosts=shelf.example", "Shelf.Example:443", 200},
-	{"loopback beside a named one", "-hosts=shelf.example", "localhost", 200},
-	{"a name below the named one", "-hosts=shelf.example", "a.shelf.example", 421},
 	{"any name beyond loopback", "-addr=0.0.0.0:8080", "shelf.example", 200},
-	{"one on IPv6 loopback is on loopback", "-addr=[::1]:8080", "evil.example", 421},
 }
 
 func TestHosts(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/lab"
+	"example.com/shelf/internal/origin"
 	"example.com/shelf/internal/password"
 )
 
@@ -157,7 +158,7 @@ func (c *settings) prepareLab() error {
 		return nil
 	case c.data != inMemory:
 		return fmt.Errorf("-lab goes with -data memory only, as its calls drop all data; -data is %s", c.data)
-	case !loopbackName(host):
+	case !origin.Loopback(host):
 		return fmt.Errorf("-lab goes with a loopback -addr only, such as 127.0.0.1:8080; -addr is %s; -lab=false does without it", c.addr)
 	case c.labToken == "" && (c.log == "off" || c.logFormat == "json"):
 		return errors.New("-lab takes its secret from SHELF_LAB_TOKEN with -log off or -log-format json: one that it made would be shown to nobody")

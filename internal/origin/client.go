@@ -1,4 +1,4 @@
-package main
+package origin
 
 import (
 	"net/http"
@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// clientAddr is the address that a request counts for. Anybody can send an
-// X-Forwarded-For, so it is read only as far as the proxies that -trusted-proxies
-// names go: each of them appended whom it talked to, so from the right, and
+// Client is the address that a request counts for. Anybody can send an
+// X-Forwarded-For, so it is read only as far as the proxies that Proxies names
+// go: each of them appended whom it talked to, so from the right, and
 // what stands left of the first address that is no such proxy is hearsay.
-func (s *server) clientAddr(r *http.Request) netip.Addr {
+func (p *Policy) Client(r *http.Request) netip.Addr {
 	addr := peerAddr(r)
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
-		if !s.trusts(addr) {
+		if !p.trusts(addr) {
 			break
 		}
 		next, ok := parseHop(strings.TrimSpace(hop))
@@ -27,14 +27,14 @@ func (s *server) clientAddr(r *http.Request) netip.Addr {
 	return addr
 }
 
-// forwardedHTTPS reports whether a trusted proxy says that the client came to
-// it by https.
-func (s *server) forwardedHTTPS(r *http.Request) bool {
-	return strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") && s.trusts(peerAddr(r))
+// HTTPS reports whether the client came by https: to the server itself, or to a
+// trusted proxy, which says so.
+func (p *Policy) HTTPS(r *http.Request) bool {
+	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") && p.trusts(peerAddr(r))
 }
 
-func (s *server) trusts(addr netip.Addr) bool {
-	return slices.ContainsFunc(s.config.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+func (p *Policy) trusts(addr netip.Addr) bool {
+	return slices.ContainsFunc(p.Proxies, func(network netip.Prefix) bool { return network.Contains(addr) })
 }
 
 // peerAddr is the address at the other end of the connection.
@@ -58,11 +58,11 @@ func parseHop(s string) (netip.Addr, bool) {
 // §7.6.3), browsers the last for a page of another origin.
 var forwarded = []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Origin"}
 
-// local reports whether r comes from this very machine, through nothing. Behind
+// Local reports whether r comes from this very machine, through nothing. Behind
 // a proxy on this machine everybody comes from loopback. So a proxy's client is
-// never local, whatever -trusted-proxies says; a proxy that neither keeps the
-// Host nor adds any of those headers has to leave /metrics out itself.
-func local(r *http.Request) bool {
-	return peerAddr(r).IsLoopback() && loopbackName(hostOf(r.Host)) &&
+// never local, whatever Proxies says; a proxy that neither keeps the
+// Host nor adds any of those headers has to keep what is for local clients to itself.
+func Local(r *http.Request) bool {
+	return peerAddr(r).IsLoopback() && Loopback(Host(r.Host)) &&
 		!slices.ContainsFunc(forwarded, func(name string) bool { return r.Header.Values(name) != nil })
 }
