@@ -342,3 +342,17 @@ func count(n int, thing string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
 }
+
+// addAll adds items and books made by nobody, in one batch. It fails with
+// errTitleTaken, wrapped in the book's place.
+func (s *store) addAll(items []*item, books []*book) error {
+	return s.Update(func(tx *db.Tx) error {
+		s.putNewItems(tx, items)
+		for i, b := range books {
+			if err := s.putNewBook(tx, b); err != nil {
+				return fmt.Errorf("books[%d]: %w", i, err)
+			}
+		}
+		return nil
+	})
+}
