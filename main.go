@@ -4,25 +4,22 @@
 //	go run .        start the server
 //	shelf help      the commands, the flags, the variables
 //
-// To read it, follow one request: main.go starts the server, with the settings
-// of settings.go; server.go has the route table; auth.go signs people up and in and
-// decides who is calling, and internal/limit how often; token.go says what makes a
-// token good, keys.go by which keys; accounts.go is what people and admins do with
-// accounts; items.go and books.go are the two resources, internal/list what their lists
-// can be asked, and events.go tells what happens to
-// them; validate.go has the rules for it, internal/form reads what clients send, internal/reply writes what they get, with its ETag, and
-// errors.go says what they did wrong; store.go and its store_*.go keep the state,
-// in tables that sorted.go has in order; journal.go its history on disk, which
-// replay.go reads at the start and compact.go shortens. What time it is they are
-// told by internal/clock, which lab.go can set. tls.go has the certificates,
-// internal/metrics what others may count, openapi.go the description of it all.
+// This package is the application: what shelf does. The packages below internal/
+// are its machinery: how. docs/architecture.md draws them; each has a comment that
+// is its manual.
 //
-// commands.go has the table of the commands. run.go starts the server for the
-// time of a command, ready.go tells other programs when it answers. These work
-// without a server: user.go on accounts, rotate.go on keys, check.go and
-// transfer.go on the data file; explain.go judges a token. tour.go shows the way
-// through all this, and attack.go tries to break a server that runs. console.go
-// serves the page that shows both, in console/.
+// To read it, follow one request. main.go starts the server, with the settings of
+// settings.go. server.go has the route table. auth.go signs people up and in and
+// decides who is calling; internal/token says what makes a token good. accounts.go
+// is what people and admins do with accounts; items.go and books.go are the two
+// resources; pages.go is what needs no account. validate.go has the field rules,
+// and errors.go says what a client did wrong. store.go and its store_*.go keep the
+// rows and their rules, in the tables of internal/db, whose history
+// internal/journal writes to one file.
+//
+// commands.go has the table of the commands, transfer.go those on the data file.
+// shelf tour shows the way through all this, and shelf attack tries to break a
+// server that runs.
 package main
 
 import (

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"example.com/shelf/console"
+	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/limit"
+	"example.com/shelf/internal/metrics"
+	"example.com/shelf/internal/origin"
+	"example.com/shelf/internal/password"
+	"example.com/shelf/internal/reply"
+	"example.com/shelf/openapi"
+)
+
+// index handles GET /: the console for a browser, else the endpoints by name.
+func (s *server) index(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Add("Vary", "Accept")
+	if wantsHTML(r) {
+		return serveConsole(w, r, "index.html")
+	}
+	var patterns []string
+	for _, rt := range s.routes() {
+		patterns = append(patterns, strings.TrimSuffix(rt.pattern, "{$}"))
+	}
+	return reply.JSON(w, http.StatusOK, struct {
+		Name      string   `json:"name"`
+		Endpoints []string `json:"endpoints"`
+	}{"shelf", patterns})
+}
+
+// consoleFile handles GET /console/{file}: what the page consists of.
+func (s *server) consoleFile(w http.ResponseWriter, r *http.Request) error {
+	return serveConsole(w, r, r.PathValue("file"))
+}
+
+// serveConsole answers with one of the console's files.
+func serveConsole(w http.ResponseWriter, r *http.Request, name string) error {
+	content, err := console.Files.ReadFile(name)
+	if err != nil {
+		return reply.Fail(http.StatusNotFound, "Not found")
+	}
+	h := w.Header()
+	h.Set("Content-Security-Policy", console.Policy)
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	if done, err := reply.NotModified(w, r, string(reply.AppendTag(nil, content))); done || err != nil {
+		return err
+	}
+	h.Set("Content-Type", console.Type(name))
+	h.Set("Content-Length", strconv.Itoa(len(content)))
+	w.Write(content) // an error means that the client has gone
+	return nil
+}
+
+// wantsHTML reports whether r asks for HTML by name, as browsers do where they
+// show a page. Others take */* or JSON (RFC 9110 §12.5.1).
+func wantsHTML(r *http.Request) bool {
+	for _, accept := range r.Header.Values("Accept") {
+		for part := range strings.SplitSeq(accept, ",") {
+			mediaType, params, err := mime.ParseMediaType(part)
+			if err != nil || mediaType != "text/html" {
+				continue
+			}
+			weight, err := strconv.ParseFloat(params["q"], 64)
+			return err != nil || weight > 0 // without a weight it is 1
+		}
+	}
+	return false
+}
+
+// openAPI handles GET /openapi.json.
+func (s *server) openAPI(w http.ResponseWriter, r *http.Request) error {
+	if done, err := reply.NotModified(w, r, string(reply.AppendTag(nil, openapi.Text))); done || err != nil {
+		return err
+	}
+	return reply.Bytes(w, http.StatusOK, openapi.Text)
+}
+
+// streamEvents handles GET /api/v1/events: what happens to items and books, as
+// it happens, as server-sent events (HTML standard §9.2). Nothing is sent that
+// isn't on disk. A client that comes back with the last id that it has seen, in
+// Last-Event-ID, goes on behind it: it misses nothing and gets nothing twice.
+//
+// The stream ends when the token has expired or was revoked, and when the account
+// is disabled or gone.
+func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, c *caller) error {
+	from, err := s.resumeFrom(r.Header.Values("Last-Event-ID"))
+	if err != nil {
+		return err
+	}
+	return s.streams.Serve(w, r, reply.Feed{
+		Account: c.user.ID,
+		Next: func(text []byte, after int64) ([]byte, int64, <-chan struct{}, error) {
+			events, last, more, err := s.store.EventsAfter(after)
+			for _, e := range events {
+				text = appendEvent(text, e)
+			}
+			return text, last, more, err
+		},
+		Good: func() bool { return s.stillGood(c) },
+	}, from)
+}
+
+// resumeFrom reads Last-Event-ID: the number of the change to go on behind.
+// Without one a stream begins now.
+func (s *server) resumeFrom(values []string) (int64, error) {
+	value := strings.Join(values, ", ") // RFC 9110 §5.3
+	if value == "" {
+		return s.store.LastSeq(), nil
+	}
+	if strings.Trim(value, "0123456789") != "" {
+		return 0, reply.Fail(http.StatusBadRequest, "Last-Event-ID should be the id of an event")
+	}
+	seq, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return 0, db.ErrEventsGone // too large a number is yet to come
+	}
+	_, _, _, err = s.store.EventsAfter(seq)
+	return seq, err
+}
+
+// stillGood reports whether the token that c came with would still be taken.
+func (s *server) stillGood(c *caller) bool {
+	_, err := s.knownCaller(c.user.PublicID, c.token.JTI, c.token.Type, s.now())
+	return err == nil
+}
+
+// appendEvent appends e as the HTML standard's §9.2.5 has it. JSON as we write it
+// holds no line break, so data is one line.
+func appendEvent(text []byte, e db.Event) []byte {
+	return fmt.Appendf(text, "id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Name, e.Data)
+}
+
+// health handles GET /healthz: whoever reads it knows that the process is alive
+// and answers.
+func (s *server) health(w http.ResponseWriter, r *http.Request) error {
+	return writeHealth(w, "alive")
+}
+
+// ready handles GET /readyz: whether a client should come here at all. It answers
+// 503, with the reason, while no write can work, and once the server was asked to
+// stop. A full disk is not such a reason: reads go on, and writes too as soon as
+// there is room.
+func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
+	select {
+	case <-s.streams.Stopping():
+		return reply.Fail(http.StatusServiceUnavailable, "The server is shutting down")
+	default:
+	}
+	if s.store.Writable() != nil { // the log says why, which may name the file
+		return reply.Fail(http.StatusServiceUnavailable, "The store can't be written; reads go on")
+	}
+	return writeHealth(w, "ready")
+}
+
+func writeHealth(w http.ResponseWriter, is string) error {
+	w.Header().Set("Cache-Control", "no-store")
+	return reply.JSON(w, http.StatusOK, message{is})
+}
+
+// What came of sign-ins. An unknown account and a wrong password are one: any
+// user of the machine can read the metrics, and could else learn from them who
+// has an account.
+const (
+	signInOK       = iota
+	signInWrong    // no such account, or not its password
+	signInDisabled // the right password of a disabled account
+	signInLimited  // too many wrong ones before
+	signInBusy     // no bcrypt worker was free in time
+	signInFailed   // all else, such as a full disk
+	signInResults
+)
+
+var signInNames = [signInResults]string{"ok", "wrong", "disabled", "limited", "busy", "failed"}
+
+// serverMetrics are what the server counts of itself.
+type serverMetrics struct {
+	started  time.Time // by the real clock
+	requests *metrics.Requests
+	signIns  [signInResults]atomic.Uint64
+}
+
+func newServerMetrics() *serverMetrics {
+	return &serverMetrics{started: clock.Real(), requests: metrics.NewRequests()}
+}
+
+// signIn counts what authenticate came to.
+func (m *serverMetrics) signIn(err error) {
+	result := signInFailed
+	_, busy := errors.AsType[password.Busy](err)
+	_, limited := errors.AsType[limit.TooMany](err)
+	switch {
+	case err == nil:
+		result = signInOK
+	case errors.Is(err, errNoUser), errors.Is(err, errWrongPassword):
+		result = signInWrong
+	case errors.Is(err, errDisabled):
+		result = signInDisabled
+	case limited:
+		result = signInLimited
+	case busy:
+		result = signInBusy
+	}
+	m.signIns[result].Add(1)
+}
+
+// showMetrics handles GET /metrics: what operators watch, in Prometheus' text
+// format 0.0.4. No label ever holds what a client sent, so there are never more
+// series than routes and statuses, and no names and no secrets among them.
+func (s *server) showMetrics(w http.ResponseWriter, r *http.Request) error {
+	switch {
+	case s.config.metrics == "off":
+		return reply.Fail(http.StatusNotFound, "Not found")
+	case s.config.metrics == "loopback" && !origin.Local(r):
+		return reply.Fail(http.StatusForbidden, "Metrics are for this machine only, unless -metrics says otherwise")
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	w.Write(s.metricsPage())
+	return nil
+}
+
+// metricsPage is all there is. A scrape sees each number as it is at some moment,
+// not all at the same.
+func (s *server) metricsPage() []byte {
+	var p metrics.Page
+	m := s.metrics
+
+	p.Begin("shelf_http_requests_total", "counter", "Requests answered, by route as in the log and by status. Of \"/\" is what no route knows.")
+	m.requests.Totals(&p)
+	p.Begin("shelf_http_request_duration_seconds", "histogram", "From a request's headers to the end of its answer. A stream of events is one request.")
+	m.requests.Durations(&p)
+	p.Begin("shelf_sign_ins_total", "counter", "Sign-ins to either API, by what came of them. Wrong is an unknown account, too.")
+	for i, name := range signInNames {
+		p.Value(float64(m.signIns[i].Load()), "result", name)
+	}
+
+	workers, working, waiting := s.hashes.State()
+	p.Single("shelf_bcrypt_workers", "gauge", "How many passwords may be hashed at a time.", float64(workers))
+	p.Single("shelf_bcrypt_running", "gauge", "How many are being hashed.", float64(working))
+	p.Single("shelf_bcrypt_waiting", "gauge", "How many wait for a worker.", float64(waiting))
+
+	p.Begin("shelf_rows", "gauge", "What is in the store. Tokens are records, expired ones included until they are dropped.")
+	for _, c := range s.store.Counts() {
+		p.Value(float64(c.Rows), "kind", c.Plural)
+	}
+	log := s.store.State()
+	p.Single("shelf_journal_bytes", "gauge", "Size of the data file, 0 in memory.", float64(log.Bytes))
+	p.Begin("shelf_journal_fsync_duration_seconds", "histogram", "What it takes to have a batch of changes on disk, for all who wait for it together.")
+	p.Histogram(&s.store.fsyncs)
+	p.Single("shelf_store_writable", "gauge", "1, or 0 once writes are refused until a restart.", oneIf(log.Failed == nil))
+	p.Single("shelf_event_streams", "gauge", "Streams of events that are open.", float64(s.streams.Open()))
+
+	p.Begin("shelf_build_info", "gauge", "1, with what is running in its labels.")
+	b := thisBuild()
+	p.Value(1, "version", b.version, "commit", b.commit, "goversion", b.goes)
+	p.Single("shelf_uptime_seconds", "gauge", "Time since the start.", clock.Since(m.started).Seconds())
+	p.Single("process_start_time_seconds", "gauge", "When that was, as Unix time.", float64(m.started.UnixMilli())/1000)
+
+	p.Process()
+	return p.Text
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
