@@ -2,15 +2,19 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
+	"example.com/shelf/internal/child"
 	"example.com/shelf/internal/clock"
 )
 
@@ -163,4 +167,159 @@ func printCommands(w io.Writer, cs []command) {
 			fmt.Fprintf(w, "  %-24s %s\n", "", line)
 		}
 	}
+}
+
+// runDefaults are what shelf run sets as with flags, before those that it is
+// given: so they go before the environment, where PORT and SHELF_DATA are most
+// likely another server's.
+var runDefaults = []string{"-addr=127.0.0.1:0", "-data=memory", "-bcrypt-cost=4", "-log=problems", "-stdin=false", "-lab"}
+
+// The exit statuses of shelf run that are not its command's: as those of env(1)
+// and timeout(1). Those of package child are as well.
+const (
+	statusUsage  = 2
+	statusServer = 125 // the server could not start, or failed
+)
+
+// runCommand is the command shelf run: a server for the time that another
+// command takes. Standard input and output are that command's alone. It gets the
+// signals that shelf gets, shelf ends when it does, and with its exit status.
+func runCommand(ctx context.Context, sh shell, args []string) error {
+	c, command, err := runSettings(sh, args)
+	if err != nil {
+		return err
+	}
+	cmd := child.New(ctx, command, sh.stdin, sh.stdout, sh.stderr)
+	defer cmd.Close()
+	err = serve(cmd.Running(), c, sh.stderr, func(s *server) (err error) {
+		cmd.Env, err = s.readyMade(cmd.Env)
+		return err
+	}, func(s *server, url string) error {
+		cmd.Env = append(cmd.Env, "SHELF_URL="+url)
+		return cmd.Start()
+	})
+	if err == nil {
+		return exitStatus(cmd.Status())
+	}
+	cmd.End(drainTime)
+	if failed, ok := errors.AsType[*child.Error](err); ok {
+		return &statusError{failed.Status, err}
+	}
+	return &statusError{statusServer, err}
+}
+
+// runSettings reads the arguments of shelf run. It fails with flag.ErrHelp, or
+// with statusUsage.
+func runSettings(sh shell, args []string) (c settings, command []string, err error) {
+	if wantsHelp(args) {
+		return c, nil, flag.ErrHelp
+	}
+	at := slices.Index(args, "--")
+	if at < 0 || at == len(args)-1 {
+		err = errors.New("usage: shelf run [flags] -- COMMAND ARGS..., such as: shelf run -- npm test")
+		return c, nil, &statusError{statusUsage, err}
+	}
+	c, err = sh.parse(append(slices.Clone(runDefaults), args[:at]...))
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return c, nil, err
+	case err == nil && c.data != inMemory:
+		err = errors.New("run keeps its data in memory, so -data makes no sense; -seed FILE.json gives it some")
+	case err == nil && c.stdin:
+		err = errors.New("standard input is the command's, so -stdin makes no sense")
+	}
+	if err != nil {
+		return c, nil, &statusError{statusUsage, err}
+	}
+	c.labToken = rand.Text() // whoever started shelf may know what is in the environment
+	return c, args[at+1:], nil
+}
+
+// readyMadeTTL is the life of the tokens that the command is given, by the
+// server's clock: longer than any -access-ttl in use, as a run of tests can't be
+// asked to sign in anew.
+const readyMadeTTL = 24 * time.Hour
+
+// readyMade adds two accounts, the second an admin's, and returns env with a
+// token of each. They have no password: nobody can sign in to them.
+func (s *server) readyMade(env []string) ([]string, error) {
+	for _, account := range []struct {
+		variable, email string
+		admin           bool
+	}{
+		{"SHELF_TOKEN", "user@shelf.example", false},
+		{"SHELF_ADMIN_TOKEN", "admin@shelf.example", true},
+	} {
+		u := &user{PublicID: newJTI(), Username: account.email, Email: account.email, Admin: account.admin, Created: s.now().UTC().Truncate(time.Second)}
+		token, record, err := s.issue(u, accessToken, readyMadeTTL, true)
+		if err == nil {
+			err = s.store.signUp(u, record)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("adding the account %s: %w", account.email, err)
+		}
+		env = append(env, account.variable+"="+token)
+	}
+	return append(env, "SHELF_LAB_TOKEN="+s.config.labToken), nil // without a lab, none: an outer server's is of no use here
+}
+
+// version is the release's, such as v1.2.0. A release build sets it with
+// -ldflags "-X main.version=v1.2.0"; "" leaves it to what Go knows.
+var version string
+
+// A build says which program this is.
+type build struct {
+	version  string // "(devel)" where neither the linker nor Go knows it
+	commit   string // "" where it was not built in a checkout
+	time     string // of the commit, RFC 3339; "" as above
+	modified bool   // the checkout held more than the commit
+	goes     string // the version of Go
+	system   string // GOOS/GOARCH
+}
+
+// thisBuild reads what Go stamped into the program.
+func thisBuild() build {
+	b := build{version: version, goes: runtime.Version(), system: runtime.GOOS + "/" + runtime.GOARCH}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		if b.version == "" {
+			b.version = info.Main.Version
+		}
+		for _, s := range info.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				b.commit = s.Value
+			case "vcs.time":
+				b.time = s.Value
+			case "vcs.modified":
+				b.modified = s.Value == "true"
+			}
+		}
+	}
+	if b.version == "" {
+		b.version = "(devel)"
+	}
+	return b
+}
+
+// versionCommand is the command shelf version.
+func versionCommand(_ context.Context, sh shell, args []string) error {
+	if wantsHelp(args) {
+		return flag.ErrHelp
+	}
+	if len(args) > 0 {
+		return errors.New("usage: shelf version")
+	}
+	thisBuild().print(sh.stdout)
+	return nil
+}
+
+func (b build) print(w io.Writer) {
+	commit := "unknown"
+	if b.commit != "" {
+		commit = b.commit + " of " + b.time
+	}
+	if b.modified {
+		commit += ", modified"
+	}
+	fmt.Fprintf(w, "shelf %s\n  commit  %s\n  go      %s\n  system  %s\n", b.version, commit, b.goes, b.system)
 }

@@ -17,13 +17,14 @@
 // rows and their rules, in the tables of internal/db, whose history
 // internal/journal writes to one file.
 //
-// commands.go has the table of the commands, transfer.go those on the data file.
-// shelf tour shows the way through all this, and shelf attack tries to break a
-// server that runs.
+// commands.go has the table of the commands, users.go those on accounts and keys,
+// transfer.go those on the data file. shelf tour shows the way through all this,
+// and shelf attack tries to break a server that runs.
 package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -36,11 +37,14 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
+	"example.com/shelf/internal/child"
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/term"
 )
 
@@ -124,7 +128,7 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 		return err
 	}
 	if c.stdin {
-		ctx = untilEOF(ctx, sh.stdin)
+		ctx = child.UntilEOF(ctx, sh.stdin)
 	}
 	return serve(ctx, c, sh.stderr, nil, func(s *server, url string) error {
 		if c.log != "off" && c.logFormat == "text" { // a program that reads JSON has the ready line
@@ -132,6 +136,24 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 		}
 		return announce(sh.stdout, c, url)
 	})
+}
+
+// announce says on standard output that the server answers, in the one line that
+// ever goes there: a program that starts shelf on port 0 waits for it.
+func announce(w io.Writer, c settings, url string) error {
+	line := []byte("listening on " + url)
+	if c.logFormat == "json" {
+		line = strictjson.Encode(struct {
+			URL     string `json:"url"`
+			PID     int    `json:"pid"`
+			Data    string `json:"data"` // as in -data
+			Version string `json:"version"`
+		}{url, os.Getpid(), c.data, thisBuild().version})
+	}
+	if _, err := w.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("saying where it listens: %w", err)
+	}
+	return nil
 }
 
 // serve runs the server until ctx is done. Once the data is there and nobody can
@@ -154,7 +176,7 @@ func serve(ctx context.Context, c settings, stderr io.Writer, prepare func(*serv
 		}
 	}
 	if c.readyFile != "" { // and where it can't be, there might be the data
-		if err := checkReadyFile(c.readyFile); err != nil {
+		if err := child.CheckReadyFile(c.readyFile); err != nil {
 			return err
 		}
 	}
@@ -200,10 +222,10 @@ func serve(ctx context.Context, c settings, stderr io.Writer, prepare func(*serv
 	go func() { stopped <- serveHTTP(listener) }()
 	defer httpServer.Close() // where it isn't shut down below
 	if c.readyFile != "" {
-		if err := writeReadyFile(c.readyFile, url); err != nil {
+		if err := child.WriteReadyFile(c.readyFile, url); err != nil {
 			return err
 		}
-		defer removeReadyFile(c.readyFile, url)
+		defer child.RemoveReadyFile(c.readyFile, url)
 	}
 	if err := ready(handler, url); err != nil {
 		return err
@@ -328,4 +350,59 @@ Open it in a browser, or, in another terminal (next time, from line two):
   curl %[1]s/api/v1/items -H "Authorization: Bearer $TOKEN"
 
 `, url)
+}
+
+// A certificate is the pair of files that -tls-cert and -tls-key name. Another
+// pair can take its place while the server runs: what renews certificates does
+// so every few weeks.
+type certificate struct {
+	certFile, keyFile string
+	current           atomic.Pointer[tls.Certificate]
+}
+
+// loadCertificate reads the pair. The error names the file.
+func loadCertificate(certFile, keyFile string) (*certificate, error) {
+	c := &certificate{certFile: certFile, keyFile: keyFile}
+	return c, c.reload()
+}
+
+// reload reads the pair again, for connections from now on. When it fails, the
+// old pair stays in use.
+func (c *certificate) reload() error {
+	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	if err != nil {
+		return fmt.Errorf("the TLS certificate %s and its key %s: %w", c.certFile, c.keyFile, err)
+	}
+	c.current.Store(&pair)
+	return nil
+}
+
+// reloadOnHangup reloads whenever the process gets SIGHUP, until ctx is done.
+// Windows has no such signal, and never sends it.
+func (c *certificate) reloadOnHangup(ctx context.Context, log *slog.Logger) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	go func() {
+		defer signal.Stop(hangup)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangup:
+			}
+			if err := c.reload(); err != nil {
+				log.Error("not reloaded; the old certificate stays in use", "error", err)
+			} else {
+				log.Info("certificate reloaded", "file", c.certFile)
+			}
+		}
+	}()
+}
+
+// tlsConfig serves the current pair. The older versions are broken (RFC 8996).
+func (c *certificate) tlsConfig() *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
+	}
 }

@@ -1,0 +1,63 @@
+package child
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"regexp"
+
+	"example.com/shelf/internal/durable"
+)
+
+// CheckReadyFile fails if a ready file may not take the place of what is at path.
+// It may replace nothing, an empty file, or the URL that a server left there when
+// it crashed. Anything else is somebody's: a slip of the finger shall not cost it.
+func CheckReadyFile(path string) error {
+	info, err := os.Stat(path)
+	var text []byte
+	if err == nil && info.Mode().IsRegular() && info.Size() < 1000 { // bytes; no URL of ours is longer
+		if text, err = os.ReadFile(path); err == nil && (len(text) == 0 || onlyURL.Match(text)) {
+			return nil
+		}
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("-ready-file: %w", err)
+	}
+	return fmt.Errorf("-ready-file: %s is something else than a file with a URL, and stays as it is", path)
+}
+
+// onlyURL is what WriteReadyFile writes: an address of ours, and nothing else.
+var onlyURL = regexp.MustCompile(`^https?://[^\s/]+\n?$`)
+
+// WriteReadyFile writes the URL and a line end, all or nothing.
+func WriteReadyFile(path, url string) error {
+	if err := durable.WriteFile(path, []byte(url+"\n")); err != nil {
+		return fmt.Errorf("-ready-file: %w", err)
+	}
+	return nil
+}
+
+// RemoveReadyFile removes what WriteReadyFile wrote, unless another server has
+// written its own there since.
+func RemoveReadyFile(path, url string) {
+	if text, err := os.ReadFile(path); err == nil && string(text) == url+"\n" {
+		os.Remove(path)
+	}
+}
+
+// UntilEOF is ctx, done as well when in ends: by EOF or an error. What in holds
+// is read and thrown away.
+func UntilEOF(ctx context.Context, in io.Reader) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		io.Copy(io.Discard, in)
+		cancel()
+	}()
+	return ctx
+}
