@@ -192,6 +192,12 @@ func (a *api) change(rules func(tx *db.Tx)) {
 	}
 }
 
+// counts are how many rows readers see.
+func (s *store) counts() (users, items, books int) {
+	s.View(func(tx *db.Tx) { users, items, books = s.users.Len(tx), s.items.Len(tx), s.books.Len(tx) })
+	return users, items, books
+}
+
 // rowsOf is how many rows a table has, and how many changes to any table are
 // pending.
 func (s *store) rowsOf(plural string) (rows, pending int) {

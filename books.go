@@ -56,9 +56,8 @@ func (s *store) addBooks() {
 }
 
 // book returns the book of that id, or errNoBook.
-func (s *store) book(id int) (b *book, err error) {
-	ok := false
-	s.View(func(tx *db.Tx) { b, ok = s.books.Get(tx, id) })
+func (s *store) book(id int) (*book, error) {
+	b, ok := s.books.Row(id)
 	if !ok {
 		return nil, errNoBook
 	}

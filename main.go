@@ -324,8 +324,7 @@ func reachable(addr net.Addr) string {
 // greet tells a person where things are and what to do next. The transcript
 // works as pasted, at the first start and at later ones.
 func greet(w io.Writer, c settings, st *store, url string) {
-	users, items, books := st.counts()
-	data, key := fmt.Sprintf("%s (%s, %s, %s)", c.data, count(users, "user"), count(items, "item"), count(books, "book")), keyPath(c.data)
+	data, key := fmt.Sprintf("%s (%s)", c.data, st.contents()), keyPath(c.data)
 	if c.data == inMemory {
 		data, key = "memory: it ends with this process", "memory"
 	}

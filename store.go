@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"example.com/shelf/internal/clock"
@@ -143,10 +144,16 @@ func loadStore(path string) (s *store, found journal.Found, err error) {
 	return s, found, err
 }
 
-// counts are how many rows of each kind are visible.
-func (s *store) counts() (users, items, books int) {
-	s.View(func(tx *db.Tx) { users, items, books = s.users.Len(tx), s.items.Len(tx), s.books.Len(tx) })
-	return users, items, books
+// contents says what is in the store, but for the token records: "1 user, 2 items,
+// 0 books".
+func (s *store) contents() string {
+	var kinds []string
+	for _, c := range s.Counts() {
+		if c.Name != "token" {
+			kinds = append(kinds, count(c.Rows, c.Name))
+		}
+	}
+	return strings.Join(kinds, ", ")
 }
 
 // An actor is who wants to change a row, and what they take it to be.

@@ -238,9 +238,8 @@ func (s *store) addItems() {
 }
 
 // item returns the item of that id, or errNoItem.
-func (s *store) item(id int) (row storedItem, err error) {
-	ok := false
-	s.View(func(tx *db.Tx) { row, ok = s.items.Get(tx, id) })
+func (s *store) item(id int) (storedItem, error) {
+	row, ok := s.items.Row(id)
 	if !ok {
 		return row, errNoItem
 	}

@@ -178,8 +178,7 @@ func importExport(s *store, parts map[string]json.RawMessage) (string, error) {
 	if err := rehearsal.Import(parts); err != nil {
 		return "", err
 	}
-	users, items, books := rehearsal.counts()
-	return fmt.Sprintf("imported %s, %s, %s", count(users, "user"), count(items, "item"), count(books, "book")), s.Fill(rehearsal.Snapshot())
+	return "imported " + rehearsal.contents(), s.Fill(rehearsal.Snapshot())
 }
 
 // validUser checks the fields of an imported account.

@@ -117,6 +117,13 @@ func (t *Table[R]) Get(tx *Tx, id int) (row R, ok bool) {
 	return t.rows.get(id)
 }
 
+// Row returns the committed row of that id: a View of one Get.
+func (t *Table[R]) Row(id int) (row R, ok bool) {
+	t.db.mu.RLock()
+	defer t.db.mu.RUnlock()
+	return t.rows.get(id)
+}
+
 // NewID gives out an id that no row has had, and none will have.
 func (t *Table[R]) NewID(tx *Tx) int { t.lastID++; return t.lastID }
 
