@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -647,4 +648,127 @@ func readTestFile(t testing.TB, dir, name string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// A guardClock stands still until a test moves it.
+type guardClock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *guardClock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *guardClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+const (
+	guardHere  = "192.0.2.1"
+	guardThere = "198.51.100.7"
+)
+
+// A guardServer is a server of a test's own.
+type guardServer struct {
+	*server
+	t     testing.TB
+	clock *guardClock
+	log   *bytes.Buffer // to be read when no request runs
+}
+
+// newGuardServer starts one with the program's flags, in memory unless they say
+// otherwise.
+func newGuardServer(t testing.TB, flags string) guardServer {
+	t.Helper()
+	c, err := settingsFrom("-data=memory -bcrypt-cost=4 -log=requests "+flags, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := guardServer{t: t, clock: &guardClock{at: tokenNow}, log: new(bytes.Buffer)}
+	log := newLog(c, g.log)
+	st := newStore(log, g.clock.now)
+	if c.data != inMemory {
+		if st, err = openStore(journal.OS{}, c.data, log, g.clock.now); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { st.Close() })
+	}
+	g.server = newServer(c, st, tokenRing(t), log, g.clock.now, &net.TCPAddr{IP: net.IPv4zero, Port: 80})
+	g.hashes.Patience = time.Hour // as in startAPI
+	return g
+}
+
+// post sends a form from an address, with headers as name and value by turns.
+func (g guardServer) post(path, from, form string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("POST", path, strings.NewReader(form))
+	r.RemoteAddr = net.JoinHostPort(from, "1234")
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	return ask(g.server, r)
+}
+
+// want fails the test unless the answer has the status and the text in it.
+func (g guardServer) want(w *httptest.ResponseRecorder, status int, text string) {
+	g.t.Helper()
+	if w.Code != status || !strings.Contains(w.Body.String(), text) {
+		g.t.Errorf("got %d %s; want %d %s", w.Code, w.Body, status, text)
+	}
+}
+
+const (
+	guardRight = "email=ann@example.com&password=b00k-worm"
+	guardWrong = "email=ann@example.com&password=n0t-that!"
+)
+
+// ask has s answer r, and keeps a record of that for test/openapi/answers_test.go,
+// which holds it against openapi.json.
+func ask(s *server, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	keep(s, r, w)
+	return w
+}
+
+// records is the file that SHELF_RECORD names, nil for none.
+var records = sync.OnceValue(func() *os.File {
+	path := os.Getenv("SHELF_RECORD")
+	if path == "" {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	return f
+})
+
+// keep appends an answer to the file as one line of JSON. One write is one
+// line, whoever else writes.
+func keep(s *server, r *http.Request, w *httptest.ResponseRecorder) {
+	f := records()
+	if f == nil {
+		return
+	}
+	answer := w.Result()
+	line, err := json.Marshal(struct {
+		Method string      `json:"method"`
+		Path   string      `json:"path"`
+		Route  string      `json:"route"` // empty for none
+		Status int         `json:"status"`
+		Header http.Header `json:"header"`
+		Body   string      `json:"body"`
+	}{r.Method, r.URL.Path, s.routeOf(r), answer.StatusCode, answer.Header, w.Body.String()})
+	if err == nil {
+		_, err = f.Write(append(line, '\n'))
+	}
+	if err != nil {
+		panic(err)
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"io/fs"
 	"reflect"
 	"strings"
@@ -185,5 +186,16 @@ func TestSettingsHelp(t *testing.T) {
 	_, err := parseSettings([]string{"-h"}, func(string) (string, bool) { return "", false }, broken)
 	if !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("-h: %v, want flag.ErrHelp, whatever state .env is in", err)
+	}
+}
+
+func TestTrustedProxiesFlag(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"localhost", "10.0.0.1:80", "10.0.0.0/33", "loopback", "10.0.0.1,proxy"} {
+		_, err := settingsFrom("-trusted-proxies="+bad, "", "")
+		want := fmt.Sprintf("flag -trusted-proxies: %q: want addresses or networks, comma separated, such as 10.0.0.7,fd00::/8", bad)
+		if err == nil || err.Error() != want {
+			t.Errorf("-trusted-proxies %s: %v\nwant %s", bad, err, want)
+		}
 	}
 }

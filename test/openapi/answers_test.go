@@ -20,7 +20,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// An answer is one record of the server's tests, see record_test.go there.
+// An answer is one record of the server's tests, see keep in api_test.go.
 type answer struct {
 	Method, Path string
 	Route        string // as in "GET /api/v1/items/{id}"; empty for none
