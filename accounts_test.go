@@ -20,6 +20,7 @@ import (
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/password"
+	"example.com/shelf/internal/token"
 )
 
 const (
@@ -33,7 +34,7 @@ type accountKit struct {
 	gate   gate // of the disk
 	t      *testing.T
 	path   string
-	keys   *keyring
+	keys   *token.Keyring
 	now    time.Time // to be set between requests only
 	server *server
 }
@@ -41,7 +42,7 @@ type accountKit struct {
 func newAccountKit(t *testing.T) *accountKit {
 	t.Helper()
 	k := &accountKit{
-		t: t, path: filepath.Join(t.TempDir(), "shelf.jsonl"), keys: memoryKeys(algHS256),
+		t: t, path: filepath.Join(t.TempDir(), "shelf.jsonl"), keys: token.MemoryKeys(token.HS256),
 		now: time.Date(2026, 11, 22, 14, 5, 0, 0, time.UTC),
 	}
 	k.open()
@@ -783,7 +784,7 @@ func TestAccountWaitingSignIn(t *testing.T) {
 			k.signUp("ann")
 			s := k.server.store
 			u := s.userByName("ann@example.com")
-			token, record, err := k.server.issue(u, accessToken, time.Hour, true)
+			token, record, err := k.server.issue(u, token.Access, time.Hour, true)
 			if err != nil {
 				t.Fatal(err)
 			}

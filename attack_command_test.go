@@ -12,7 +12,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/parser"
-	"go/token"
+	gotoken "go/token"
 	"io"
 	"maps"
 	"net/http"
@@ -28,6 +28,7 @@ import (
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/token"
 )
 
 // attackRowsOf is console/attacks.json, read strictly.
@@ -116,7 +117,7 @@ func functionsOf(t testing.TB) (names []string) {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		f, err := parser.ParseFile(gotoken.NewFileSet(), file, nil, parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,11 +190,11 @@ func withoutLab(t *testing.T) map[string]verdict {
 // nothing left of the two accounts afterwards.
 func TestAttackCommand(t *testing.T) {
 	t.Parallel()
-	for _, alg := range []string{algHS256, algEdDSA} {
+	for _, alg := range []string{token.HS256, token.EdDSA} {
 		t.Run(alg, func(t *testing.T) {
 			t.Parallel()
 			a := newAPI(t)
-			if alg == algEdDSA {
+			if alg == token.EdDSA {
 				a.signByEdDSA()
 			}
 			got, err := assail(t, a)
@@ -225,18 +226,18 @@ var holes = []hole{
 	{name: "a token's word is all that counts", open: tampering(func(a *api, r *http.Request, t jws) {
 		header, says := members(t.header), struct{ Sub, Type string }{}
 		text, _ := base64.RawURLEncoding.DecodeString(t.payload)
-		if json.Unmarshal(text, &says); says.Type != accessToken || t.alg() != algHS256 || header["crit"] != nil || len(text) > maxToken ||
-			header["kid"] != nil && string(header["kid"]) != `"`+a.keys.keys[0].id+`"` {
+		if json.Unmarshal(text, &says); says.Type != token.Access || t.alg() != token.HS256 || header["crit"] != nil || len(text) > token.MaxLength ||
+			header["kid"] != nil && string(header["kid"]) != `"`+a.keys.Keys()[0].ID+`"` {
 			return
 		}
-		setBearer(r, a.tokenFor(says.Sub, accessToken))
+		setBearer(r, a.tokenFor(says.Sub, token.Access))
 	}), through: []string{"payload-edited", "type-edited", "duplicate-claims", "signature-missing", "signature-changed", "signature-respelt", "other-key", "jwk-embedded", "replay-after-logout"}},
 	{name: "a signature may be spelt in any way", open: tampering(func(_ *api, r *http.Request, t jws) {
 		signature, _ := base64.RawURLEncoding.DecodeString(t.signature)
 		setBearer(r, t.header+"."+t.payload+"."+b64(string(signature)))
 	}), through: []string{"signature-respelt"}},
 	{name: "the secret is every tutorial's", open: func(a *api) http.Handler {
-		a.keys = newKeyring(secretKey([]byte("secret")))
+		a.keys = token.NewKeyring(token.HS256Key([]byte("secret")))
 		return a
 	}, through: []string{"other-key"}},
 	{name: "alg none is taken", open: tampering(func(a *api, r *http.Request, t jws) {
@@ -256,11 +257,12 @@ var holes = []hole{
 	}), through: []string{"alg-swapped"}},
 	{name: "a public key passes for a secret", open: func(a *api) http.Handler {
 		a.signByEdDSA()
-		ours := a.keys.keys[0]
+		ours := a.keys.Keys()[0]
+		private := ed25519.NewKeyFromSeed([]byte(tokenSecret[:32]))
 		return tampering(func(a *api, r *http.Request, t jws) {
-			if t.alg() == algHS256 && t.String() == seal(sha256.New, t.header+"."+t.payload, string(ours.verifying.(ed25519.PublicKey))) {
-				text := b64(headerWithKid(algEdDSA, ours.id)) + "." + t.payload
-				setBearer(r, text+"."+b64(string(ed25519.Sign(ours.signing.(ed25519.PrivateKey), []byte(text)))))
+			if t.alg() == token.HS256 && t.String() == seal(sha256.New, t.header+"."+t.payload, string(private.Public().(ed25519.PublicKey))) {
+				text := b64(headerWithKid(token.EdDSA, ours.ID)) + "." + t.payload
+				setBearer(r, text+"."+b64(string(ed25519.Sign(private, []byte(text)))))
 			}
 		})(a)
 	}, through: []string{"alg-swapped"}},
@@ -271,7 +273,7 @@ var holes = []hole{
 		}
 	}), through: []string{"kid-elsewhere"}},
 	{name: "a token may bring its key", open: tampering(func(a *api, r *http.Request, t jws) {
-		var brought jwk
+		var brought token.JWK
 		json.Unmarshal(members(t.header)["jwk"], &brought)
 		secret, _ := base64.RawURLEncoding.DecodeString(brought.Secret)
 		if len(secret) > 0 && t.String() == seal(sha256.New, t.header+"."+t.payload, string(secret)) {
@@ -282,7 +284,7 @@ var holes = []hole{
 		setBearer(r, without(t.header, "crit", "eve")+"."+t.payload+"."+t.signature)
 	}), through: []string{"crit-unknown"}},
 	{name: "a token may be as long as it likes", open: tampering(func(_ *api, r *http.Request, t jws) {
-		if len(t.payload) > maxToken {
+		if len(t.payload) > token.MaxLength {
 			setBearer(r, t.header+"."+without(t.payload, "x")+"."+t.signature)
 		}
 	}), through: []string{"over-long"}},
@@ -307,13 +309,13 @@ var holes = []hole{
 		}
 	}), unclear: []string{"two-headers"}}, // then it is the forged one that is refused
 	{name: "a refresh token opens what an access token opens", open: tampering(func(a *api, r *http.Request, _ jws) {
-		if c, err := a.callerOf(bearerOf(r), refreshToken); err == nil && r.URL.Path != "/api/v1/auth/refresh" {
-			setBearer(r, a.tokenFor(c.user.PublicID, accessToken))
+		if c, err := a.callerOf(bearerOf(r), token.Refresh); err == nil && r.URL.Path != "/api/v1/auth/refresh" {
+			setBearer(r, a.tokenFor(c.user.PublicID, token.Access))
 		}
 	}), through: []string{"refresh-as-access"}},
 	{name: "an access token refreshes itself", open: tampering(func(a *api, r *http.Request, _ jws) {
-		if c, err := a.callerOf(bearerOf(r), accessToken); err == nil && r.URL.Path == "/api/v1/auth/refresh" {
-			setBearer(r, a.tokenFor(c.user.PublicID, refreshToken))
+		if c, err := a.callerOf(bearerOf(r), token.Access); err == nil && r.URL.Path == "/api/v1/auth/refresh" {
+			setBearer(r, a.tokenFor(c.user.PublicID, token.Refresh))
 		}
 	}), through: []string{"access-as-refresh"}},
 	{name: "a log-out ends nothing", open: func(a *api) http.Handler {
@@ -335,7 +337,7 @@ var holes = []hole{
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.SetPathValue("id", strings.TrimPrefix(r.URL.Path, "/api/v1/items/"))
 			if r.Method == http.MethodDelete && r.PathValue("id") != r.URL.Path {
-				a.answering(shared.bearer(accessToken, shared.deleteItem)).ServeHTTP(w, r)
+				a.answering(shared.bearer(token.Access, shared.deleteItem)).ServeHTTP(w, r)
 				return
 			}
 			a.ServeHTTP(w, r)
@@ -363,7 +365,7 @@ var holes = []hole{
 	{name: "a token never ends", lab: true, open: func(a *api) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if t, err := dismantled(bearerOf(r)); err == nil && !t.time("exp").After(a.now()) {
-				if _, err := a.keys.verify(t.String(), t.time("nbf")); err == nil {
+				if _, err := a.keys.Verify(t.String(), t.time("nbf")); err == nil {
 					reply.JSON(w, http.StatusOK, success{Status: http.StatusOK})
 					return
 				}
@@ -511,7 +513,7 @@ func TestAttackCommandUnclear(t *testing.T) {
 			switch r.URL.Path {
 			case "/api/v1/auth/me", "/api/v1/auth/refresh", "/api/v1/items/1":
 				if r.Method != http.MethodDelete {
-					writeError(w, r, a.log, malformed(checkSignature, badSignature, ""))
+					writeError(w, r, a.log, &token.Error{Kind: token.Malformed, At: token.CheckSignature, Message: badSignature})
 					return
 				}
 			}

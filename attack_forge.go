@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/strictjson"
+	"example.com/shelf/internal/token"
 )
 
 // A forger makes what one attack sends. It knows what any client knows: its own
@@ -31,7 +32,7 @@ var forgers = map[string]forger{
 		if err != nil {
 			return shot{}, err
 		}
-		t.payload = edited(t.payload, "type", accessToken)
+		t.payload = edited(t.payload, "type", token.Access)
 		return a.withRefreshToken(t.String()), nil
 	},
 	"duplicate-claims": func(_ context.Context, a *assault) (shot, error) {
@@ -66,10 +67,10 @@ var forgers = map[string]forger{
 	}),
 	"jwk-embedded": retouched(func(t *jws) {
 		const secret = "a secret that the attacker made up"
-		own := jwk{Type: "oct", Algorithm: algHS256, Secret: base64.RawURLEncoding.EncodeToString([]byte(secret))}
-		if t.alg() == algEdDSA {
+		own := token.JWK{Type: "oct", Algorithm: token.HS256, Secret: base64.RawURLEncoding.EncodeToString([]byte(secret))}
+		if t.alg() == token.EdDSA {
 			public := seeded(secret).Public().(ed25519.PublicKey)
-			own = jwk{Type: "OKP", Algorithm: algEdDSA, Curve: "Ed25519", Public: base64.RawURLEncoding.EncodeToString(public)}
+			own = token.JWK{Type: "OKP", Algorithm: token.EdDSA, Curve: "Ed25519", Public: base64.RawURLEncoding.EncodeToString(public)}
 		}
 		t.header = encodedPart(map[string]any{"alg": t.alg(), "typ": "JWT", "jwk": own})
 		t.sign(secret)
@@ -77,7 +78,7 @@ var forgers = map[string]forger{
 	"crit-unknown": retouched(func(t *jws) {
 		t.header = edited(edited(t.header, "crit", []string{"eve"}), "eve", 1)
 	}),
-	"over-long": retouched(func(t *jws) { t.payload = edited(t.payload, "x", strings.Repeat("x", maxToken)) }),
+	"over-long": retouched(func(t *jws) { t.payload = edited(t.payload, "x", strings.Repeat("x", token.MaxLength)) }),
 
 	"token-in-query": func(_ context.Context, a *assault) (shot, error) {
 		return shot{query: "?access_token=" + a.eve.access}, nil
@@ -152,7 +153,7 @@ func swapAlg(ctx context.Context, a *assault) (shot, error) {
 	if err != nil {
 		return shot{}, err
 	}
-	if t.alg() != algEdDSA {
+	if t.alg() != token.EdDSA {
 		t.header = edited(t.header, "alg", "RS256")
 		return bearerShot(t.String()), nil
 	}
@@ -160,7 +161,7 @@ func swapAlg(ctx context.Context, a *assault) (shot, error) {
 	if err != nil {
 		return shot{}, err
 	}
-	t.header = edited(t.header, "alg", algHS256)
+	t.header = edited(t.header, "alg", token.HS256)
 	t.sign(string(published))
 	return bearerShot(t.String()), nil
 }
@@ -169,7 +170,7 @@ func swapAlg(ctx context.Context, a *assault) (shot, error) {
 func (a *assault) publicKey(ctx context.Context) ([]byte, error) {
 	const path = "GET /.well-known/jwks.json"
 	got, err := a.send(ctx, path, shot{})
-	var set jwkSet
+	var set token.JWKSet
 	if err == nil {
 		err = json.Unmarshal(got.body, &set)
 	}
@@ -245,7 +246,7 @@ func (t jws) time(claim string) time.Time {
 func (t *jws) sign(secret string) {
 	text := t.header + "." + t.payload
 	var signature []byte
-	if t.alg() == algEdDSA {
+	if t.alg() == token.EdDSA {
 		signature = ed25519.Sign(seeded(secret), []byte(text))
 	} else {
 		mac := hmac.New(sha256.New, []byte(secret))
@@ -282,6 +283,7 @@ func encodedPart(v any) string { return base64.RawURLEncoding.EncodeToString(str
 
 // neighbour is the letter that differs from another in its lowest bit.
 func neighbour(letter byte) string {
-	i := strings.IndexByte(base64url, letter)
-	return base64url[i^1 : i^1+1]
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" // RFC 4648 §5
+	i := strings.IndexByte(letters, letter)
+	return letters[i^1 : i^1+1]
 }

@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"example.com/shelf/internal/token"
 )
 
 // An attack is one row of the table: a sentence that says what an attacker is
@@ -50,16 +52,15 @@ func TestAttack(t *testing.T) {
 
 // forgetful is a, made to verify every token anew.
 func (a *api) forgetful() *api {
-	a.first = func(token string) {
-		place, _ := a.keys.verified.place(token)
-		place.Store(nil)
+	a.first = func(text string) {
+		a.keys.Forget(text)
 	}
 	return a
 }
 
 // mindful is a, made to verify every token once before it is sent.
 func (a *api) mindful() *api {
-	a.first = func(token string) { a.keys.verify(token, a.now()) }
+	a.first = func(text string) { a.keys.Verify(text, a.now()) }
 	return a
 }
 
@@ -132,7 +133,7 @@ var tokenAttacks = []attack{
 		refused(422, badAlgorithm, func(a *api) string {
 			return sealEd(`{"alg":"EdDSA"}`, a.annsClaims(), evesKey)
 		}, func(a *api) string { // with the secret for a seed, and with its own kid
-			return sealEd(headerWithKid("EdDSA", a.keys.keys[0].id), a.annsClaims(), ed25519.NewKeyFromSeed([]byte(tokenSecret[:32])))
+			return sealEd(headerWithKid("EdDSA", a.keys.Keys()[0].ID), a.annsClaims(), ed25519.NewKeyFromSeed([]byte(tokenSecret[:32])))
 		})},
 	{"an HS256 token signed with the public Ed25519 key is refused", "RFC 8725 §2.1",
 		func(t *testing.T, a *api) {
@@ -147,11 +148,11 @@ var tokenAttacks = []attack{
 	{"an HS256 token signed with the public key as it is written in a file is refused", "RFC 8725 §2.1",
 		func(t *testing.T, a *api) {
 			public := a.signByEdDSA()
-			der, err := x509.MarshalPKIXPublicKey(a.keys.keys[0].verifying)
+			der, err := x509.MarshalPKIXPublicKey(ed25519.NewKeyFromSeed([]byte(tokenSecret[:32])).Public())
 			if err != nil {
 				t.Fatal(err)
 			}
-			set, err := json.Marshal(jwkSet{[]jwk{public}})
+			set, err := json.Marshal(token.JWKSet{Keys: []token.JWK{public}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -164,11 +165,11 @@ var tokenAttacks = []attack{
 		}},
 	{"the public Ed25519 key is no secret even where HS256 is in use beside it", "RFC 8725 §3.1",
 		func(t *testing.T, a *api) {
-			ed := edKey([]byte(formerSecret[:32]))
-			a.keys = newKeyring(secretKey([]byte(tokenSecret)), ed)
-			public := string(ed.verifying.(ed25519.PublicKey))
-			a.opens(sealEd(headerWithKid("EdDSA", ed.id), a.annsClaims(), ed.signing.(ed25519.PrivateKey)))
-			a.refuses(forge(headerWithKid("HS256", ed.id), a.annsClaims(), public), 422, badAlgorithm)
+			ed, private := token.EdDSAKey([]byte(formerSecret[:32])), ed25519.NewKeyFromSeed([]byte(formerSecret[:32]))
+			a.keys = token.NewKeyring(token.HS256Key([]byte(tokenSecret)), ed)
+			public := string(private.Public().(ed25519.PublicKey))
+			a.opens(sealEd(headerWithKid("EdDSA", ed.ID), a.annsClaims(), private))
+			a.refuses(forge(headerWithKid("HS256", ed.ID), a.annsClaims(), public), 422, badAlgorithm)
 			a.refuses(forge(hs256, a.annsClaims(), public), 422, badSignature)
 		}},
 
@@ -193,14 +194,14 @@ var tokenAttacks = []attack{
 	{"an Ed25519 signature has no second form", "RFC 8032 §5.1.7",
 		func(t *testing.T, a *api) {
 			a.signByEdDSA()
-			token := a.session("ann").Access
-			a.opens(token)
-			dot := strings.LastIndex(token, ".")
-			signature, err := base64.RawURLEncoding.DecodeString(token[dot+1:])
+			text := a.session("ann").Access
+			a.opens(text)
+			dot := strings.LastIndex(text, ".")
+			signature, err := base64.RawURLEncoding.DecodeString(text[dot+1:])
 			if err != nil {
 				t.Fatal(err)
 			}
-			a.refuses(token[:dot+1]+b64(string(addGroupOrder(signature))), 422, badSignature)
+			a.refuses(text[:dot+1]+b64(string(addGroupOrder(signature))), 422, badSignature)
 		}},
 	{"a payload that was edited is refused", "RFC 7515 §5.2",
 		refused(422, badSignature, altered(func(header, _, signature string) string {
@@ -246,7 +247,7 @@ var tokenAttacks = []attack{
 		fetchesNothing(func(url string) string { return fmt.Sprintf(`{"alg":"HS256","kid":%q}`, url) })},
 	{"a kid that is no string is refused", "RFC 7515 §4.1.4",
 		func(t *testing.T, a *api) {
-			ours := a.keys.keys[0].id
+			ours := a.keys.Keys()[0].ID
 			for _, kid := range []string{fmt.Sprintf("[%q]", ours), fmt.Sprintf("{%q:1}", ours), "0", "null", "true"} {
 				a.refuses(withKid(kid, tokenSecret)(a), 422, "Key ID header parameter must be a string")
 			}
@@ -255,37 +256,37 @@ var tokenAttacks = []attack{
 		refused(422, badSignature, withKid(`"k1"`, tokenSecret), withKid(`""`, tokenSecret))},
 	{"a kid with anything added is another kid", "RFC 7515 §4.1.4",
 		refused(422, badSignature, func(a *api) string {
-			return forge(headerWithKid("HS256", " "+a.keys.keys[0].id), a.annsClaims(), tokenSecret)
+			return forge(headerWithKid("HS256", " "+a.keys.Keys()[0].ID), a.annsClaims(), tokenSecret)
 		}, func(a *api) string {
-			return forge(headerWithKid("HS256", a.keys.keys[0].id+"\x00"), a.annsClaims(), tokenSecret)
+			return forge(headerWithKid("HS256", a.keys.Keys()[0].ID+"\x00"), a.annsClaims(), tokenSecret)
 		})},
 	{"a kid that names another key of ours does not vouch for this one", "RFC 7515 §4.1.4",
 		refused(422, badSignature, func(a *api) string {
-			return forge(headerWithKid("HS256", a.keys.keys[1].id), a.annsClaims(), tokenSecret)
+			return forge(headerWithKid("HS256", a.keys.Keys()[1].ID), a.annsClaims(), tokenSecret)
 		}, func(a *api) string {
-			return forge(headerWithKid("HS256", a.keys.keys[0].id), a.annsClaims(), formerSecret)
+			return forge(headerWithKid("HS256", a.keys.Keys()[0].ID), a.annsClaims(), formerSecret)
 		})},
 	{"a former secret is not tried for a token without kid", "RFC 7515 §6",
 		refused(422, badSignature, signedWith(formerSecret))},
 	{"a token signed with a secret that was rotated out is refused", "CWE-324",
 		func(t *testing.T, a *api) {
-			token := a.session("ann").Access
-			a.opens(token)
-			former := a.keys.keys[0]
-			a.keys = newKeyring(secretKey([]byte("the secret after that one, which now signs alone")), former)
-			a.opens(token) // as long as it is a fallback
-			a.keys = newKeyring(a.keys.keys[0])
-			a.refuses(token, 422, badSignature)
+			text := a.session("ann").Access
+			a.opens(text)
+			former := a.keys.Keys()[0]
+			a.keys = token.NewKeyring(token.HS256Key([]byte("the secret after that one, which now signs alone")), former)
+			a.opens(text) // as long as it is a fallback
+			a.keys = token.NewKeyring(a.keys.Keys()[0])
+			a.refuses(text, 422, badSignature)
 		}},
 	{"a retired key verifies until its time is over", "CWE-324",
 		func(t *testing.T, a *api) {
-			token := a.session("ann").Access
-			former := *a.keys.keys[0]
-			former.until = tokenNow.Add(time.Minute)
-			a.keys = newKeyring(secretKey([]byte("the secret after that one, which now signs alone")), &former)
-			a.opens(token)
+			text := a.session("ann").Access
+			former := *a.keys.Keys()[0]
+			former.Until = tokenNow.Add(time.Minute)
+			a.keys = token.NewKeyring(token.HS256Key([]byte("the secret after that one, which now signs alone")), &former)
+			a.opens(text)
 			a.clock.advance(time.Minute)
-			a.refuses(token, 422, badSignature)
+			a.refuses(text, 422, badSignature)
 		}},
 
 	// Keys that a token brings along.
@@ -294,12 +295,12 @@ var tokenAttacks = []attack{
 	{"an x5u is not fetched", "RFC 8725 §3.10; CWE-918",
 		fetchesNothing(func(url string) string { return fmt.Sprintf(`{"alg":"HS256","x5u":%q}`, url) })},
 	{"jwk-embedded", "",
-		brings(func(key jwk, _ string) string {
+		brings(func(key token.JWK, _ string) string {
 			text, _ := json.Marshal(key)
 			return fmt.Sprintf(`"jwk":%s`, text)
 		})},
 	{"a certificate in the header is not trusted", "RFC 7515 §4.1.6; CWE-347",
-		brings(func(_ jwk, der string) string { return fmt.Sprintf(`"x5c":[%q],"x5t":"x"`, der) })},
+		brings(func(_ token.JWK, der string) string { return fmt.Sprintf(`"x5c":[%q],"x5t":"x"`, der) })},
 
 	// What the header asks for.
 	{"crit-unknown", "",
@@ -342,19 +343,19 @@ var tokenAttacks = []attack{
 			return seal(sha256.New, b64(hs256)+"."+nextLetter(b64(payload)), tokenSecret)
 		})},
 	{"a token has one spelling: no padding", "RFC 7515 §2",
-		refused(422, "Invalid crypto padding", spelt(func(token string) string { return token + "=" }))},
+		refused(422, "Invalid crypto padding", spelt(func(text string) string { return text + "=" }))},
 	{"a token has one spelling: no line breaks", "RFC 7515 §2",
 		refused(422, "The token has a line break in it",
-			spelt(func(token string) string { return token[:20] + "\n" + token[20:] }),
-			spelt(func(token string) string { return token[:len(token)-5] + "\r\n" + token[len(token)-5:] }))},
+			spelt(func(text string) string { return text[:20] + "\n" + text[20:] }),
+			spelt(func(text string) string { return text[:len(text)-5] + "\r\n" + text[len(text)-5:] }))},
 	{"a token has one spelling: the other alphabet of base64 is not read", "RFC 7515 §2",
 		refused(422, "Invalid crypto padding", func(a *api) string {
-			token := ""
-			for n := 0; !strings.ContainsAny(token, "-_"); n++ {
-				token = forge(hs256, a.annsClaims("n", fmt.Sprint(n)), tokenSecret)
+			text := ""
+			for n := 0; !strings.ContainsAny(text, "-_"); n++ {
+				text = forge(hs256, a.annsClaims("n", fmt.Sprint(n)), tokenSecret)
 			}
-			dot := strings.LastIndex(token, ".")
-			return token[:dot] + strings.NewReplacer("-", "+", "_", "/").Replace(token[dot:])
+			dot := strings.LastIndex(text, ".")
+			return text[:dot] + strings.NewReplacer("-", "+", "_", "/").Replace(text[dot:])
 		})},
 	{"over-long", "",
 		refused(422, "The token is longer than 8 KiB", saying("x", fmt.Sprintf("%q", strings.Repeat("x", 8<<10))))},
@@ -461,17 +462,17 @@ var tokenAttacks = []attack{
 		refused(401, revoked, func(a *api) string { return saying("jti", a.claim("bob", "jti"))(a) })},
 	{"a claim that says admin makes nobody one", "CWE-269",
 		func(t *testing.T, a *api) {
-			token := saying("admin", "true", "role", `"admin"`, "is_admin", "1")(a)
-			a.opens(token)
-			a.as("").bearing(token).send("GET /api/v1/users").want(403, "Only admins can access this endpoint")
+			text := saying("admin", "true", "role", `"admin"`, "is_admin", "1")(a)
+			a.opens(text)
+			a.as("").bearing(text).send("GET /api/v1/users").want(403, "Only admins can access this endpoint")
 		}},
 	{"a token of another shelf with the same SECRET_KEY is refused", "RFC 8725 §2.7",
 		func(t *testing.T, a *api) {
 			other := newAPI(t)
-			token := other.session("ann").Access
-			other.opens(token)
+			text := other.session("ann").Access
+			other.opens(text)
 			a.session("ann") // has the same e-mail, id and password
-			a.refuses(token, 401, userGone)
+			a.refuses(text, 401, userGone)
 		}},
 
 	// The two types.
@@ -505,7 +506,7 @@ var tokenAttacks = []attack{
 		}},
 	{"a refresh token that calls itself an access token is refused, though our own secret signed", "RFC 8725 §3.12",
 		func(t *testing.T, a *api) {
-			c, err := a.keys.verify(a.session("ann").Refresh, a.now())
+			c, err := a.keys.Verify(a.session("ann").Refresh, a.now())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -541,11 +542,11 @@ var tokenAttacks = []attack{
 		}},
 	{"a token as a Basic password is not read", "RFC 6750 §2.1",
 		func(t *testing.T, a *api) {
-			token := a.session("ann").Access
-			a.as("").with("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("ann:"+token))).
+			text := a.session("ann").Access
+			a.as("").with("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("ann:"+text))).
 				send("GET /api/v1/items").want(401, noBearer)
 			for _, scheme := range []string{"Basic", "JWT", "Token", "Digest", "BearerX"} {
-				a.as("").with("Authorization", scheme+" "+token).send("GET /api/v1/items").want(401, noBearer)
+				a.as("").with("Authorization", scheme+" "+text).send("GET /api/v1/items").want(401, noBearer)
 			}
 		}},
 	{"two-headers", "",
@@ -558,10 +559,10 @@ var tokenAttacks = []attack{
 		}},
 	{"of two tokens joined by a comma neither is read", "RFC 9110 §5.3; CWE-436",
 		func(t *testing.T, a *api) {
-			token := a.session("ann").Access
-			a.as("").with("Authorization", "Bearer "+token+", Bearer "+token).send("GET /api/v1/items").want(422, badParts)
-			a.as("").with("Authorization", "Bearer "+token+","+token).send("GET /api/v1/items").want(422, "Invalid payload padding")
-			a.as("").with("X-Access-Token", token+", "+token).send("GET /bookapi/books").want(401, "Invalid token!")
+			text := a.session("ann").Access
+			a.as("").with("Authorization", "Bearer "+text+", Bearer "+text).send("GET /api/v1/items").want(422, badParts)
+			a.as("").with("Authorization", "Bearer "+text+","+text).send("GET /api/v1/items").want(422, "Invalid payload padding")
+			a.as("").with("X-Access-Token", text+", "+text).send("GET /bookapi/books").want(401, "Invalid token!")
 		}},
 	{"of two x-access-token lines neither is read", "RFC 9110 §5.3; CWE-436",
 		func(t *testing.T, a *api) {
@@ -855,7 +856,7 @@ func unsigned(header string) forgery {
 }
 
 // spelt writes ann's own access token in another way.
-func spelt(other func(token string) string) forgery {
+func spelt(other func(text string) string) forgery {
 	return func(a *api) string { return other(a.session("ann").Access) }
 }
 
@@ -914,7 +915,7 @@ func fetchesNothing(header func(url string) string) func(*testing.T, *api) {
 // brings is the proof that a key in a token's own header doesn't verify it, be
 // the server one of HS256 or of EdDSA. members writes the key, or a certificate
 // for it, as header parameters.
-func brings(members func(key jwk, der string) string) func(*testing.T, *api) {
+func brings(members func(key token.JWK, der string) string) func(*testing.T, *api) {
 	return func(t *testing.T, a *api) {
 		public := evesKey.Public().(ed25519.PublicKey)
 		certificate, err := x509.CreateCertificate(nil, &x509.Certificate{SerialNumber: big.NewInt(1)}, &x509.Certificate{}, public, evesKey)
@@ -922,8 +923,8 @@ func brings(members func(key jwk, der string) string) func(*testing.T, *api) {
 			t.Fatal(err)
 		}
 		der := base64.StdEncoding.EncodeToString(certificate) // not base64url (RFC 7515 §4.1.6)
-		symmetric := members(jwk{Type: "oct", Algorithm: algHS256, Secret: b64("eve")}, der)
-		asymmetric := members(jwk{Type: "OKP", Algorithm: algEdDSA, Curve: "Ed25519", Public: b64(string(public))}, der)
+		symmetric := members(token.JWK{Type: "oct", Algorithm: token.HS256, Secret: b64("eve")}, der)
+		asymmetric := members(token.JWK{Type: "OKP", Algorithm: token.EdDSA, Curve: "Ed25519", Public: b64(string(public))}, der)
 
 		a.refuses(forge(`{"alg":"HS256",`+symmetric+`}`, a.annsClaims(), "eve"), 422, badSignature)
 		a.refuses(sealEd(`{"alg":"EdDSA",`+asymmetric+`}`, a.annsClaims(), evesKey), 422, badAlgorithm)
@@ -957,13 +958,13 @@ func (a *api) claim(name, claim string) string {
 
 // signByEdDSA makes a a server with -alg EdDSA, before anybody has signed in. It
 // returns the public key as it tells it to everybody.
-func (a *api) signByEdDSA() jwk {
+func (a *api) signByEdDSA() token.JWK {
 	a.t.Helper()
-	a.keys = newKeyring(edKey([]byte(tokenSecret[:32])))
+	a.keys = token.NewKeyring(token.EdDSAKey([]byte(tokenSecret[:32])))
 	r := httptest.NewRequest("GET", "http://localhost:8080/.well-known/jwks.json", nil)
 	w := httptest.NewRecorder()
 	a.ServeHTTP(w, r)
-	var set jwkSet
+	var set token.JWKSet
 	if err := json.Unmarshal(w.Body.Bytes(), &set); err != nil || len(set.Keys) != 1 {
 		a.t.Fatalf("the public keys are %s, %v; want one", w.Body, err)
 	}
@@ -971,17 +972,17 @@ func (a *api) signByEdDSA() jwk {
 }
 
 // opens checks that both APIs take a token.
-func (a *api) opens(token string) {
+func (a *api) opens(text string) {
 	a.t.Helper()
-	a.as("").bearing(token).send("GET /api/v1/items").want(200, "")
-	a.as("").with("X-Access-Token", token).send("GET /bookapi/books").want(200, "")
+	a.as("").bearing(text).send("GET /api/v1/items").want(200, "")
+	a.as("").with("X-Access-Token", text).send("GET /bookapi/books").want(200, "")
 }
 
 // refuses checks that neither API takes a token, and that the catalog says so in
 // those words and in the standard's place.
-func (a *api) refuses(token string, status int, says string) {
+func (a *api) refuses(text string, status int, says string) {
 	a.t.Helper()
-	ans := a.as("").bearing(token).send("GET /api/v1/items").want(status, says)
+	ans := a.as("").bearing(text).send("GET /api/v1/items").want(status, says)
 	if challenge := ans.header.Get("WWW-Authenticate"); !strings.Contains(challenge, `error="invalid_token"`) {
 		a.t.Errorf("%v: WWW-Authenticate is %q; want invalid_token (RFC 6750 §3.1)", ans, challenge)
 	}
@@ -992,7 +993,7 @@ func (a *api) refuses(token string, status int, says string) {
 	case userGone:
 		bookStatus, bookSays = 404, "User not found!"
 	}
-	a.as("").with("X-Access-Token", token).send("GET /bookapi/books").want(bookStatus, bookSays)
+	a.as("").with("X-Access-Token", text).send("GET /bookapi/books").want(bookStatus, bookSays)
 }
 
 // goesOn checks that a session is alive.

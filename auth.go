@@ -11,6 +11,7 @@ import (
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/token"
 )
 
 // A caller is who sent a request: whom the token speaks for, and the store's
@@ -31,7 +32,7 @@ const anyToken = ""
 // calls @jwt_required.
 func (s *server) bearer(typ string, next callerHandler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		text, err := bearerToken(r.Header["Authorization"])
+		text, err := token.Bearer(r.Header["Authorization"])
 		if err != nil {
 			return err
 		}
@@ -50,11 +51,11 @@ func (s *server) bookToken(next callerHandler) handler {
 		lines := r.Header["X-Access-Token"]
 		switch {
 		case len(lines) > 1: // a proxy in front may have judged the other one
-			return malformed(checkHeader, "More than one x-access-token header", "")
+			return &token.Error{Kind: token.Malformed, At: token.CheckHeader, Message: "More than one x-access-token header"}
 		case len(lines) == 0 || lines[0] == "":
-			return errTokenMissing
+			return token.ErrMissing
 		}
-		c, err := s.callerOf(lines[0], accessToken)
+		c, err := s.callerOf(lines[0], token.Access)
 		if err != nil {
 			return err
 		}
@@ -62,17 +63,17 @@ func (s *server) bookToken(next callerHandler) handler {
 	}
 }
 
-// callerOf judges a token: first what it says of itself (token.go), then its
+// callerOf judges a token: first what it says of itself (token.Keyring), then its
 // type, then what the store knows. A token is good only while the store holds
 // its jti unrevoked, so a stolen SECRET_KEY alone opens nothing.
 func (s *server) callerOf(text, typ string) (*caller, error) {
 	now := s.now()
-	claims, err := s.keys.verify(text, now)
+	claims, err := s.keys.Verify(text, now)
 	if err != nil {
 		return nil, err
 	}
 	if typ != anyToken && claims.Type != typ {
-		if typ == refreshToken {
+		if typ == token.Refresh {
 			return nil, errOnlyRefresh
 		}
 		return nil, errOnlyAccess
@@ -94,7 +95,7 @@ func (s *server) knownCaller(publicID, jti, typ string, now time.Time) (*caller,
 		return nil, errTokenUnknown
 	case record.EndedBy != "":
 		revoked := *errTokenRevoked
-		revoked.detail = endedText(record, now)
+		revoked.Detail = endedText(record, now)
 		return nil, &revoked
 	}
 	return &caller{u, record}, nil
@@ -112,7 +113,7 @@ func endedText(t *tokenRecord, now time.Time) string {
 	if t.Ended.IsZero() { // a person wrote the line
 		return "revoked by " + by
 	}
-	return "revoked " + since(t.Ended, now) + " by " + by
+	return "revoked " + token.Ago(t.Ended, now) + " by " + by
 }
 
 // requireAdmin calls next only for an admin. Nobody becomes one at sign-up.
@@ -130,7 +131,7 @@ func requireAdmin(next callerHandler) callerHandler {
 // says doesn't change while the server runs, but for keys that end; five minutes
 // are how long others may trust a key that a restart has dropped as leaked.
 func (s *server) publicKeys(w http.ResponseWriter, r *http.Request) error {
-	text, err := json.Marshal(s.keys.publicJWKS(s.now()))
+	text, err := json.Marshal(s.keys.JWKS(s.now()))
 	if err != nil {
 		return fmt.Errorf("rendering the public keys: %w", err)
 	}
@@ -187,7 +188,7 @@ func (c credentials) validate() error {
 // tell whether an e-mail is taken, and so who has an account; sign-in doesn't.
 func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	var in credentials
-	u := &user{PublicID: newJTI(), Created: s.now().UTC().Truncate(time.Second)}
+	u := &user{PublicID: token.NewUUID(), Created: s.now().UTC().Truncate(time.Second)}
 	_, err := form.Read(w, r, form.Fields{
 		"email": &in.email, "password": &in.password,
 		"username": &u.Username, "firstname": &u.Firstname, "lastname": &u.Lastname,
@@ -324,11 +325,11 @@ func (s *server) checkPassword(r *http.Request, account string, u *user, p form.
 // startSession issues an access and a refresh token to u, has record store
 // them, and only then shows them.
 func (s *server) startSession(w http.ResponseWriter, status int, u *user, record func(*user, ...*tokenRecord) error) error {
-	access, accessRecord, err := s.issue(u, accessToken, s.config.accessTTL, true)
+	access, accessRecord, err := s.issue(u, token.Access, s.config.accessTTL, true)
 	if err != nil {
 		return err
 	}
-	refresh, refreshRecord, err := s.issue(u, refreshToken, s.config.refreshTTL, false)
+	refresh, refreshRecord, err := s.issue(u, token.Refresh, s.config.refreshTTL, false)
 	if err != nil {
 		return err
 	}
@@ -342,11 +343,11 @@ func (s *server) startSession(w http.ResponseWriter, status int, u *user, record
 // fresh says that the user has just shown a password for it.
 func (s *server) issue(u *user, typ string, ttl time.Duration, fresh bool) (string, *tokenRecord, error) {
 	now := s.now().UTC().Truncate(time.Second)
-	c := claims{
-		Subject: u.PublicID, PublicID: u.PublicID, ID: newJTI(), Type: typ, Fresh: fresh, Issuer: issuer,
+	c := token.Claims{
+		Subject: u.PublicID, PublicID: u.PublicID, ID: token.NewUUID(), Type: typ, Fresh: fresh, Issuer: token.Issuer,
 		IssuedAt: now, NotBefore: now, ExpiresAt: now.Add(ttl),
 	}
-	text, err := s.keys.sign(c)
+	text, err := s.keys.Sign(c)
 	return text, &tokenRecord{JTI: c.ID, Type: typ, Expires: c.ExpiresAt}, err
 }
 
@@ -356,7 +357,7 @@ func (s *server) issue(u *user, typ string, ttl time.Duration, fresh bool) (stri
 // §4.14.2 asks for rotation, or for binding the token to its client, where
 // clients are public; a server beyond your own machine wants one of the two.
 func (s *server) refresh(w http.ResponseWriter, r *http.Request, c *caller) error {
-	access, record, err := s.issue(c.user, accessToken, s.config.accessTTL, false)
+	access, record, err := s.issue(c.user, token.Access, s.config.accessTTL, false)
 	if err != nil {
 		return err
 	}
@@ -436,7 +437,7 @@ func (s *server) pruneTokens(w http.ResponseWriter, r *http.Request, _ *caller) 
 // e-mail, and no rule for passwords but bcrypt's own.
 func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 	var pw form.Password
-	u := &user{PublicID: newJTI(), Created: s.now().UTC().Truncate(time.Second)}
+	u := &user{PublicID: token.NewUUID(), Created: s.now().UTC().Truncate(time.Second)}
 	if _, err := form.Read(w, r, form.Fields{"username": &u.Username, "password": &pw}); err != nil {
 		return err
 	}
@@ -487,13 +488,13 @@ func (s *server) bookLogin(w http.ResponseWriter, r *http.Request) error {
 		}
 		return nil
 	}
-	var token string
+	var signed string
 	err := s.authenticate(r, username, pw, bookAccount, func(u *user, newHash string) error {
-		text, record, err := s.issue(u, accessToken, s.config.bookTTL, true)
+		text, record, err := s.issue(u, token.Access, s.config.bookTTL, true)
 		if err != nil {
 			return err
 		}
-		token = text
+		signed = text
 		return s.store.signIn(u, newHash, record)
 	})
 	switch {
@@ -508,5 +509,5 @@ func (s *server) bookLogin(w http.ResponseWriter, r *http.Request) error {
 	}
 	return reply.Secret(w, http.StatusCreated, struct {
 		Token string `json:"token"`
-	}{token})
+	}{signed})
 }

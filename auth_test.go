@@ -21,6 +21,7 @@ import (
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/password"
+	"example.com/shelf/internal/token"
 )
 
 // The first tutorial's sample data, in tests/v1/test_auth.py: names, what they
@@ -178,14 +179,14 @@ func TestTokensThatAreGiven(t *testing.T) {
 		fresh                     bool
 		lifetime                  time.Duration
 	}{
-		{"access token of a sign-up", ann.Access, publicID, accessToken, true, 15 * time.Minute},
-		{"refresh token of a sign-up", ann.Refresh, publicID, refreshToken, false, 30 * 24 * time.Hour},
-		{"access token of a sign-in", again.Access, publicID, accessToken, true, 15 * time.Minute},
-		{"refresh token of a sign-in", again.Refresh, publicID, refreshToken, false, 30 * 24 * time.Hour},
-		{"access token of a refresh", renewed.Access, publicID, accessToken, false, 15 * time.Minute},
-		{"token of a log-in", a.logIn("rae"), a.store.userByUsername("rae").PublicID, accessToken, true, 24 * time.Hour},
+		{"access token of a sign-up", ann.Access, publicID, token.Access, true, 15 * time.Minute},
+		{"refresh token of a sign-up", ann.Refresh, publicID, token.Refresh, false, 30 * 24 * time.Hour},
+		{"access token of a sign-in", again.Access, publicID, token.Access, true, 15 * time.Minute},
+		{"refresh token of a sign-in", again.Refresh, publicID, token.Refresh, false, 30 * 24 * time.Hour},
+		{"access token of a refresh", renewed.Access, publicID, token.Access, false, 15 * time.Minute},
+		{"token of a log-in", a.logIn("rae"), a.store.userByUsername("rae").PublicID, token.Access, true, 24 * time.Hour},
 	} {
-		got, err := a.keys.verify(tt.token, a.clock.now())
+		got, err := a.keys.Verify(tt.token, a.clock.now())
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -194,7 +195,7 @@ func TestTokensThatAreGiven(t *testing.T) {
 			t.Errorf("%s: jti %q and sub %q; want UUIDs of version 4, the jti its own", tt.name, got.ID, got.Subject)
 		}
 		seen[got.ID] = true
-		want := claims{tt.subject, tt.subject, got.ID, tt.typ, tt.fresh, "shelf", tokenNow, tokenNow, tokenNow.Add(tt.lifetime)}
+		want := token.Claims{Subject: tt.subject, PublicID: tt.subject, ID: got.ID, Type: tt.typ, Fresh: tt.fresh, Issuer: "shelf", IssuedAt: tokenNow, NotBefore: tokenNow, ExpiresAt: tokenNow.Add(tt.lifetime)}
 		if *got != want {
 			t.Errorf("%s says %+v; want %+v", tt.name, *got, want)
 		}
@@ -342,13 +343,13 @@ func TestRefresh(t *testing.T) {
 func TestLogOut(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{"DELETE", "POST"} {
-		for _, typ := range []string{accessToken, refreshToken} {
+		for _, typ := range []string{token.Access, token.Refresh} {
 			t.Run(method+" with the "+typ+" token", func(t *testing.T) {
 				t.Parallel()
 				a := newAPI(t, onDisk(t))
 				out, stays := a.session("ann"), a.signIn("signin", "ann")
 				renewed := row[session](a.as("").bearing(out.Refresh).send("POST /api/v1/auth/refresh")).Access
-				token := map[string]string{accessToken: out.Access, refreshToken: out.Refresh}[typ]
+				token := map[string]string{token.Access: out.Access, token.Refresh: out.Refresh}[typ]
 				a.as("").bearing(token).send(method+" /api/v1/auth/logout").
 					wantBody(200, `{"status":200,"message":"Successfully logged out"}`)
 				for range 2 { // before a restart, and after
@@ -579,7 +580,7 @@ func (a *api) tokenOf(t *testing.T, text string) string {
 	t.Helper()
 	ann, bob := a.session("ann"), a.session("bob")
 	jti := func(token string) string {
-		c, err := a.keys.verify(token, a.clock.now())
+		c, err := a.keys.Verify(token, a.clock.now())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"example.com/shelf/internal/child"
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/token"
 )
 
 // A command is one line of the table below.
@@ -250,15 +251,15 @@ func (s *server) readyMade(env []string) ([]string, error) {
 		{"SHELF_TOKEN", "user@shelf.example", false},
 		{"SHELF_ADMIN_TOKEN", "admin@shelf.example", true},
 	} {
-		u := &user{PublicID: newJTI(), Username: account.email, Email: account.email, Admin: account.admin, Created: s.now().UTC().Truncate(time.Second)}
-		token, record, err := s.issue(u, accessToken, readyMadeTTL, true)
+		u := &user{PublicID: token.NewUUID(), Username: account.email, Email: account.email, Admin: account.admin, Created: s.now().UTC().Truncate(time.Second)}
+		signed, record, err := s.issue(u, token.Access, readyMadeTTL, true)
 		if err == nil {
 			err = s.store.signUp(u, record)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("adding the account %s: %w", account.email, err)
 		}
-		env = append(env, account.variable+"="+token)
+		env = append(env, account.variable+"="+signed)
 	}
 	return append(env, "SHELF_LAB_TOKEN="+s.config.labToken), nil // without a lab, none: an outer server's is of no use here
 }

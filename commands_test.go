@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/token"
 )
 
 // runArgs runs a command as main would, in a folder of its own.
@@ -342,7 +343,7 @@ func TestUserListWhoCanSignIn(t *testing.T) {
 	root := k.admin("root")
 	k.signUp("ann")
 	k.must(200, "", root.access, "PATCH /api/v1/users/2", "disabled=true")
-	if err := k.server.store.signUp(&user{PublicID: newJTI(), Username: "imported", Created: k.now}); err != nil {
+	if err := k.server.store.signUp(&user{PublicID: token.NewUUID(), Username: "imported", Created: k.now}); err != nil {
 		t.Fatal(err)
 	}
 	k.server.store.Close()
@@ -386,7 +387,7 @@ func runKey(now time.Time, environ string, args ...string) (string, error) {
 }
 
 // judgeFile says what a server that starts on the files at path makes of a token.
-func judgeFile(t *testing.T, path, token string, now time.Time) error {
+func judgeFile(t *testing.T, path, signed string, now time.Time) error {
 	t.Helper()
 	clock := func() time.Time { return now }
 	st, err := openStore(journal.OS{}, path, slog.New(slog.DiscardHandler), clock)
@@ -394,46 +395,46 @@ func judgeFile(t *testing.T, path, token string, now time.Time) error {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	ring, _, err := loadKeys(keyPath(path), algHS256, now)
+	ring, _, err := token.LoadKeys(token.KeyPath(path), token.HS256, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = (&server{store: st, keys: ring, now: clock}).callerOf(token, anyToken)
+	_, err = (&server{store: st, keys: ring, now: clock}).callerOf(signed, anyToken)
 	return err
 }
 
 func TestKeyRotate(t *testing.T) {
 	t.Parallel()
-	path, token := explainFiles(t)
-	before := loadKeyFile(t, keyPath(path), algHS256, tokenNow)
+	path, signed := explainFiles(t)
+	before := loadKeyFile(t, token.KeyPath(path), token.HS256, tokenNow)
 	out, err := runKey(tokenNow, "", "rotate", "-data", path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	after := loadKeyFile(t, keyPath(path), algHS256, tokenNow)
-	want := keyPath(path) + ` holds a new key, which signs from the next start on.
+	after := loadKeyFile(t, token.KeyPath(path), token.HS256, tokenNow)
+	want := token.KeyPath(path) + ` holds a new key, which signs from the next start on.
 Nobody is signed out: the old one verifies until the last token has ended.
 
-` + after.keys[0].id + `
+` + after.Keys()[0].ID + `
     HS256, made 2026-11-22, signs
-` + before.keys[0].id + `
+` + before.Keys()[0].ID + `
     HS256, made 2026-11-22, verifies until 2026-11-22 14:19 UTC
 `
 	if out != want {
 		t.Errorf("shelf key rotate printed\n%swant\n%s", out, want)
 	}
 	// The last token ends at tokenClaims.ExpiresAt, and with it the old key.
-	if err := judgeFile(t, path, token, tokenClaims.ExpiresAt.Add(-time.Second)); err != nil {
+	if err := judgeFile(t, path, signed, tokenClaims.ExpiresAt.Add(-time.Second)); err != nil {
 		t.Errorf("the old key's token in its last second: %v", err)
 	}
-	if ring := loadKeyFile(t, keyPath(path), algHS256, tokenClaims.ExpiresAt); len(ring.keys) != 1 {
-		t.Errorf("%d keys are left when the last token has ended; want 1", len(ring.keys))
+	if ring := loadKeyFile(t, token.KeyPath(path), token.HS256, tokenClaims.ExpiresAt); len(ring.Keys()) != 1 {
+		t.Errorf("%d keys are left when the last token has ended; want 1", len(ring.Keys()))
 	}
 	// Twice in a row changes nothing for those who are signed in.
 	if _, err := runKey(tokenNow, "", "rotate", "-data", path); err != nil {
 		t.Fatal(err)
 	}
-	if err := judgeFile(t, path, token, tokenNow); err != nil {
+	if err := judgeFile(t, path, signed, tokenNow); err != nil {
 		t.Errorf("the first key's token after two rotations: %v", err)
 	}
 }
@@ -451,7 +452,7 @@ func TestKeyRotateForAnotherAlgorithm(t *testing.T) {
 
 func TestKeyRotateAfterALeak(t *testing.T) {
 	t.Parallel()
-	path, token := explainFiles(t)
+	path, signed := explainFiles(t)
 	if _, err := runKey(tokenNow, "", "rotate", "-data", path); err != nil {
 		t.Fatal(err)
 	}
@@ -459,7 +460,7 @@ func TestKeyRotateAfterALeak(t *testing.T) {
 	if err != nil || !strings.Contains(out, "everybody has to sign in again") || strings.Count(out, "HS256") != 1 {
 		t.Errorf("shelf key rotate -now printed %q, %v; want the one new key, and what it means", out, err)
 	}
-	wantRefusal(t, "a token of the leaked key", judgeFile(t, path, token, tokenNow), tokenMalformed, "Signature verification failed")
+	wantRefusal(t, "a token of the leaked key", judgeFile(t, path, signed, tokenNow), token.Malformed, "Signature verification failed")
 }
 
 // Without a token in the store nothing that the old key signed is good any more.
@@ -476,13 +477,13 @@ func TestKeyRotateWithoutTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := loadKeyFile(t, keyPath(path), algHS256, tokenNow)
+	before := loadKeyFile(t, token.KeyPath(path), token.HS256, tokenNow)
 	if _, err := runKey(tokenNow, "", "rotate", "-data", path); err != nil {
 		t.Fatal(err)
 	}
-	after := loadKeyFile(t, keyPath(path), algHS256, tokenNow)
-	if len(after.keys) != 1 || after.keys[0].id == before.keys[0].id {
-		t.Errorf("%d keys, of which %s signs; want a new one alone", len(after.keys), after.keys[0].id)
+	after := loadKeyFile(t, token.KeyPath(path), token.HS256, tokenNow)
+	if len(after.Keys()) != 1 || after.Keys()[0].ID == before.Keys()[0].ID {
+		t.Errorf("%d keys, of which %s signs; want a new one alone", len(after.Keys()), after.Keys()[0].ID)
 	}
 }
 
@@ -494,7 +495,7 @@ func TestKeyRotateBesideAServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer running.Close()
-	before, err := os.ReadFile(keyPath(path))
+	before, err := os.ReadFile(token.KeyPath(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -504,7 +505,7 @@ func TestKeyRotateBesideAServer(t *testing.T) {
 			t.Errorf("shelf key %q = %v; want %s", args, err, want)
 		}
 	}
-	if after, err := os.ReadFile(keyPath(path)); err != nil || string(after) != string(before) {
+	if after, err := os.ReadFile(token.KeyPath(path)); err != nil || string(after) != string(before) {
 		t.Errorf("the key file changed, %v", err)
 	}
 	if _, err := runKey(tokenNow, "", "list", "-data", path); err != nil {
@@ -555,18 +556,18 @@ func TestKeyRotateWithoutData(t *testing.T) {
 func TestKeyList(t *testing.T) {
 	t.Parallel()
 	path, _ := explainFiles(t)
-	ed := loadKeyFile(t, keyPath(path), algEdDSA, tokenNow)
-	hs := loadKeyFile(t, keyPath(path), algHS256, tokenNow)
-	secret, former := secretKey([]byte(strings.Repeat("s", 32))), secretKey([]byte(strings.Repeat("f", 32)))
+	ed := loadKeyFile(t, token.KeyPath(path), token.EdDSA, tokenNow)
+	hs := loadKeyFile(t, token.KeyPath(path), token.HS256, tokenNow)
+	secret, former := token.HS256Key([]byte(strings.Repeat("s", 32))), token.HS256Key([]byte(strings.Repeat("f", 32)))
 	tests := []struct {
 		name, environ, want string
 	}{
 		{"the chosen algorithm's key signs", "",
-			ed.keys[0].id + "\n    EdDSA, made 2026-11-22, not in use without -alg EdDSA\n" + hs.keys[0].id + "\n    HS256, made 2026-11-22, signs\n"},
+			ed.Keys()[0].ID + "\n    EdDSA, made 2026-11-22, not in use without -alg EdDSA\n" + hs.Keys()[0].ID + "\n    HS256, made 2026-11-22, signs\n"},
 		{"the other's when that is chosen", "SHELF_ALG=EdDSA",
-			ed.keys[0].id + "\n    EdDSA, made 2026-11-22, signs\n" + hs.keys[0].id + "\n    HS256, made 2026-11-22, not in use without -alg HS256\n"},
+			ed.Keys()[0].ID + "\n    EdDSA, made 2026-11-22, signs\n" + hs.Keys()[0].ID + "\n    HS256, made 2026-11-22, not in use without -alg HS256\n"},
 		{"a secret of the settings", "SECRET_KEY=" + strings.Repeat("s", 32) + "\nSECRET_KEY_FALLBACKS=" + strings.Repeat("f", 32),
-			secret.id + "\n    HS256, SECRET_KEY, signs\n" + former.id + "\n    HS256, SECRET_KEY_FALLBACKS, number 1, verifies\n"},
+			secret.ID + "\n    HS256, SECRET_KEY, signs\n" + former.ID + "\n    HS256, SECRET_KEY_FALLBACKS, number 1, verifies\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -591,9 +592,9 @@ func TestKeyHelp(t *testing.T) {
 
 func TestRunKeyCommands(t *testing.T) {
 	t.Parallel()
-	path, token := explainFiles(t)
+	path, signed := explainFiles(t)
 	noEnv := func(string) (string, bool) { return "", false }
-	for _, args := range [][]string{{"key", "list", "-data", path}, {"explain", token, "-data", path}} {
+	for _, args := range [][]string{{"key", "list", "-data", path}, {"explain", signed, "-data", path}} {
 		var stdout strings.Builder
 		err := run(t.Context(), args, noEnv, strings.NewReader(""), &stdout, io.Discard)
 		if err != nil && !errors.Is(err, errExplained) || stdout.Len() == 0 {

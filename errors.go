@@ -14,6 +14,7 @@ import (
 	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/token"
 )
 
 // A dialect is how one of the two APIs words its errors.
@@ -45,7 +46,7 @@ func toAPIError(err error, d dialect) *reply.Error {
 	if errors.As(err, &known) {
 		return known
 	}
-	var bad *tokenError
+	var bad *token.Error
 	if errors.As(err, &bad) {
 		return refusedToken(bad, d)
 	}
@@ -99,34 +100,44 @@ func toAPIError(err error, d dialect) *reply.Error {
 	return answer(http.StatusInternalServerError, "Internal server error")
 }
 
+// The refusals of a token by what the server knows of it.
+var (
+	errOnlyRefresh   = &token.Error{Kind: token.WrongType, At: token.CheckType, Message: "Only refresh tokens are allowed", Detail: "this is an access token; only refresh tokens are allowed here"}
+	errOnlyAccess    = &token.Error{Kind: token.WrongType, At: token.CheckType, Message: "Only non-refresh tokens are allowed", Detail: "this is a refresh token; it is good for a new access token and for log-out only"}
+	errTokenUserGone = &token.Error{Kind: token.UserGone, At: token.CheckUser, Message: "User not found"}
+	errTokenDisabled = &token.Error{Kind: token.Disabled, At: token.CheckUser, Message: "Account is disabled"}
+	errTokenRevoked  = &token.Error{Kind: token.Revoked, At: token.CheckRevocation, Message: "Token has been revoked"}
+	errTokenUnknown  = &token.Error{Kind: token.Revoked, At: token.CheckRevocation, Message: "Token has been revoked", Detail: "this server has no record of the token"}
+)
+
 // refusedToken words the refusal of a token. The catalog answers as
 // Flask-JWT-Extended does, 422 for what is no valid token and 401 for one that
 // is no longer good; the book API has four answers in all.
-func refusedToken(e *tokenError, d dialect) *reply.Error {
+func refusedToken(e *token.Error, d dialect) *reply.Error {
 	if d != catalog {
 		// A scheme of this API's own: RFC 9110 §15.5.2 wants a challenge with every 401.
 		a := &reply.Error{Status: http.StatusUnauthorized, Message: "Invalid token!", Challenge: `x-access-token realm="shelf"`, Err: e}
-		switch e.kind {
-		case tokenMissing:
+		switch e.Kind {
+		case token.Missing:
 			a.Message = "A valid token is missing!"
-		case tokenExpired:
+		case token.Expired:
 			a.Message = "Token has expired!"
-		case tokenUserGone:
+		case token.UserGone:
 			a.Status, a.Message, a.Challenge = http.StatusNotFound, "User not found!", ""
 		}
 		return a
 	}
-	a := &reply.Error{Status: http.StatusUnauthorized, Message: e.message, Challenge: `Bearer realm="shelf"`, Err: e}
-	switch e.kind { // no error code where no token was sent (RFC 6750 §3.1)
-	case tokenMissing, tokenNotBearer:
+	a := &reply.Error{Status: http.StatusUnauthorized, Message: e.Message, Challenge: `Bearer realm="shelf"`, Err: e}
+	switch e.Kind { // no error code where no token was sent (RFC 6750 §3.1)
+	case token.Missing, token.NotBearer:
 		return a
-	case tokenEmpty:
+	case token.Empty:
 		a.Status = http.StatusUnprocessableEntity
 		return a
-	case tokenMalformed, tokenWrongType:
+	case token.Malformed, token.WrongType:
 		a.Status = http.StatusUnprocessableEntity
 	}
-	a.Challenge += `, error="invalid_token", error_description="` + descriptionText(e.description()) + `"`
+	a.Challenge += `, error="invalid_token", error_description="` + descriptionText(e.Description()) + `"`
 	return a
 }
 

@@ -28,6 +28,7 @@ import (
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/token"
 )
 
 // An eventsServer is a server over pipes: what goes through them counts as
@@ -60,7 +61,7 @@ func newEventsServer(t testing.TB, st *store) *eventsServer {
 	if k.ann = st.userByUsername("ann"); k.ann == nil {
 		k.ann = k.signUp("ann")
 	}
-	k.token = k.signIn(k.ann, accessToken, time.Hour)
+	k.token = k.signIn(k.ann, token.Access, time.Hour)
 	return k
 }
 
@@ -78,7 +79,7 @@ func eventsOpen(t testing.TB, d journal.Disk, path string) *store {
 
 func (k *eventsServer) signUp(name string) *user {
 	k.t.Helper()
-	u := &user{PublicID: newJTI(), Username: name, Email: name + "@example.com"}
+	u := &user{PublicID: token.NewUUID(), Username: name, Email: name + "@example.com"}
 	k.must(k.store.signUp(u))
 	return u
 }
@@ -336,7 +337,7 @@ func TestEventsRequest(t *testing.T) {
 		want                      string // the error; "" for a stream
 	}{
 		{"a stream takes a token", "GET", "", "", 401, "Missing Authorization Header"},
-		{"a refresh token opens none", "GET", k.signIn(k.ann, refreshToken, time.Hour), "", 422, "Only non-refresh tokens are allowed"},
+		{"a refresh token opens none", "GET", k.signIn(k.ann, token.Refresh, time.Hour), "", 422, "Only non-refresh tokens are allowed"},
 		{"no id: from now on", "GET", k.token, "", 200, ""},
 		{"an id that was", "GET", k.token, now, 200, ""},
 		{"zero: from the first on", "GET", k.token, "0", 200, ""},
@@ -394,7 +395,7 @@ func TestEventsTell(t *testing.T) {
 	_, err = st.changeItem(ball.ID, actor{all: true}, func(it *item) { it.Description = "d" }) // 2
 	k.must(err)
 	k.must(st.addBook(dune))                         // 3
-	k.signIn(bob, accessToken, time.Hour)            // 4: tokens and users are not told of
+	k.signIn(bob, token.Access, time.Hour)           // 4: tokens and users are not told of
 	k.deleteUser(bob.ID)                             // 5: ball is nobody's now
 	k.must(st.deleteItem(ball.ID, actor{all: true})) // 6
 	k.must(st.deleteBook(dune.ID, actor{all: true})) // 7
@@ -483,7 +484,7 @@ func TestEventsCutAndResumed(t *testing.T) {
 					k.must(st.deleteBook(books[0], actor{all: true}))
 					books = books[1:]
 				default:
-					k.signIn(u, accessToken, time.Hour)
+					k.signIn(u, token.Access, time.Hour)
 				}
 			}
 			k.deleteUser(u.ID)
@@ -683,8 +684,8 @@ func TestEventsTokenEnds(t *testing.T) {
 			t.Parallel()
 			inEventsBubble(t, func(t *testing.T, k *eventsServer) {
 				bob := k.signUp("bob")
-				anns := k.signIn(k.ann, accessToken, 5*time.Second)
-				k.token = k.signIn(bob, accessToken, time.Hour)
+				anns := k.signIn(k.ann, token.Access, 5*time.Second)
+				k.token = k.signIn(bob, token.Access, time.Hour)
 				other := k.follow("")
 				k.token = anns
 				own, slow := k.follow(""), k.follow("")
@@ -720,7 +721,7 @@ func TestEventsHeartbeat(t *testing.T) {
 	inEventsBubble(t, func(t *testing.T, k *eventsServer) {
 		s := k.follow("")
 		began := time.Now()
-		k.signIn(k.ann, accessToken, time.Hour) // makes no event, but moves on what a client comes back with
+		k.signIn(k.ann, token.Access, time.Hour) // makes no event, but moves on what a client comes back with
 		for i := 1; i <= 40; i++ {
 			if e, err := s.block(); err != nil || e.data != "" || s.beats != i {
 				t.Fatalf("after %v: %+v, %v; want heartbeat %d", time.Since(began), e, err, i)
@@ -843,7 +844,7 @@ func TestEventsTooManyStreams(t *testing.T) {
 		open[0].conn.Close()
 		synctest.Wait()
 		k.follow("")
-		k.token = k.signIn(k.signUp("bob"), accessToken, time.Hour)
+		k.token = k.signIn(k.signUp("bob"), token.Access, time.Hour)
 		k.follow("")
 	})
 }

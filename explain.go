@@ -17,6 +17,7 @@ import (
 
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/term"
+	"example.com/shelf/internal/token"
 )
 
 // errExplained ends shelf explain with status 1; everything else is printed.
@@ -56,8 +57,8 @@ func explainToken(sh shell, args []string) error {
 	if s.store, _, err = loadStore(c.data); err != nil {
 		return err
 	}
-	if s.keys, err = configuredKeys(c); err == nil && s.keys == nil {
-		s.keys, err = readKeys(keyPath(c.data), c.alg, now)
+	if s.keys, err = token.ConfiguredKeys(c.secret, c.fallbacks, c.alg); err == nil && s.keys == nil {
+		s.keys, err = token.ReadKeys(token.KeyPath(c.data), c.alg, now)
 	}
 	if err != nil {
 		return err
@@ -96,7 +97,7 @@ func readToken(stdin io.Reader, stderr io.Writer) (string, error) {
 		}
 		return line, err
 	}
-	text, err := io.ReadAll(io.LimitReader(stdin, 2*maxToken))
+	text, err := io.ReadAll(io.LimitReader(stdin, 2*token.MaxLength))
 	return string(text), err
 }
 
@@ -117,25 +118,25 @@ func bareToken(text string) string {
 // that were passed are those before the one that refused. What the signature
 // doesn't vouch for is marked.
 func (s *server) explain(w io.Writer, text string) (good bool) {
-	e := &explanation{server: s, w: w, now: s.now(), text: text, refusedAt: checkRevocation + 1}
+	e := &explanation{server: s, w: w, now: s.now(), text: text, refusedAt: token.CheckRevocation + 1}
 	e.parts = strings.Split(text, ".")
-	if len(text) <= maxToken {
+	if len(text) <= token.MaxLength {
 		e.header, e.headerErr = decodePart(e.parts[0])
 		if len(e.parts) > 1 {
 			e.claims, e.claimsErr = decodePart(e.parts[1])
 		}
 	}
 	caller, err := s.callerOf(text, anyToken)
-	var refusal *tokenError
+	var refusal *token.Error
 	if errors.As(err, &refusal) {
-		e.refusedAt = refusal.at
-		fmt.Fprintf(w, "refused: %s\n", term.Printable(refusal.message))
+		e.refusedAt = refusal.At
+		fmt.Fprintf(w, "refused: %s\n", term.Printable(refusal.Message))
 	} else {
 		fmt.Fprintf(w, "good: %s token of %s\n", article(caller.token.Type), term.Printable(caller.user.identity()))
 	}
 	e.user, e.record = e.find()
 	e.printChecks(refusal)
-	if len(text) > maxToken {
+	if len(text) > token.MaxLength {
 		return false // nothing in it is looked into
 	}
 	e.printPart("header", e.header, e.headerErr, e.headerNote)
@@ -173,12 +174,12 @@ type explanation struct {
 	headerErr error
 	claims    strictjson.Object
 	claimsErr error
-	refusedAt check
+	refusedAt token.Check
 	user      *user        // whom the claims name, nil if the store has nobody of that
 	record    *tokenRecord // what the store knows of the token they name
 }
 
-func (e *explanation) verified() bool { return e.refusedAt > checkSignature }
+func (e *explanation) verified() bool { return e.refusedAt > token.CheckSignature }
 
 func (e *explanation) find() (*user, *tokenRecord) {
 	subject, _ := e.claims.Text("sub")
@@ -188,28 +189,28 @@ func (e *explanation) find() (*user, *tokenRecord) {
 
 // checkNames are the checks that a token without a request around it can stand.
 var checkNames = []struct {
-	check check
+	check token.Check
 	name  string
 }{
-	{checkText, "text"},
-	{checkAlgorithm, "algorithm"},
-	{checkSignature, "signature"},
-	{checkTimes, "times"},
-	{checkClaims, "claims"},
-	{checkType, "type"},
-	{checkUser, "user"},
-	{checkRevocation, "revocation"},
+	{token.CheckText, "text"},
+	{token.CheckAlgorithm, "algorithm"},
+	{token.CheckSignature, "signature"},
+	{token.CheckTimes, "times"},
+	{token.CheckClaims, "claims"},
+	{token.CheckType, "type"},
+	{token.CheckUser, "user"},
+	{token.CheckRevocation, "revocation"},
 }
 
 // printChecks prints what came of each check. refusal is nil if all were passed.
-func (e *explanation) printChecks(refusal *tokenError) {
+func (e *explanation) printChecks(refusal *token.Error) {
 	fmt.Fprintln(e.w)
 	for _, c := range checkNames {
 		switch {
 		case c.check < e.refusedAt:
 			e.print(c.name, "pass", e.passed(c.check))
 		case c.check == e.refusedAt:
-			e.print(c.name, "FAIL", term.Printable(refusal.description()))
+			e.print(c.name, "FAIL", term.Printable(refusal.Description()))
 		default:
 			e.print(c.name, "-", "not looked at")
 		}
@@ -217,33 +218,33 @@ func (e *explanation) printChecks(refusal *tokenError) {
 }
 
 // passed says what a check has found, given that it was passed.
-func (e *explanation) passed(c check) string {
+func (e *explanation) passed(c token.Check) string {
 	switch c {
-	case checkText:
+	case token.CheckText:
 		return fmt.Sprintf("three parts, %d bytes", len(e.text))
-	case checkAlgorithm:
+	case token.CheckAlgorithm:
 		alg, _ := e.header.Text("alg")
 		return alg
-	case checkSignature:
-		if found, err := e.server.keys.keyFor(e.header, e.now); err == nil {
-			return "made with key " + found.id
+	case token.CheckSignature:
+		if found, err := e.server.keys.KeyFor(e.header, e.now); err == nil {
+			return "made with key " + found.ID
 		}
-	case checkTimes:
+	case token.CheckTimes:
 		expires, _ := e.time("exp")
 		if issued, ok := e.time("iat"); ok {
 			return fmt.Sprintf("issued %s ago, expires in %s", span(e.now.Sub(issued)), span(expires.Sub(e.now)))
 		}
 		return "expires in " + span(expires.Sub(e.now))
-	case checkClaims:
+	case token.CheckClaims:
 		return "sub, jti and type are there, none is wrong"
-	case checkType:
-		if typ, _ := e.claims.Text("type"); typ == refreshToken {
+	case token.CheckType:
+		if typ, _ := e.claims.Text("type"); typ == token.Refresh {
 			return "refresh: good for /api/v1/auth/refresh and log-out only"
 		}
 		return "access: good for everything but /api/v1/auth/refresh"
-	case checkUser:
+	case token.CheckUser:
 		return e.claimNote("sub")
-	case checkRevocation:
+	case token.CheckRevocation:
 		return e.claimNote("jti")
 	}
 	return ""
@@ -299,14 +300,14 @@ func (e *explanation) headerNote(name string) string {
 	switch name {
 	case "kid":
 		id, _ := e.header.Text("kid")
-		k := e.server.keys.byID[id]
+		k := e.server.keys.Key(id)
 		switch {
 		case k == nil:
 			return "no key that verifies here"
-		case k == e.server.keys.keys[0]:
+		case k == e.server.keys.Keys()[0]:
 			return "the key that signs"
-		case !k.until.IsZero():
-			return "a former key, which verifies until " + k.until.UTC().Format(minuteTime)
+		case !k.Until.IsZero():
+			return "a former key, which verifies until " + k.Until.UTC().Format(minuteTime)
 		}
 		return "a former key"
 	case "jku", "jwk", "x5u", "x5c":
@@ -358,9 +359,7 @@ func (e *explanation) claimNote(name string) string {
 
 // time is the moment that a claim names.
 func (e *explanation) time(name string) (time.Time, bool) {
-	in := claimReader{Object: e.claims}
-	at := in.date(name, "")
-	return at, in.Has(name) && in.err == nil
+	return token.Time(e.claims, name)
 }
 
 // minuteTime is how commands write a moment.

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/token"
 )
 
 // explainStore fills a store with Ann, whose sign-in made the good token and a
@@ -31,14 +32,14 @@ func explainStore(t testing.TB, s *store) {
 		}
 	}
 	ended := func(jti, by string) *tokenRecord {
-		r := record(jti, accessToken)
+		r := record(jti, token.Access)
 		r.EndedBy, r.Ended = by, tokenNow.Add(-3*time.Minute)
 		return r
 	}
 	signUp(&user{PublicID: tokenClaims.Subject, Username: "ann", Email: "ann@example.com"},
-		record(tokenClaims.ID, accessToken), record("refresh", refreshToken),
+		record(tokenClaims.ID, token.Access), record("refresh", token.Refresh),
 		ended("revoked", endedByOwner), ended("logged out", endedByLogout), ended("by an admin", endedByAdmin))
-	signUp(&user{PublicID: "bob", Username: "bob", Disabled: true}, record("bob's", accessToken))
+	signUp(&user{PublicID: "bob", Username: "bob", Disabled: true}, record("bob's", token.Access))
 }
 
 func explainServer(t testing.TB) *server {
@@ -103,7 +104,7 @@ func TestExplain(t *testing.T) {
 	t.Parallel()
 	s := explainServer(t)
 	tests := []struct{ name, token, want string }{
-		{"a good token", forge(`{"alg":"HS256"}`, payload(), tokenSecret), strings.ReplaceAll(explainedGood, "KID", s.keys.keys[0].id)},
+		{"a good token", forge(`{"alg":"HS256"}`, payload(), tokenSecret), strings.ReplaceAll(explainedGood, "KID", s.keys.Keys()[0].ID)},
 		{"a forged token that would colour the terminal", b64("{\"alg\":\"none\",\"kid\":\"\u009b31m\"}") + "." + b64(`{"sub":"bob","exp":"never"}`) + ".", explainedForged},
 	}
 	for _, tt := range tests {
@@ -138,12 +139,12 @@ func TestExplainWords(t *testing.T) {
 		{"one of nobody", claimToken("sub", `"x"`, "public_id", ""), []string{"  user        FAIL  User not found", `  sub         "x"   nobody of this store`}},
 		{"one of a disabled account", claimToken("sub", `"bob"`, "public_id", "", "jti", `"bob's"`), []string{"  user        FAIL  Account is disabled", "  revocation  -     not looked at"}},
 		{"one by another key", forge(`{"alg":"HS256"}`, payload(), "another secret that has more than thirty-two bytes"), []string{"  signature   FAIL  Signature verification failed", "claims (NOT VERIFIED: anybody can write this)"}},
-		{"one by a former key", forge(`{"alg":"HS256","kid":"`+secretKey([]byte(formerSecret)).id+`"}`, payload(), formerSecret), []string{"good: ", "  signature   pass  made with key " + secretKey([]byte(formerSecret)).id}},
+		{"one by a former key", forge(`{"alg":"HS256","kid":"`+token.HS256Key([]byte(formerSecret)).ID+`"}`, payload(), formerSecret), []string{"good: ", "  signature   pass  made with key " + token.HS256Key([]byte(formerSecret)).ID}},
 		{"one that brings its own key", forge(`{"alg":"HS256","jku":"https://evil.example/"}`, payload(), formerSecret), []string{`  jku         "https://evil.example/"  never looked at`}},
 		{"a header with alg twice", forge(`{"alg":"HS256","alg":"none"}`, payload(), tokenSecret), []string{"  text        FAIL  Invalid header string: 'alg' must be given only once", "  can't be read: not a JSON object to rely on: 'alg' must be given only once"}},
 		{"no token at all", "garbage", []string{"refused: Not enough segments", "  text        FAIL  Not enough segments"}},
 		{"nothing", "", []string{"  text        FAIL  Not enough segments"}},
-		{"far too much", strings.Repeat("a.", maxToken), []string{"  text        FAIL  The token is longer than 8 KiB"}},
+		{"far too much", strings.Repeat("a.", token.MaxLength), []string{"  text        FAIL  The token is longer than 8 KiB"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -195,7 +196,7 @@ func shellOf(environ string, now time.Time, stdin io.Reader, stdout io.Writer) s
 
 // explainFiles makes a data file that holds explainStore and a key file, and
 // returns the data file's path with a good token.
-func explainFiles(t *testing.T) (path, token string) {
+func explainFiles(t *testing.T) (path, text string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "shelf.jsonl")
 	s, err := openStore(journal.OS{}, path, slog.New(slog.DiscardHandler), func() time.Time { return tokenNow })
@@ -206,7 +207,7 @@ func explainFiles(t *testing.T) (path, token string) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ring, _, err := loadKeys(keyPath(path), algHS256, tokenNow)
+	ring, _, err := token.LoadKeys(token.KeyPath(path), token.HS256, tokenNow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +216,7 @@ func explainFiles(t *testing.T) (path, token string) {
 
 func TestExplainCommand(t *testing.T) {
 	t.Parallel()
-	path, token := explainFiles(t)
+	path, text := explainFiles(t)
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -236,19 +237,19 @@ func TestExplainCommand(t *testing.T) {
 		want    string // the first line, "" for an error
 		err     error  // nil for any if there is no first line
 	}{
-		{"a token as argument", []string{token, "-data", path}, "", "", "good: an access token of ann@example.com", nil},
-		{"a token behind the flags", []string{"-data", path, token}, "", "", "good: an access token of ann@example.com", nil},
-		{"a line of standard input", []string{"-data", path}, "", token + "\n", "good: an access token of ann@example.com", nil},
-		{"a header as people copy it", []string{"-data", path}, "", "'Authorization: Bearer " + token + "'\r\n", "good: an access token of ann@example.com", nil},
-		{"the book API's header", []string{"x-access-token: " + token, "-data", path}, "", "", "good: an access token of ann@example.com", nil},
+		{"a token as argument", []string{text, "-data", path}, "", "", "good: an access token of ann@example.com", nil},
+		{"a token behind the flags", []string{"-data", path, text}, "", "", "good: an access token of ann@example.com", nil},
+		{"a line of standard input", []string{"-data", path}, "", text + "\n", "good: an access token of ann@example.com", nil},
+		{"a header as people copy it", []string{"-data", path}, "", "'Authorization: Bearer " + text + "'\r\n", "good: an access token of ann@example.com", nil},
+		{"the book API's header", []string{"x-access-token: " + text, "-data", path}, "", "", "good: an access token of ann@example.com", nil},
 		{"no token in standard input", []string{"-data", path}, "", "", "", nil},
 		{"SECRET_KEY counts as it does for the server", []string{"-data", path}, secret, bySecret, "good: an access token of ann@example.com", nil},
-		{"a token of the key file under a SECRET_KEY", []string{"-data", path}, secret, token, "refused: Signature verification failed", errExplained},
+		{"a token of the key file under a SECRET_KEY", []string{"-data", path}, secret, text, "refused: Signature verification failed", errExplained},
 		{"a token of SECRET_KEY without it", []string{"-data", path}, "", bySecret, "refused: Signature verification failed", errExplained},
-		{"the other algorithm has no key, and gets none", []string{"-data", path, "-alg", "EdDSA"}, "", token, "", errNoKey},
-		{"a data file that isn't there", []string{"-data", path + ".other"}, "", token, "", fs.ErrNotExist},
-		{"a store in memory", []string{"-data", "memory"}, "", token, "", nil},
-		{"a flag that nobody knows", []string{"-dta", path}, "", token, "", nil},
+		{"the other algorithm has no key, and gets none", []string{"-data", path, "-alg", "EdDSA"}, "", text, "", token.ErrNoKey},
+		{"a data file that isn't there", []string{"-data", path + ".other"}, "", text, "", fs.ErrNotExist},
+		{"a store in memory", []string{"-data", "memory"}, "", text, "", nil},
+		{"a flag that nobody knows", []string{"-dta", path}, "", text, "", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -274,15 +275,15 @@ func TestExplainCommand(t *testing.T) {
 
 func TestExplainWithoutKeyFile(t *testing.T) {
 	t.Parallel()
-	path, token := explainFiles(t)
-	if err := os.Remove(keyPath(path)); err != nil {
+	path, text := explainFiles(t)
+	if err := os.Remove(token.KeyPath(path)); err != nil {
 		t.Fatal(err)
 	}
-	err := explainCommand(t.Context(), shellOf("", tokenNow, nil, io.Discard), []string{token, "-data", path})
+	err := explainCommand(t.Context(), shellOf("", tokenNow, nil, io.Discard), []string{text, "-data", path})
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("explain = %v; want fs.ErrNotExist", err)
 	}
-	if _, err := os.Stat(keyPath(path)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(token.KeyPath(path)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("explain made a key file: %v", err)
 	}
 }

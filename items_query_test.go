@@ -22,6 +22,7 @@ import (
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/list"
 	"example.com/shelf/internal/password"
+	"example.com/shelf/internal/token"
 )
 
 // A queryClient sends requests to a server of a test's own, as one account.
@@ -47,7 +48,7 @@ func newQueryServer(t testing.TB, clock *queryClock, st *store, names ...string)
 		st = newStore(log, clock.now)
 	}
 	c := settings{bcryptCost: password.MinCost, accessTTL: 24 * time.Hour}
-	s := newServer(c, st, memoryKeys(algHS256), log, clock.now, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
+	s := newServer(c, st, token.MemoryKeys(token.HS256), log, clock.now, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
 	clients := make([]*queryClient, len(names))
 	for i, name := range names {
 		clients[i] = queryClientOf(t, s, name)
@@ -58,8 +59,8 @@ func newQueryServer(t testing.TB, clock *queryClock, st *store, names ...string)
 // queryClientOf signs name up without the cost of a password.
 func queryClientOf(t testing.TB, s *server, name string) *queryClient {
 	t.Helper()
-	u := &user{PublicID: newJTI(), Username: name, Created: s.now()}
-	token, record, err := s.issue(u, accessToken, s.config.accessTTL, true)
+	u := &user{PublicID: token.NewUUID(), Username: name, Created: s.now()}
+	token, record, err := s.issue(u, token.Access, s.config.accessTTL, true)
 	if err == nil {
 		err = s.store.signUp(u, record)
 	}

@@ -18,6 +18,7 @@ import (
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/lab"
 	"example.com/shelf/internal/limit"
+	"example.com/shelf/internal/token"
 )
 
 // newLabAPI starts a server with -lab. It goes by the machine's time until the
@@ -345,15 +346,15 @@ func TestLabTime(t *testing.T) {
 	root := a.asAdmin("root")
 	a.setClock(`{"advance":"14m"}`)
 	root.send("DELETE /api/v1/auth/tokens").wantBody(200, `{"status":200,"data":[{"pruned":0}]}`)
-	retired := edKey([]byte(formerSecret[:32]))
-	retired.until = time.Date(2030, 3, 2, 0, 14, 0, 0, time.UTC)
-	a.keys = newKeyring(append(a.keys.keys, retired)...)
+	retired := token.EdDSAKey([]byte(formerSecret[:32]))
+	retired.Until = time.Date(2030, 3, 2, 0, 14, 0, 0, time.UTC)
+	a.keys = token.NewKeyring(append(a.keys.Keys(), retired)...)
 	for _, step := range []struct {
 		now  string
 		keys int
 	}{{"2030-03-02T00:13:59Z", 1}, {"2030-03-02T00:14:00Z", 0}} {
 		a.setClock(`{"now":"` + step.now + `"}`)
-		var set jwkSet
+		var set token.JWKSet
 		a.as("").send("GET /.well-known/jwks.json").decode(&set)
 		if len(set.Keys) != step.keys {
 			t.Errorf("at %s there are %d public keys; want %d", step.now, len(set.Keys), step.keys)

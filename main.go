@@ -46,6 +46,7 @@ import (
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/term"
+	"example.com/shelf/internal/token"
 )
 
 func main() {
@@ -280,17 +281,17 @@ func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 const drainTime = 10 * time.Second
 
 // openData opens the store and the keys that go with it.
-func openData(c settings, log *slog.Logger, now func() time.Time) (st *store, keys *keyring, err error) {
-	if keys, err = configuredKeys(c); err != nil {
+func openData(c settings, log *slog.Logger, now func() time.Time) (st *store, keys *token.Keyring, err error) {
+	if keys, err = token.ConfiguredKeys(c.secret, c.fallbacks, c.alg); err != nil {
 		return nil, nil, err
 	}
 	if c.data == inMemory {
 		if keys == nil {
-			keys = memoryKeys(c.alg)
+			keys = token.MemoryKeys(c.alg)
 		}
 		return newStore(log, now), keys, nil
 	}
-	if keyPath(c.data) == c.data {
+	if token.KeyPath(c.data) == c.data {
 		return nil, nil, fmt.Errorf("-data %s: that is where the key goes; give the data file another name", c.data)
 	}
 	// The data file is locked first: the key file is its server's.
@@ -299,7 +300,7 @@ func openData(c settings, log *slog.Logger, now func() time.Time) (st *store, ke
 	}
 	if keys == nil {
 		var warning string
-		keys, warning, err = loadKeys(keyPath(c.data), c.alg, now())
+		keys, warning, err = token.LoadKeys(token.KeyPath(c.data), c.alg, now())
 		if err != nil {
 			st.Close()
 			return nil, nil, err
@@ -324,7 +325,7 @@ func reachable(addr net.Addr) string {
 // greet tells a person where things are and what to do next. The transcript
 // works as pasted, at the first start and at later ones.
 func greet(w io.Writer, c settings, st *store, url string) {
-	data, key := fmt.Sprintf("%s (%s)", c.data, st.contents()), keyPath(c.data)
+	data, key := fmt.Sprintf("%s (%s)", c.data, st.contents()), token.KeyPath(c.data)
 	if c.data == inMemory {
 		data, key = "memory: it ends with this process", "memory"
 	}

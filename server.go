@@ -22,13 +22,14 @@ import (
 	"example.com/shelf/internal/origin"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/token"
 )
 
 // A server answers requests. Everything it needs is in it; nothing is global.
 type server struct {
 	config settings
 	store  *store
-	keys   *keyring
+	keys   *token.Keyring
 	hashes *password.Hasher
 	limits *limit.Limiter
 	log    *slog.Logger
@@ -69,35 +70,35 @@ func (s *server) routes() []route {
 		// The catalog API: auth.go
 		{"POST /api/v1/auth/signup", s.noForeignPage(s.signUp)},
 		{"POST /api/v1/auth/signin", s.noForeignPage(s.signIn)},
-		{"POST /api/v1/auth/refresh", s.bearer(refreshToken, s.refresh)},
+		{"POST /api/v1/auth/refresh", s.bearer(token.Refresh, s.refresh)},
 		{"DELETE /api/v1/auth/logout", s.bearer(anyToken, s.logOut)},
 		{"POST /api/v1/auth/logout", s.bearer(anyToken, s.logOut)},
-		{"GET /api/v1/auth/tokens", s.bearer(accessToken, s.listTokens)},
-		{"PUT /api/v1/auth/tokens/{id}", s.bearer(accessToken, s.revokeToken)},
-		{"DELETE /api/v1/auth/tokens", s.bearer(accessToken, requireAdmin(s.pruneTokens))},
+		{"GET /api/v1/auth/tokens", s.bearer(token.Access, s.listTokens)},
+		{"PUT /api/v1/auth/tokens/{id}", s.bearer(token.Access, s.revokeToken)},
+		{"DELETE /api/v1/auth/tokens", s.bearer(token.Access, requireAdmin(s.pruneTokens))},
 
 		// accounts.go
-		{"GET /api/v1/auth/me", s.bearer(accessToken, s.getMe)},
-		{"PATCH /api/v1/auth/me", s.bearer(accessToken, s.patchMe)},
-		{"DELETE /api/v1/auth/me", s.bearer(accessToken, s.deleteMe)},
-		{"POST /api/v1/auth/password", s.bearer(accessToken, s.changePassword)},
-		{"DELETE /api/v1/auth/sessions", s.bearer(accessToken, s.endSessions)},
-		{"GET /api/v1/users", s.bearer(accessToken, requireAdmin(s.listUsers))},
-		{"PATCH /api/v1/users/{id}", s.bearer(accessToken, requireAdmin(s.patchUser))},
-		{"DELETE /api/v1/users/{id}", s.bearer(accessToken, requireAdmin(s.deleteUser))},
+		{"GET /api/v1/auth/me", s.bearer(token.Access, s.getMe)},
+		{"PATCH /api/v1/auth/me", s.bearer(token.Access, s.patchMe)},
+		{"DELETE /api/v1/auth/me", s.bearer(token.Access, s.deleteMe)},
+		{"POST /api/v1/auth/password", s.bearer(token.Access, s.changePassword)},
+		{"DELETE /api/v1/auth/sessions", s.bearer(token.Access, s.endSessions)},
+		{"GET /api/v1/users", s.bearer(token.Access, requireAdmin(s.listUsers))},
+		{"PATCH /api/v1/users/{id}", s.bearer(token.Access, requireAdmin(s.patchUser))},
+		{"DELETE /api/v1/users/{id}", s.bearer(token.Access, requireAdmin(s.deleteUser))},
 
 		// items.go
-		{"POST /api/v1/items", s.bearer(accessToken, s.createItem)},
-		{"GET /api/v1/items", s.bearer(accessToken, s.listItems)},
-		{"GET /api/v1/items/{id}", s.bearer(accessToken, s.getItem)},
-		{"PUT /api/v1/items/{id}", s.bearer(accessToken, s.putItem)},
-		{"PATCH /api/v1/items/{id}", s.bearer(accessToken, s.mergeItem)},
-		{"PATCH /api/v1/items/{id}/{field}", s.bearer(accessToken, s.patchItem)},
-		{"DELETE /api/v1/items/{id}", s.bearer(accessToken, s.deleteItem)},
-		{"GET /api/v1/categories", s.bearer(accessToken, s.listCategories)},
+		{"POST /api/v1/items", s.bearer(token.Access, s.createItem)},
+		{"GET /api/v1/items", s.bearer(token.Access, s.listItems)},
+		{"GET /api/v1/items/{id}", s.bearer(token.Access, s.getItem)},
+		{"PUT /api/v1/items/{id}", s.bearer(token.Access, s.putItem)},
+		{"PATCH /api/v1/items/{id}", s.bearer(token.Access, s.mergeItem)},
+		{"PATCH /api/v1/items/{id}/{field}", s.bearer(token.Access, s.patchItem)},
+		{"DELETE /api/v1/items/{id}", s.bearer(token.Access, s.deleteItem)},
+		{"GET /api/v1/categories", s.bearer(token.Access, s.listCategories)},
 
 		// pages.go
-		{"GET /api/v1/events", s.bearer(accessToken, s.streamEvents)},
+		{"GET /api/v1/events", s.bearer(token.Access, s.streamEvents)},
 
 		// The book API: auth.go, books.go
 		{"POST /signup", s.noForeignPage(s.bookSignUp)},
@@ -122,7 +123,7 @@ func (s *server) routes() []route {
 
 // newServer builds a server that listens on addr, which decides the hosts that
 // it answers to.
-func newServer(c settings, st *store, keys *keyring, log *slog.Logger, now func() time.Time, addr net.Addr) *server {
+func newServer(c settings, st *store, keys *token.Keyring, log *slog.Logger, now func() time.Time, addr net.Addr) *server {
 	s := &server{
 		config: c, store: st, keys: keys, log: log, now: now,
 		hashes: password.New(c.bcryptCost), limits: limit.New(now),

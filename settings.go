@@ -13,6 +13,7 @@ import (
 	"example.com/shelf/internal/lab"
 	"example.com/shelf/internal/origin"
 	"example.com/shelf/internal/password"
+	"example.com/shelf/internal/token"
 )
 
 // settings are those of the server, checked. What they can't tell, such as
@@ -25,7 +26,7 @@ type settings struct {
 	refreshTTL   time.Duration
 	bookTTL      time.Duration
 	bcryptCost   int
-	alg          string   // algHS256 or algEdDSA
+	alg          string   // token.HS256 or token.EdDSA
 	cors         []string // "loopback", "*" and origins as browsers write them; none for off
 	hosts        []string // lower case, without port or brackets
 	sharedWrites bool
@@ -41,7 +42,7 @@ type settings struct {
 	tlsKey  string
 
 	// The keys are never flags: any user of the machine can read arguments with
-	// ps. Their strength is judged where they are used, in keys.go.
+	// ps. Their strength is judged where they are used, in internal/token.
 	secret    string
 	fallbacks []string
 	labToken  string // the lab's secret, SHELF_LAB_TOKEN
@@ -60,7 +61,7 @@ func (c *settings) table() config.Table {
 		config.Row("access-ttl", "TIME", "15m", "how long an access token lasts: 90s, 15m, 12h, 30d", config.Lifetime(&c.accessTTL)),
 		config.Row("refresh-ttl", "TIME", "30d", "how long a refresh token lasts", config.Lifetime(&c.refreshTTL)),
 		config.Row("book-ttl", "TIME", "24h", "how long a token from /login lasts", config.Lifetime(&c.bookTTL)),
-		config.Row("alg", "ALG", "HS256", "HS256, or EdDSA: then other services can check tokens\nwith the public keys at /.well-known/jwks.json", config.Choice(&c.alg, algHS256, algEdDSA)),
+		config.Row("alg", "ALG", "HS256", "HS256, or EdDSA: then other services can check tokens\nwith the public keys at /.well-known/jwks.json", config.Choice(&c.alg, token.HS256, token.EdDSA)),
 		config.Row("bcrypt-cost", "N", "12", fmt.Sprintf("%d to %d: each step doubles the work of a sign-in,\nand of guessing a password", password.MinCost, password.MaxCost), config.Number(&c.bcryptCost, password.MinCost, password.MaxCost)),
 		config.Row("cors", "LIST", "loopback", "web pages that may call, comma separated: loopback,\n*, off, or origins such as https://app.example", config.Origins(&c.cors)),
 		config.Row("hosts", "LIST", "", "host names to answer to beside the loopback ones,\ncomma separated; for a proxy in front", config.Hosts(&c.hosts)),

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/shelf/internal/token"
 )
 
 // defaultSettings is that of a server that was told nothing.
@@ -19,7 +21,7 @@ var defaultSettings = settings{
 	refreshTTL: 30 * 24 * time.Hour,
 	bookTTL:    24 * time.Hour,
 	bcryptCost: 12,
-	alg:        algHS256,
+	alg:        token.HS256,
 	cors:       []string{"loopback"},
 	logFormat:  "text",
 	metrics:    "loopback",
@@ -71,7 +73,7 @@ func TestSettings(t *testing.T) {
 			c.accessTTL, c.refreshTTL = 2*time.Hour, time.Hour
 			c.warnings = []string{"refresh-ttl (1h0m0s) is shorter than access-ttl (2h0m0s): there is nothing to refresh"}
 		}},
-		{"another algorithm", "-alg EdDSA", "", "", func(c *settings) { c.alg = algEdDSA }},
+		{"another algorithm", "-alg EdDSA", "", "", func(c *settings) { c.alg = token.EdDSA }},
 		{"the cost is a number", "-bcrypt-cost 4", "", "", func(c *settings) { c.bcryptCost = 4 }},
 		{"a switch needs no value", "-shared-writes", "", "", func(c *settings) { c.sharedWrites = true }},
 		{"a switch can be turned off again", "-shared-writes=false", "SHELF_SHARED_WRITES=true", "", func(c *settings) {}},

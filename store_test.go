@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/token"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -49,8 +50,8 @@ func guardStore(t *testing.T) (*store, *user, *guardClock) {
 // guardSignIn records a sign-in whose tokens last an hour and a day.
 func guardSignIn(t *testing.T, st *store, u *user) (access, refresh *tokenRecord) {
 	t.Helper()
-	access = &tokenRecord{JTI: newJTI(), Type: accessToken, Expires: st.now().Add(time.Hour)}
-	refresh = &tokenRecord{JTI: newJTI(), Type: refreshToken, Expires: st.now().Add(24 * time.Hour)}
+	access = &tokenRecord{JTI: token.NewUUID(), Type: token.Access, Expires: st.now().Add(time.Hour)}
+	refresh = &tokenRecord{JTI: token.NewUUID(), Type: token.Refresh, Expires: st.now().Add(24 * time.Hour)}
 	if err := st.signIn(u, "", access, refresh); err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func guardSignIn(t *testing.T, st *store, u *user) (access, refresh *tokenRecord
 
 func guardRefresh(t *testing.T, st *store, by *tokenRecord) *tokenRecord {
 	t.Helper()
-	access := &tokenRecord{JTI: newJTI(), Type: accessToken, Expires: st.now().Add(time.Hour)}
+	access := &tokenRecord{JTI: token.NewUUID(), Type: token.Access, Expires: st.now().Add(time.Hour)}
 	if err := st.refresh(by, access); err != nil {
 		t.Fatal(err)
 	}

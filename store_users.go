@@ -9,6 +9,7 @@ import (
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/password"
+	"example.com/shelf/internal/token"
 )
 
 // A user is an account of either API.
@@ -38,7 +39,7 @@ func (u *user) identity() string {
 type tokenRecord struct {
 	ID      int       `json:"id"`
 	JTI     string    `json:"jti"`
-	Type    string    `json:"type"` // accessToken or refreshToken
+	Type    string    `json:"type"` // token.Access or token.Refresh
 	User    int       `json:"user"`
 	Session int       `json:"session"` // the id of the sign-in's first token
 	Expires time.Time `json:"expires"`
@@ -98,7 +99,7 @@ func (s *store) addTokens() {
 			switch {
 			case ok && (old.JTI != t.JTI || old.User != t.User || old.Type != t.Type):
 				return fmt.Errorf("token %d is another one's", t.ID)
-			case t.JTI == "" || t.Type != accessToken && t.Type != refreshToken:
+			case t.JTI == "" || t.Type != token.Access && t.Type != token.Refresh:
 				return errors.New("a token needs a jti and a type")
 			}
 			return nil
@@ -267,7 +268,7 @@ func (s *store) makeRoom(tx *db.Tx, userID, inUse, more int) {
 		}
 	}
 	for _, t := range live {
-		if len(going) < over && t.Session == inUse && t.Type == accessToken {
+		if len(going) < over && t.Session == inUse && t.Type == token.Access {
 			going = append(going, t)
 		}
 	}

@@ -37,19 +37,19 @@ internal/password/password.go: (*Hasher).Matches`,
 		"OWASP Password Storage Cheat Sheet", "https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html"},
 	{"The token", `auth.go: (*server).startSession
 auth.go: (*server).issue
-token.go: newJTI
-token.go: (*keyring).sign`,
+internal/token/token.go: NewUUID
+internal/token/token.go: (*Keyring).Sign`,
 		"A token is claims that anybody can read, and a signature that only the holder of the key can make. There are two: an access token opens the API for minutes, a refresh token gets the next one for weeks. Neither is shown before its record is on disk.",
 		"RFC 7519 §4.1", "https://www.rfc-editor.org/rfc/rfc7519#section-4.1"},
 	{"The middleware", `auth.go: (*server).bearer
-token.go: bearerToken
+internal/token/token.go: Bearer
 auth.go: (*server).callerOf`,
 		"This is what the tutorials call a decorator: it takes the token out of one header, and calls the handler with a caller or not at all. Not from the address, which ends up in logs, and not from a cookie, which a browser sends for any page that asks.",
 		"RFC 6750 §2.1", "https://www.rfc-editor.org/rfc/rfc6750#section-2.1"},
-	{"What makes a token good", `token.go: (*keyring).verify
-token.go: newParser
-token.go: (*keyring).keyFor
-token.go: (*rawClaims).judge`,
+	{"What makes a token good", `internal/token/token.go: (*Keyring).verify
+internal/token/token.go: newParser
+internal/token/token.go: (*Keyring).KeyFor
+internal/token/claims.go: (*rawClaims).judge`,
 		"The server decides by which algorithm and with which key a token is checked; one that could choose would choose none. Nothing that it says is believed before the signature is verified, and then every claim that counts is judged, the times first.",
 		"RFC 8725 §3.1", "https://www.rfc-editor.org/rfc/rfc8725#section-3.1"},
 	{"What the store knows of it", `auth.go: (*server).knownCaller

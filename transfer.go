@@ -21,6 +21,7 @@ import (
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/strictjson"
+	"example.com/shelf/internal/token"
 )
 
 // An export is the whole state as one JSON document, a row a line:
@@ -72,7 +73,7 @@ func checkOutput(out, data string) error {
 	if err != nil { // most likely there is nothing, and what else it is, writing finds out
 		return nil
 	}
-	for _, precious := range []string{data, keyPath(data)} {
+	for _, precious := range []string{data, token.KeyPath(data)} {
 		if other, err := os.Stat(precious); err == nil && os.SameFile(info, other) {
 			return fmt.Errorf("-o %s: an export doesn't replace %s", out, precious)
 		}

@@ -12,6 +12,7 @@ import (
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/password"
+	"example.com/shelf/internal/token"
 )
 
 // filledStore makes a data file with a user, a token, items and a book, of
@@ -27,8 +28,8 @@ func filledStore(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ann := &user{PublicID: newJTI(), Username: "ann", Email: "ann@example.com", Hash: hash, Created: time.Now()}
-	record := &tokenRecord{JTI: newJTI(), Type: accessToken, Expires: time.Now().Add(time.Hour)}
+	ann := &user{PublicID: token.NewUUID(), Username: "ann", Email: "ann@example.com", Hash: hash, Created: time.Now()}
+	record := &tokenRecord{JTI: token.NewUUID(), Type: token.Access, Expires: time.Now().Add(time.Hour)}
 	check := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -103,7 +104,7 @@ func TestExportOverTheStore(t *testing.T) {
 		{path, "an export doesn't replace " + path},
 		{filepath.Join(dir, "..", filepath.Base(dir), "shelf.jsonl"), "an export doesn't replace " + path},
 		{link, "an export doesn't replace " + path},
-		{keyPath(path), "an export doesn't replace " + keyPath(path)},
+		{token.KeyPath(path), "an export doesn't replace " + token.KeyPath(path)},
 		{dir, dir + " is no file"},
 	} {
 		before := readTestFile(t, dir, "shelf.jsonl") + readTestFile(t, dir, "shelf.key")

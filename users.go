@@ -19,6 +19,7 @@ import (
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/term"
+	"example.com/shelf/internal/token"
 )
 
 // An accountCommand is one of the commands shelf user, at work: accounts as
@@ -100,7 +101,7 @@ func userCommand(ctx context.Context, sh shell, args []string) (err error) {
 
 // newAccount is the account that add adds, as yet without a password.
 func (a *accountCommand) newAccount() (*user, error) {
-	u := &user{PublicID: newJTI(), Username: a.name, Created: a.now().UTC().Truncate(time.Second)}
+	u := &user{PublicID: token.NewUUID(), Username: a.name, Created: a.now().UTC().Truncate(time.Second)}
 	if strings.Contains(a.name, "@") {
 		u.Email = a.name
 	}
@@ -326,9 +327,9 @@ func rotateKeys(c settings, leaked bool, now time.Time, stdout io.Writer) error 
 	}
 	defer lock.Close()
 
-	path := keyPath(c.data)
+	path := token.KeyPath(c.data)
 	if leaked {
-		if err := replaceKeys(path, c.alg, now); err != nil {
+		if err := token.ReplaceKeys(path, c.alg, now); err != nil {
 			return err
 		}
 		fmt.Fprintf(stdout, "%s holds a new key and no other.\nEvery token made so far is refused: everybody has to sign in again.\n\n", path)
@@ -338,14 +339,14 @@ func rotateKeys(c settings, leaked bool, now time.Time, stdout io.Writer) error 
 	if err != nil {
 		return err
 	}
-	_, before, err := readKeyFile(path)
+	_, before, err := token.ReadKeyFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := rotateKey(path, c.alg, now, st.lastExpiry()); err != nil {
+	if err := token.RotateKey(path, c.alg, now, st.lastExpiry()); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(before, func(k *key) bool { return k.alg != c.alg }) {
+	if slices.ContainsFunc(before, func(k *token.Key) bool { return k.Alg != c.alg }) {
 		fmt.Fprintf(stdout, "%s holds a new key, which signs from the next start on that has -alg %s.\nA server with one -alg refuses what the keys for another have signed.\n\n", path, c.alg)
 	} else {
 		fmt.Fprintf(stdout, "%s holds a new key, which signs from the next start on.\nNobody is signed out: the old one verifies until the last token has ended.\n\n", path)
@@ -356,27 +357,27 @@ func rotateKeys(c settings, leaked bool, now time.Time, stdout io.Writer) error 
 // listKeys prints what keys there are, and nothing of what is secret in them.
 // The kid of an EdDSA key takes half a line, so each key takes two.
 func listKeys(c settings, now time.Time, stdout io.Writer) error {
-	ring, err := configuredKeys(c)
+	ring, err := token.ConfiguredKeys(c.secret, c.fallbacks, c.alg)
 	switch {
 	case err != nil:
 		return err
 	case ring != nil:
-		for i, k := range ring.keys {
+		for i, k := range ring.Keys() {
 			use := "SECRET_KEY, signs"
 			if i > 0 {
 				use = fmt.Sprintf("SECRET_KEY_FALLBACKS, number %d, verifies", i)
 			}
-			fmt.Fprintf(stdout, "%s\n    %s, %s\n", k.id, k.alg, use)
+			fmt.Fprintf(stdout, "%s\n    %s, %s\n", k.ID, k.Alg, use)
 		}
 		return nil
 	case c.data == inMemory:
 		return errMemoryKeys
 	}
-	set, keys, err := readKeyFile(keyPath(c.data))
+	set, keys, err := token.ReadKeyFile(token.KeyPath(c.data))
 	if err != nil {
 		return err
 	}
-	signer := slices.IndexFunc(keys, func(k *key) bool { return k.signs(c.alg) })
+	signer := slices.IndexFunc(keys, func(k *token.Key) bool { return k.Signs(c.alg) })
 	for i, k := range keys {
 		made := ""
 		if created := set.Keys[i].Created; !created.IsZero() {
@@ -384,16 +385,16 @@ func listKeys(c settings, now time.Time, stdout io.Writer) error {
 		}
 		use := "verifies"
 		switch {
-		case k.ended(now):
+		case k.Ended(now):
 			use = "has ended"
-		case k.alg != c.alg:
-			use = "not in use without -alg " + k.alg
+		case k.Alg != c.alg:
+			use = "not in use without -alg " + k.Alg
 		case i == signer:
 			use = "signs"
-		case !k.until.IsZero():
-			use = "verifies until " + k.until.UTC().Format(minuteTime)
+		case !k.Until.IsZero():
+			use = "verifies until " + k.Until.UTC().Format(minuteTime)
 		}
-		fmt.Fprintf(stdout, "%s\n    %s, %s%s\n", k.id, k.alg, made, use)
+		fmt.Fprintf(stdout, "%s\n    %s, %s%s\n", k.ID, k.Alg, made, use)
 	}
 	return nil
 }

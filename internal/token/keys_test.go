@@ -1,6 +1,8 @@
-package main
+package token
 
 import (
+	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -10,15 +12,6 @@ import (
 	"testing"
 	"time"
 )
-
-func loadKeyFile(t *testing.T, path, alg string, now time.Time) *keyring {
-	t.Helper()
-	ring, warning, err := loadKeys(path, alg, now)
-	if err != nil || warning != "" {
-		t.Fatalf("loadKeys = %q, %v; want no warning and no error", warning, err)
-	}
-	return ring
-}
 
 func TestSecretKeys(t *testing.T) {
 	t.Parallel()
@@ -37,7 +30,7 @@ func TestSecretKeys(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := secretKeys(tt.secret, tt.fallbacks)
+			_, err := SecretKeys(tt.secret, tt.fallbacks)
 			if got := errorText(err); got != tt.wantError {
 				t.Errorf("secretKeys = %q; want %q", got, tt.wantError)
 			}
@@ -45,36 +38,29 @@ func TestSecretKeys(t *testing.T) {
 	}
 }
 
-func errorText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
-}
-
 func TestKeyIDs(t *testing.T) {
 	t.Parallel()
-	if a, b := secretKey([]byte(tokenSecret)).id, secretKey([]byte(formerSecret)).id; a == b || len(a) != 16 {
+	if a, b := HS256Key([]byte(tokenSecret)).ID, HS256Key([]byte(formerSecret)).ID; a == b || len(a) != 16 {
 		t.Errorf("the kids of two secrets = %q, %q; want two of 16 characters", a, b)
 	}
 	// RFC 8037 appendices A.1 and A.3.
-	k, err := jwk{Type: "OKP", Curve: "Ed25519", Algorithm: algEdDSA, Private: "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", Public: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}.key()
+	k, err := JWK{Type: "OKP", Curve: "Ed25519", Algorithm: EdDSA, Private: "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", Public: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}.key()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"; k.id != want {
-		t.Errorf("kid of RFC 8037's key = %q; want %q", k.id, want)
+	if want := "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"; k.ID != want {
+		t.Errorf("kid of RFC 8037's key = %q; want %q", k.ID, want)
 	}
 }
 
 func TestKeyFile(t *testing.T) {
 	t.Parallel()
-	for _, alg := range []string{algHS256, algEdDSA} {
+	for _, alg := range []string{HS256, EdDSA} {
 		t.Run(alg, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "shelf.key")
 			token := signToken(t, loadKeyFile(t, path, alg, tokenNow), tokenClaims)
-			if _, err := loadKeyFile(t, path, alg, tokenNow).verify(token, tokenNow); err != nil {
+			if _, err := loadKeyFile(t, path, alg, tokenNow).Verify(token, tokenNow); err != nil {
 				t.Errorf("after a restart: %v", err)
 			}
 			info, err := os.Stat(path)
@@ -94,12 +80,12 @@ func TestKeyFile(t *testing.T) {
 func TestKeyFileTwoStarts(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "shelf.key")
-	rings := make([]*keyring, 8)
+	rings := make([]*Keyring, 8)
 	var wg sync.WaitGroup
 	for i := range rings {
 		wg.Go(func() {
 			var err error
-			if rings[i], _, err = loadKeys(path, algHS256, tokenNow); err != nil {
+			if rings[i], _, err = LoadKeys(path, HS256, tokenNow); err != nil {
 				t.Errorf("loadKeys = %v", err)
 			}
 		})
@@ -109,8 +95,8 @@ func TestKeyFileTwoStarts(t *testing.T) {
 		return
 	}
 	for _, ring := range rings {
-		if ring.keys[0].id != rings[0].keys[0].id {
-			t.Errorf("signs with %q, another with %q; want one key for all", ring.keys[0].id, rings[0].keys[0].id)
+		if ring.keys[0].ID != rings[0].keys[0].ID {
+			t.Errorf("signs with %q, another with %q; want one key for all", ring.keys[0].ID, rings[0].keys[0].ID)
 		}
 	}
 }
@@ -118,13 +104,13 @@ func TestKeyFileTwoStarts(t *testing.T) {
 func TestKeyFileOtherAlgorithm(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "shelf.key")
-	token := signToken(t, loadKeyFile(t, path, algHS256, tokenNow), tokenClaims)
-	_, err := loadKeyFile(t, path, algEdDSA, tokenNow).verify(token, tokenNow)
-	wantRefusal(t, "verify under the other algorithm", err, tokenMalformed, "The specified alg value is not allowed")
-	if _, err := loadKeyFile(t, path, algHS256, tokenNow).verify(token, tokenNow); err != nil {
+	token := signToken(t, loadKeyFile(t, path, HS256, tokenNow), tokenClaims)
+	_, err := loadKeyFile(t, path, EdDSA, tokenNow).Verify(token, tokenNow)
+	wantRefusal(t, "verify under the other algorithm", err, Malformed, "The specified alg value is not allowed")
+	if _, err := loadKeyFile(t, path, HS256, tokenNow).Verify(token, tokenNow); err != nil {
 		t.Errorf("back under the first: %v", err)
 	}
-	if _, _, err := loadKeys(path, "HS512", tokenNow); err == nil {
+	if _, _, err := LoadKeys(path, "HS512", tokenNow); err == nil {
 		t.Error("loadKeys for HS512 = nil; want an error")
 	}
 }
@@ -135,11 +121,11 @@ func TestKeyFileWarning(t *testing.T) {
 		return // its modes say nothing about other users
 	}
 	path := filepath.Join(t.TempDir(), "shelf.key")
-	loadKeyFile(t, path, algHS256, tokenNow)
+	loadKeyFile(t, path, HS256, tokenNow)
 	if err := os.Chmod(path, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	_, warning, err := loadKeys(path, algHS256, tokenNow)
+	_, warning, err := LoadKeys(path, HS256, tokenNow)
 	want := path + " is open to other users of this machine (mode 0640), who can make tokens with it: chmod 600 " + path
 	if err != nil || warning != want {
 		t.Errorf("loadKeys = %q, %v; want %q", warning, err, want)
@@ -172,10 +158,10 @@ func TestKeyFileRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := path + " is not a key file of shelf: " + tt.wantError
-			if _, _, err := loadKeys(path, algHS256, tokenNow); errorText(err) != want {
+			if _, _, err := LoadKeys(path, HS256, tokenNow); errorText(err) != want {
 				t.Errorf("loadKeys = %v; want %s", err, want)
 			}
-			if err := rotateKey(path, algHS256, tokenNow, tokenNow); errorText(err) != want {
+			if err := RotateKey(path, HS256, tokenNow, tokenNow); errorText(err) != want {
 				t.Errorf("rotateKey = %v; want %s", err, want)
 			}
 			if text, err := os.ReadFile(path); err != nil || string(text) != tt.text {
@@ -188,22 +174,22 @@ func TestKeyFileRefused(t *testing.T) {
 func TestRotateKey(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "shelf.key")
-	before := loadKeyFile(t, path, algHS256, tokenNow)
+	before := loadKeyFile(t, path, HS256, tokenNow)
 	token := signToken(t, before, tokenClaims)
 	until := tokenNow.Add(10 * time.Minute)
-	if err := rotateKey(path, algHS256, tokenNow, until); err != nil {
+	if err := RotateKey(path, HS256, tokenNow, until); err != nil {
 		t.Fatal(err)
 	}
-	after := loadKeyFile(t, path, algHS256, tokenNow)
-	if after.keys[0].id == before.keys[0].id {
+	after := loadKeyFile(t, path, HS256, tokenNow)
+	if after.keys[0].ID == before.keys[0].ID {
 		t.Error("the old key still signs")
 	}
-	if _, err := after.verify(token, until.Add(-time.Second)); err != nil {
+	if _, err := after.Verify(token, until.Add(-time.Second)); err != nil {
 		t.Errorf("the old key's token before it ends: %v", err)
 	}
-	_, err := after.verify(token, until)
-	wantRefusal(t, "verify when the old key has ended", err, tokenMalformed, "Signature verification failed")
-	if ring := loadKeyFile(t, path, algHS256, until); len(ring.keys) != 1 {
+	_, err := after.Verify(token, until)
+	wantRefusal(t, "verify when the old key has ended", err, Malformed, "Signature verification failed")
+	if ring := loadKeyFile(t, path, HS256, until); len(ring.keys) != 1 {
 		t.Errorf("%d keys are left at the end of the old one; want 1", len(ring.keys))
 	}
 }
@@ -213,12 +199,12 @@ func TestRotateKey(t *testing.T) {
 func TestReplaceKeys(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "shelf.key")
-	leaked := []string{loadKeyFile(t, path, algHS256, tokenNow).keys[0].id, loadKeyFile(t, path, algEdDSA, tokenNow).keys[0].id}
-	if err := rotateKey(path, algHS256, tokenNow, tokenNow.Add(time.Hour)); err != nil {
+	leaked := []string{loadKeyFile(t, path, HS256, tokenNow).keys[0].ID, loadKeyFile(t, path, EdDSA, tokenNow).keys[0].ID}
+	if err := RotateKey(path, HS256, tokenNow, tokenNow.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	leaked = append(leaked, loadKeyFile(t, path, algHS256, tokenNow).keys[0].id)
-	if err := replaceKeys(path, algHS256, tokenNow); err != nil {
+	leaked = append(leaked, loadKeyFile(t, path, HS256, tokenNow).keys[0].ID)
+	if err := ReplaceKeys(path, HS256, tokenNow); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
@@ -230,7 +216,7 @@ func TestReplaceKeys(t *testing.T) {
 			t.Errorf("the key file still holds %s, which has leaked:\n%s", id, text)
 		}
 	}
-	if ring := loadKeyFile(t, path, algHS256, tokenNow); len(ring.keys) != 1 {
+	if ring := loadKeyFile(t, path, HS256, tokenNow); len(ring.keys) != 1 {
 		t.Errorf("%d keys; want the new one alone", len(ring.keys))
 	}
 }
@@ -238,27 +224,104 @@ func TestReplaceKeys(t *testing.T) {
 // The private members must never leave the key file.
 func TestPublicJWKS(t *testing.T) {
 	t.Parallel()
-	ed, err := jwk{Type: "OKP", Curve: "Ed25519", Algorithm: algEdDSA, Private: "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", Public: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}.key()
+	ed, err := JWK{Type: "OKP", Curve: "Ed25519", Algorithm: EdDSA, Private: "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", Public: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}.key()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := edKey([]byte(tokenSecret[:32]))
-	ended.until = tokenNow
+	ended := EdDSAKey([]byte(tokenSecret[:32]))
+	ended.Until = tokenNow
 	tests := []struct {
 		name string
-		ring *keyring
+		ring *Keyring
 		want string
 	}{
 		{"of a secret nothing is public", tokenRing(t), `{"keys":[]}`},
-		{"a key that has ended is gone", newKeyring(secretKey([]byte(tokenSecret)), ended), `{"keys":[]}`},
-		{"of an EdDSA key one half is", newKeyring(secretKey([]byte(tokenSecret)), ed), `{"keys":[{"kty":"OKP","use":"sig","alg":"EdDSA","kid":"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`},
+		{"a key that has ended is gone", NewKeyring(HS256Key([]byte(tokenSecret)), ended), `{"keys":[]}`},
+		{"of an EdDSA key one half is", NewKeyring(HS256Key([]byte(tokenSecret)), ed), `{"keys":[{"kty":"OKP","use":"sig","alg":"EdDSA","kid":"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := json.Marshal(tt.ring.publicJWKS(tokenNow))
+			got, err := json.Marshal(tt.ring.JWKS(tokenNow))
 			if err != nil || string(got) != tt.want {
 				t.Errorf("publicJWKS = %s, %v; want %s", got, err, tt.want)
+			}
+		})
+	}
+}
+
+// Whoever reads the set can check our tokens with nothing else in hand: the
+// header's kid names the key, and Ed25519 verifies the text up to the last dot
+// (RFC 7515 §5.2, RFC 8037 §3.1).
+func TestJWKSVerifiesTokens(t *testing.T) {
+	t.Parallel()
+	former := EdDSAKey([]byte(formerSecret[:32]))
+	former.Until = tokenNow.Add(time.Second)
+	ring := NewKeyring(EdDSAKey([]byte(tokenSecret[:32])), former)
+	body, err := json.Marshal(ring.JWKS(tokenNow))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{`"d"`, `"k"`, "until", "created"} {
+		if strings.Contains(string(body), secret) {
+			t.Fatalf("the set holds %s: %s", secret, body)
+		}
+	}
+	var set struct {
+		Keys []struct{ Kty, Use, Alg, Kid, Crv, X string }
+	}
+	if err := json.Unmarshal(body, &set); err != nil || len(set.Keys) != 2 {
+		t.Fatalf("%d keys, %v; want 2", len(set.Keys), err)
+	}
+	for i, signer := range []*Keyring{ring, NewKeyring(former)} {
+		token := signToken(t, signer, tokenClaims)
+		last := strings.LastIndex(token, ".")
+		signature, err := base64.RawURLEncoding.DecodeString(token[last+1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		header, err := readHeader(token[:strings.Index(token, ".")])
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := set.Keys[i]
+		public, err := base64.RawURLEncoding.DecodeString(k.X)
+		if kid, _ := header.Text("kid"); err != nil || kid != k.Kid || k.Kty != "OKP" || k.Crv != "Ed25519" || k.Alg != "EdDSA" || k.Use != "sig" {
+			t.Errorf("key %d is %+v, %v; want the Ed25519 key %s", i, k, err, kid)
+		}
+		if !ed25519.Verify(public, []byte(token[:last]), signature) {
+			t.Errorf("key %d does not verify the token that it signed", i)
+		}
+	}
+}
+
+func TestConfiguredKeys(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name      string
+		secret    string
+		fallbacks []string
+		alg       string
+		wantKeys  int
+		wantError string
+	}{
+		{"nothing set", "", nil, HS256, 0, ""},
+		{"EdDSA has a key of shelf's own", "", nil, EdDSA, 0, ""},
+		{"a secret", tokenSecret, nil, HS256, 1, ""},
+		{"a secret and a former one", tokenSecret, []string{formerSecret}, HS256, 2, ""},
+		{"a secret is nothing to sign by EdDSA with", tokenSecret, nil, EdDSA, 0, "-alg EdDSA signs with a key that shelf makes, but SECRET_KEY is set: take one of the two away"},
+		{"a former one alone", "", []string{formerSecret}, HS256, 0, "SECRET_KEY_FALLBACKS is set but SECRET_KEY is not: there is no key to sign with"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ring, err := ConfiguredKeys(tt.secret, tt.fallbacks, tt.alg)
+			keys := 0
+			if ring != nil {
+				keys = len(ring.keys)
+			}
+			if keys != tt.wantKeys || errorText(err) != tt.wantError {
+				t.Errorf("configuredKeys = %d keys, %v; want %d, %q", keys, err, tt.wantKeys, tt.wantError)
 			}
 		})
 	}

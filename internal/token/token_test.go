@@ -1,14 +1,12 @@
-package main
+package token
 
 import (
 	"crypto/ed25519"
-	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"hash"
 	"reflect"
 	"regexp"
 	"strings"
@@ -16,115 +14,10 @@ import (
 	"time"
 )
 
-const (
-	tokenSecret  = "a secret for tests, of more than thirty-two bytes"
-	formerSecret = "the secret before that one, it only verifies now"
-)
-
-// tokenNow is when the tokens below are judged. They were made a minute before.
-var tokenNow = time.Date(2026, time.November, 22, 14, 5, 0, 0, time.UTC)
-
-// tokenClaims is what the good token says.
-var tokenClaims = claims{
-	Subject:   "0f8fad5b-d9cb-469f-a165-70867728950e",
-	PublicID:  "0f8fad5b-d9cb-469f-a165-70867728950e",
-	ID:        "7c9e6679-7425-40de-944b-e07fc1f90ae7",
-	Type:      accessToken,
-	Fresh:     true,
-	Issuer:    issuer,
-	IssuedAt:  tokenNow.Add(-time.Minute),
-	NotBefore: tokenNow.Add(-time.Minute),
-	ExpiresAt: tokenNow.Add(14 * time.Minute),
-}
-
-// payload writes the good token's claims in the order of the library, each of
-// the changes, name and JSON value, put in the place of what was there. The
-// value "" takes the claim away.
-func payload(changes ...string) string {
-	members := [][2]string{
-		{"exp", "1795357140"},
-		{"fresh", "true"},
-		{"iat", "1795356240"},
-		{"iss", `"shelf"`},
-		{"jti", `"7c9e6679-7425-40de-944b-e07fc1f90ae7"`},
-		{"nbf", "1795356240"},
-		{"public_id", `"0f8fad5b-d9cb-469f-a165-70867728950e"`},
-		{"sub", `"0f8fad5b-d9cb-469f-a165-70867728950e"`},
-		{"type", `"access"`},
-	}
-	for ; len(changes) > 0; changes = changes[2:] {
-		added := true
-		for i := range members {
-			if members[i][0] == changes[0] {
-				members[i][1], added = changes[1], false
-			}
-		}
-		if added {
-			members = append(members, [2]string{changes[0], changes[1]})
-		}
-	}
-	var texts []string
-	for _, m := range members {
-		if m[1] != "" {
-			texts = append(texts, fmt.Sprintf("%q:%s", m[0], m[1]))
-		}
-	}
-	return "{" + strings.Join(texts, ",") + "}"
-}
-
-func b64(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
-
-// forge makes a token by hand, with nothing but RFC 7515's own recipe (§5.1).
-func forge(header, payload, secret string) string {
-	return forgeWith(sha256.New, header, payload, secret)
-}
-
-func forgeWith(h func() hash.Hash, header, payload, secret string) string {
-	return seal(h, b64(header)+"."+b64(payload), secret)
-}
-
-// seal adds the signature to a text.
-func seal(h func() hash.Hash, text, secret string) string {
-	mac := hmac.New(h, []byte(secret))
-	mac.Write([]byte(text))
-	return text + "." + b64(string(mac.Sum(nil)))
-}
-
-// tokenRing is a ring of tokenSecret, with formerSecret as fallback.
-func tokenRing(t testing.TB) *keyring {
-	t.Helper()
-	ring, err := secretKeys(tokenSecret, []string{formerSecret})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ring
-}
-
-func signToken(t testing.TB, ring *keyring, c claims) string {
-	t.Helper()
-	text, err := ring.sign(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-// wantRefusal checks that err is a *tokenError of that kind and message.
-func wantRefusal(t *testing.T, what string, err error, kind tokenKind, message string) {
-	t.Helper()
-	var e *tokenError
-	if !errors.As(err, &e) {
-		t.Fatalf("%s = %v; want a *tokenError %q", what, err, message)
-	}
-	if e.kind != kind || e.message != message {
-		t.Errorf("%s = kind %d %q; want kind %d %q", what, e.kind, e.message, kind, message)
-	}
-}
-
 func TestSign(t *testing.T) {
 	t.Parallel()
 	ring := tokenRing(t)
-	header := fmt.Sprintf(`{"alg":"HS256","kid":%q,"typ":"JWT"}`, ring.keys[0].id)
+	header := fmt.Sprintf(`{"alg":"HS256","kid":%q,"typ":"JWT"}`, ring.keys[0].ID)
 	if got, want := signToken(t, ring, tokenClaims), forge(header, payload(), tokenSecret); got != want {
 		t.Errorf("sign = %s; want %s", got, want)
 	}
@@ -132,11 +25,11 @@ func TestSign(t *testing.T) {
 
 func TestSignThenVerify(t *testing.T) {
 	t.Parallel()
-	rings := map[string]*keyring{"HS256": tokenRing(t), "EdDSA": newKeyring(edKey([]byte(tokenSecret[:32]))), "memory": memoryKeys(algHS256), "EdDSA in memory": memoryKeys(algEdDSA)}
+	rings := map[string]*Keyring{"HS256": tokenRing(t), "EdDSA": NewKeyring(EdDSAKey([]byte(tokenSecret[:32]))), "memory": MemoryKeys(HS256), "EdDSA in memory": MemoryKeys(EdDSA)}
 	for name, ring := range rings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := ring.verify(signToken(t, ring, tokenClaims), tokenNow)
+			got, err := ring.Verify(signToken(t, ring, tokenClaims), tokenNow)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,25 +44,25 @@ func TestSignThenVerify(t *testing.T) {
 // we get as far as to find fault with it shows that the signature was accepted.
 func TestVerifyRFCExamples(t *testing.T) {
 	t.Parallel()
-	rfc7515 := jwk{Type: "oct", Algorithm: algHS256, Secret: "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}
-	rfc8037 := jwk{Type: "OKP", Curve: "Ed25519", Algorithm: algEdDSA, Private: "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", Public: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+	rfc7515 := JWK{Type: "oct", Algorithm: HS256, Secret: "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}
+	rfc8037 := JWK{Type: "OKP", Curve: "Ed25519", Algorithm: EdDSA, Private: "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", Public: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
 	const (
 		a1 = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 		a4 = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
 	)
 	tests := []struct {
 		name    string
-		key     jwk
+		key     JWK
 		token   string
 		now     int64
-		kind    tokenKind
+		kind    Kind
 		message string
 	}{
-		{"RFC 7515 A.1 a second before it ends", rfc7515, a1, 1300819379, tokenMalformed, "Missing claim: sub"},
-		{"RFC 7515 A.1 the second that it ends", rfc7515, a1, 1300819380, tokenExpired, "Token has expired"},
-		{"RFC 7515 A.1 with another signature", rfc7515, strings.Replace(a1, ".dBj", ".eBj", 1), 1300819379, tokenMalformed, "Signature verification failed"},
-		{"RFC 8037 A.4, whose payload is no JSON", rfc8037, a4, 1300819379, tokenMalformed, "Invalid payload string: must be a json object"},
-		{"RFC 8037 A.4 with another signature", rfc8037, strings.Replace(a4, ".hgy", ".hgz", 1), 1300819379, tokenMalformed, "Signature verification failed"},
+		{"RFC 7515 A.1 a second before it ends", rfc7515, a1, 1300819379, Malformed, "Missing claim: sub"},
+		{"RFC 7515 A.1 the second that it ends", rfc7515, a1, 1300819380, Expired, "Token has expired"},
+		{"RFC 7515 A.1 with another signature", rfc7515, strings.Replace(a1, ".dBj", ".eBj", 1), 1300819379, Malformed, "Signature verification failed"},
+		{"RFC 8037 A.4, whose payload is no JSON", rfc8037, a4, 1300819379, Malformed, "Invalid payload string: must be a json object"},
+		{"RFC 8037 A.4 with another signature", rfc8037, strings.Replace(a4, ".hgy", ".hgz", 1), 1300819379, Malformed, "Signature verification failed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -178,7 +71,7 @@ func TestVerifyRFCExamples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = newKeyring(k).verify(tt.token, time.Unix(tt.now, 0))
+			_, err = NewKeyring(k).Verify(tt.token, time.Unix(tt.now, 0))
 			wantRefusal(t, "verify", err, tt.kind, tt.message)
 		})
 	}
@@ -187,7 +80,7 @@ func TestVerifyRFCExamples(t *testing.T) {
 func TestVerifyAccepts(t *testing.T) {
 	t.Parallel()
 	const hs256 = `{"alg":"HS256"}`
-	former := fmt.Sprintf(`{"alg":"HS256","kid":%q}`, secretKey([]byte(formerSecret)).id)
+	former := fmt.Sprintf(`{"alg":"HS256","kid":%q}`, HS256Key([]byte(formerSecret)).ID)
 	tests := []struct{ name, token string }{
 		{"a token without kid is checked by the signing key", forge(hs256, payload(), tokenSecret)},
 		{"a former secret's token by its kid", forge(former, payload(), formerSecret)},
@@ -202,7 +95,7 @@ func TestVerifyAccepts(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c, err := tokenRing(t).verify(tt.token, tokenNow)
+			c, err := tokenRing(t).Verify(tt.token, tokenNow)
 			if err != nil {
 				t.Fatalf("verify = %v", err)
 			}
@@ -257,8 +150,8 @@ func TestVerifyRefuses(t *testing.T) {
 		{"a blank in the payload", header + "." + body[:8] + " " + body[8:] + "." + signature, "Invalid payload padding"},
 		{"a line break, which encoding/base64 skips", header + "." + body[:8] + "\n" + body[8:] + "." + signature, "The token has a line break in it"},
 		{"a carriage return at the end", good + "\r", "The token has a line break in it"},
-		{"one byte over 8 KiB", good + strings.Repeat("A", maxToken+1-len(good)), "The token is longer than 8 KiB"},
-		{"8 KiB", good + strings.Repeat("A", maxToken-len(good)), badSign},
+		{"one byte over 8 KiB", good + strings.Repeat("A", MaxLength+1-len(good)), "The token is longer than 8 KiB"},
+		{"8 KiB", good + strings.Repeat("A", MaxLength-len(good)), badSign},
 
 		// The algorithm.
 		{"alg none", b64(`{"alg":"none"}`) + "." + body + ".", algRefused},
@@ -288,7 +181,7 @@ func TestVerifyRefuses(t *testing.T) {
 		{"kid a list", head(`{"alg":"HS256","kid":["a"]}`), noKid},
 		{"kid null", head(`{"alg":"HS256","kid":null}`), noKid},
 		{"a former secret without its kid", forge(hs256, payload(), formerSecret), badSign},
-		{"a former secret's kid, signed with the new one", head(fmt.Sprintf(`{"alg":"HS256","kid":%q}`, ring.keys[1].id)), badSign},
+		{"a former secret's kid, signed with the new one", head(fmt.Sprintf(`{"alg":"HS256","kid":%q}`, ring.keys[1].ID)), badSign},
 		{"its own key in the header", forge(fmt.Sprintf(`{"alg":"HS256","jwk":{"kty":"oct","k":%q}}`, b64(formerSecret)), payload(), formerSecret), badSign},
 
 		// The signature.
@@ -355,17 +248,10 @@ func TestVerifyRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := ring.verify(tt.token, tokenNow)
-			wantRefusal(t, "verify", err, tokenMalformed, tt.message)
+			_, err := ring.Verify(tt.token, tokenNow)
+			wantRefusal(t, "verify", err, Malformed, tt.message)
 		})
 	}
-}
-
-// nextLetter replaces a token's last character by its neighbour, which differs
-// in the lowest bit only.
-func nextLetter(token string) string {
-	last := strings.IndexByte(base64url, token[len(token)-1])
-	return token[:len(token)-1] + base64url[last^1:last^1+1]
 }
 
 func TestVerifyExpired(t *testing.T) {
@@ -383,10 +269,10 @@ func TestVerifyExpired(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			// Without sub: the times come before the other claims.
-			_, err := tokenRing(t).verify(forge(`{"alg":"HS256"}`, payload("exp", tt.exp, "sub", ""), tokenSecret), tokenNow)
-			wantRefusal(t, "verify", err, tokenExpired, "Token has expired")
-			if e := err.(*tokenError); e.description() != tt.detail {
-				t.Errorf("description = %q; want %q", e.description(), tt.detail)
+			_, err := tokenRing(t).Verify(forge(`{"alg":"HS256"}`, payload("exp", tt.exp, "sub", ""), tokenSecret), tokenNow)
+			wantRefusal(t, "verify", err, Expired, "Token has expired")
+			if e := err.(*Error); e.Description() != tt.detail {
+				t.Errorf("description = %q; want %q", e.Description(), tt.detail)
 			}
 		})
 	}
@@ -400,64 +286,58 @@ func TestVerifyRefusalSaysWhy(t *testing.T) {
 	good := forge(hs256, payload(), tokenSecret)
 	tests := []struct {
 		name, token string
-		at          check
+		at          Check
 		description string
 	}{
-		{"half a token", good[:40], checkText, "Not enough segments"},
-		{"a header with alg twice", forge(`{"alg":"HS256","alg":"HS256"}`, payload(), tokenSecret), checkText, "Invalid header string: 'alg' must be given only once"},
-		{"alg none", forge(`{"alg":"none"}`, payload(), ""), checkAlgorithm, "The specified alg value is not allowed"},
-		{"crit", forge(`{"alg":"HS256","crit":["b64"]}`, payload(), tokenSecret), checkAlgorithm, "Critical header parameters (crit) are not supported"},
-		{"a key that is not ours", forge(`{"alg":"HS256","kid":"k1"}`, payload(), tokenSecret), checkSignature, "Signature verification failed: no key has this kid"},
-		{"another's signature", forge(hs256, payload(), formerSecret), checkSignature, "Signature verification failed"},
-		{"another's signature and out of date", forge(hs256, payload("exp", "1"), formerSecret), checkSignature, "Signature verification failed"},
-		{"a claim given twice", forge(hs256, `{"sub":"x",`+payload()[1:], tokenSecret), checkTimes, "Invalid payload string: 'sub' must be given only once"},
-		{"out of date", claimToken("exp", "1795356108"), checkTimes, "expired 3m12s ago"},
-		{"valid only from later on", claimToken("nbf", "1795356492"), checkTimes, "not valid for another 3m12s (nbf)"},
-		{"made in the future", claimToken("iat", "1795359900"), checkTimes, "issued 1h0m0s in the future (iat)"},
-		{"made in a future that no Duration reaches", claimToken("iat", "99999999999999"), checkTimes, "issued 2562047h47m16s in the future (iat)"},
-		{"without exp", claimToken("exp", ""), checkTimes, "Missing claim: exp"},
-		{"of another issuer", claimToken("iss", `"joe"`), checkClaims, "Invalid claim: iss"},
-		{"for somebody else, without jti", claimToken("aud", `"joe"`, "jti", ""), checkClaims, "Missing claim: jti"},
+		{"half a token", good[:40], CheckText, "Not enough segments"},
+		{"a header with alg twice", forge(`{"alg":"HS256","alg":"HS256"}`, payload(), tokenSecret), CheckText, "Invalid header string: 'alg' must be given only once"},
+		{"alg none", forge(`{"alg":"none"}`, payload(), ""), CheckAlgorithm, "The specified alg value is not allowed"},
+		{"crit", forge(`{"alg":"HS256","crit":["b64"]}`, payload(), tokenSecret), CheckAlgorithm, "Critical header parameters (crit) are not supported"},
+		{"a key that is not ours", forge(`{"alg":"HS256","kid":"k1"}`, payload(), tokenSecret), CheckSignature, "Signature verification failed: no key has this kid"},
+		{"another's signature", forge(hs256, payload(), formerSecret), CheckSignature, "Signature verification failed"},
+		{"another's signature and out of date", forge(hs256, payload("exp", "1"), formerSecret), CheckSignature, "Signature verification failed"},
+		{"a claim given twice", forge(hs256, `{"sub":"x",`+payload()[1:], tokenSecret), CheckTimes, "Invalid payload string: 'sub' must be given only once"},
+		{"out of date", claimToken("exp", "1795356108"), CheckTimes, "expired 3m12s ago"},
+		{"valid only from later on", claimToken("nbf", "1795356492"), CheckTimes, "not valid for another 3m12s (nbf)"},
+		{"made in the future", claimToken("iat", "1795359900"), CheckTimes, "issued 1h0m0s in the future (iat)"},
+		{"made in a future that no Duration reaches", claimToken("iat", "99999999999999"), CheckTimes, "issued 2562047h47m16s in the future (iat)"},
+		{"without exp", claimToken("exp", ""), CheckTimes, "Missing claim: exp"},
+		{"of another issuer", claimToken("iss", `"joe"`), CheckClaims, "Invalid claim: iss"},
+		{"for somebody else, without jti", claimToken("aud", `"joe"`, "jti", ""), CheckClaims, "Missing claim: jti"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := tokenRing(t).verify(tt.token, tokenNow)
-			var e *tokenError
-			if !errors.As(err, &e) || e.at != tt.at || e.description() != tt.description {
+			_, err := tokenRing(t).Verify(tt.token, tokenNow)
+			var e *Error
+			if !errors.As(err, &e) || e.At != tt.at || e.Description() != tt.description {
 				t.Errorf("verify = %#v; want check %d, %q", err, tt.at, tt.description)
 			}
 		})
 	}
 }
 
-// claimToken makes a token that is signed well and says something else than the
-// good one, see payload.
-func claimToken(changes ...string) string {
-	return forge(`{"alg":"HS256"}`, payload(changes...), tokenSecret)
-}
-
 // A public key is no secret: who signs with it by HMAC must not get in, not even
 // where HS256 is in use beside it.
 func TestVerifyAlgorithmConfusion(t *testing.T) {
 	t.Parallel()
-	ed := edKey([]byte(tokenSecret[:32]))
+	ed := EdDSAKey([]byte(tokenSecret[:32]))
 	public := string(ed.verifying.(ed25519.PublicKey))
-	withKid := fmt.Sprintf(`{"alg":"HS256","kid":%q}`, ed.id)
-	rings := map[string]*keyring{
-		"EdDSA alone":             newKeyring(ed),
-		"EdDSA with HS256 beside": newKeyring(ed, secretKey([]byte(tokenSecret))),
-		"HS256 with EdDSA beside": newKeyring(secretKey([]byte(tokenSecret)), ed),
+	withKid := fmt.Sprintf(`{"alg":"HS256","kid":%q}`, ed.ID)
+	rings := map[string]*Keyring{
+		"EdDSA alone":             NewKeyring(ed),
+		"EdDSA with HS256 beside": NewKeyring(ed, HS256Key([]byte(tokenSecret))),
+		"HS256 with EdDSA beside": NewKeyring(HS256Key([]byte(tokenSecret)), ed),
 	}
 	for name, ring := range rings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := ring.verify(forge(withKid, payload(), public), tokenNow)
-			wantRefusal(t, "verify", err, tokenMalformed, "The specified alg value is not allowed")
-			if _, err := ring.verify(forge(`{"alg":"HS256"}`, payload(), public), tokenNow); err == nil {
+			_, err := ring.Verify(forge(withKid, payload(), public), tokenNow)
+			wantRefusal(t, "verify", err, Malformed, "The specified alg value is not allowed")
+			if _, err := ring.Verify(forge(`{"alg":"HS256"}`, payload(), public), tokenNow); err == nil {
 				t.Error("a token signed with the public key was accepted")
 			}
-			if _, err := ring.verify(signToken(t, newKeyring(ed), tokenClaims), tokenNow); err != nil {
+			if _, err := ring.Verify(signToken(t, NewKeyring(ed), tokenClaims), tokenNow); err != nil {
 				t.Errorf("a token signed with the private key: %v", err)
 			}
 		})
@@ -466,27 +346,27 @@ func TestVerifyAlgorithmConfusion(t *testing.T) {
 
 func TestVerifyRetiredKey(t *testing.T) {
 	t.Parallel()
-	former := secretKey([]byte(formerSecret))
-	former.until = tokenNow
-	token := signToken(t, newKeyring(former), tokenClaims)
-	ring := newKeyring(secretKey([]byte(tokenSecret)), former)
-	if _, err := ring.verify(token, tokenNow.Add(-time.Second)); err != nil {
+	former := HS256Key([]byte(formerSecret))
+	former.Until = tokenNow
+	token := signToken(t, NewKeyring(former), tokenClaims)
+	ring := NewKeyring(HS256Key([]byte(tokenSecret)), former)
+	if _, err := ring.Verify(token, tokenNow.Add(-time.Second)); err != nil {
 		t.Errorf("before its time is over: %v", err)
 	}
-	_, err := ring.verify(token, tokenNow)
-	wantRefusal(t, "verify once its time is over", err, tokenMalformed, "Signature verification failed")
+	_, err := ring.Verify(token, tokenNow)
+	wantRefusal(t, "verify once its time is over", err, Malformed, "Signature verification failed")
 }
 
 // A token that was verified before is judged by what may have changed since, and
 // found good or bad in the very words that a ring hears that sees it first.
 func TestVerifyAgain(t *testing.T) {
 	t.Parallel()
-	retired := *secretKey([]byte(tokenSecret))
-	retired.until = tokenClaims.ExpiresAt.Add(-time.Minute)
-	keys := []*key{secretKey([]byte(formerSecret)), &retired}
-	token := signToken(t, newKeyring(&retired), tokenClaims)
-	ring := newKeyring(keys...)
-	if _, err := ring.verify(token, tokenNow); err != nil {
+	retired := *HS256Key([]byte(tokenSecret))
+	retired.Until = tokenClaims.ExpiresAt.Add(-time.Minute)
+	keys := []*Key{HS256Key([]byte(formerSecret)), &retired}
+	token := signToken(t, NewKeyring(&retired), tokenClaims)
+	ring := NewKeyring(keys...)
+	if _, err := ring.Verify(token, tokenNow); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -498,25 +378,25 @@ func TestVerifyAgain(t *testing.T) {
 		{"it is good again", token, tokenNow, "<nil>"},
 		{"it is good at its first moment", token, tokenClaims.IssuedAt, "<nil>"},
 		{"the clock was put back before that", token, tokenClaims.IssuedAt.Add(-time.Second), "issued 1s in the future (iat)"},
-		{"its key has ended", token, retired.until, "Signature verification failed: no key has this kid"},
+		{"its key has ended", token, retired.Until, "Signature verification failed: no key has this kid"},
 		{"both have ended", token, tokenClaims.ExpiresAt, "Signature verification failed: no key has this kid"},
 		{"one letter of it is another", nextLetter(token[:len(token)-1]) + token[len(token)-1:], tokenNow, "Signature verification failed"},
 		{"it is good still", token, tokenNow, "<nil>"},
 	} {
-		claims, err := ring.verify(tt.text, tt.at)
-		first, firstErr := newKeyring(keys...).verify(tt.text, tt.at)
+		claims, err := ring.Verify(tt.text, tt.at)
+		first, firstErr := NewKeyring(keys...).Verify(tt.text, tt.at)
 		if fmt.Sprint(err) != tt.want || fmt.Sprint(firstErr) != tt.want || !reflect.DeepEqual(claims, first) {
 			t.Errorf("%s: %+v, %v; and at first %+v, %v; want %s", tt.name, claims, err, first, firstErr, tt.want)
 		}
 	}
-	other := newKeyring(keys[0])
-	if _, err := other.verify(token, tokenNow); err == nil {
+	other := NewKeyring(keys[0])
+	if _, err := other.Verify(token, tokenNow); err == nil {
 		t.Error("a ring without its key takes it")
 	}
-	forged := signToken(t, newKeyring(secretKey([]byte("a secret of somebody else, of more than thirty-two bytes"))), tokenClaims)
+	forged := signToken(t, NewKeyring(HS256Key([]byte("a secret of somebody else, of more than thirty-two bytes"))), tokenClaims)
 	place, hash := ring.verified.place(forged)
 	place.Store(&verifiedToken{token, hash, &retired, &tokenClaims})
-	if _, err := ring.verify(forged, tokenNow); err == nil {
+	if _, err := ring.Verify(forged, tokenNow); err == nil {
 		t.Error("another token with the same hash passes for it")
 	}
 }
@@ -527,7 +407,7 @@ func TestVerifiedTokensAreFew(t *testing.T) {
 	t.Parallel()
 	ring := tokenRing(t)
 	remembered := func(token string) bool {
-		ring.verify(token, tokenNow)
+		ring.Verify(token, tokenNow)
 		place, _ := ring.verified.place(token)
 		v := place.Load()
 		return v != nil && v.text == token
@@ -553,7 +433,7 @@ func TestVerifiedTokensAreFew(t *testing.T) {
 	}
 }
 
-func TestBearerToken(t *testing.T) {
+func TestBearer(t *testing.T) {
 	t.Parallel()
 	const (
 		noBearer = "Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'"
@@ -563,23 +443,23 @@ func TestBearerToken(t *testing.T) {
 		name    string
 		lines   []string
 		token   string
-		kind    tokenKind
+		kind    Kind
 		message string // "" for success
 	}{
-		{"no header", nil, "", tokenMissing, "Missing Authorization Header"},
-		{"an empty one", []string{""}, "", tokenMissing, "Missing Authorization Header"},
-		{"a blank one", []string{"  "}, "", tokenMissing, "Missing Authorization Header"},
-		{"another scheme", []string{"Basic YTpi"}, "", tokenNotBearer, noBearer},
-		{"another scheme before ours", []string{"Basic YTpi, Bearer a.b.c"}, "", tokenNotBearer, noBearer},
-		{"a bare token", []string{"a.b.c"}, "", tokenNotBearer, noBearer},
-		{"a longer word", []string{"Bearers a.b.c"}, "", tokenNotBearer, noBearer},
-		{"a tab after the scheme", []string{"Bearer\ta.b.c"}, "", tokenNotBearer, noBearer},
-		{"no token", []string{"Bearer"}, "", tokenEmpty, bad},
-		{"blanks for a token", []string{"Bearer   "}, "", tokenEmpty, bad},
-		{"two tokens", []string{"Bearer a.b.c d.e.f"}, "", tokenMalformed, bad},
-		{"two tokens with a tab between", []string{"Bearer a.b.c\td.e.f"}, "", tokenMalformed, bad},
-		{"two headers", []string{"Bearer a.b.c", "Bearer a.b.c"}, "", tokenMalformed, bad},
-		{"two empty headers", []string{"", ""}, "", tokenMalformed, bad},
+		{"no header", nil, "", Missing, "Missing Authorization Header"},
+		{"an empty one", []string{""}, "", Missing, "Missing Authorization Header"},
+		{"a blank one", []string{"  "}, "", Missing, "Missing Authorization Header"},
+		{"another scheme", []string{"Basic YTpi"}, "", NotBearer, noBearer},
+		{"another scheme before ours", []string{"Basic YTpi, Bearer a.b.c"}, "", NotBearer, noBearer},
+		{"a bare token", []string{"a.b.c"}, "", NotBearer, noBearer},
+		{"a longer word", []string{"Bearers a.b.c"}, "", NotBearer, noBearer},
+		{"a tab after the scheme", []string{"Bearer\ta.b.c"}, "", NotBearer, noBearer},
+		{"no token", []string{"Bearer"}, "", Empty, bad},
+		{"blanks for a token", []string{"Bearer   "}, "", Empty, bad},
+		{"two tokens", []string{"Bearer a.b.c d.e.f"}, "", Malformed, bad},
+		{"two tokens with a tab between", []string{"Bearer a.b.c\td.e.f"}, "", Malformed, bad},
+		{"two headers", []string{"Bearer a.b.c", "Bearer a.b.c"}, "", Malformed, bad},
+		{"two empty headers", []string{"", ""}, "", Malformed, bad},
 		{"a token", []string{"Bearer a.b.c"}, "a.b.c", 0, ""},
 		{"small letters", []string{"bearer a.b.c"}, "a.b.c", 0, ""},
 		{"capitals", []string{"BEARER a.b.c"}, "a.b.c", 0, ""},
@@ -588,8 +468,8 @@ func TestBearerToken(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			what := fmt.Sprintf("bearerToken(%q)", tt.lines)
-			token, err := bearerToken(tt.lines)
+			what := fmt.Sprintf("Bearer(%q)", tt.lines)
+			token, err := Bearer(tt.lines)
 			if tt.message != "" {
 				wantRefusal(t, what, err, tt.kind, tt.message)
 				return
@@ -601,14 +481,14 @@ func TestBearerToken(t *testing.T) {
 	}
 }
 
-func TestNewJTI(t *testing.T) {
+func TestNewUUID(t *testing.T) {
 	t.Parallel()
 	v4 := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	seen := map[string]bool{}
 	for range 1000 {
-		id := newJTI()
+		id := NewUUID()
 		if !v4.MatchString(id) || seen[id] {
-			t.Fatalf("newJTI = %q; want a new UUID of version 4", id)
+			t.Fatalf("NewUUID = %q; want a new UUID of version 4", id)
 		}
 		seen[id] = true
 	}
@@ -626,14 +506,14 @@ func FuzzVerify(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := ring.verify(text, tokenNow)
-		if again, errAgain := ring.verify(text, tokenNow); !reflect.DeepEqual(c, again) || fmt.Sprint(err) != fmt.Sprint(errAgain) {
-			t.Fatalf("verify(%q) = %v, %v; and again %v, %v", text, c, err, again, errAgain)
+		c, err := ring.Verify(text, tokenNow)
+		if again, errAgain := ring.Verify(text, tokenNow); !reflect.DeepEqual(c, again) || fmt.Sprint(err) != fmt.Sprint(errAgain) {
+			t.Fatalf("Verify(%q) = %v, %v; and again %v, %v", text, c, err, again, errAgain)
 		}
 		if err != nil {
-			var e *tokenError
-			if !errors.As(err, &e) || e.message == "" || c != nil {
-				t.Fatalf("verify(%q) = %v, %#v; want a *tokenError alone", text, c, err)
+			var e *Error
+			if !errors.As(err, &e) || e.Message == "" || c != nil {
+				t.Fatalf("Verify(%q) = %v, %#v; want an *Error alone", text, c, err)
 			}
 			return
 		}
@@ -659,32 +539,32 @@ func FuzzVerifySigned(f *testing.F) {
 	f.Add(`{"alg":"HS256"}`, payload("exp", "-9223372036854775808"))
 	f.Add(`{"alg":"HS256","alg":"HS256"}`, `null`)
 	f.Fuzz(func(t *testing.T, header, payload string) {
-		c, err := ring.verify(forge(header, payload, tokenSecret), tokenNow)
+		c, err := ring.Verify(forge(header, payload, tokenSecret), tokenNow)
 		if err != nil {
 			return
 		}
-		if c.Subject == "" || c.ID == "" || c.Type != accessToken && c.Type != refreshToken || !tokenNow.Before(c.ExpiresAt) {
+		if c.Subject == "" || c.ID == "" || c.Type != Access && c.Type != Refresh || !tokenNow.Before(c.ExpiresAt) {
 			t.Fatalf("accepted %s as %+v", payload, c)
 		}
 	})
 }
 
-func FuzzBearerToken(f *testing.F) {
+func FuzzBearer(f *testing.F) {
 	for _, seed := range []string{"", " ", "Bearer", "bearer  a.b.c", "Bearer a b", "Basic YTpi", "Bearer\ta", "a.b.c"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		token, err := bearerToken([]string{line})
+		token, err := Bearer([]string{line})
 		if err != nil {
-			var e *tokenError
+			var e *Error
 			if !errors.As(err, &e) || token != "" {
-				t.Fatalf("bearerToken(%q) = %q, %#v; want a *tokenError alone", line, token, err)
+				t.Fatalf("Bearer(%q) = %q, %#v; want an *Error alone", line, token, err)
 			}
 			return
 		}
 		blanks := strings.Count(line, " ")
 		if token == "" || strings.ContainsAny(token, " \t") || len("Bearer")+blanks+len(token) != len(line) {
-			t.Fatalf("bearerToken(%q) = %q", line, token)
+			t.Fatalf("Bearer(%q) = %q", line, token)
 		}
 	})
 }
@@ -694,7 +574,7 @@ func BenchmarkVerify(b *testing.B) {
 	token := signToken(b, ring, tokenClaims)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := ring.verify(token, tokenNow); err != nil {
+		if _, err := ring.Verify(token, tokenNow); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,0 +1,247 @@
+package token
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/shelf/internal/durable"
+)
+
+// A JWKSet is a JWK Set (RFC 7517 §5): the form of the key file, and of the
+// public keys.
+type JWKSet struct {
+	Keys []JWK `json:"keys"`
+}
+
+// A JWK is a JSON Web Key (RFC 7517 §4): a secret (RFC 7518 §6.4) or an Ed25519
+// key (RFC 8037 §2). The last two members are our own.
+type JWK struct {
+	Type      string    `json:"kty"`
+	Use       string    `json:"use,omitempty"`
+	Algorithm string    `json:"alg"`
+	ID        string    `json:"kid,omitempty"`
+	Secret    string    `json:"k,omitempty"`
+	Curve     string    `json:"crv,omitempty"`
+	Public    string    `json:"x,omitempty"`
+	Private   string    `json:"d,omitempty"`
+	Created   time.Time `json:"created,omitzero"`
+	Until     time.Time `json:"until,omitzero"` // the key is retired, and only verifies, until this moment
+}
+
+// JWKS is what the world may know of the ring: of an EdDSA key that still
+// verifies its public half, of an HS256 key nothing.
+func (r *Keyring) JWKS(now time.Time) JWKSet {
+	set := JWKSet{Keys: []JWK{}}
+	for _, k := range r.keys {
+		if public, ok := k.verifying.(ed25519.PublicKey); ok && !k.Ended(now) {
+			x := base64.RawURLEncoding.EncodeToString(public)
+			set.Keys = append(set.Keys, JWK{Type: "OKP", Use: "sig", Algorithm: k.Alg, ID: k.ID, Curve: "Ed25519", Public: x})
+		}
+	}
+	return set
+}
+
+// newJWK makes a key.
+func newJWK(alg string, now time.Time) (JWK, error) {
+	j := JWK{Use: "sig", Algorithm: alg, Created: now.UTC().Truncate(time.Second)}
+	random := randomBytes()
+	switch alg {
+	case HS256:
+		j.Type, j.Secret = "oct", base64.RawURLEncoding.EncodeToString(random)
+		j.ID = HS256Key(random).ID
+	case EdDSA:
+		k := EdDSAKey(random)
+		j.Type, j.Curve, j.Private = "OKP", "Ed25519", base64.RawURLEncoding.EncodeToString(random)
+		j.ID, j.Public = k.ID, base64.RawURLEncoding.EncodeToString(k.verifying.(ed25519.PublicKey))
+	default:
+		return JWK{}, fmt.Errorf("signing algorithm %q is neither HS256 nor EdDSA", alg)
+	}
+	return j, nil
+}
+
+// key is the key that j describes. No error shows anything secret.
+func (j JWK) key() (*Key, error) {
+	var k *Key
+	encoding := base64.RawURLEncoding.Strict()
+	switch {
+	case j.Use != "" && j.Use != "sig":
+		return nil, errors.New("its use is not sig")
+	case j.Type == "oct" && j.Algorithm == HS256:
+		secret, err := encoding.DecodeString(j.Secret)
+		if err != nil {
+			return nil, errors.New("its k is not base64url")
+		}
+		if err := checkSecret(secret); err != nil {
+			return nil, err
+		}
+		k = HS256Key(secret)
+	case j.Type == "OKP" && j.Curve == "Ed25519" && j.Algorithm == EdDSA:
+		seed, err := encoding.DecodeString(j.Private)
+		if err != nil || len(seed) != ed25519.SeedSize {
+			return nil, fmt.Errorf("its d is not %d bytes in base64url", ed25519.SeedSize)
+		}
+		k = EdDSAKey(seed)
+		if x, err := encoding.DecodeString(j.Public); err != nil || !k.verifying.(ed25519.PublicKey).Equal(ed25519.PublicKey(x)) {
+			return nil, errors.New("its x is not the public key of its d")
+		}
+	default:
+		return nil, errors.New("it is neither kty oct with alg HS256 nor kty OKP with crv Ed25519 and alg EdDSA")
+	}
+	if j.ID != "" {
+		k.ID = j.ID
+	}
+	k.Until = j.Until
+	return k, nil
+}
+
+// LoadKeys is the ring of the key file at path, see ReadKeys. Where there is no
+// file, or no key in it that signs by alg, one is made. A warning, "" for none,
+// is for the log.
+func LoadKeys(path, alg string, now time.Time) (ring *Keyring, warning string, err error) {
+	ring, err = ReadKeys(path, alg, now)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNoKey) {
+		if err := addKey(path, alg, now, func(*JWK, *Key) bool { return true }); err != nil {
+			return nil, "", err
+		}
+		ring, err = ReadKeys(path, alg, now)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	info, err := os.Stat(path)
+	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		warning = fmt.Sprintf("%s is open to other users of this machine (mode %04o), who can make tokens with it: chmod 600 %[1]s", path, info.Mode().Perm())
+	}
+	return ring, warning, nil
+}
+
+// ErrNoKey: the key file has no key that signs by the chosen algorithm.
+var ErrNoKey = errors.New("shelf makes one when it starts with this -alg")
+
+// ReadKeys is the ring of the keys for alg in the key file at path; the first
+// that is not retired signs. Only the chosen algorithm is accepted: the other
+// one's keys stay in the file, for the day that it is chosen again. It fails
+// with fs.ErrNotExist or ErrNoKey where there is no such file or key.
+func ReadKeys(path, alg string, now time.Time) (*Keyring, error) {
+	_, keys, err := ReadKeyFile(path)
+	if err != nil {
+		return nil, err
+	}
+	keys = slices.DeleteFunc(keys, func(k *Key) bool { return k.Alg != alg || k.Ended(now) })
+	signer := slices.IndexFunc(keys, func(k *Key) bool { return k.Signs(alg) })
+	if signer < 0 {
+		return nil, fmt.Errorf("%s has no key for %s: %w", path, alg, ErrNoKey)
+	}
+	keys[0], keys[signer] = keys[signer], keys[0]
+	return NewKeyring(keys...), nil
+}
+
+// RotateKey adds a new key for alg to the key file at path and retires those it
+// had for alg: they verify until keepUntil, which should be when the last token
+// that they signed has ended, and may be past if it has. A server that runs goes
+// on with the keys it has.
+func RotateKey(path, alg string, now, keepUntil time.Time) error {
+	if keepUntil.Before(now) {
+		keepUntil = now
+	}
+	return addKey(path, alg, now, func(j *JWK, k *Key) bool {
+		if k.Signs(alg) {
+			k.Until = keepUntil.UTC()
+			j.Until = k.Until
+		}
+		return true
+	})
+}
+
+// ReplaceKeys puts a new key for alg in the place of all that the key file at
+// path holds, those for the other algorithm too: who has read one has read all.
+func ReplaceKeys(path, alg string, now time.Time) error {
+	return addKey(path, alg, now, func(*JWK, *Key) bool { return false })
+}
+
+// addKey puts a new key for alg before those in the key file at path, or into a
+// new file. Of the others it drops those whose time is over and those that keep
+// refuses; keep may also change them.
+func addKey(path, alg string, now time.Time, keep func(*JWK, *Key) bool) error {
+	set, keys, err := ReadKeyFile(path)
+	exists := !errors.Is(err, fs.ErrNotExist)
+	if err != nil && exists {
+		return err
+	}
+	fresh, err := newJWK(alg, now)
+	if err != nil {
+		return err
+	}
+	kept := []JWK{fresh}
+	for i, k := range keys {
+		if keep(&set.Keys[i], k) && !k.Ended(now) {
+			kept = append(kept, set.Keys[i])
+		}
+	}
+	text, err := json.MarshalIndent(JWKSet{kept}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("key file %s: %w", path, err)
+	}
+	text = append(text, '\n')
+	if exists {
+		err = durable.WriteFile(path, text)
+	} else {
+		err = durable.CreateFile(path, fresh.ID, text)
+	}
+	if err != nil {
+		return fmt.Errorf("writing key file %s: %w", path, err)
+	}
+	return nil
+}
+
+// ReadKeyFile reads the key file at path: its keys as they are written there,
+// and the same as keys to use. It refuses whatever it doesn't understand whole,
+// because a file that is not ours is not ours to overwrite either.
+func ReadKeyFile(path string) (JWKSet, []*Key, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return JWKSet{}, nil, fmt.Errorf("reading the key file: %w", err)
+	}
+	refuse := func(err error) (JWKSet, []*Key, error) {
+		return JWKSet{}, nil, fmt.Errorf("%s is not a key file of shelf: %w", path, err)
+	}
+	if len(text) == 0 {
+		return refuse(errors.New("it is empty"))
+	}
+	var set JWKSet
+	if err := json.Unmarshal(text, &set); err != nil {
+		return refuse(err)
+	}
+	if len(set.Keys) == 0 {
+		return refuse(errors.New("it has no keys"))
+	}
+	var keys []*Key
+	seen := map[string]bool{}
+	for i, j := range set.Keys {
+		k, err := j.key()
+		if err == nil && seen[k.ID] {
+			err = errors.New("its kid is another key's too")
+		}
+		if err != nil {
+			return refuse(fmt.Errorf("key %d: %w", i+1, err))
+		}
+		seen[k.ID] = true
+		keys = append(keys, k)
+	}
+	return set, keys, nil
+}
+
+// KeyPath is where the key that goes with a data file is kept.
+func KeyPath(data string) string {
+	return strings.TrimSuffix(data, filepath.Ext(data)) + ".key"
+}
