@@ -28,6 +28,7 @@ import (
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/password"
+	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -71,7 +72,7 @@ func wantSame(t *testing.T, what string, a, b *answer) {
 	t.Helper()
 	headers := func(a *answer) http.Header {
 		h := maps.Clone(a.header)
-		delete(h, requestID)
+		delete(h, serve.RequestID)
 		return h
 	}
 	if a.status != b.status || a.body != b.body || !maps.EqualFunc(headers(a), headers(b), slices.Equal) {
@@ -1115,7 +1116,7 @@ var accountAttacks = []attack{
 						t.Errorf("%v shows %q", got, inside)
 					}
 				}
-				if id := got.header.Get(requestID); id == "" || !strings.Contains(log.String(), id) {
+				if id := got.header.Get(serve.RequestID); id == "" || !strings.Contains(log.String(), id) {
 					t.Errorf("the log has nothing of %q", id)
 				}
 			}
@@ -1175,8 +1176,8 @@ var accountAttacks = []attack{
 		a, log := logging(t, journal.OS{})
 		const theirs = "AAAAAAAAAAAAAAAAAAAAAAAAAA"
 		for _, name := range []string{"X-Request-Id", "X-Correlation-Id", "Traceparent"} {
-			if got := a.as("").with(name, theirs).send("GET /"); got.header.Get(requestID) == theirs || got.header.Get(requestID) == "" {
-				t.Errorf("%v has the %s %q", got, requestID, got.header.Get(requestID))
+			if got := a.as("").with(name, theirs).send("GET /"); got.header.Get(serve.RequestID) == theirs || got.header.Get(serve.RequestID) == "" {
+				t.Errorf("%v has the %s %q", got, serve.RequestID, got.header.Get(serve.RequestID))
 			}
 		}
 		if strings.Contains(log.String(), theirs) {

@@ -8,14 +8,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
 	"example.com/shelf/internal/child"
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
 
@@ -192,7 +191,7 @@ func runCommand(ctx context.Context, sh shell, args []string) error {
 	}
 	cmd := child.New(ctx, command, sh.stdin, sh.stdout, sh.stderr)
 	defer cmd.Close()
-	err = serve(cmd.Running(), c, sh.stderr, func(s *server) (err error) {
+	err = runServer(cmd.Running(), c, sh.stderr, func(s *server) (err error) {
 		cmd.Env, err = s.readyMade(cmd.Env)
 		return err
 	}, func(s *server, url string) error {
@@ -268,40 +267,6 @@ func (s *server) readyMade(env []string) ([]string, error) {
 // -ldflags "-X main.version=v1.2.0"; "" leaves it to what Go knows.
 var version string
 
-// A build says which program this is.
-type build struct {
-	version  string // "(devel)" where neither the linker nor Go knows it
-	commit   string // "" where it was not built in a checkout
-	time     string // of the commit, RFC 3339; "" as above
-	modified bool   // the checkout held more than the commit
-	goes     string // the version of Go
-	system   string // GOOS/GOARCH
-}
-
-// thisBuild reads what Go stamped into the program.
-func thisBuild() build {
-	b := build{version: version, goes: runtime.Version(), system: runtime.GOOS + "/" + runtime.GOARCH}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		if b.version == "" {
-			b.version = info.Main.Version
-		}
-		for _, s := range info.Settings {
-			switch s.Key {
-			case "vcs.revision":
-				b.commit = s.Value
-			case "vcs.time":
-				b.time = s.Value
-			case "vcs.modified":
-				b.modified = s.Value == "true"
-			}
-		}
-	}
-	if b.version == "" {
-		b.version = "(devel)"
-	}
-	return b
-}
-
 // versionCommand is the command shelf version.
 func versionCommand(_ context.Context, sh shell, args []string) error {
 	if wantsHelp(args) {
@@ -310,17 +275,6 @@ func versionCommand(_ context.Context, sh shell, args []string) error {
 	if len(args) > 0 {
 		return errors.New("usage: shelf version")
 	}
-	thisBuild().print(sh.stdout)
+	serve.ThisBuild(version).Print(sh.stdout)
 	return nil
-}
-
-func (b build) print(w io.Writer) {
-	commit := "unknown"
-	if b.commit != "" {
-		commit = b.commit + " of " + b.time
-	}
-	if b.modified {
-		commit += ", modified"
-	}
-	fmt.Fprintf(w, "shelf %s\n  commit  %s\n  go      %s\n  system  %s\n", b.version, commit, b.goes, b.system)
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
 
@@ -122,7 +123,7 @@ func TestVersion(t *testing.T) {
 	t.Parallel()
 	for _, arg := range []string{"version", "-version", "--version"} {
 		got, err := runArgs(t, arg)
-		if err != nil || !strings.HasPrefix(got, "shelf "+thisBuild().version+"\n") {
+		if err != nil || !strings.HasPrefix(got, "shelf "+serve.ThisBuild(version).Version+"\n") {
 			t.Errorf("shelf %s = %q, %v", arg, got, err)
 		}
 		wantText(t, got, runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH, "commit")
@@ -133,20 +134,20 @@ func TestBuildPrint(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
-		build build
+		build serve.Build
 		want  string
 	}{
-		{"of a commit", build{version: "v1.2.0", commit: "abc", time: "2026-11-23T00:00:00Z", goes: "go1.26", system: "linux/arm64"},
+		{"of a commit", serve.Build{Version: "v1.2.0", Commit: "abc", Time: "2026-11-23T00:00:00Z", Go: "go1.26", System: "linux/arm64"},
 			"shelf v1.2.0\n  commit  abc of 2026-11-23T00:00:00Z\n  go      go1.26\n  system  linux/arm64\n"},
-		{"of a commit and more", build{version: "v1.2.0", commit: "abc", time: "2026-11-23T00:00:00Z", modified: true, goes: "go1.26", system: "linux/arm64"},
+		{"of a commit and more", serve.Build{Version: "v1.2.0", Commit: "abc", Time: "2026-11-23T00:00:00Z", Modified: true, Go: "go1.26", System: "linux/arm64"},
 			"shelf v1.2.0\n  commit  abc of 2026-11-23T00:00:00Z, modified\n  go      go1.26\n  system  linux/arm64\n"},
-		{"outside of a checkout", build{version: "(devel)", goes: "go1.26", system: "linux/arm64"},
+		{"outside of a checkout", serve.Build{Version: "(devel)", Go: "go1.26", System: "linux/arm64"},
 			"shelf (devel)\n  commit  unknown\n  go      go1.26\n  system  linux/arm64\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var got strings.Builder
-			tt.build.print(&got)
+			tt.build.Print(&got)
 			if got.String() != tt.want {
 				t.Errorf("got %q, want %q", got.String(), tt.want)
 			}

@@ -14,6 +14,7 @@ import (
 	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
 
@@ -163,7 +164,7 @@ func writeError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err er
 	d := dialectOf(r.URL.Path)
 	e := toAPIError(err, d)
 	if e.Status >= 500 && e.Err != nil && log.Enabled(r.Context(), slog.LevelError) {
-		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "status", e.Status, "error", err, "request_id", nameRequest(w.Header()))
+		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "status", e.Status, "error", err, "request_id", serve.NameRequest(w.Header()))
 	}
 	h := w.Header()
 	switch {

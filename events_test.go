@@ -28,6 +28,7 @@ import (
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
 
@@ -49,7 +50,7 @@ func newEventsServer(t testing.TB, st *store) *eventsServer {
 	k := &eventsServer{t: t, eventsListener: eventsListener{make(chan net.Conn), make(chan struct{})}}
 	c := settings{bcryptCost: password.MinCost}
 	k.server = newServer(c, st, tokenRing(t), quiet, st.now, k.Addr())
-	k.http = newHTTPServer(k.server, quiet)
+	k.http = serve.New(k.server, quiet)
 	k.http.RegisterOnShutdown(k.streams.Stop)
 	var served sync.WaitGroup
 	served.Go(func() { k.http.Serve(k) })
@@ -750,7 +751,7 @@ func TestEventsHTTP2(t *testing.T) {
 		http2 := new(http.Protocols)
 		http2.SetUnencryptedHTTP2(true)
 		listener := eventsListener{make(chan net.Conn), make(chan struct{})}
-		server := newHTTPServer(k.server, k.log)
+		server := serve.New(k.server, k.log)
 		server.Protocols = http2
 		var serving sync.WaitGroup
 		serving.Go(func() { server.Serve(listener) })

@@ -24,26 +24,23 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"runtime"
 	"runtime/debug"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"example.com/shelf/internal/child"
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/term"
 	"example.com/shelf/internal/token"
@@ -131,7 +128,7 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 	if c.stdin {
 		ctx = child.UntilEOF(ctx, sh.stdin)
 	}
-	return serve(ctx, c, sh.stderr, nil, func(s *server, url string) error {
+	return runServer(ctx, c, sh.stderr, nil, func(s *server, url string) error {
 		if c.log != "off" && c.logFormat == "text" { // a program that reads JSON has the ready line
 			greet(sh.stderr, s.config, s.store, url)
 		}
@@ -149,7 +146,7 @@ func announce(w io.Writer, c settings, url string) error {
 			PID     int    `json:"pid"`
 			Data    string `json:"data"` // as in -data
 			Version string `json:"version"`
-		}{url, os.Getpid(), c.data, thisBuild().version})
+		}{url, os.Getpid(), c.data, serve.ThisBuild(version).Version})
 	}
 	if _, err := w.Write(append(line, '\n')); err != nil {
 		return fmt.Errorf("saying where it listens: %w", err)
@@ -157,10 +154,10 @@ func announce(w io.Writer, c settings, url string) error {
 	return nil
 }
 
-// serve runs the server until ctx is done. Once the data is there and nobody can
+// runServer runs the server until ctx is done. Once the data is there and nobody can
 // call yet, it has prepare do the rest, nil for nothing; once the server answers
 // at url, it calls ready. An error from either ends it.
-func serve(ctx context.Context, c settings, stderr io.Writer, prepare func(*server) error, ready func(s *server, url string) error) (err error) {
+func runServer(ctx context.Context, c settings, stderr io.Writer, prepare func(*server) error, ready func(s *server, url string) error) (err error) {
 	if err := c.prepareLab(); err != nil {
 		return err
 	}
@@ -181,22 +178,16 @@ func serve(ctx context.Context, c settings, stderr io.Writer, prepare func(*serv
 			return err
 		}
 	}
-	var cert *certificate // none: plain http
+	var cert *serve.Certificate // none: plain http
 	if c.tlsCert != "" {
-		if cert, err = loadCertificate(c.tlsCert, c.tlsKey); err != nil {
+		if cert, err = serve.LoadCertificate(c.tlsCert, c.tlsKey); err != nil {
 			return err
 		}
-		cert.reloadOnHangup(ctx, log)
+		cert.ReloadOnHangup(ctx, log)
 	}
-	listener, err := net.Listen("tcp", c.addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%s is in use by another program; choose another port with -addr, or 0 for a free one", c.addr)
-	}
+	listener, err := serve.Listen(c.addr)
 	if err != nil {
-		if op, ok := errors.AsType[*net.OpError](err); ok {
-			err = op.Err // the rest of it is the address again
-		}
-		return fmt.Errorf("can't listen on %s: %w", c.addr, err)
+		return err
 	}
 	handler := newServer(c, st, keys, log, clk.Now, listener.Addr())
 	if prepare != nil {
@@ -208,19 +199,14 @@ func serve(ctx context.Context, c settings, stderr io.Writer, prepare func(*serv
 	if c.lab {
 		newLab(handler, clk)
 	}
-	httpServer := newHTTPServer(handler, log)
-	url := "http://" + reachable(listener.Addr())
-	serveHTTP := httpServer.Serve
-	if cert != nil {
-		url = "https://" + reachable(listener.Addr())
-		httpServer.TLSConfig = cert.tlsConfig()
-		serveHTTP = func(l net.Listener) error { return httpServer.ServeTLS(l, "", "") }
-	} else if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
+	httpServer := serve.New(handler, log)
+	url := serve.URL(listener, cert)
+	if cert == nil && !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 		log.Warn("listening beyond this machine without TLS: passwords and tokens can be read on their way; set -tls-cert and -tls-key, or put a proxy with TLS in front")
 	}
 
 	stopped := make(chan error, 1)
-	go func() { stopped <- serveHTTP(listener) }()
+	go func() { stopped <- serve.On(listener, httpServer, cert) }()
 	defer httpServer.Close() // where it isn't shut down below
 	if c.readyFile != "" {
 		if err := child.WriteReadyFile(c.readyFile, url); err != nil {
@@ -243,38 +229,6 @@ func serve(ctx context.Context, c settings, stderr io.Writer, prepare func(*serv
 		httpServer.Close() // what is still running has had its time
 	}
 	return nil
-}
-
-// newHTTPServer bounds what a client can make the server wait for and keep
-// before a handler sees it (CWE-400, CWE-770): whoever sends or reads slower
-// than this, or sends more than this in the request line and headers together,
-// is not served. What a body may hold stands in internal/form.
-func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
-	var unused sync.Map // connections on which no request was read yet
-	httpServer := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second, // a TLS handshake has it too
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-		// OPTIONS * goes by the rules about hosts like everything else.
-		DisableGeneralOptionsHandler: true,
-		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		ConnState: func(c net.Conn, state http.ConnState) {
-			if state == http.StateNew {
-				unused.Store(c, nil)
-			} else {
-				unused.Delete(c)
-			}
-		},
-	}
-	// Browsers connect ahead of need, and Shutdown would wait five seconds for
-	// what they might ask.
-	httpServer.RegisterOnShutdown(func() {
-		unused.Range(func(c, _ any) bool { c.(net.Conn).Close(); return true })
-	})
-	return httpServer
 }
 
 // drainTime is how long requests that are running may go on after a signal.
@@ -312,16 +266,6 @@ func openData(c settings, log *slog.Logger, now func() time.Time) (st *store, ke
 	return st, keys, nil
 }
 
-// reachable is the address to call a listener by: one on every interface is
-// reached on loopback too.
-func reachable(addr net.Addr) string {
-	tcp := *addr.(*net.TCPAddr)
-	if tcp.IP.IsUnspecified() {
-		tcp.IP = net.IPv4(127, 0, 0, 1)
-	}
-	return tcp.String()
-}
-
 // greet tells a person where things are and what to do next. The transcript
 // works as pasted, at the first start and at later ones.
 func greet(w io.Writer, c settings, st *store, url string) {
@@ -350,59 +294,4 @@ Open it in a browser, or, in another terminal (next time, from line two):
   curl %[1]s/api/v1/items -H "Authorization: Bearer $TOKEN"
 
 `, url)
-}
-
-// A certificate is the pair of files that -tls-cert and -tls-key name. Another
-// pair can take its place while the server runs: what renews certificates does
-// so every few weeks.
-type certificate struct {
-	certFile, keyFile string
-	current           atomic.Pointer[tls.Certificate]
-}
-
-// loadCertificate reads the pair. The error names the file.
-func loadCertificate(certFile, keyFile string) (*certificate, error) {
-	c := &certificate{certFile: certFile, keyFile: keyFile}
-	return c, c.reload()
-}
-
-// reload reads the pair again, for connections from now on. When it fails, the
-// old pair stays in use.
-func (c *certificate) reload() error {
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
-	if err != nil {
-		return fmt.Errorf("the TLS certificate %s and its key %s: %w", c.certFile, c.keyFile, err)
-	}
-	c.current.Store(&pair)
-	return nil
-}
-
-// reloadOnHangup reloads whenever the process gets SIGHUP, until ctx is done.
-// Windows has no such signal, and never sends it.
-func (c *certificate) reloadOnHangup(ctx context.Context, log *slog.Logger) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	go func() {
-		defer signal.Stop(hangup)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-hangup:
-			}
-			if err := c.reload(); err != nil {
-				log.Error("not reloaded; the old certificate stays in use", "error", err)
-			} else {
-				log.Info("certificate reloaded", "file", c.certFile)
-			}
-		}
-	}()
-}
-
-// tlsConfig serves the current pair. The older versions are broken (RFC 8996).
-func (c *certificate) tlsConfig() *tls.Config {
-	return &tls.Config{
-		MinVersion:     tls.VersionTLS12,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
-	}
 }

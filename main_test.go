@@ -22,6 +22,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"example.com/shelf/internal/serve"
 )
 
 // writePair makes a certificate with that serial number, for loopback, and
@@ -178,12 +180,12 @@ func TestTLSPairRefused(t *testing.T) {
 func TestTLSReload(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	cert, err := loadCertificate(writeFiles(t, dir, 1))
+	cert, err := serve.LoadCertificate(writeFiles(t, dir, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	serving := func() string {
-		pair, err := cert.tlsConfig().GetCertificate(nil)
+		pair, err := cert.TLSConfig().GetCertificate(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,13 +195,13 @@ func TestTLSReload(t *testing.T) {
 	if got := serving(); got != "1" {
 		t.Errorf("before the reload it serves certificate %s; want 1", got)
 	}
-	if err := cert.reload(); err != nil || serving() != "2" {
+	if err := cert.Reload(); err != nil || serving() != "2" {
 		t.Errorf("after the reload (%v) it serves certificate %s; want 2", err, serving())
 	}
-	if err := os.WriteFile(cert.certFile, []byte("half a cert"), 0o600); err != nil {
+	if err := os.WriteFile(cert.CertFile, []byte("half a cert"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := cert.reload(); err == nil || serving() != "2" {
+	if err := cert.Reload(); err == nil || serving() != "2" {
 		t.Errorf("after a broken pair (%v) it serves certificate %s; want an error, and 2 as before", err, serving())
 	}
 }
@@ -305,7 +307,7 @@ func TestSlowClientsAreLetGo(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := newGuardServer(t, "-log=off")
 				l := pipeListener{make(chan net.Conn)}
-				httpServer := newHTTPServer(g, g.server.log)
+				httpServer := serve.New(g, g.server.log)
 				go httpServer.Serve(l)
 				ours, theirs := net.Pipe()
 				l.conns <- theirs

@@ -18,6 +18,7 @@ import (
 	"example.com/shelf/internal/origin"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/serve"
 	"example.com/shelf/openapi"
 )
 
@@ -263,8 +264,8 @@ func (s *server) metricsPage() []byte {
 	p.Single("shelf_event_streams", "gauge", "Streams of events that are open.", float64(s.streams.Open()))
 
 	p.Begin("shelf_build_info", "gauge", "1, with what is running in its labels.")
-	b := thisBuild()
-	p.Value(1, "version", b.version, "commit", b.commit, "goversion", b.goes)
+	b := serve.ThisBuild(version)
+	p.Value(1, "version", b.Version, "commit", b.Commit, "goversion", b.Go)
 	p.Single("shelf_uptime_seconds", "gauge", "Time since the start.", clock.Since(m.started).Seconds())
 	p.Single("process_start_time_seconds", "gauge", "When that was, as Unix time.", float64(m.started.UnixMilli())/1000)
 

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"path"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -22,6 +20,7 @@ import (
 	"example.com/shelf/internal/origin"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
 
@@ -224,12 +223,12 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		s = s.present.Load() // whose store may be another one by now
 	}
 	start := clock.Real()
-	w := &responseWriter{ResponseWriter: rw}
+	w := &serve.Recorder{ResponseWriter: rw}
 	h := w.Header()
 	h["X-Content-Type-Options"] = noSniff
 	logged := s.log.Enabled(r.Context(), slog.LevelInfo)
 	if logged {
-		nameRequest(h)
+		serve.NameRequest(h)
 	}
 	if r.TLS != nil && !origin.Loopback(origin.Host(r.Host)) {
 		// A year (OWASP ASVS 5, 3.4.1). Only TLS may say it (RFC 6797 §7.2), and
@@ -237,7 +236,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 	defer func() {
-		status, took := cmp.Or(w.status, http.StatusOK), clock.Since(start)
+		status, took := cmp.Or(w.Status, http.StatusOK), clock.Since(start)
 		s.metrics.requests.Count(r.Pattern, status, took)
 		if !logged {
 			return // to make the line ready costs something, even if nobody takes it
@@ -245,7 +244,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		// The route's pattern, not the path, and never a query string, a header
 		// or a body: those hold what is private. slog escapes the method.
 		s.log.Info("request", "method", r.Method, "route", r.Pattern, "status", status,
-			"bytes", w.bytes, "duration", took, "request_id", nameRequest(h))
+			"bytes", w.Bytes, "duration", took, "request_id", serve.NameRequest(h))
 	}()
 	defer func() {
 		p := recover()
@@ -254,11 +253,11 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		}
 		message := "Internal server error"
 		if s.log.Enabled(r.Context(), slog.LevelError) {
-			id := nameRequest(h)
+			id := serve.NameRequest(h)
 			s.log.Error("panic", "method", r.Method, "route", r.Pattern, "request_id", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			message += "; the log has it as " + id
 		}
-		if w.status != 0 {
+		if w.Status != 0 {
 			panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 		}
 		writeError(w, r, s.log, reply.Fail(http.StatusInternalServerError, message))
@@ -307,48 +306,6 @@ var (
 	noSniff    = []string{"nosniff"} // only the console's page is HTML
 	varyOrigin = []string{"Origin"}
 )
-
-// requestID is the header that tells a client under which id the log has its
-// request, if it has a line about it.
-const requestID = "X-Request-Id"
-
-// nameRequest returns the id of the request that h is the answer to, and tells the
-// client, if the answer has not begun. It is for requests that the log has a line
-// about. The id is ours, whatever the client sent: one that it may choose names
-// nothing. It only has to be another each time, and opens nothing, so 64 bits
-// that cost little do. In base 32 there is no x in it, and so no 0x, by which a
-// test or a filter would take it for an address in memory.
-func nameRequest(h http.Header) string {
-	if h[requestID] == nil {
-		h[requestID] = []string{strconv.FormatUint(rand.Uint64(), 32)}
-	}
-	return h[requestID][0]
-}
-
-// A responseWriter remembers what was answered, for the log.
-type responseWriter struct {
-	http.ResponseWriter
-	status, bytes int
-}
-
-func (w *responseWriter) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *responseWriter) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	n, err := w.ResponseWriter.Write(b)
-	w.bytes += n
-	return n, err
-}
-
-// Unwrap lets http.ResponseController reach what is underneath.
-func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // allowOrigin lets web pages of allowed origins read the answer. It reports
 // whether it has answered.

@@ -1,0 +1,151 @@
+// Package serve is what stands around a handler of package net/http in a program
+// that serves: an http.Server with bounds for what a client can make it wait for
+// and keep, a certificate that can be replaced while it runs, an answer that
+// remembers what was answered, the ids of requests, and which build this is.
+package serve
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// New bounds what a client can make the server wait for and keep
+// before a handler sees it (CWE-400, CWE-770): whoever sends or reads slower
+// than this, or sends more than this in the request line and headers together,
+// is not served. What a body may hold stands in internal/form.
+func New(handler http.Handler, log *slog.Logger) *http.Server {
+	var unused sync.Map // connections on which no request was read yet
+	httpServer := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second, // a TLS handshake has it too
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		// OPTIONS * goes by the rules about hosts like everything else.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				unused.Store(c, nil)
+			} else {
+				unused.Delete(c)
+			}
+		},
+	}
+	// Browsers connect ahead of need, and Shutdown would wait five seconds for
+	// what they might ask.
+	httpServer.RegisterOnShutdown(func() {
+		unused.Range(func(c, _ any) bool { c.(net.Conn).Close(); return true })
+	})
+	return httpServer
+}
+
+// reachable is the address to call a listener by: one on every interface is
+// reached on loopback too.
+func reachable(addr net.Addr) string {
+	tcp := *addr.(*net.TCPAddr)
+	if tcp.IP.IsUnspecified() {
+		tcp.IP = net.IPv4(127, 0, 0, 1)
+	}
+	return tcp.String()
+}
+
+// A Certificate is the pair of files that -tls-cert and -tls-key name. Another
+// pair can take its place while the server runs: what renews certificates does
+// so every few weeks.
+type Certificate struct {
+	CertFile, keyFile string
+	current           atomic.Pointer[tls.Certificate]
+}
+
+// LoadCertificate reads the pair. The error names the file.
+func LoadCertificate(certFile, keyFile string) (*Certificate, error) {
+	c := &Certificate{CertFile: certFile, keyFile: keyFile}
+	return c, c.Reload()
+}
+
+// Reload reads the pair again, for connections from now on. When it fails, the
+// old pair stays in use.
+func (c *Certificate) Reload() error {
+	pair, err := tls.LoadX509KeyPair(c.CertFile, c.keyFile)
+	if err != nil {
+		return fmt.Errorf("the TLS certificate %s and its key %s: %w", c.CertFile, c.keyFile, err)
+	}
+	c.current.Store(&pair)
+	return nil
+}
+
+// ReloadOnHangup reloads whenever the process gets SIGHUP, until ctx is done.
+// Windows has no such signal, and never sends it.
+func (c *Certificate) ReloadOnHangup(ctx context.Context, log *slog.Logger) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	go func() {
+		defer signal.Stop(hangup)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangup:
+			}
+			if err := c.Reload(); err != nil {
+				log.Error("not reloaded; the old certificate stays in use", "error", err)
+			} else {
+				log.Info("certificate reloaded", "file", c.CertFile)
+			}
+		}
+	}()
+}
+
+// TLSConfig serves the current pair. The older versions are broken (RFC 8996).
+func (c *Certificate) TLSConfig() *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
+	}
+}
+
+// Listen listens on addr. It fails with one clear line.
+func Listen(addr string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s is in use by another program; choose another port with -addr, or 0 for a free one", addr)
+	}
+	if err != nil {
+		if op, ok := errors.AsType[*net.OpError](err); ok {
+			err = op.Err // the rest of it is the address again
+		}
+		return nil, fmt.Errorf("can't listen on %s: %w", addr, err)
+	}
+	return listener, nil
+}
+
+// URL is the URL by which l can be called: by https if there is a
+// certificate.
+func URL(l net.Listener, c *Certificate) string {
+	if c == nil {
+		return "http://" + reachable(l.Addr())
+	}
+	return "https://" + reachable(l.Addr())
+}
+
+// On has s serve l until it is shut down: by https if there is a certificate.
+func On(l net.Listener, s *http.Server, c *Certificate) error {
+	if c == nil {
+		return s.Serve(l)
+	}
+	s.TLSConfig = c.TLSConfig()
+	return s.ServeTLS(l, "", "")
+}
