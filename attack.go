@@ -21,6 +21,7 @@ import (
 
 	"example.com/shelf/console"
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/term"
 )
@@ -92,9 +93,9 @@ func attackCommand(ctx context.Context, sh shell, args []string) error {
 	case errors.Is(err, flag.ErrHelp):
 		return err
 	case err != nil:
-		return &statusError{2, fmt.Errorf("%w (%s)", err, usage)}
+		return config.Failed(2, fmt.Errorf("%w (%s)", err, usage))
 	case flags.NArg() > 1:
-		return &statusError{2, errors.New(usage)}
+		return config.Failed(2, errors.New(usage))
 	}
 	rows, err := attackRows()
 	if err != nil {
@@ -102,14 +103,14 @@ func attackCommand(ctx context.Context, sh shell, args []string) error {
 	}
 	a, err := newAssault(cmp.Or(flags.Arg(0), sh.env("SHELF_URL"), "http://127.0.0.1:8080"), *owned)
 	if err != nil {
-		return &statusError{2, err}
+		return config.Failed(2, err)
 	}
 	defer a.client.CloseIdleConnections()
 	a.labSecret = sh.env("SHELF_LAB_TOKEN")
 	// A sign-up is waited for: one that was given up could still make an account,
 	// after it was looked for.
 	if err := a.prepare(context.WithoutCancel(ctx)); err != nil {
-		return &statusError{2, errors.Join(fmt.Errorf("%s: %w", a.base, err), a.tidy(ctx))}
+		return config.Failed(2, errors.Join(fmt.Errorf("%s: %w", a.base, err), a.tidy(ctx)))
 	}
 	var results []attackResult
 	if !*asDocument {

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/token"
@@ -425,12 +426,12 @@ func TestAttackCommandHoles(t *testing.T) {
 
 // statusAfter is what main makes of an error.
 func statusAfter(err error) int {
-	special, ok := errors.AsType[*statusError](err)
+	special, ok := errors.AsType[*config.Status](err)
 	switch {
 	case err == nil:
 		return 0
 	case ok:
-		return special.status
+		return special.Code
 	}
 	return 1
 }

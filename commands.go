@@ -9,46 +9,37 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"example.com/shelf/internal/child"
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
 
-// A command is one line of the table below.
-type command struct {
-	name    string // one word, or two where a first word has several commands; "" is the server
-	args    string // what the usage shows behind the name
-	help    string // what it does; lines of at most 53 bytes
-	example string // what follows "shelf ", as one would type it
-	run     func(ctx context.Context, sh shell, args []string) error
-}
-
 // commands is every command there is. A new one is a line here. Those with the
 // same first word share a run, which gets the second word as its first argument.
-func commands() []command {
-	return []command{
-		{"", "[flags]", "start the server; Ctrl-C stops it", "-addr 127.0.0.1:5000", serveCommand},
-		{"run", "[flags] -- COMMAND ARGS...", "run a command with a server of its own, on a free\nport and with its data in memory, that ends with it.\nThe command finds SHELF_URL, SHELF_TOKEN, which is an\naccount's, SHELF_ADMIN_TOKEN and SHELF_LAB_TOKEN", "run -- npm test", runCommand},
-		{"check", "[FILE]", "examine a data file", "check shelf.jsonl", checkCommand},
-		{"export", "[FILE] [-o OUT] [-secrets]", "its state as one JSON document, also beside a server;\n-secrets: with the password hashes", "export -o backup.json", exportCommand},
-		{"import", "FILE.json [-data FILE]", "an export, into an empty store; or a plain file of\n{\"items\":[],\"books\":[]}; the server is stopped", "import db.json", importCommand},
-		{"explain", "[TOKEN] [flags]", "say what is in a token, from standard input if not\ngiven, and why it is good or refused", "explain eyJhbGciOiJIUzI1NiIs...", explainCommand},
-		{"key list", "[flags]", "which keys there are", "key list", keyCommand},
-		{"key rotate", "[-now] [flags]", "sign with a new key from the next start on; the old\none goes on verifying, or ends at once with -now, for\na key that has leaked; the server is stopped", "key rotate", keyCommand},
-		{"user list", "[flags]", "show the accounts; for these commands the server is\nstopped, and NAME is an e-mail or a username", "user list", userCommand},
-		{"user add", "NAME [flags]", "add one: a catalog account if NAME is an e-mail, else\na book account; the password is asked for, or is the\nfirst line of standard input", "user add ann@example.com", userCommand},
-		{"user passwd", "NAME [flags]", "give it a new password, read as for add; its sign-ins\nend", "user passwd ann@example.com", userCommand},
-		{"user admin", "NAME [-off] [flags]", "make it an admin; with -off, no longer", "user admin ann@example.com", userCommand},
-		{"user delete", "NAME [flags]", "delete it; what it made stays", "user delete bob", userCommand},
-		{"attack", "[-json] [-yes-i-own-it] [URL]", "fire the console's attacks at a running server, from\ntwo throw-away accounts: $SHELF_URL, or the default\naddress; -yes-i-own-it: also beyond this machine;\nwith SHELF_LAB_TOKEN, those that move a -lab's clock", "attack http://127.0.0.1:8080", attackCommand},
-		{"tour", "", "a walk through the code, from sign-up to the disk", "tour", tourCommand},
-		{"version", "", "which build this is", "version", versionCommand},
-		{"help", "[COMMAND]", "this, or more about a command", "help export", helpCommand},
-	}
+func commands() config.Commands[shell] {
+	return config.Commands[shell]{Program: "shelf", Intro: "shelf is a small JSON API behind JWT sign-in, items and books, kept in one file.", Flags: printSettings, All: []config.Command[shell]{
+		config.Do("", "[flags]", "start the server; Ctrl-C stops it", "-addr 127.0.0.1:5000", serveCommand),
+		config.Do("run", "[flags] -- COMMAND ARGS...", "run a command with a server of its own, on a free\nport and with its data in memory, that ends with it.\nThe command finds SHELF_URL, SHELF_TOKEN, which is an\naccount's, SHELF_ADMIN_TOKEN and SHELF_LAB_TOKEN", "run -- npm test", runCommand),
+		config.Do("check", "[FILE]", "examine a data file", "check shelf.jsonl", checkCommand),
+		config.Do("export", "[FILE] [-o OUT] [-secrets]", "its state as one JSON document, also beside a server;\n-secrets: with the password hashes", "export -o backup.json", exportCommand),
+		config.Do("import", "FILE.json [-data FILE]", "an export, into an empty store; or a plain file of\n{\"items\":[],\"books\":[]}; the server is stopped", "import db.json", importCommand),
+		config.Do("explain", "[TOKEN] [flags]", "say what is in a token, from standard input if not\ngiven, and why it is good or refused", "explain eyJhbGciOiJIUzI1NiIs...", explainCommand),
+		config.Do("key list", "[flags]", "which keys there are", "key list", keyCommand),
+		config.Do("key rotate", "[-now] [flags]", "sign with a new key from the next start on; the old\none goes on verifying, or ends at once with -now, for\na key that has leaked; the server is stopped", "key rotate", keyCommand),
+		config.Do("user list", "[flags]", "show the accounts; for these commands the server is\nstopped, and NAME is an e-mail or a username", "user list", userCommand),
+		config.Do("user add", "NAME [flags]", "add one: a catalog account if NAME is an e-mail, else\na book account; the password is asked for, or is the\nfirst line of standard input", "user add ann@example.com", userCommand),
+		config.Do("user passwd", "NAME [flags]", "give it a new password, read as for add; its sign-ins\nend", "user passwd ann@example.com", userCommand),
+		config.Do("user admin", "NAME [-off] [flags]", "make it an admin; with -off, no longer", "user admin ann@example.com", userCommand),
+		config.Do("user delete", "NAME [flags]", "delete it; what it made stays", "user delete bob", userCommand),
+		config.Do("attack", "[-json] [-yes-i-own-it] [URL]", "fire the console's attacks at a running server, from\ntwo throw-away accounts: $SHELF_URL, or the default\naddress; -yes-i-own-it: also beyond this machine;\nwith SHELF_LAB_TOKEN, those that move a -lab's clock", "attack http://127.0.0.1:8080", attackCommand),
+		config.Do("tour", "", "a walk through the code, from sign-up to the disk", "tour", tourCommand),
+		config.Do("version", "", "which build this is", "version", versionCommand),
+		config.Do("help", "[COMMAND]", "this, or more about a command", "help export", helpCommand),
+	}}
 }
 
 // A shell is what a command finds around it.
@@ -75,98 +66,12 @@ func newShell(lookupEnv func(string) (string, bool), stdin io.Reader, stdout, st
 	return shell{parse, env, clock.Real, stdin, stdout, stderr}
 }
 
-// runCommands runs the command that args begin with. Where somebody asks for
-// help with it, that is printed, and the error is flag.ErrHelp.
-func (sh shell) runCommands(ctx context.Context, args []string) error {
-	name := "" // the server, whose arguments are flags
-	switch {
-	case len(args) == 0:
-	case args[0] == "-version" || args[0] == "--version":
-		name, args = "version", args[1:]
-	case !strings.HasPrefix(args[0], "-"):
-		name, args = args[0], args[1:]
-	}
-	cs, err := commandsNamed(name)
-	if err != nil {
-		return err
-	}
-	err = cs[0].run(ctx, sh, args)
-	if errors.Is(err, flag.ErrHelp) {
-		printHelp(sh.stdout, cs)
-	}
-	return err
-}
-
-// commandsNamed are those whose first word is name: at least one, or an error.
-func commandsNamed(name string) (found []command, err error) {
-	for _, c := range commands() {
-		if first, _, _ := strings.Cut(c.name, " "); first == name {
-			found = append(found, c)
-		}
-	}
-	if found == nil {
-		return nil, fmt.Errorf("unknown command %q (shelf help lists the commands)", name)
-	}
-	return found, nil
-}
-
-// wantsHelp reports whether args begin with a request for help.
-func wantsHelp(args []string) bool {
-	return len(args) > 0 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help")
-}
-
 // helpCommand is the command shelf help.
 func helpCommand(_ context.Context, sh shell, args []string) error {
-	if wantsHelp(args) {
+	if config.WantsHelp(args) {
 		return flag.ErrHelp
 	}
-	name := ""
-	if len(args) > 0 {
-		name = args[0] // of two words the first says it all
-	}
-	cs, err := commandsNamed(name)
-	if err != nil {
-		return err
-	}
-	printHelp(sh.stdout, cs)
-	return nil
-}
-
-// printHelp writes what -h shows behind a command's first word; about the
-// server that is everything.
-func printHelp(w io.Writer, cs []command) {
-	if cs[0].name == "" {
-		fmt.Fprint(w, "shelf is a small JSON API behind JWT sign-in, items and books, kept in one file.\n\n")
-		printCommands(w, commands())
-		printSettings(w)
-		return
-	}
-	printCommands(w, cs)
-	if slices.ContainsFunc(cs, func(c command) bool { return strings.Contains(c.args, "[flags]") }) {
-		fmt.Fprint(w, "\nThe flags are those of the server, where they make sense: shelf -h lists them.\n")
-	}
-}
-
-// usage is what one types, in the usage's way of writing.
-func (c command) usage() string {
-	return strings.Join(strings.Fields("shelf "+c.name+" "+c.args), " ")
-}
-
-// printCommands writes the usage, the purpose and the example of each.
-func printCommands(w io.Writer, cs []command) {
-	for _, c := range cs {
-		usage := c.usage()
-		lines := append(strings.Split(c.help, "\n"), "$ shelf "+c.example)
-		if len(usage) <= 24 {
-			fmt.Fprintf(w, "  %-24s %s\n", usage, lines[0])
-			lines = lines[1:]
-		} else {
-			fmt.Fprintf(w, "  %s\n", usage)
-		}
-		for _, line := range lines {
-			fmt.Fprintf(w, "  %-24s %s\n", "", line)
-		}
-	}
+	return commands().Help(sh.stdout, args)
 }
 
 // runDefaults are what shelf run sets as with flags, before those that it is
@@ -199,25 +104,25 @@ func runCommand(ctx context.Context, sh shell, args []string) error {
 		return cmd.Start()
 	})
 	if err == nil {
-		return exitStatus(cmd.Status())
+		return config.Failed(cmd.Status(), nil)
 	}
 	cmd.End(drainTime)
 	if failed, ok := errors.AsType[*child.Error](err); ok {
-		return &statusError{failed.Status, err}
+		return config.Failed(failed.Status, err)
 	}
-	return &statusError{statusServer, err}
+	return config.Failed(statusServer, err)
 }
 
 // runSettings reads the arguments of shelf run. It fails with flag.ErrHelp, or
 // with statusUsage.
 func runSettings(sh shell, args []string) (c settings, command []string, err error) {
-	if wantsHelp(args) {
+	if config.WantsHelp(args) {
 		return c, nil, flag.ErrHelp
 	}
 	at := slices.Index(args, "--")
 	if at < 0 || at == len(args)-1 {
 		err = errors.New("usage: shelf run [flags] -- COMMAND ARGS..., such as: shelf run -- npm test")
-		return c, nil, &statusError{statusUsage, err}
+		return c, nil, config.Failed(statusUsage, err)
 	}
 	c, err = sh.parse(append(slices.Clone(runDefaults), args[:at]...))
 	switch {
@@ -229,7 +134,7 @@ func runSettings(sh shell, args []string) (c settings, command []string, err err
 		err = errors.New("standard input is the command's, so -stdin makes no sense")
 	}
 	if err != nil {
-		return c, nil, &statusError{statusUsage, err}
+		return c, nil, config.Failed(statusUsage, err)
 	}
 	c.labToken = rand.Text() // whoever started shelf may know what is in the environment
 	return c, args[at+1:], nil
@@ -269,7 +174,7 @@ var version string
 
 // versionCommand is the command shelf version.
 func versionCommand(_ context.Context, sh shell, args []string) error {
-	if wantsHelp(args) {
+	if config.WantsHelp(args) {
 		return flag.ErrHelp
 	}
 	if len(args) > 0 {

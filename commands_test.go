@@ -35,8 +35,8 @@ func runArgs(t *testing.T, args ...string) (stdout string, err error) {
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	wanted := []string{"SECRET_KEY ", "SECRET_KEY_FALLBACKS", "PORT", "Exit status"}
-	for _, c := range commands() {
-		wanted = append(wanted, "  "+c.usage(), " $ shelf "+c.example+"\n")
+	for _, c := range commands().All {
+		wanted = append(wanted, "  "+commands().Usage(c), " $ shelf "+c.Example+"\n")
 	}
 	table := new(settings).table()
 	for _, s := range table.Settings {
@@ -65,11 +65,11 @@ func wantNarrow(t *testing.T, text string) {
 // Each command has its own help, in every spelling, and does nothing else then.
 func TestCommandHelp(t *testing.T) {
 	t.Parallel()
-	for _, c := range commands()[1:] {
-		first, _, _ := strings.Cut(c.name, " ")
+	for _, c := range commands().All[1:] {
+		first, _, _ := strings.Cut(c.Name, " ")
 		spellings := [][]string{{"help", first}, {first, "-h"}, {first, "-help"}, {first, "--help"}}
-		if first != c.name {
-			spellings = append(spellings, append(strings.Fields(c.name), "-h"))
+		if first != c.Name {
+			spellings = append(spellings, append(strings.Fields(c.Name), "-h"))
 		}
 		for _, args := range spellings {
 			t.Run(strings.Join(args, " "), func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestCommandHelp(t *testing.T) {
 				if err != nil && !errors.Is(err, flag.ErrHelp) {
 					t.Fatalf("%v; want the usage", err)
 				}
-				wantText(t, usage, "  shelf "+c.name, "$ shelf "+c.example+"\n")
+				wantText(t, usage, "  shelf "+c.Name, "$ shelf "+c.Example+"\n")
 				if other := "shelf check"; first != "check" {
 					rejectText(t, usage, other)
 				}
@@ -111,11 +111,11 @@ func TestCommandUnknown(t *testing.T) {
 func TestCommandNames(t *testing.T) {
 	t.Parallel()
 	var names []string
-	for _, c := range commands() {
-		if c.help == "" || c.example == "" || c.run == nil || slices.Contains(names, c.name) {
-			t.Errorf("%q: want one line with a purpose and an example", c.name)
+	for _, c := range commands().All {
+		if c.Help == "" || c.Example == "" || c.Run == nil || slices.Contains(names, c.Name) {
+			t.Errorf("%q: want one line with a purpose and an example", c.Name)
 		}
-		names = append(names, c.name)
+		names = append(names, c.Name)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/term"
 	"example.com/shelf/internal/token"
@@ -30,7 +31,7 @@ func explainCommand(_ context.Context, sh shell, args []string) error {
 	if err == nil || err == errExplained || errors.Is(err, flag.ErrHelp) {
 		return err
 	}
-	return &statusError{2, err}
+	return config.Failed(2, err)
 }
 
 // explainToken judges a token as the server with the same settings would, and says

@@ -14,6 +14,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/token"
 )
@@ -259,7 +260,7 @@ func TestExplainCommand(t *testing.T) {
 			if first != tt.want || tt.want == "" && err == nil || (tt.want != "" || tt.err != nil) && !errors.Is(err, tt.err) {
 				t.Errorf("explain %q = %q, %v; want %q, %v", tt.args, first, err, tt.want, tt.err)
 			}
-			if status, ok := errors.AsType[*statusError](err); tt.want == "" && (!ok || status.status != 2) {
+			if status, ok := errors.AsType[*config.Status](err); tt.want == "" && (!ok || status.Code != 2) {
 				t.Errorf("explain %q = %v; want exit status 2", tt.args, err)
 			}
 		})

@@ -39,6 +39,7 @@ import (
 
 	"example.com/shelf/internal/child"
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/strictjson"
@@ -55,15 +56,14 @@ func main() {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return
 	}
-	if status, ok := errors.AsType[exitStatus](err); ok {
-		os.Exit(int(status))
+	status, special := errors.AsType[*config.Status](err)
+	if !special || status.Err != nil {
+		fmt.Fprintln(os.Stderr, "shelf:", err)
 	}
-	fmt.Fprintln(os.Stderr, "shelf:", err)
-	status := 1
-	if special, ok := errors.AsType[*statusError](err); ok {
-		status = special.status
+	if special {
+		os.Exit(status.Code)
 	}
-	os.Exit(status)
+	os.Exit(1)
 }
 
 // paceCollector bounds how much garbage may wait to be collected: half of what is
@@ -80,23 +80,10 @@ func paceCollector() (ballast []byte) {
 	return ballast
 }
 
-// An exitStatus ends the program with that status and without a word.
-type exitStatus int
-
-func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
-
-// A statusError asks for an exit status of its own.
-type statusError struct {
-	status int
-	error
-}
-
-func (e *statusError) Unwrap() error { return e.error }
-
 // run is the program. It returns when ctx is done and the last request is
 // answered, or with the reason why it can't go on.
 func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdin io.Reader, stdout, stderr io.Writer) error {
-	return newShell(lookupEnv, stdin, stdout, stderr).runCommands(ctx, args)
+	return commands().Run(ctx, newShell(lookupEnv, stdin, stdout, stderr), stdout, args)
 }
 
 // inMemory is the -data that keeps nothing.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/term"
 )
 
@@ -88,7 +89,7 @@ attack_forge.go: swapAlg`,
 
 // tourCommand is the command shelf tour.
 func tourCommand(_ context.Context, sh shell, args []string) error {
-	if wantsHelp(args) {
+	if config.WantsHelp(args) {
 		return flag.ErrHelp
 	}
 	if len(args) > 0 {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/form"
@@ -41,7 +42,7 @@ func exportCommand(_ context.Context, sh shell, args []string) error {
 	flags := flag.NewFlagSet("export", flag.ContinueOnError)
 	out := flags.String("o", "", "")
 	secrets := flags.Bool("secrets", false, "")
-	name, err := nameArgument(flags, "usage: shelf export [FILE] [-o OUT] [-secrets]", args)
+	name, err := config.FileArgument(flags, "usage: shelf export [FILE] [-o OUT] [-secrets]", args)
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func importCommand(_ context.Context, sh shell, args []string) error {
 	const usage = "usage: shelf import FILE.json [-data FILE]"
 	flags := flag.NewFlagSet("import", flag.ContinueOnError)
 	data := flags.String("data", "", "")
-	name, err := nameArgument(flags, usage, args)
+	name, err := config.FileArgument(flags, usage, args)
 	if err == nil && name == "" {
 		err = errors.New(usage)
 	}
@@ -239,26 +240,6 @@ func importPlain(s *store, parts map[string]json.RawMessage) (string, error) {
 	return done, nil
 }
 
-// nameArgument reads the arguments of a command that works on files: its flags,
-// and one name at most, in any order. It returns "" for no name.
-func nameArgument(flags *flag.FlagSet, usage string, args []string) (name string, err error) {
-	flags.SetOutput(io.Discard) // main reports the error, once
-	for len(args) > 0 {
-		if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-			return "", err
-		} else if err != nil {
-			return "", fmt.Errorf("%w (%s)", err, usage)
-		}
-		if args = flags.Args(); len(args) > 0 {
-			if name != "" {
-				return "", errors.New(usage)
-			}
-			name, args = args[0], args[1:]
-		}
-	}
-	return name, nil
-}
-
 // fileConfig is the settings for a command on the data file called name, "" for
 // the one that the settings name.
 func fileConfig(sh shell, name string) (settings, error) {
@@ -274,7 +255,7 @@ func fileConfig(sh shell, name string) (settings, error) {
 
 // checkCommand is the command shelf check.
 func checkCommand(_ context.Context, sh shell, args []string) error {
-	name, err := nameArgument(flag.NewFlagSet("check", flag.ContinueOnError), "usage: shelf check [FILE]", args)
+	name, err := config.FileArgument(flag.NewFlagSet("check", flag.ContinueOnError), "usage: shelf check [FILE]", args)
 	if errors.Is(err, flag.ErrHelp) {
 		return err
 	}
@@ -283,7 +264,7 @@ func checkCommand(_ context.Context, sh shell, args []string) error {
 		c, err = fileConfig(sh, name)
 	}
 	if err != nil {
-		return &statusError{2, err}
+		return config.Failed(2, err)
 	}
 	return checkFile(c.data, sh.stdout)
 }
@@ -294,7 +275,7 @@ func checkFile(path string, stdout io.Writer) error {
 	s, found, err := loadStore(path)
 	var d *history.Damage
 	if err != nil && !errors.As(err, &d) {
-		return &statusError{2, err}
+		return config.Failed(2, err)
 	}
 	verdict := "sound"
 	if d != nil {
@@ -320,7 +301,7 @@ func checkFile(path string, stdout io.Writer) error {
 		if n := found.Torn; n > 0 {
 			fmt.Fprintf(stdout, "  behind     %d bytes follow the last good batch\n", n)
 		}
-		return &statusError{1, errors.New("nothing was changed; the counts are of what stands before the damage")}
+		return config.Failed(1, errors.New("nothing was changed; the counts are of what stands before the damage"))
 	}
 	if n := found.Torn; n > 0 {
 		fmt.Fprintf(stdout, "  torn tail  %d bytes, never acknowledged: the next start moves them aside\n", n)

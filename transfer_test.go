@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/password"
@@ -202,7 +203,7 @@ func TestCheck(t *testing.T) {
 			out, err := runArgs(t, "check", path)
 			status := 0
 			if err != nil {
-				status = err.(*statusError).status
+				status = err.(*config.Status).Code
 			}
 			if status != tt.status || !strings.Contains(out, tt.want) {
 				t.Errorf("shelf check = %d (%v)\n%swant %d and %q", status, err, out, tt.status, tt.want)

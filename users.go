@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/password"
@@ -39,7 +40,7 @@ type accountCommand struct {
 // binds it, as it can always make another one.
 func userCommand(ctx context.Context, sh shell, args []string) (err error) {
 	usage := errors.New("usage: shelf user list, or shelf user add|passwd|admin|delete NAME, flags last (shelf help user says more)")
-	if wantsHelp(args) {
+	if config.WantsHelp(args) {
 		return flag.ErrHelp
 	}
 	if len(args) == 0 {
@@ -62,7 +63,7 @@ func userCommand(ctx context.Context, sh shell, args []string) (err error) {
 		return usage
 	}
 	flags := args[1:]
-	if args[0] != "list" && (len(flags) == 0 || !wantsHelp(flags)) {
+	if args[0] != "list" && (len(flags) == 0 || !config.WantsHelp(flags)) {
 		if len(flags) == 0 || strings.HasPrefix(flags[0], "-") || strings.TrimSpace(flags[0]) == "" {
 			return usage
 		}
@@ -272,7 +273,7 @@ func (a *accountCommand) newHash(ctx context.Context, u *user) (string, error) {
 
 // keyCommand is the command shelf key.
 func keyCommand(_ context.Context, sh shell, args []string) error {
-	if wantsHelp(args) {
+	if config.WantsHelp(args) {
 		return flag.ErrHelp
 	}
 	if len(args) == 0 || args[0] != "rotate" && args[0] != "list" {
