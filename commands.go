@@ -9,11 +9,13 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"example.com/shelf/internal/child"
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/config"
+	"example.com/shelf/internal/explain"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
@@ -181,5 +183,95 @@ func versionCommand(_ context.Context, sh shell, args []string) error {
 		return errors.New("usage: shelf version")
 	}
 	serve.ThisBuild(version).Print(sh.stdout)
+	return nil
+}
+
+// errExplained ends shelf explain with status 1; everything else is printed.
+var errExplained = errors.New("the token is refused")
+
+// explainCommand is the command shelf explain. Exit status 0: the token is good;
+// 1: it is refused; 2: it could not be judged.
+func explainCommand(_ context.Context, sh shell, args []string) error {
+	err := explainToken(sh, args)
+	if err == nil || err == errExplained || errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	return config.Failed(2, err)
+}
+
+// explainToken judges a token as the server with the same settings would, and says
+// how it came to that. It only reads, and works beside a running server.
+func explainToken(sh shell, args []string) error {
+	text, args := explain.Argument(args)
+	c, err := sh.parse(args)
+	if err != nil {
+		return err
+	}
+	if c.data == inMemory {
+		return errors.New("a server with -data memory leaves nothing to check a token against")
+	}
+	if text == "" {
+		if text, err = explain.Read(sh.stdin, sh.stderr); err != nil {
+			return err
+		}
+		if strings.TrimSpace(text) == "" {
+			return errors.New("no token given")
+		}
+	}
+	now := sh.now()
+	s := &server{config: c, now: func() time.Time { return now }}
+	if s.store, _, err = loadStore(c.data); err != nil {
+		return err
+	}
+	if s.keys, err = token.ConfiguredKeys(c.secret, c.fallbacks, c.alg); err == nil && s.keys == nil {
+		s.keys, err = token.ReadKeys(token.KeyPath(c.data), c.alg, now)
+	}
+	if err != nil {
+		return err
+	}
+	if !s.explain(sh.stdout, explain.Bare(text)) {
+		return errExplained
+	}
+	return nil
+}
+
+// explain prints what callerOf makes of a token and reports whether it is good.
+func (s *server) explain(w io.Writer, text string) (good bool) {
+	now := s.now()
+	return explain.Server{
+		Keys: s.keys,
+		Now:  now,
+		Judge: func(text string) (typ, name string, err error) {
+			c, err := s.callerOf(text, anyToken)
+			if err != nil {
+				return "", "", err
+			}
+			return c.token.Type, c.user.identity(), nil
+		},
+		Find: func(publicID, jti string) (u *explain.User, r *explain.Record) {
+			known, record := s.store.userWithToken(publicID, jti)
+			if known != nil {
+				u = &explain.User{ID: known.ID, Name: known.identity(), Admin: known.Admin, Disabled: known.Disabled}
+			}
+			if record != nil {
+				r = &explain.Record{ID: record.ID, Owner: record.User}
+				if record.EndedBy != "" {
+					r.Ended = endedText(record, now)
+				}
+			}
+			return u, r
+		},
+	}.Token(w, text)
+}
+
+// tourCommand is the command shelf tour.
+func tourCommand(_ context.Context, sh shell, args []string) error {
+	if config.WantsHelp(args) {
+		return flag.ErrHelp
+	}
+	if len(args) > 0 {
+		return errors.New("usage: shelf tour")
+	}
+	explain.Tour(sh.stdout)
 	return nil
 }

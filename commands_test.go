@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/shelf/internal/explain"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
@@ -612,20 +613,20 @@ func TestTour(t *testing.T) {
 		t.Fatal(err)
 	}
 	functions := functionsOf(t)
-	for _, s := range tour {
-		for function := range strings.SplitSeq(s.functions, "\n") {
+	for _, s := range explain.Stops {
+		for function := range strings.SplitSeq(s.Functions, "\n") {
 			if !slices.Contains(functions, function) {
-				t.Errorf("%s: there is no %s", s.heading, function)
+				t.Errorf("%s: there is no %s", s.Heading, function)
 			}
 			wantText(t, printed, "     "+function+"\n")
 		}
-		if n := len(regexp.MustCompile(`[.?] [A-Z"s]|\.$`).FindAllString(s.why, -1)); n < 2 || n > 3 {
-			t.Errorf("%s: %d sentences; want two or three", s.heading, n)
+		if n := len(regexp.MustCompile(`[.?] [A-Z"s]|\.$`).FindAllString(s.Why, -1)); n < 2 || n > 3 {
+			t.Errorf("%s: %d sentences; want two or three", s.Heading, n)
 		}
-		if want := address(s.source); s.url != want {
-			t.Errorf("%s: %s is read at %s, not at %s", s.heading, s.source, want, s.url)
+		if want := address(s.Source); s.URL != want {
+			t.Errorf("%s: %s is read at %s, not at %s", s.Heading, s.Source, want, s.URL)
 		}
-		wantText(t, printed, ". "+s.heading+"\n", "\n   "+s.source+"\n   "+s.url+"\n")
+		wantText(t, printed, ". "+s.Heading+"\n", "\n   "+s.Source+"\n   "+s.URL+"\n")
 	}
 	for line := range strings.Lines(printed) {
 		if !strings.HasPrefix(line, "   https://") { // which must stay whole

@@ -331,20 +331,3 @@ func TestLoadStore(t *testing.T) {
 		})
 	}
 }
-
-func TestSpan(t *testing.T) {
-	t.Parallel()
-	for d, want := range map[time.Duration]string{
-		0:                           "0s",
-		59999 * time.Millisecond:    "59s",
-		time.Minute:                 "1m",
-		time.Hour - time.Second:     "59m",
-		3*time.Hour + 5*time.Minute: "3h 5m",
-		24 * time.Hour:              "1d 0h",
-		720*time.Hour - time.Second: "29d 23h",
-	} {
-		if got := span(d); got != want {
-			t.Errorf("span(%v) = %q; want %q", d, got, want)
-		}
-	}
-}

@@ -399,3 +399,6 @@ func listKeys(c settings, now time.Time, stdout io.Writer) error {
 	}
 	return nil
 }
+
+// minuteTime is how commands write a moment.
+const minuteTime = "2006-01-02 15:04 UTC"

@@ -1,28 +1,24 @@
-package main
+package explain
 
 import (
-	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"strings"
 
-	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/term"
 )
 
-// A tourStop is a place in the code where a reader should stop and look.
-type tourStop struct {
-	heading   string
-	functions string // "FILE: FUNCTION", one a line, in the order of the calls; a test looks for them
-	why       string // two or three sentences
-	source    string // where the rule comes from
-	url       string // and where to read that
+// A Stop is a place in the code where a reader should stop and look.
+type Stop struct {
+	Heading   string
+	Functions string // "FILE: FUNCTION", one a line, in the order of the calls; a test looks for them
+	Why       string // two or three sentences
+	Source    string // where the rule comes from
+	URL       string // and where to read that
 }
 
-// tour follows a newcomer and her first item from the network to the disk.
-var tour = []tourStop{
+// Stops follow a newcomer and her first item from the network to the disk.
+var Stops = []Stop{
 	{"The table of contents", `server.go: (*server).routes
 server.go: (*server).ServeHTTP`,
 		"Every route of the server stands in one table, and what a route needs is said around its handler: bearer, bookToken, requireAdmin. Who looks for a route that forgot to ask for a token reads one screen.",
@@ -87,30 +83,18 @@ attack_forge.go: swapAlg`,
 		"RFC 8725 §2", "https://www.rfc-editor.org/rfc/rfc8725#section-2"},
 }
 
-// tourCommand is the command shelf tour.
-func tourCommand(_ context.Context, sh shell, args []string) error {
-	if config.WantsHelp(args) {
-		return flag.ErrHelp
-	}
-	if len(args) > 0 {
-		return errors.New("usage: shelf tour")
-	}
-	printTour(sh.stdout)
-	return nil
-}
-
-// printTour prints the tour for a terminal of 80 columns.
-func printTour(w io.Writer) {
+// Tour prints the tour for a terminal of 80 columns.
+func Tour(w io.Writer) {
 	fmt.Fprintln(w, "Follow somebody who signs up and makes an item, from the network to the disk.")
-	for i, s := range tour {
-		fmt.Fprintf(w, "\n%d. %s\n\n", i+1, s.heading)
-		for function := range strings.Lines(s.functions) {
+	for i, s := range Stops {
+		fmt.Fprintf(w, "\n%d. %s\n\n", i+1, s.Heading)
+		for function := range strings.Lines(s.Functions) {
 			fmt.Fprintf(w, "     %s\n", strings.TrimSpace(function))
 		}
 		fmt.Fprintln(w)
-		for _, line := range term.Wrap(s.why, term.Width-3) {
+		for _, line := range term.Wrap(s.Why, term.Width-3) {
 			fmt.Fprintf(w, "   %s\n", line)
 		}
-		fmt.Fprintf(w, "\n   %s\n   %s\n", s.source, s.url)
+		fmt.Fprintf(w, "\n   %s\n   %s\n", s.Source, s.URL)
 	}
 }

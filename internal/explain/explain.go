@@ -1,13 +1,17 @@
-package main
+// Package explain says what is in a token and how a server judges it, for a person at
+// a terminal. It also shows the way through the code (Tour).
+//
+// Token prints the result of each check, then the header and the claims, each with a
+// note. The package judges nothing: a Server hands over the functions by which the
+// server itself does.
+package explain
 
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -15,65 +19,15 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/term"
 	"example.com/shelf/internal/token"
 )
 
-// errExplained ends shelf explain with status 1; everything else is printed.
-var errExplained = errors.New("the token is refused")
-
-// explainCommand is the command shelf explain. Exit status 0: the token is good;
-// 1: it is refused; 2: it could not be judged.
-func explainCommand(_ context.Context, sh shell, args []string) error {
-	err := explainToken(sh, args)
-	if err == nil || err == errExplained || errors.Is(err, flag.ErrHelp) {
-		return err
-	}
-	return config.Failed(2, err)
-}
-
-// explainToken judges a token as the server with the same settings would, and says
-// how it came to that. It only reads, and works beside a running server.
-func explainToken(sh shell, args []string) error {
-	text, args := tokenArgument(args)
-	c, err := sh.parse(args)
-	if err != nil {
-		return err
-	}
-	if c.data == inMemory {
-		return errors.New("a server with -data memory leaves nothing to check a token against")
-	}
-	if text == "" {
-		if text, err = readToken(sh.stdin, sh.stderr); err != nil {
-			return err
-		}
-		if strings.TrimSpace(text) == "" {
-			return errors.New("no token given")
-		}
-	}
-	now := sh.now()
-	s := &server{config: c, now: func() time.Time { return now }}
-	if s.store, _, err = loadStore(c.data); err != nil {
-		return err
-	}
-	if s.keys, err = token.ConfiguredKeys(c.secret, c.fallbacks, c.alg); err == nil && s.keys == nil {
-		s.keys, err = token.ReadKeys(token.KeyPath(c.data), c.alg, now)
-	}
-	if err != nil {
-		return err
-	}
-	if !s.explain(sh.stdout, bareToken(text)) {
-		return errExplained
-	}
-	return nil
-}
-
-// tokenArgument takes the token out of the arguments: the first, or the last
+// Argument takes the token out of the arguments: the first, or the last
 // after flags if it begins as a header in base64url must. What is left is for
 // the flags; an error about one would show a token in full.
-func tokenArgument(args []string) (text string, rest []string) {
+func Argument(args []string) (text string, rest []string) {
 	if len(args) == 0 {
 		return "", nil
 	}
@@ -87,9 +41,9 @@ func tokenArgument(args []string) (text string, rest []string) {
 	return "", args
 }
 
-// readToken reads a token from standard input: a line of it, if somebody sits
+// Read reads a token from standard input: a line of it, if somebody sits
 // there and types.
-func readToken(stdin io.Reader, stderr io.Writer) (string, error) {
+func Read(stdin io.Reader, stderr io.Writer) (string, error) {
 	if f, ok := stdin.(*os.File); ok && term.IsTerminal(f) {
 		fmt.Fprint(stderr, "Paste a token, then press Enter: ")
 		line, err := bufio.NewReader(stdin).ReadString('\n')
@@ -102,9 +56,9 @@ func readToken(stdin io.Reader, stderr io.Writer) (string, error) {
 	return string(text), err
 }
 
-// bareToken drops what may stand around a token where people copy it from: the
+// Bare drops what may stand around a token where people copy it from: the
 // name of the header, the scheme, quotes and blanks.
-func bareToken(text string) string {
+func Bare(text string) string {
 	text = strings.Trim(text, " \t\r\n\"'")
 	for _, prefix := range []string{"authorization:", "x-access-token:", "bearer "} {
 		if len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix) {
@@ -114,12 +68,39 @@ func bareToken(text string) string {
 	return text
 }
 
-// explain prints what callerOf makes of a token and reports whether it is good.
-// It has no rules of its own, so it can't disagree with the server: the checks
-// that were passed are those before the one that refused. What the signature
-// doesn't vouch for is marked.
-func (s *server) explain(w io.Writer, text string) (good bool) {
-	e := &explanation{server: s, w: w, now: s.now(), text: text, refusedAt: token.CheckRevocation + 1}
+// A User is what the server knows of somebody.
+type User struct {
+	ID              int
+	Name            string // an e-mail address or a username
+	Admin, Disabled bool
+}
+
+// A Record is what the server knows of a token.
+type Record struct {
+	ID    int
+	Owner int    // the id of a User
+	Ended string // when the token was ended and by what, in words; "" if it was not
+}
+
+// A Server is what the explanation of a token is made from. The functions are those
+// by which the server itself judges.
+type Server struct {
+	Keys *token.Keyring
+	Now  time.Time
+	// Judge returns the type of a good token and the name of its user. It refuses
+	// any other token with a *token.Error.
+	Judge func(text string) (typ, name string, err error)
+	// Find returns the user with that public ID and the record of the token with that
+	// jti, nil for each that there is not.
+	Find func(publicID, jti string) (*User, *Record)
+}
+
+// Token prints what s makes of a token and reports whether the token is good. It has
+// no rules of its own, so it can't disagree with the server: the checks that were
+// passed are those before the one that refused. What the signature doesn't vouch
+// for is marked.
+func (s Server) Token(w io.Writer, text string) (good bool) {
+	e := &explanation{Server: s, w: w, text: text, refusedAt: token.CheckRevocation + 1}
 	e.parts = strings.Split(text, ".")
 	if len(text) <= token.MaxLength {
 		e.header, e.headerErr = decodePart(e.parts[0])
@@ -127,13 +108,13 @@ func (s *server) explain(w io.Writer, text string) (good bool) {
 			e.claims, e.claimsErr = decodePart(e.parts[1])
 		}
 	}
-	caller, err := s.callerOf(text, anyToken)
+	typ, name, err := s.Judge(text)
 	var refusal *token.Error
 	if errors.As(err, &refusal) {
 		e.refusedAt = refusal.At
 		fmt.Fprintf(w, "refused: %s\n", term.Printable(refusal.Message))
 	} else {
-		fmt.Fprintf(w, "good: %s token of %s\n", article(caller.token.Type), term.Printable(caller.user.identity()))
+		fmt.Fprintf(w, "good: %s token of %s\n", article(typ), term.Printable(name))
 	}
 	e.user, e.record = e.find()
 	e.printChecks(refusal)
@@ -166,9 +147,8 @@ func decodePart(part string) (strictjson.Object, error) {
 
 // An explanation is what is known of a token.
 type explanation struct {
-	server    *server
+	Server
 	w         io.Writer
-	now       time.Time
 	text      string
 	parts     []string
 	header    strictjson.Object
@@ -176,16 +156,16 @@ type explanation struct {
 	claims    strictjson.Object
 	claimsErr error
 	refusedAt token.Check
-	user      *user        // whom the claims name, nil if the store has nobody of that
-	record    *tokenRecord // what the store knows of the token they name
+	user      *User   // whom the claims name, nil if the store has nobody of that
+	record    *Record // what the store knows of the token they name
 }
 
 func (e *explanation) verified() bool { return e.refusedAt > token.CheckSignature }
 
-func (e *explanation) find() (*user, *tokenRecord) {
+func (e *explanation) find() (*User, *Record) {
 	subject, _ := e.claims.Text("sub")
 	id, _ := e.claims.Text("jti")
-	return e.server.store.userWithToken(subject, id)
+	return e.Find(subject, id)
 }
 
 // checkNames are the checks that a token without a request around it can stand.
@@ -227,15 +207,15 @@ func (e *explanation) passed(c token.Check) string {
 		alg, _ := e.header.Text("alg")
 		return alg
 	case token.CheckSignature:
-		if found, err := e.server.keys.KeyFor(e.header, e.now); err == nil {
+		if found, err := e.Keys.KeyFor(e.header, e.Now); err == nil {
 			return "made with key " + found.ID
 		}
 	case token.CheckTimes:
 		expires, _ := e.time("exp")
 		if issued, ok := e.time("iat"); ok {
-			return fmt.Sprintf("issued %s ago, expires in %s", span(e.now.Sub(issued)), span(expires.Sub(e.now)))
+			return fmt.Sprintf("issued %s ago, expires in %s", span(e.Now.Sub(issued)), span(expires.Sub(e.Now)))
 		}
-		return "expires in " + span(expires.Sub(e.now))
+		return "expires in " + span(expires.Sub(e.Now))
 	case token.CheckClaims:
 		return "sub, jti and type are there, none is wrong"
 	case token.CheckType:
@@ -301,11 +281,11 @@ func (e *explanation) headerNote(name string) string {
 	switch name {
 	case "kid":
 		id, _ := e.header.Text("kid")
-		k := e.server.keys.Key(id)
+		k := e.Keys.Key(id)
 		switch {
 		case k == nil:
 			return "no key that verifies here"
-		case k == e.server.keys.Keys()[0]:
+		case k == e.Keys.Keys()[0]:
 			return "the key that signs"
 		case !k.Until.IsZero():
 			return "a former key, which verifies until " + k.Until.UTC().Format(minuteTime)
@@ -326,17 +306,17 @@ func (e *explanation) claimNote(name string) string {
 			return "no time that counts"
 		}
 		date := at.Format(", 2006-01-02 15:04:05 UTC")
-		if at.After(e.now) {
+		if at.After(e.Now) {
 			words := map[string]string{"exp": "expires in ", "iat": "issued only in ", "nbf": "valid only in "}
-			return words[name] + span(at.Sub(e.now)) + date
+			return words[name] + span(at.Sub(e.Now)) + date
 		}
 		words := map[string]string{"exp": "expired ", "iat": "issued ", "nbf": "valid since "}
-		return words[name] + span(e.now.Sub(at)) + " ago" + date
+		return words[name] + span(e.Now.Sub(at)) + " ago" + date
 	case "sub":
 		if e.user == nil {
 			return "nobody of this store"
 		}
-		who := fmt.Sprintf("user %d, %s", e.user.ID, term.Printable(e.user.identity()))
+		who := fmt.Sprintf("user %d, %s", e.user.ID, term.Printable(e.user.Name))
 		if e.user.Admin {
 			who += ", an admin"
 		}
@@ -348,10 +328,10 @@ func (e *explanation) claimNote(name string) string {
 		switch {
 		case e.record == nil:
 			return "not known to this store"
-		case e.user == nil || e.record.User != e.user.ID:
+		case e.user == nil || e.record.Owner != e.user.ID:
 			return fmt.Sprintf("token %d, of somebody else", e.record.ID)
-		case e.record.EndedBy != "":
-			return fmt.Sprintf("token %d, %s", e.record.ID, term.Printable(endedText(e.record, e.now)))
+		case e.record.Ended != "":
+			return fmt.Sprintf("token %d, %s", e.record.ID, term.Printable(e.record.Ended))
 		}
 		return fmt.Sprintf("token %d, not revoked", e.record.ID)
 	}
