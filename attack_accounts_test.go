@@ -184,7 +184,7 @@ func eveLeaves(t *testing.T, a *api, try func(eve *client)) {
 
 // accountAttacks are the rows about accounts, what belongs to them, what clients
 // send and what they get to see.
-var accountAttacks = []attack{
+var accountAttacks = []attackCase{
 	// Who has an account.
 	{"sign-in doesn't tell an unknown account from a wrong password", "OWASP ASVS 5, 6.3.8; CWE-204", func(t *testing.T, a *api) {
 		a.session("ann")

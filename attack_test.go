@@ -23,12 +23,12 @@ import (
 	"example.com/shelf/internal/token"
 )
 
-// An attack is one row of the table: a sentence that says what an attacker is
+// An attackCase is one row of the table: a sentence that says what an attacker is
 // denied, the document that says so, and the proof. Where console/attacks.json
 // has the attack too, its id stands for both. run attacks a, a server of its own
 // with the program's own flags; a row that needs others starts another with
 // newAPI(t, …).
-type attack struct {
+type attackCase struct {
 	name   string
 	source string // "" where the name is an id
 	run    func(t *testing.T, a *api)
@@ -107,7 +107,7 @@ const hs256 = `{"alg":"HS256","typ":"JWT"}`
 // tokenAttacks are the rows about tokens and the life of a session. Where a row
 // forges with the server's own secret, that secret is taken to be stolen, or
 // shared with another program: the signature is good and the rest is wrong.
-var tokenAttacks = []attack{
+var tokenAttacks = []attackCase{
 	// The algorithm.
 	{"alg-none", "",
 		refused(422, badAlgorithm, unsigned(`{"alg":"none","typ":"JWT"}`))},

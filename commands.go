@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/shelf/internal/attack"
 	"example.com/shelf/internal/child"
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/config"
@@ -274,4 +276,34 @@ func tourCommand(_ context.Context, sh shell, args []string) error {
 	}
 	explain.Tour(sh.stdout)
 	return nil
+}
+
+// attackCommand is the command shelf attack. Exit status 1: not every attack was
+// refused as it should be, or an account is left; 2: no attack was made.
+func attackCommand(ctx context.Context, sh shell, args []string) error {
+	const usage = "usage: shelf attack [-json] [-yes-i-own-it] [URL]"
+	flags := flag.NewFlagSet("shelf attack", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	asDocument := flags.Bool("json", false, "")
+	owned := flags.Bool("yes-i-own-it", false, "")
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err != nil:
+		return config.Failed(2, fmt.Errorf("%w (%s)", err, usage))
+	case flags.NArg() > 1:
+		return config.Failed(2, errors.New(usage))
+	}
+	err = attack.Run(ctx, attack.Options{
+		URL:       cmp.Or(flags.Arg(0), sh.env("SHELF_URL"), "http://127.0.0.1:8080"),
+		Owned:     *owned,
+		LabSecret: sh.env("SHELF_LAB_TOKEN"),
+		JSON:      *asDocument,
+		Stdout:    sh.stdout,
+	})
+	if notMade, ok := errors.AsType[*attack.NotMade](err); ok {
+		return config.Failed(2, notMade)
+	}
+	return err
 }

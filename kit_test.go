@@ -135,7 +135,9 @@ func wantRefusal(t *testing.T, what string, err error, kind token.Kind, message 
 // nextLetter replaces a token's last character by its neighbour, which differs
 // in the lowest bit only.
 func nextLetter(text string) string {
-	return text[:len(text)-1] + neighbour(text[len(text)-1])
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" // RFC 4648 §5
+	i := strings.IndexByte(letters, text[len(text)-1])
+	return text[:len(text)-1] + letters[i^1:i^1+1]
 }
 
 func loadKeyFile(t *testing.T, path, alg string, now time.Time) *token.Keyring {

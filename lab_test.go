@@ -545,7 +545,7 @@ func (a *api) notCalled() {
 }
 
 // labAttacks are the rows about -lab.
-var labAttacks = []attack{
+var labAttacks = []attackCase{
 	{"no call of the lab works without its secret", "OWASP API2:2023; CWE-306", func(t *testing.T, _ *api) {
 		a := readyLab(t)
 		a.snapshot()

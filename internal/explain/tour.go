@@ -76,9 +76,9 @@ errors.go: refusedToken
 errors.go: writeError`,
 		"The way back: an error becomes a status and a sentence in one place. A client reads why its token was refused, as the standard wants it, and never what went wrong inside.",
 		"RFC 6750 §3", "https://www.rfc-editor.org/rfc/rfc6750#section-3"},
-	{"Now try to break it", `attack.go: (*assault).run
-attack_forge.go: retouched
-attack_forge.go: swapAlg`,
+	{"Now try to break it", `internal/attack/assault.go: (*assault).run
+internal/attack/forge.go: retouched
+internal/attack/forge.go: swapAlg`,
 		"shelf attack sends forged tokens to a running server, after a good one each time, and sees whether the right defence refuses it. To see it find a hole, take a check out of a function that console/attacks.json names, start that server, and run it again.",
 		"RFC 8725 §2", "https://www.rfc-editor.org/rfc/rfc8725#section-2"},
 }

@@ -1,4 +1,4 @@
-package main
+package attack
 
 import (
 	"cmp"
@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -19,184 +18,10 @@ import (
 	"syscall"
 	"time"
 
-	"example.com/shelf/console"
 	"example.com/shelf/internal/clock"
-	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/term"
 )
-
-// An attackRow is one attack of console/attacks.json. That is the one list of
-// attacks: shelf attack runs it, the console's lab fetches it, and the tests'
-// rows bear its ids. JSON has no room for comments, so its members are
-// described here.
-type attackRow struct {
-	ID          string `json:"id"`          // in kebab-case; what forges it, here and in the page, goes by it
-	Title       string `json:"title"`       // a short sentence
-	Request     string `json:"request"`     // what is sent: "METHOD PATH"; {item} is an item of another account
-	Lab         bool   `json:"lab"`         // the clock has to be moved for it, so it takes a shelf with -lab
-	Explanation string `json:"explanation"` // two sentences: what the attack is, and what stopped it
-	Defence     string `json:"defence"`     // where that stands in the code: "FILE: FUNCTION", as a test checks
-	Source      string `json:"source"`      // where the rule is written
-	URL         string `json:"url"`         // and where to read that
-	Expect      struct {
-		Status      int    `json:"status"`
-		Error       string `json:"error"`       // the whole of it
-		Description string `json:"description"` // a part of the error_description (RFC 6750 §3); "" for any
-	} `json:"expect"` // the one answer that counts as a refusal
-}
-
-func attackRows() (rows []attackRow, err error) {
-	const name = "attacks.json"
-	text, err := console.Files.ReadFile(name)
-	if err == nil {
-		err = json.Unmarshal(text, &rows)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("console/%s: %w", name, err)
-	}
-	return rows, nil
-}
-
-// A verdict is what came of an attack.
-type verdict string
-
-const (
-	stopped verdict = "refused"     // with the status and the error that the table wants
-	through verdict = "GOT THROUGH" // the server did what it was asked to
-	unclear verdict = "unexpected"  // another answer, or none: that proves nothing
-	skipped verdict = "needs -lab"
-)
-
-// An attackResult is a row of what shelf attack prints.
-type attackResult struct {
-	ID      string  `json:"id"`
-	Title   string  `json:"title"`
-	Status  int     `json:"status"` // of the answer, 0 if there was none
-	Error   string  `json:"error"`  // the answer's, at most 100 characters of it
-	Verdict verdict `json:"verdict"`
-	Detail  string  `json:"detail,omitempty"` // why it isn't "refused"
-}
-
-// attackCommand is the command shelf attack. It never prints a token, and when
-// ctx ends it stops, but not before it has deleted its accounts. Exit status 1:
-// not every attack was refused as it should be, or an account is left; 2: no
-// attack was made.
-func attackCommand(ctx context.Context, sh shell, args []string) error {
-	const usage = "usage: shelf attack [-json] [-yes-i-own-it] [URL]"
-	flags := flag.NewFlagSet("shelf attack", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	asDocument := flags.Bool("json", false, "")
-	owned := flags.Bool("yes-i-own-it", false, "")
-	err := flags.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return err
-	case err != nil:
-		return config.Failed(2, fmt.Errorf("%w (%s)", err, usage))
-	case flags.NArg() > 1:
-		return config.Failed(2, errors.New(usage))
-	}
-	rows, err := attackRows()
-	if err != nil {
-		return err
-	}
-	a, err := newAssault(cmp.Or(flags.Arg(0), sh.env("SHELF_URL"), "http://127.0.0.1:8080"), *owned)
-	if err != nil {
-		return config.Failed(2, err)
-	}
-	defer a.client.CloseIdleConnections()
-	a.labSecret = sh.env("SHELF_LAB_TOKEN")
-	// A sign-up is waited for: one that was given up could still make an account,
-	// after it was looked for.
-	if err := a.prepare(context.WithoutCancel(ctx)); err != nil {
-		return config.Failed(2, errors.Join(fmt.Errorf("%s: %w", a.base, err), a.tidy(ctx)))
-	}
-	var results []attackResult
-	if !*asDocument {
-		fmt.Fprintf(sh.stdout, attackLine, "attack", "answer", "verdict")
-	}
-	for _, row := range rows {
-		r := a.run(ctx, row)
-		if ctx.Err() != nil {
-			break // and nobody knows what the answer would have been
-		}
-		results = append(results, r)
-		if !*asDocument {
-			r.print(sh.stdout, row)
-		}
-	}
-	tidied := a.tidy(ctx)
-	outcome := summary(results)
-	if *asDocument {
-		text, err := json.MarshalIndent(struct {
-			URL     string         `json:"url"`
-			Summary string         `json:"summary"`
-			Attacks []attackResult `json:"attacks"`
-		}{a.base, outcome, results}, "", "  ")
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(sh.stdout, "%s\n", text)
-	} else {
-		fmt.Fprintf(sh.stdout, "\n%s\n", outcome)
-	}
-	if len(results) < len(rows) {
-		return errors.Join(errors.New("interrupted"), tidied)
-	}
-	for _, r := range results {
-		if r.Verdict == through || r.Verdict == unclear {
-			return errors.Join(errors.New("not every attack was refused as it should be"), tidied)
-		}
-	}
-	return tidied
-}
-
-// attackLine is a line of the table, which is 79 columns wide.
-const attackLine = "%-19s  %-45s  %s\n"
-
-// print prints a result, and all there is to know about it unless it is good.
-func (r attackResult) print(w io.Writer, row attackRow) {
-	answer := "-"
-	if r.Status != 0 {
-		answer = strings.TrimSpace(fmt.Sprint(r.Status, " ", r.Error))
-	}
-	fmt.Fprintf(w, attackLine, r.ID, term.Clip(answer, 45), r.Verdict)
-	if r.Verdict != through && r.Verdict != unclear {
-		return
-	}
-	paragraphs := []string{
-		row.Title + ": " + r.Detail + ".",
-		row.Explanation,
-		fmt.Sprintf("Want %d %s. Look at %s, and read %s:", row.Expect.Status, row.Expect.Error, row.Defence, row.Source),
-	}
-	for _, p := range paragraphs {
-		for _, line := range term.Wrap(p, term.Width-2) {
-			fmt.Fprintln(w, "  "+line)
-		}
-	}
-	fmt.Fprintln(w, "  "+row.URL)
-}
-
-// summary is the last line: how many of how many attacks were refused, and what
-// became of the others.
-func summary(results []attackResult) string {
-	n := map[verdict]int{}
-	for _, r := range results {
-		n[r.Verdict]++
-	}
-	text := fmt.Sprintf("%d of %d refused", n[stopped], len(results)-n[skipped])
-	if n[through] > 0 {
-		text += fmt.Sprintf("; %d GOT THROUGH", n[through])
-	}
-	if n[unclear] > 0 {
-		text += fmt.Sprintf("; %d answered in an unexpected way, which proves nothing", n[unclear])
-	}
-	if n[skipped] > 0 {
-		text += fmt.Sprintf("; %d need the lab's clock (start shelf with -lab and set SHELF_LAB_TOKEN)", n[skipped])
-	}
-	return text
-}
 
 // An assault is one run against one server, for one goroutine.
 type assault struct {
@@ -302,11 +127,14 @@ func (a *assault) enter(ctx context.Context, request string, who *throwaway, mor
 	if err != nil {
 		return err
 	}
-	var got signedIn
+	var got struct {
+		Access  string `json:"access_token"`
+		Refresh string `json:"refresh_token"`
+	}
 	err = in.element(&got)
-	who.access, who.refresh = got.AccessToken, got.RefreshToken
-	_, badAccess := dismantled(who.access)
-	_, badRefresh := dismantled(who.refresh)
+	who.access, who.refresh = got.Access, got.Refresh
+	_, badAccess := Dismantle(who.access)
+	_, badRefresh := Dismantle(who.refresh)
 	if err != nil || badAccess != nil || badRefresh != nil {
 		return fmt.Errorf("%s gives no two tokens: %w", request, in)
 	}
@@ -375,10 +203,10 @@ type shot struct {
 }
 
 // run makes one attack: the control first, then the shot.
-func (a *assault) run(ctx context.Context, row attackRow) attackResult {
-	r := attackResult{ID: row.ID, Title: row.Title, Verdict: unclear}
+func (a *assault) run(ctx context.Context, row Row) Result {
+	r := Result{ID: row.ID, Title: row.Title, Verdict: Unexpected}
 	if row.Lab && a.labSecret == "" {
-		r.Verdict = skipped
+		r.Verdict = NeedsLab
 		return r
 	}
 	s, err := forgers[row.ID](ctx, a)
@@ -406,9 +234,9 @@ func (a *assault) run(ctx context.Context, row attackRow) attackResult {
 	case back != nil:
 		r.Detail = "the lab's clock could not be put back: " + back.Error()
 	case got.status == row.Expect.Status && got.says == row.Expect.Error && strings.Contains(got.description, row.Expect.Description):
-		r.Verdict = stopped
+		r.Verdict = Refused
 	case got.status >= 200 && got.status < 300:
-		r.Verdict, r.Detail = through, "the server took it"
+		r.Verdict, r.Detail = GotThrough, "the server took it"
 	default:
 		r.Detail = "it was refused, but by something else than the defence that it is meant for"
 	}

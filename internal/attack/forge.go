@@ -1,4 +1,4 @@
-package main
+package attack
 
 import (
 	"context"
@@ -24,61 +24,61 @@ type forger func(context.Context, *assault) (shot, error)
 // they keep the header of a genuine token, so that what they make differs from it
 // in nothing but its fault.
 var forgers = map[string]forger{
-	"payload-edited": retouched(func(t *jws) {
-		t.payload = edited(t.payload, "exp", t.time("exp").AddDate(10, 0, 0).Unix())
+	"payload-edited": retouched(func(t *JWS) {
+		t.Payload = Edited(t.Payload, "exp", t.Time("exp").AddDate(10, 0, 0).Unix())
 	}),
 	"type-edited": func(_ context.Context, a *assault) (shot, error) {
-		t, err := dismantled(a.eve.refresh)
+		t, err := Dismantle(a.eve.refresh)
 		if err != nil {
 			return shot{}, err
 		}
-		t.payload = edited(t.payload, "type", token.Access)
+		t.Payload = Edited(t.Payload, "type", token.Access)
 		return a.withRefreshToken(t.String()), nil
 	},
 	"duplicate-claims": func(_ context.Context, a *assault) (shot, error) {
-		t, err := dismantled(a.eve.access)
-		anns, annsErr := dismantled(a.ann.access)
+		t, err := Dismantle(a.eve.access)
+		anns, annsErr := Dismantle(a.ann.access)
 		if err := errors.Join(err, annsErr); err != nil {
 			return shot{}, err
 		}
-		text := strictjson.Encode(members(t.payload))
-		text = fmt.Appendf(text[:len(text)-1], `,"sub":%s}`, members(anns.payload)["sub"])
-		t.payload = base64.RawURLEncoding.EncodeToString(text)
+		text := strictjson.Encode(Members(t.Payload))
+		text = fmt.Appendf(text[:len(text)-1], `,"sub":%s}`, Members(anns.Payload)["sub"])
+		t.Payload = base64.RawURLEncoding.EncodeToString(text)
 		return bearerShot(t.String()), nil
 	},
 
-	"signature-missing": retouched(func(t *jws) { t.signature = "" }),
-	"signature-changed": retouched(func(t *jws) {
-		t.signature = neighbour(t.signature[0]) + t.signature[1:]
+	"signature-missing": retouched(func(t *JWS) { t.Signature = "" }),
+	"signature-changed": retouched(func(t *JWS) {
+		t.Signature = neighbour(t.Signature[0]) + t.Signature[1:]
 	}),
-	"signature-respelt": retouched(func(t *jws) { // the last letter of 32 bytes has two idle bits, of 64 four
-		last := len(t.signature) - 1
-		t.signature = t.signature[:last] + neighbour(t.signature[last])
+	"signature-respelt": retouched(func(t *JWS) { // the last letter of 32 bytes has two idle bits, of 64 four
+		last := len(t.Signature) - 1
+		t.Signature = t.Signature[:last] + neighbour(t.Signature[last])
 	}),
-	"other-key": retouched(func(t *jws) { t.sign("secret") }),
+	"other-key": retouched(func(t *JWS) { t.sign("secret") }),
 
 	"alg-none":         retouched(unsecured("none")),
 	"alg-none-respelt": retouched(unsecured("nOnE")),
 	"alg-swapped":      swapAlg,
 
-	"kid-elsewhere": retouched(func(t *jws) {
-		t.header = edited(t.header, "kid", "../../../../../../dev/null")
+	"kid-elsewhere": retouched(func(t *JWS) {
+		t.Header = Edited(t.Header, "kid", "../../../../../../dev/null")
 		t.sign("")
 	}),
-	"jwk-embedded": retouched(func(t *jws) {
+	"jwk-embedded": retouched(func(t *JWS) {
 		const secret = "a secret that the attacker made up"
 		own := token.JWK{Type: "oct", Algorithm: token.HS256, Secret: base64.RawURLEncoding.EncodeToString([]byte(secret))}
-		if t.alg() == token.EdDSA {
+		if t.Alg() == token.EdDSA {
 			public := seeded(secret).Public().(ed25519.PublicKey)
 			own = token.JWK{Type: "OKP", Algorithm: token.EdDSA, Curve: "Ed25519", Public: base64.RawURLEncoding.EncodeToString(public)}
 		}
-		t.header = encodedPart(map[string]any{"alg": t.alg(), "typ": "JWT", "jwk": own})
+		t.Header = EncodePart(map[string]any{"alg": t.Alg(), "typ": "JWT", "jwk": own})
 		t.sign(secret)
 	}),
-	"crit-unknown": retouched(func(t *jws) {
-		t.header = edited(edited(t.header, "crit", []string{"eve"}), "eve", 1)
+	"crit-unknown": retouched(func(t *JWS) {
+		t.Header = Edited(Edited(t.Header, "crit", []string{"eve"}), "eve", 1)
 	}),
-	"over-long": retouched(func(t *jws) { t.payload = edited(t.payload, "x", strings.Repeat("x", token.MaxLength)) }),
+	"over-long": retouched(func(t *JWS) { t.Payload = Edited(t.Payload, "x", strings.Repeat("x", token.MaxLength)) }),
 
 	"token-in-query": func(_ context.Context, a *assault) (shot, error) {
 		return shot{query: "?access_token=" + a.eve.access}, nil
@@ -109,17 +109,17 @@ var forgers = map[string]forger{
 		return s, nil
 	},
 
-	"expired":       genuineAt(func(t jws) time.Time { return t.time("exp") }),
-	"not-yet-valid": genuineAt(func(t jws) time.Time { return t.time("nbf").Add(-time.Minute) }),
+	"expired":       genuineAt(func(t JWS) time.Time { return t.Time("exp") }),
+	"not-yet-valid": genuineAt(func(t JWS) time.Time { return t.Time("nbf").Add(-time.Minute) }),
 }
 
 // genuine is the attacker's own access token, as it is.
 func genuine(_ context.Context, a *assault) (shot, error) { return bearerShot(a.eve.access), nil }
 
 // genuineAt is the same at another time, which it says of the token itself.
-func genuineAt(when func(jws) time.Time) forger {
+func genuineAt(when func(JWS) time.Time) forger {
 	return func(_ context.Context, a *assault) (shot, error) {
-		t, err := dismantled(a.eve.access)
+		t, err := Dismantle(a.eve.access)
 		s := bearerShot(a.eve.access)
 		s.at = when(t)
 		return s, err
@@ -127,9 +127,9 @@ func genuineAt(when func(jws) time.Time) forger {
 }
 
 // retouched is the attacker's own access token, touched up.
-func retouched(touch func(t *jws)) forger {
+func retouched(touch func(t *JWS)) forger {
 	return func(_ context.Context, a *assault) (shot, error) {
-		t, err := dismantled(a.eve.access)
+		t, err := Dismantle(a.eve.access)
 		if err != nil {
 			return shot{}, err
 		}
@@ -139,9 +139,9 @@ func retouched(touch func(t *jws)) forger {
 }
 
 // unsecured makes a token one that claims to need no signature (RFC 7519 §6).
-func unsecured(alg string) func(t *jws) {
-	return func(t *jws) {
-		t.header, t.signature = encodedPart(map[string]string{"alg": alg, "typ": "JWT"}), ""
+func unsecured(alg string) func(t *JWS) {
+	return func(t *JWS) {
+		t.Header, t.Signature = EncodePart(map[string]string{"alg": alg, "typ": "JWT"}), ""
 	}
 }
 
@@ -149,19 +149,19 @@ func unsecured(alg string) func(t *jws) {
 // publishes a key, that key is the secret: to code that hands it to whatever
 // algorithm the token names, it verifies.
 func swapAlg(ctx context.Context, a *assault) (shot, error) {
-	t, err := dismantled(a.eve.access)
+	t, err := Dismantle(a.eve.access)
 	if err != nil {
 		return shot{}, err
 	}
-	if t.alg() != token.EdDSA {
-		t.header = edited(t.header, "alg", "RS256")
+	if t.Alg() != token.EdDSA {
+		t.Header = Edited(t.Header, "alg", "RS256")
 		return bearerShot(t.String()), nil
 	}
 	published, err := a.publicKey(ctx)
 	if err != nil {
 		return shot{}, err
 	}
-	t.header = edited(t.header, "alg", token.HS256)
+	t.Header = Edited(t.Header, "alg", token.HS256)
 	t.sign(string(published))
 	return bearerShot(t.String()), nil
 }
@@ -212,48 +212,48 @@ func (a *assault) withRefreshToken(token string) shot {
 
 func bearerShot(token string) shot { return shot{bearers: []string{token}} }
 
-// A jws is a token in its three parts, as they are sent (RFC 7515 §3.1).
-type jws struct{ header, payload, signature string }
+// A JWS is a token in its three parts, as they are sent (RFC 7515 §3.1).
+type JWS struct{ Header, Payload, Signature string }
 
-func (t jws) String() string { return t.header + "." + t.payload + "." + t.signature }
+func (t JWS) String() string { return t.Header + "." + t.Payload + "." + t.Signature }
 
-// dismantled fails for what is no token that a forgery can be made of.
-func dismantled(token string) (jws, error) {
+// Dismantle fails for what is no token that a forgery can be made of.
+func Dismantle(token string) (JWS, error) {
 	parts := strings.Split(token, ".")
 	bad := errors.New("the server's own token is no signed JWT")
-	if len(parts) != 3 || members(parts[0]) == nil || members(parts[1]) == nil {
-		return jws{}, bad
+	if len(parts) != 3 || Members(parts[0]) == nil || Members(parts[1]) == nil {
+		return JWS{}, bad
 	}
 	if signature, err := base64.RawURLEncoding.DecodeString(parts[2]); err != nil || len(signature) == 0 {
-		return jws{}, bad
+		return JWS{}, bad
 	}
-	return jws{parts[0], parts[1], parts[2]}, nil
+	return JWS{parts[0], parts[1], parts[2]}, nil
 }
 
-func (t jws) alg() (alg string) {
-	json.Unmarshal(members(t.header)["alg"], &alg)
+func (t JWS) Alg() (alg string) {
+	json.Unmarshal(Members(t.Header)["alg"], &alg)
 	return alg
 }
 
-// time is the moment that a claim names.
-func (t jws) time(claim string) time.Time {
+// Time is the moment that a claim names.
+func (t JWS) Time(claim string) time.Time {
 	var seconds int64
-	json.Unmarshal(members(t.payload)[claim], &seconds)
+	json.Unmarshal(Members(t.Payload)[claim], &seconds)
 	return time.Unix(seconds, 0)
 }
 
 // sign signs with a secret of the attacker's by the algorithm of the token's kind.
-func (t *jws) sign(secret string) {
-	text := t.header + "." + t.payload
+func (t *JWS) sign(secret string) {
+	text := t.Header + "." + t.Payload
 	var signature []byte
-	if t.alg() == token.EdDSA {
+	if t.Alg() == token.EdDSA {
 		signature = ed25519.Sign(seeded(secret), []byte(text))
 	} else {
 		mac := hmac.New(sha256.New, []byte(secret))
 		mac.Write([]byte(text))
 		signature = mac.Sum(nil)
 	}
-	t.signature = base64.RawURLEncoding.EncodeToString(signature)
+	t.Signature = base64.RawURLEncoding.EncodeToString(signature)
 }
 
 // seeded makes an Ed25519 key of any text.
@@ -262,9 +262,9 @@ func seeded(secret string) ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(seed[:])
 }
 
-// members are those of the JSON object that a part of a token is, nil if it is
+// Members are those of the JSON object that a part of a token is, nil if it is
 // none.
-func members(part string) (m map[string]json.RawMessage) {
+func Members(part string) (m map[string]json.RawMessage) {
 	text, err := base64.RawURLEncoding.DecodeString(part)
 	if err != nil || json.Unmarshal(text, &m) != nil {
 		return nil
@@ -272,14 +272,14 @@ func members(part string) (m map[string]json.RawMessage) {
 	return m
 }
 
-// edited is a part of a token with one member set to another value.
-func edited(part, name string, value any) string {
-	m := members(part)
+// Edited is a part of a token with one member set to another value.
+func Edited(part, name string, value any) string {
+	m := Members(part)
 	m[name] = strictjson.Encode(value)
-	return encodedPart(m)
+	return EncodePart(m)
 }
 
-func encodedPart(v any) string { return base64.RawURLEncoding.EncodeToString(strictjson.Encode(v)) }
+func EncodePart(v any) string { return base64.RawURLEncoding.EncodeToString(strictjson.Encode(v)) }
 
 // neighbour is the letter that differs from another in its lowest bit.
 func neighbour(letter byte) string {
