@@ -11,6 +11,7 @@ import (
 	"example.com/shelf/internal/list"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
+	"example.com/shelf/internal/term"
 )
 
 // createItem handles POST /api/v1/items: the caller adds an item and owns it.
@@ -44,7 +45,7 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 		rows[i] = append(strictjson.AppendString(append(row, `,"uri":`...), uri), '}')
 	}
 	if many {
-		return reply.Rows(w, http.StatusCreated, "Created "+count(len(items), "new item"), rows...)
+		return reply.Rows(w, http.StatusCreated, "Created "+term.Count(len(items), "new item"), rows...)
 	}
 	w.Header().Set("Location", uri)
 	w.Header().Set("ETag", items[0].wire.Tag())

@@ -14,6 +14,7 @@ import (
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/metrics"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/term"
 )
 
 // What the rules of the store refuse.
@@ -150,7 +151,7 @@ func (s *store) contents() string {
 	var kinds []string
 	for _, c := range s.Counts() {
 		if c.Name != "token" {
-			kinds = append(kinds, count(c.Rows, c.Name))
+			kinds = append(kinds, term.Count(c.Rows, c.Name))
 		}
 	}
 	return strings.Join(kinds, ", ")

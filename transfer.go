@@ -13,7 +13,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/db"
@@ -22,19 +21,8 @@ import (
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/strictjson"
+	"example.com/shelf/internal/term"
 	"example.com/shelf/internal/token"
-)
-
-// An export is the whole state as one JSON document, a row a line:
-//
-//	{"format":"shelf-export","version":1,"exported":"…","last_ids":{…},
-//	"users":[…],"tokens":[…],"items":[…],"books":[…]}
-//
-// Rows are written as in the data file. last_ids keeps the ids of what has gone
-// from being used again.
-const (
-	exportFormat  = "shelf-export"
-	exportVersion = 1
 )
 
 // exportCommand is the command shelf export. It works beside a running server.
@@ -50,39 +38,21 @@ func exportCommand(_ context.Context, sh shell, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkOutput(*out, c.data); err != nil {
-		return err
+	if *out != "" {
+		if err := durable.CheckReplace(*out, c.data, token.KeyPath(c.data)); err != nil {
+			return fmt.Errorf("-o %w", err)
+		}
 	}
 	s, _, err := loadStore(c.data)
 	if err != nil {
 		return err
 	}
+	document := s.Snapshot().Export(sh.now(), *secrets)
 	if *out == "" {
-		return writeExport(sh.stdout, s, sh.now(), *secrets)
-	}
-	var document bytes.Buffer
-	if err := writeExport(&document, s, sh.now(), *secrets); err != nil {
+		_, err := sh.stdout.Write(document)
 		return err
 	}
-	return durable.WriteFile(*out, document.Bytes())
-}
-
-// checkOutput fails if an export may not take the place of what is at out: the
-// data file and its key by whatever name, and what is no file.
-func checkOutput(out, data string) error {
-	info, err := os.Stat(out)
-	if err != nil { // most likely there is nothing, and what else it is, writing finds out
-		return nil
-	}
-	for _, precious := range []string{data, token.KeyPath(data)} {
-		if other, err := os.Stat(precious); err == nil && os.SameFile(info, other) {
-			return fmt.Errorf("-o %s: an export doesn't replace %s", out, precious)
-		}
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("-o %s is no file", out)
-	}
-	return nil
+	return durable.WriteFile(*out, document)
 }
 
 // importCommand is the command shelf import, for a server that is stopped.
@@ -141,16 +111,8 @@ func readDocument(name string) ([]byte, error) {
 	return bytes.TrimPrefix(document, []byte("\ufeff")), err
 }
 
-// writeExport writes the state of s. Password hashes are left out unless
-// secrets is set: then the document is as precious as the data file.
-func writeExport(w io.Writer, s *store, now time.Time, secrets bool) error {
-	b := fmt.Appendf(nil, `{"format":%q,"version":%d,"exported":%q,`, exportFormat, exportVersion, now.UTC().Format(time.RFC3339))
-	_, err := w.Write(append(s.Snapshot().AppendJSON(b, secrets), "}\n"...))
-	return err
-}
-
-// importDocument adds a JSON document to s, all of it or nothing. What
-// writeExport wrote goes into a store that has never held anything, with its
+// importDocument adds a JSON document to s, all of it or nothing. What shelf
+// export wrote goes into a store that has never held anything, with its
 // ids; accounts without a hash can't sign in until they get a password. A plain
 // {"items":[…],"books":[…]}, such as json-server's db.json, is added with new
 // ids, created by nobody. An error names the element that offends. It returns
@@ -164,10 +126,7 @@ func importDocument(s *store, data []byte) (string, error) {
 	for _, m := range members {
 		parts[m.Name] = m.Value
 	}
-	if format, ok := parts["format"]; ok {
-		if string(format) != `"`+exportFormat+`"` || string(parts["version"]) != fmt.Sprint(exportVersion) {
-			return "", fmt.Errorf("format %s, version %s: this shelf reads %q, version %d", format, parts["version"], exportFormat, exportVersion)
-		}
+	if _, ok := parts["format"]; ok {
 		return importExport(s, parts)
 	}
 	return importPlain(s, parts)
@@ -233,7 +192,7 @@ func importPlain(s *store, parts map[string]json.RawMessage) (string, error) {
 	if err := s.addAll(items, books); err != nil {
 		return "", err
 	}
-	done := fmt.Sprintf("imported %s, %s", count(len(items), "item"), count(len(books), "book"))
+	done := fmt.Sprintf("imported %s, %s", term.Count(len(items), "item"), term.Count(len(books), "book"))
 	if len(parts) > 0 {
 		done += "; left out what shelf has no place for: " + strings.Join(slices.Sorted(maps.Keys(parts)), ", ")
 	}
@@ -273,55 +232,21 @@ func checkCommand(_ context.Context, sh shell, args []string) error {
 // sound; 1: damaged; 2: not readable, or no data file of ours.
 func checkFile(path string, stdout io.Writer) error {
 	s, found, err := loadStore(path)
-	var d *history.Damage
-	if err != nil && !errors.As(err, &d) {
+	damage, _ := errors.AsType[*history.Damage](err)
+	if err != nil && damage == nil {
 		return config.Failed(2, err)
 	}
-	verdict := "sound"
-	if d != nil {
-		verdict = fmt.Sprintf("damaged at line %d: %s", d.Line, d.What)
-	}
-	alive := 0
-	var rows []string
+	rows := 0
+	var alive []string
 	for _, c := range s.Counts() {
-		alive += c.Rows
-		rows = append(rows, count(c.Rows, c.Name))
+		rows += c.Rows
+		alive = append(alive, term.Count(c.Rows, c.Name))
 	}
-	fmt.Fprintf(stdout, "%s: %s\n", path, verdict)
-	fmt.Fprintf(stdout, "  format     %d\n", found.Version)
-	fmt.Fprintf(stdout, "  size       %d bytes\n", found.Size)
-	fmt.Fprintf(stdout, "  changes    %d, up to seq %d\n", found.Lines, found.Seq)
-	if found.Snapshot > 0 {
-		fmt.Fprintf(stdout, "  compacted  at seq %d\n", found.Snapshot)
-	}
-	fmt.Fprintf(stdout, "  alive      %s\n", strings.Join(rows, ", "))
-	fmt.Fprintf(stdout, "  history    %d%% of the changes\n", percent(found.Lines-alive, found.Lines))
-	fmt.Fprintf(stdout, "  refused    %s, passed over\n", count(found.Refused, "failed write"))
-	if d != nil {
-		if n := found.Torn; n > 0 {
-			fmt.Fprintf(stdout, "  behind     %d bytes follow the last good batch\n", n)
-		}
+	found.Print(stdout, path, strings.Join(alive, ", "), rows, damage)
+	if damage != nil {
 		return config.Failed(1, errors.New("nothing was changed; the counts are of what stands before the damage"))
 	}
-	if n := found.Torn; n > 0 {
-		fmt.Fprintf(stdout, "  torn tail  %d bytes, never acknowledged: the next start moves them aside\n", n)
-	}
 	return nil
-}
-
-func percent(part, whole int) int {
-	if whole == 0 {
-		return 0
-	}
-	return max(0, part) * 100 / whole
-}
-
-// count is n things in words.
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // addAll adds items and books made by nobody, in one batch. It fails with

@@ -156,24 +156,10 @@ func (a *accountCommand) list(context.Context) error {
 		case u.Hash == "":
 			signsIn = "no: has no password"
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", u.ID, term.Printable(u.Username), term.Printable(orDash(u.Email)),
-			yesNo(u.Admin), yesNo(u.Disabled), u.Created.UTC().Format(time.DateTime), signsIn)
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", u.ID, term.Printable(u.Username), term.Printable(term.OrDash(u.Email)),
+			term.YesNo(u.Admin), term.YesNo(u.Disabled), u.Created.UTC().Format(time.DateTime), signsIn)
 	}
 	return table.Flush()
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }
 
 func (a *accountCommand) add(ctx context.Context) error {
@@ -355,50 +341,20 @@ func rotateKeys(c settings, leaked bool, now time.Time, stdout io.Writer) error 
 	return listKeys(c, now, stdout)
 }
 
+// minuteTime is how commands write a moment.
+const minuteTime = "2006-01-02 15:04 UTC"
+
 // listKeys prints what keys there are, and nothing of what is secret in them.
-// The kid of an EdDSA key takes half a line, so each key takes two.
 func listKeys(c settings, now time.Time, stdout io.Writer) error {
 	ring, err := token.ConfiguredKeys(c.secret, c.fallbacks, c.alg)
 	switch {
 	case err != nil:
 		return err
 	case ring != nil:
-		for i, k := range ring.Keys() {
-			use := "SECRET_KEY, signs"
-			if i > 0 {
-				use = fmt.Sprintf("SECRET_KEY_FALLBACKS, number %d, verifies", i)
-			}
-			fmt.Fprintf(stdout, "%s\n    %s, %s\n", k.ID, k.Alg, use)
-		}
+		ring.Print(stdout)
 		return nil
 	case c.data == inMemory:
 		return errMemoryKeys
 	}
-	set, keys, err := token.ReadKeyFile(token.KeyPath(c.data))
-	if err != nil {
-		return err
-	}
-	signer := slices.IndexFunc(keys, func(k *token.Key) bool { return k.Signs(c.alg) })
-	for i, k := range keys {
-		made := ""
-		if created := set.Keys[i].Created; !created.IsZero() {
-			made = "made " + created.UTC().Format(time.DateOnly) + ", "
-		}
-		use := "verifies"
-		switch {
-		case k.Ended(now):
-			use = "has ended"
-		case k.Alg != c.alg:
-			use = "not in use without -alg " + k.Alg
-		case i == signer:
-			use = "signs"
-		case !k.Until.IsZero():
-			use = "verifies until " + k.Until.UTC().Format(minuteTime)
-		}
-		fmt.Fprintf(stdout, "%s\n    %s, %s%s\n", k.ID, k.Alg, made, use)
-	}
-	return nil
+	return token.PrintKeyFile(stdout, token.KeyPath(c.data), c.alg, now)
 }
-
-// minuteTime is how commands write a moment.
-const minuteTime = "2006-01-02 15:04 UTC"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 )
 
 // A Snapshot is all that readers see at one moment, and the last ids. Rows never
@@ -135,18 +136,25 @@ func (d *DB) Fill(s *Snapshot) error {
 	})
 }
 
-// AppendJSON appends the members of an export, a row a line:
+const (
+	exportFormat  = "shelf-export"
+	exportVersion = 1
+)
+
+// Export is the whole state as one JSON document, a row a line:
 //
-//	"last_ids":{…},
+//	{"format":"shelf-export","version":1,"exported":"…","last_ids":{…},
 //	"users":[
 //	{…},
 //	{…}],
-//	"items":[…]
+//	"items":[…]}
 //
-// Rows are as in the log, but as Schema.Public shows them unless secrets is set.
-// last_ids keeps the ids of what has gone from being used again.
-func (s *Snapshot) AppendJSON(b []byte, secrets bool) []byte {
-	b = appendIDs(append(b, `"last_ids":`...), s.lastIDs())
+// Rows are as in the log, but as Schema.Public shows them unless secrets is set:
+// then the document is as precious as the log. last_ids keeps the ids of what has
+// gone from being used again.
+func (s *Snapshot) Export(now time.Time, secrets bool) []byte {
+	b := fmt.Appendf(nil, `{"format":%q,"version":%d,"exported":%q,"last_ids":`, exportFormat, exportVersion, now.UTC().Format(time.RFC3339))
+	b = appendIDs(b, s.lastIDs())
 	for _, t := range s.tables {
 		b = fmt.Appendf(b, ",\n%q:[", t.plural())
 		sep := "\n"
@@ -159,13 +167,16 @@ func (s *Snapshot) AppendJSON(b []byte, secrets bool) []byte {
 		}
 		b = append(b, ']')
 	}
-	return b
+	return append(b, "}\n"...)
 }
 
 // Import reads the members of an export into d, which must have no log and hold
 // nothing. Each row has to keep the rules that a line of the log has to keep. An
 // error names the element that offends.
 func (d *DB) Import(members map[string]json.RawMessage) error {
+	if format, version := members["format"], members["version"]; string(format) != `"`+exportFormat+`"` || string(version) != fmt.Sprint(exportVersion) {
+		return fmt.Errorf("format %s, version %s: this shelf reads %q, version %d", format, version, exportFormat, exportVersion)
+	}
 	ids, err := d.parseIDs(members["last_ids"], true)
 	if err != nil {
 		return fmt.Errorf("last_ids, the highest id of each kind: %w", err)

@@ -13,6 +13,7 @@ package durable
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -70,4 +71,23 @@ func CreateFile(name, id string, data []byte) error {
 		return err
 	}
 	return SyncDir(filepath.Dir(name))
+}
+
+// CheckReplace fails if a command may not replace what is at name: one of the
+// precious files, by whatever name, or what is no file. The error begins with
+// name.
+func CheckReplace(name string, precious ...string) error {
+	info, err := os.Stat(name)
+	if err != nil { // most likely there is nothing, and what else it is, writing finds out
+		return nil
+	}
+	for _, p := range precious {
+		if other, err := os.Stat(p); err == nil && os.SameFile(info, other) {
+			return fmt.Errorf("%s: an export doesn't replace %s", name, p)
+		}
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no file", name)
+	}
+	return nil
 }

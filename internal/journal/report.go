@@ -1,0 +1,35 @@
+package journal
+
+import (
+	"fmt"
+	"io"
+
+	"example.com/shelf/internal/history"
+	"example.com/shelf/internal/term"
+)
+
+// Print writes what was found in the file at path, for a person. alive says in words
+// which rows the changes have left, rows how many those are. damage is nil for a
+// file that is sound.
+func (f Found) Print(w io.Writer, path, alive string, rows int, damage *history.Damage) {
+	verdict := "sound"
+	if damage != nil {
+		verdict = fmt.Sprintf("damaged at line %d: %s", damage.Line, damage.What)
+	}
+	fmt.Fprintf(w, "%s: %s\n", path, verdict)
+	fmt.Fprintf(w, "  format     %d\n", f.Version)
+	fmt.Fprintf(w, "  size       %d bytes\n", f.Size)
+	fmt.Fprintf(w, "  changes    %d, up to seq %d\n", f.Lines, f.Seq)
+	if f.Snapshot > 0 {
+		fmt.Fprintf(w, "  compacted  at seq %d\n", f.Snapshot)
+	}
+	fmt.Fprintf(w, "  alive      %s\n", alive)
+	fmt.Fprintf(w, "  history    %d%% of the changes\n", max(0, f.Lines-rows)*100/max(1, f.Lines))
+	fmt.Fprintf(w, "  refused    %s, passed over\n", term.Count(f.Refused, "failed write"))
+	switch {
+	case damage != nil && f.Torn > 0:
+		fmt.Fprintf(w, "  behind     %d bytes follow the last good batch\n", f.Torn)
+	case f.Torn > 0:
+		fmt.Fprintf(w, "  torn tail  %d bytes, never acknowledged: the next start moves them aside\n", f.Torn)
+	}
+}
