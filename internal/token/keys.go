@@ -49,6 +49,7 @@ type Keyring struct {
 	verified verifiedTokens
 }
 
+// NewKeyring is the ring of those keys. The first signs.
 func NewKeyring(keys ...*Key) *Keyring {
 	ring := &Keyring{keys: keys, byID: map[string]*Key{}, verified: verifiedTokens{seed: maphash.MakeSeed()}}
 	for _, k := range keys {
