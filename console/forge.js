@@ -1,4 +1,4 @@
-// How each attack of attacks.json is made, by its id, as attack_forge.go makes it.
+// How each attack of attacks.json is made, by its id, as internal/attack/forge.go makes it.
 // That takes no more than a token of the attacker's own, the victim's public id,
 // and what a browser can compute.
 import { decode, encode } from "./token.js";
