@@ -3,11 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"example.com/shelf/console"
@@ -25,7 +23,7 @@ import (
 // index handles GET /: the console for a browser, else the endpoints by name.
 func (s *server) index(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Add("Vary", "Accept")
-	if wantsHTML(r) {
+	if reply.WantsHTML(r) {
 		return serveConsole(w, r, "index.html")
 	}
 	var patterns []string
@@ -61,22 +59,6 @@ func serveConsole(w http.ResponseWriter, r *http.Request, name string) error {
 	h.Set("Content-Length", strconv.Itoa(len(content)))
 	w.Write(content) // an error means that the client has gone
 	return nil
-}
-
-// wantsHTML reports whether r asks for HTML by name, as browsers do where they
-// show a page. Others take */* or JSON (RFC 9110 §12.5.1).
-func wantsHTML(r *http.Request) bool {
-	for _, accept := range r.Header.Values("Accept") {
-		for part := range strings.SplitSeq(accept, ",") {
-			mediaType, params, err := mime.ParseMediaType(part)
-			if err != nil || mediaType != "text/html" {
-				continue
-			}
-			weight, err := strconv.ParseFloat(params["q"], 64)
-			return err != nil || weight > 0 // without a weight it is 1
-		}
-	}
-	return false
 }
 
 // openAPI handles GET /openapi.json.
@@ -169,50 +151,40 @@ func writeHealth(w http.ResponseWriter, is string) error {
 	return reply.JSON(w, http.StatusOK, message{is})
 }
 
-// What came of sign-ins. An unknown account and a wrong password are one: any
-// user of the machine can read the metrics, and could else learn from them who
-// has an account.
-const (
-	signInOK       = iota
-	signInWrong    // no such account, or not its password
-	signInDisabled // the right password of a disabled account
-	signInLimited  // too many wrong ones before
-	signInBusy     // no bcrypt worker was free in time
-	signInFailed   // all else, such as a full disk
-	signInResults
-)
-
-var signInNames = [signInResults]string{"ok", "wrong", "disabled", "limited", "busy", "failed"}
-
 // serverMetrics are what the server counts of itself.
 type serverMetrics struct {
 	started  time.Time // by the real clock
 	requests *metrics.Requests
-	signIns  [signInResults]atomic.Uint64
+	signIns  *metrics.Counters // by what came of them
 }
 
 func newServerMetrics() *serverMetrics {
-	return &serverMetrics{started: clock.Real(), requests: metrics.NewRequests()}
+	return &serverMetrics{
+		started: clock.Real(), requests: metrics.NewRequests(),
+		signIns: metrics.NewCounters("ok", "wrong", "disabled", "limited", "busy", "failed"),
+	}
 }
 
-// signIn counts what authenticate came to.
+// signIn counts what authenticate came to. An unknown account and a wrong password
+// are one: any user of the machine can read the metrics, and could else learn from
+// them who has an account.
 func (m *serverMetrics) signIn(err error) {
-	result := signInFailed
-	_, busy := errors.AsType[password.Busy](err)
+	_, busy := errors.AsType[password.Busy](err) // no bcrypt worker was free in time
 	_, limited := errors.AsType[limit.TooMany](err)
 	switch {
 	case err == nil:
-		result = signInOK
+		m.signIns.Add("ok")
 	case errors.Is(err, errNoUser), errors.Is(err, errWrongPassword):
-		result = signInWrong
-	case errors.Is(err, errDisabled):
-		result = signInDisabled
+		m.signIns.Add("wrong")
+	case errors.Is(err, errDisabled): // with the right password
+		m.signIns.Add("disabled")
 	case limited:
-		result = signInLimited
+		m.signIns.Add("limited")
 	case busy:
-		result = signInBusy
+		m.signIns.Add("busy")
+	default:
+		m.signIns.Add("failed") // such as on a full disk
 	}
-	m.signIns[result].Add(1)
 }
 
 // showMetrics handles GET /metrics: what operators watch, in Prometheus' text
@@ -243,9 +215,7 @@ func (s *server) metricsPage() []byte {
 	p.Begin("shelf_http_request_duration_seconds", "histogram", "From a request's headers to the end of its answer. A stream of events is one request.")
 	m.requests.Durations(&p)
 	p.Begin("shelf_sign_ins_total", "counter", "Sign-ins to either API, by what came of them. Wrong is an unknown account, too.")
-	for i, name := range signInNames {
-		p.Value(float64(m.signIns[i].Load()), "result", name)
-	}
+	m.signIns.Values(&p, "result")
 
 	workers, working, waiting := s.hashes.State()
 	p.Single("shelf_bcrypt_workers", "gauge", "How many passwords may be hashed at a time.", float64(workers))
@@ -260,7 +230,7 @@ func (s *server) metricsPage() []byte {
 	p.Single("shelf_journal_bytes", "gauge", "Size of the data file, 0 in memory.", float64(log.Bytes))
 	p.Begin("shelf_journal_fsync_duration_seconds", "histogram", "What it takes to have a batch of changes on disk, for all who wait for it together.")
 	p.Histogram(&s.store.fsyncs)
-	p.Single("shelf_store_writable", "gauge", "1, or 0 once writes are refused until a restart.", oneIf(log.Failed == nil))
+	p.Single("shelf_store_writable", "gauge", "1, or 0 once writes are refused until a restart.", metrics.OneIf(log.Failed == nil))
 	p.Single("shelf_event_streams", "gauge", "Streams of events that are open.", float64(s.streams.Open()))
 
 	p.Begin("shelf_build_info", "gauge", "1, with what is running in its labels.")
@@ -271,11 +241,4 @@ func (s *server) metricsPage() []byte {
 
 	p.Process()
 	return p.Text
-}
-
-func oneIf(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
 }

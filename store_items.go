@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,48 +76,23 @@ func (r storedItem) item() *item {
 	}
 }
 
-// MarshalJSON is the item as the data file has it.
-func (r storedItem) MarshalJSON() ([]byte, error) { return strictjson.Encode(r.item()), nil }
-
 func (r storedItem) id() int {
 	digits, _, _ := strings.Cut(string(r.wire[len(`{"id":`):]), ",")
 	id, _ := strconv.Atoi(digits)
 	return id
 }
 
-func (r storedItem) itemname() string { return r.text(`,"itemname":`) }
-func (r storedItem) category() string { return r.text(`,"itemname":`, `,"category":`) }
-func (r storedItem) description() string {
-	return r.text(`,"itemname":`, `,"category":`, `,"description":`)
+func (r storedItem) itemname() string    { return r.text(1) }
+func (r storedItem) category() string    { return r.text(2) }
+func (r storedItem) description() string { return r.text(3) }
+
+// text is one of the texts. They are the first members behind the id.
+func (r storedItem) text(n int) string {
+	row := r.wire.Row()
+	return strictjson.Texts(row[strings.IndexByte(row, ','):], itemTexts[:n]...)
 }
 
-// text is what the last of the named members says. They are the first behind the
-// id, in that order.
-func (r storedItem) text(names ...string) string {
-	var raw string
-	rest := r.wire.Row()
-	rest = rest[strings.IndexByte(rest, ','):]
-	for _, name := range names {
-		raw, rest = cutString(rest[len(name):])
-	}
-	if strings.IndexByte(raw, '\\') < 0 {
-		return raw[1 : len(raw)-1]
-	}
-	return strictjson.Unquote([]byte(raw))
-}
-
-// cutString cuts the JSON string that text begins with from what follows it.
-func cutString(text string) (raw, rest string) {
-	end := 1 + strings.IndexByte(text[1:], '"')
-	if strings.IndexByte(text[1:end], '\\') >= 0 {
-		for end = 1; text[end] != '"'; end++ {
-			if text[end] == '\\' {
-				end++
-			}
-		}
-	}
-	return text[:end+1], text[end+1:]
-}
+var itemTexts = []string{`,"itemname":`, `,"category":`, `,"description":`}
 
 // createdBy is the last number; null is no number, and so 0.
 func (r storedItem) createdBy() int {
@@ -149,71 +122,32 @@ func decodeItem(text []byte, strict bool) (storedItem, error) {
 // escaped. It reports false for any other row, and it is half set then. Most of a
 // data file is such rows, and encoding/json takes six times as long.
 func (it *item) decodeOwn(text []byte) bool {
-	l := lineReader{rest: text}
-	l.expect(`{"id":`)
-	it.ID = l.number()
-	l.expect(`,"itemname":"`)
-	from := l.rest
-	name := l.text()
-	l.expect(`","category":"`)
-	category := l.text()
-	l.expect(`","description":"`)
-	description := l.text()
+	l := strictjson.Scanner{Rest: text}
+	l.Expect(`{"id":`)
+	it.ID = l.Number()
+	l.Expect(`,"itemname":"`)
+	from := l.Rest
+	name := l.Text()
+	l.Expect(`","category":"`)
+	category := l.Text()
+	l.Expect(`","description":"`)
+	description := l.Text()
 	// One string holds the three, with what stands between them.
-	all := string(from[:len(from)-len(l.rest)])
-	l.expect(`","created":"`)
-	created, err := time.Parse(time.RFC3339, string(l.text()))
-	l.expect(`"`)
-	if bytes.HasPrefix(l.rest, []byte(`,"createdby":`)) {
-		l.expect(`,"createdby":`)
-		it.CreatedBy = l.number()
+	all := string(from[:len(from)-len(l.Rest)])
+	l.Expect(`","created":"`)
+	created, err := time.Parse(time.RFC3339, string(l.Text()))
+	l.Expect(`"`)
+	if l.Next(`,"createdby":`) {
+		it.CreatedBy = l.Number()
 	}
-	l.expect(`}`)
-	if l.bad || err != nil || len(l.rest) > 0 {
+	l.Expect(`}`)
+	if l.Bad || err != nil || len(l.Rest) > 0 {
 		return false
 	}
 	it.Itemname, it.Created = all[:len(name)], created
 	it.Category = all[len(name)+len(`","category":"`):][:len(category)]
 	it.Description = all[len(all)-len(description):]
 	return true
-}
-
-// A lineReader takes a line apart from the front. Once something isn't as
-// expected it is bad, and what it returns means nothing.
-type lineReader struct {
-	rest []byte
-	bad  bool
-}
-
-func (l *lineReader) expect(literal string) {
-	if len(l.rest) < len(literal) || string(l.rest[:len(literal)]) != literal {
-		l.bad = true
-		return
-	}
-	l.rest = l.rest[len(literal):]
-}
-
-// number takes a whole number, of which no more than 18 digits can't overflow.
-func (l *lineReader) number() int {
-	n, i := int64(0), 0
-	for ; i < len(l.rest) && l.rest[i] >= '0' && l.rest[i] <= '9' && i < 18; i++ {
-		n = 10*n + int64(l.rest[i]-'0')
-	}
-	l.bad = l.bad || i == 0 || n > math.MaxInt
-	l.rest = l.rest[i:]
-	return int(n)
-}
-
-// text takes what stands before the next quote.
-func (l *lineReader) text() []byte {
-	i := bytes.IndexByte(l.rest, '"')
-	if i < 0 || bytes.IndexByte(l.rest[:i], '\\') >= 0 {
-		l.bad = true
-		return nil
-	}
-	text := l.rest[:i]
-	l.rest = l.rest[i:]
-	return text
 }
 
 // addItems declares the items.
