@@ -70,7 +70,8 @@ func decodeMultipart(data []byte, boundary string) (strictjson.Object, error) {
 	}
 }
 
-// appendText appends one field of a form.
+// appendText appends one field of a form. Its text is kept as a JSON string, so that
+// one function judges all kinds of bodies. The value of a file is nil.
 func appendText(members strictjson.Object, name, text string) (strictjson.Object, error) {
 	m := strictjson.Member{Name: name}
 	switch {

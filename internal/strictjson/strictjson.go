@@ -39,7 +39,8 @@ type Member struct {
 	Value json.RawMessage
 }
 
-// An Object is the members of a JSON object, in its order.
+// An Object is the members of a JSON object, in its order. In those that Decode
+// returns no two have one name.
 type Object []Member
 
 // Value is the value of the member called name, nil if there is none.
