@@ -244,9 +244,12 @@ func (s IDs) Size(r Range) int { return s.ids.size(r) }
 
 // Reference declares that the rows that children finds by an id belong to the
 // parent of that id; 0 is no parent. When the parent goes, each child is replaced
-// by what orphan makes of it; when orphan is nil, the child goes too, and a line
-// from outside needs a parent that exists. It is one change in the log: that of
-// the parent.
+// by what orphan makes of it. That is one change in the log: the parent's.
+//
+// When orphan is nil, the children go too, and a line from outside needs a parent
+// that exists. Rules that delete the parent delete its children as well, each by
+// a change of its own, so that later rules don't see them. A person who deletes a
+// parent in the log needs no lines for its children.
 func Reference[C, P any](children *Multi[C, int], parent *Table[P], orphan func(C) C) {
 	t := children.table
 	if orphan == nil {
@@ -255,6 +258,11 @@ func Reference[C, P any](children *Multi[C, int], parent *Table[P], orphan func(
 				return fmt.Errorf("%s %d does not exist", parent.schema.Name, id)
 			}
 			return nil
+		})
+		parent.onDelete = append(parent.onDelete, func(tx *Tx, id int) {
+			for _, child := range children.Rows(tx, id) {
+				t.Delete(tx, t.schema.ID(child))
+			}
 		})
 		parent.onGone = append(parent.onGone, func(id int) {
 			for _, child := range children.IDs(nil, id).ids.ids() {

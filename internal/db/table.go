@@ -60,6 +60,8 @@ type Table[R any] struct {
 	needs   []func(row R) error // what references ask of a row from outside
 	mends   []func(row R) R     // and what they make of one whose parent has gone
 	onGone  []func(id int)      // what they do to the children of a row that goes
+	// onDelete is what they do when rules delete a row, for later rules to see.
+	onDelete []func(tx *Tx, id int)
 }
 
 // A pendingRow is a row as it will be once all pending changes to it are
@@ -134,8 +136,11 @@ func (t *Table[R]) Put(tx *Tx, row R) {
 	tx.changes = append(tx.changes, change{table: t, op: opPut, id: id, row: row})
 }
 
-// Delete removes the row of that id.
+// Delete removes the row of that id, and the rows that go with it.
 func (t *Table[R]) Delete(tx *Tx, id int) {
+	for _, f := range t.onDelete {
+		f(tx, id)
+	}
 	t.wait(tx, id, pendingRow[R]{gone: true})
 	tx.changes = append(tx.changes, change{table: t, op: opDelete, id: id})
 }
