@@ -127,6 +127,7 @@ func (d *DB) Fill(s *Snapshot) error {
 		}
 		tx.changes = append(tx.changes, change{op: opIDs, ids: s.lastIDs()})
 		for i, t := range s.tables {
+			d.tables[i].raise(t.last()) // at once: rules that come next give out higher ids
 			for id, row := range t.rows() {
 				d.tables[i].pend(tx, id, row)
 				tx.changes = append(tx.changes, change{op: opPut, table: d.tables[i], id: id, row: row})

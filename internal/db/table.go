@@ -154,6 +154,7 @@ func (t *Table[R]) wait(tx *Tx, id int, p pendingRow[R]) {
 	}
 	p.changes = was.changes + 1
 	t.pending[id] = p
+	t.raise(id) // a row may come with its id
 	if !p.gone {
 		for _, x := range t.indexes {
 			x.pend(id, p.row)
