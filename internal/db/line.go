@@ -120,6 +120,9 @@ func (d *DB) parsePut(body []byte) (p parsed, ok bool) {
 		if text, ok = bytes.CutPrefix(text, []byte(`":`)); !ok {
 			continue
 		}
+		if isNull(text) {
+			return p, false
+		}
 		row, id, err := t.decode(text, false)
 		return parsed{change: change{op: opPut, table: t, id: id, row: row}, rows: 1}, err == nil
 	}
@@ -288,8 +291,15 @@ func members(text []byte) (all []member, err error) {
 	return all, nil
 }
 
-// DecodeJSON is Schema.Decode for rows that encoding/json reads.
+// isNull reports whether a JSON value is null.
+func isNull(value []byte) bool { return string(bytes.TrimSpace(value)) == "null" }
+
+// DecodeJSON is Schema.Decode for rows that encoding/json reads. It reads null as
+// a row without members, where encoding/json would leave a nil pointer.
 func DecodeJSON[R any](text []byte, strict bool) (row R, err error) {
+	if isNull(text) {
+		text = []byte("{}")
+	}
 	if strict {
 		err = strictjson.Unmarshal(text, &row)
 	} else {
