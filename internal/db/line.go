@@ -173,13 +173,17 @@ func (d *DB) parseIDs(text []byte, strict bool) (ids []lastID, err error) {
 	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&named); err != nil {
 		return nil, err
 	}
-	for name := range named {
-		if strict && d.tableNamed(name) == nil {
+	for _, t := range d.tables {
+		ids = append(ids, lastID{table: t.name()})
+	}
+	for name, id := range named {
+		i := slices.IndexFunc(ids, func(last lastID) bool { return strings.EqualFold(last.table, name) })
+		switch {
+		case i >= 0:
+			ids[i].id = max(ids[i].id, id)
+		case strict:
 			return nil, fmt.Errorf("json: unknown field %q", name)
 		}
-	}
-	for _, t := range d.tables {
-		ids = append(ids, lastID{t.name(), named[t.name()]})
 	}
 	return ids, nil
 }
