@@ -1,0 +1,364 @@
+package db_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/history"
+	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/journal/journaltest"
+	"example.com/shelf/internal/strictjson"
+)
+
+// A world is a home on a disk that fails, and a model of what it should hold: the
+// rows in the plainest way, and what was done to them.
+type world struct {
+	disk  *journaltest.Disk
+	home  *home // nil while nothing runs
+	known rows  // what was acknowledged
+	seq   int64 // of the last change that was
+	maybe edits // of a batch whose outcome is unknown
+	stuck bool  // such a batch was the last one until a restart
+
+	highest map[string]int // by kind: the highest id that anybody was told of
+	given   map[string]int // … and that rules were given since the start
+	names   int            // makes keys that no row has
+	broken  error          // what the rules of an edit found wrong
+}
+
+func newWorld(d *journaltest.Disk) *world {
+	return &world{disk: d, known: rows{}, highest: map[string]int{}}
+}
+
+// An edit is one change, as the model makes it.
+type edit struct {
+	kind string
+	id   int
+	row  string // "" for a deletion
+}
+
+type edits []edit
+
+// commit is what a batch does to rows that readers see. A session goes with its
+// owner, what else refers to an owner who isn't there refers to nobody.
+func (r rows) commit(batch edits) {
+	for _, e := range batch {
+		key := fmt.Sprint(e.kind, " ", e.id)
+		if e.row != "" {
+			r[key] = r.orphan(e.kind, e.row)
+			continue
+		}
+		delete(r, key)
+		if e.kind != "owner" {
+			continue
+		}
+		for key, row := range r {
+			switch kind, _, _ := strings.Cut(key, " "); {
+			case kind == "session" && strings.HasSuffix(row, fmt.Sprintf(`"owner":%d}`, e.id)):
+				delete(r, key)
+			default:
+				r[key] = r.orphan(kind, row)
+			}
+		}
+	}
+}
+
+// orphan is row without its owner if that one isn't there.
+func (r rows) orphan(kind, row string) string {
+	before, after, ok := strings.Cut(row, `,"owner":`)
+	end := strings.IndexAny(after, ",}")
+	if kind == "session" || !ok || r["owner "+after[:end]] != "" {
+		return row
+	}
+	return before + after[end:]
+}
+
+// pend is what rules see of a batch that is pending.
+func (r rows) pend(batch edits) {
+	for _, e := range batch {
+		if key := fmt.Sprint(e.kind, " ", e.id); e.row != "" {
+			r[key] = e.row
+		} else {
+			delete(r, key)
+		}
+	}
+}
+
+// A deed is rules, which tell the model what they do.
+type deed func(*doing) error
+
+// A doing is a transaction of which the model keeps the edits.
+type doing struct {
+	*home
+	tx    *db.Tx
+	w     *world
+	edits edits
+}
+
+func (d *doing) put(kind string, id int, row any) {
+	d.edits = append(d.edits, edit{kind, id, string(strictjson.Encode(row))})
+}
+
+func (d *doing) putOwner(o *owner)     { d.owners.Put(d.tx, o); d.put("owner", o.ID, o) }
+func (d *doing) putSession(s *session) { d.sessions.Put(d.tx, s); d.put("session", s.ID, s) }
+func (d *doing) putThing(r thingRow)   { d.things.Put(d.tx, r.thing()); d.put("thing", r.ID, r) }
+func (d *doing) putNote(n *note)       { d.notes.Put(d.tx, n); d.put("note", n.ID, n) }
+
+// remove deletes a row, or fails with errNone.
+func (d *doing) remove(kind string, id int) error {
+	var err error
+	switch kind {
+	case "owner":
+		for _, s := range d.sessionsOf.Rows(d.tx, id) {
+			d.edits = append(d.edits, edit{"session", s.ID, ""}) // the table's own doing
+		}
+		err = remove(d.owners, id)(d.tx)
+	case "session":
+		err = remove(d.sessions, id)(d.tx)
+	case "thing":
+		err = remove(d.things, id)(d.tx)
+	case "note":
+		err = remove(d.notes, id)(d.tx)
+	}
+	d.edits = append(d.edits, edit{kind, id, ""})
+	return err
+}
+
+// newID gives out an id, which must be above all others.
+func (d *doing) newID(kind string) int {
+	id := map[string]func(*db.Tx) int{
+		"owner": d.owners.NewID, "session": d.sessions.NewID, "thing": d.things.NewID, "note": d.notes.NewID,
+	}[kind](d.tx)
+	if high := max(d.w.highest[kind], d.w.given[kind]); id <= high {
+		d.w.breaks("%s %d is given out after %d", kind, id, high)
+	}
+	d.w.given[kind] = id
+	return id
+}
+
+// breaks remembers the first promise that was broken.
+func (w *world) breaks(format string, args ...any) {
+	if w.broken == nil {
+		w.broken = fmt.Errorf(format, args...)
+	}
+}
+
+// rules are a deed for db. They check first that they see what is known and what
+// is pending. It is all in edits afterwards, unless the rules refuse.
+func (w *world) rules(d deed, pending edits, decided *edits) func(*db.Tx) error {
+	return func(tx *db.Tx) error {
+		want := maps.Clone(w.known)
+		want.pend(pending)
+		if diff := difference(w.home.seen(tx), want); diff != "" {
+			w.breaks("the rules see other rows:%s", diff)
+		}
+		if err := w.home.indexes(tx); err != nil {
+			w.breaks("the rules see: %w", err)
+		}
+		doing := &doing{home: w.home, tx: tx, w: w}
+		err := d(doing)
+		if err == nil {
+			*decided = doing.edits
+		}
+		return err
+	}
+}
+
+// do does one deed, which the rules or the log may refuse.
+func (w *world) do(d deed) error {
+	var decided edits
+	maybe := w.maybe
+	w.disk.Forget()
+	err := w.home.try(w.rules(d, nil, &decided))
+	attempted, parseErr := w.disk.Attempted(dataFile)
+	if parseErr != nil {
+		return parseErr
+	}
+	if attempted != nil && len(attempted) != len(decided) {
+		return fmt.Errorf("%d changes were decided, and the disk got %q", len(decided), attempted)
+	}
+	if err := w.settle(decided, err); err != nil {
+		return err
+	}
+	if attempted == nil {
+		w.maybe = maybe // this one never reached the disk
+	}
+	return w.check(err)
+}
+
+// together does several deeds while the disk is busy with the first one: they
+// share the next batch.
+func (w *world) together(first deed, others []deed) error {
+	reached, gate := make(chan bool), make(chan bool)
+	var once sync.Once
+	w.disk.OnSync = func(name string) {
+		if name == dataFile {
+			once.Do(func() { close(reached); <-gate })
+		}
+	}
+	defer func() { w.disk.OnSync = nil }()
+	var decided edits
+	result := make(chan error, 1)
+	go func() { result <- w.home.try(w.rules(first, nil, &decided)) }()
+	select {
+	case err := <-result: // it needed no disk
+		return errors.Join(w.settle(decided, err), w.check(err))
+	case <-reached:
+	}
+	var joined edits
+	var results []<-chan error
+	for _, d := range others {
+		var more edits
+		result, said := w.home.decide(w.rules(d, append(decided[:len(decided):len(decided)], joined...), &more))
+		if joined = append(joined, more...); said == nil {
+			results = append(results, result)
+		} else if err := <-result; err != said {
+			return fmt.Errorf("rules said %v, and Update %v", said, err)
+		}
+	}
+	close(gate)
+	err := <-result
+	if err := w.settle(decided, err); err != nil {
+		return err
+	}
+	var one error
+	for i, result := range results {
+		err := <-result
+		if i > 0 && (err == nil) != (one == nil) {
+			return fmt.Errorf("of one batch, one write came to %v and another to %v", one, err)
+		}
+		one = err
+	}
+	if len(results) > 0 {
+		if err := w.settle(joined, one); err != nil {
+			return err
+		}
+	}
+	return w.check(errors.Join(err, one))
+}
+
+// settle takes note of what became of a batch.
+func (w *world) settle(decided edits, err error) error {
+	switch {
+	case err == nil && w.stuck && len(decided) > 0:
+		return errors.New("a write was acknowledged after one whose outcome is unknown")
+	case err == nil:
+		w.known.commit(decided)
+		w.seq += int64(len(decided))
+		for _, e := range decided {
+			w.highest[e.kind] = max(w.highest[e.kind], e.id)
+		}
+		return nil
+	case errors.Is(err, errTaken) || errors.Is(err, errNone):
+		return nil
+	case errors.Is(err, history.ErrOutcomeUnknown):
+		w.maybe, w.stuck = decided, true
+		return nil
+	case !errors.Is(err, history.ErrReadOnly) && !errors.Is(err, history.ErrFull):
+		return fmt.Errorf("an unexpected error: %w", err)
+	case w.stuck && !errors.Is(err, history.ErrReadOnly):
+		return fmt.Errorf("a write after one whose outcome is unknown failed with %w", err)
+	case w.disk.Dead() && w.maybe == nil:
+		w.maybe = decided // nobody was told anything
+	}
+	return nil
+}
+
+// check compares what readers see with what is known.
+func (w *world) check(last error) error {
+	if w.broken != nil {
+		return w.broken
+	}
+	if got := w.home.LastSeq(); got != w.seq {
+		return fmt.Errorf("LastSeq is %d; want %d (the last write: %v)", got, w.seq, last)
+	}
+	var err error
+	w.home.View(func(tx *db.Tx) {
+		if diff := difference(w.home.seen(tx), w.known); diff != "" {
+			err = fmt.Errorf("readers see what was not acknowledged, or the other way round; the last write: %v%s", last, diff)
+			return
+		}
+		err = errors.Join(w.home.indexes(tx), w.home.committed(tx))
+	})
+	return err
+}
+
+// start opens the disk and compares what it holds with what is known.
+func (w *world) start() error {
+	h, err := open(w.disk, db.Options{})
+	if err != nil {
+		return err
+	}
+	w.home, w.stuck, w.given = h, false, map[string]int{}
+	got := h.visible()
+	if !maps.Equal(got, w.known) || h.LastSeq() != w.seq {
+		with := maps.Clone(w.known)
+		with.commit(w.maybe)
+		if len(w.maybe) == 0 || !maps.Equal(got, with) || h.LastSeq() != w.seq+int64(len(w.maybe)) {
+			return fmt.Errorf("after a start up to %d the rows differ from what is known up to %d (a batch of unknown outcome: %v)%s", h.LastSeq(), w.seq, w.maybe, difference(got, w.known))
+		}
+		w.settle(w.maybe, nil) // whoever looks can see it: now it must stay
+	}
+	w.maybe = nil
+	return w.check(nil)
+}
+
+// compact compacts, and tolerates what only tells of the disk's faults.
+func (w *world) compact() error {
+	if err := w.home.Compact(); err != nil && w.tolerate(err) != nil {
+		return err
+	}
+	return w.check(nil)
+}
+
+// end stops the process as SIGKILL would: locks are given back, nothing else
+// happens.
+func (w *world) end() {
+	w.disk.Kill()
+	w.home = nil
+}
+
+// tolerate passes over what only tells of the disk's faults.
+func (w *world) tolerate(err error) error {
+	for _, may := range []error{journaltest.ErrIO, journaltest.ErrNoRoom, journaltest.ErrCrash, journal.ErrNoHistory} {
+		if errors.Is(err, may) {
+			return nil
+		}
+	}
+	if w.stuck {
+		return nil
+	}
+	return err
+}
+
+// restart stops in an orderly way and starts again.
+func (w *world) restart() error {
+	if err := w.home.Close(); err != nil && w.tolerate(err) != nil {
+		return err
+	}
+	w.end()
+	return w.start()
+}
+
+// aftermath is what must hold once a machine has started again: what is known is
+// there, a write works, and both are there after another start.
+func (w *world) aftermath() error {
+	if err := w.start(); err != nil {
+		return err
+	}
+	seq := w.seq
+	if err := w.do(w.newOwner("")); err != nil {
+		return err
+	}
+	if w.seq == seq {
+		return errors.New("no writes are taken after a start")
+	}
+	// What was read before must stay even if the power fails now.
+	w.end()
+	w.disk = w.disk.Crash(journaltest.LeaveNothing)
+	return w.start()
+}
