@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"io"
@@ -15,9 +17,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
+	"example.com/shelf/internal/config"
+	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/explain"
 	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
@@ -646,5 +653,517 @@ func TestTourUsage(t *testing.T) {
 	t.Parallel()
 	if printed, err := runArgs(t, "tour", "-fast"); printed != "" || errorText(err) != "usage: shelf tour" {
 		t.Errorf("shelf tour -fast = %q, %v; want its usage", printed, err)
+	}
+}
+
+// explainStore fills a store with Ann, whose sign-in made the good token and a
+// refresh token, and with the tokens below that have ended.
+func explainStore(t testing.TB, s *store) {
+	t.Helper()
+	record := func(jti, typ string) *tokenRecord {
+		return &tokenRecord{JTI: jti, Type: typ, Expires: tokenClaims.ExpiresAt}
+	}
+	signUp := func(u *user, tokens ...*tokenRecord) {
+		t.Helper()
+		if err := s.signUp(u, tokens...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended := func(jti, by string) *tokenRecord {
+		r := record(jti, token.Access)
+		r.EndedBy, r.Ended = by, tokenNow.Add(-3*time.Minute)
+		return r
+	}
+	signUp(&user{PublicID: tokenClaims.Subject, Username: "ann", Email: "ann@example.com"},
+		record(tokenClaims.ID, token.Access), record("refresh", token.Refresh),
+		ended("revoked", endedByOwner), ended("logged out", endedByLogout), ended("by an admin", endedByAdmin))
+	signUp(&user{PublicID: "bob", Username: "bob", Disabled: true}, record("bob's", token.Access))
+}
+
+func explainServer(t testing.TB) *server {
+	t.Helper()
+	now := func() time.Time { return tokenNow }
+	s := &server{store: newStore(slog.New(slog.DiscardHandler), now), keys: tokenRing(t), now: now}
+	explainStore(t, s.store)
+	return s
+}
+
+const explainedGood = `good: an access token of ann@example.com
+
+  text        pass  three parts, 380 bytes
+  algorithm   pass  HS256
+  signature   pass  made with key KID
+  times       pass  issued 1m ago, expires in 14m
+  claims      pass  sub, jti and type are there, none is wrong
+  type        pass  access: good for everything but /api/v1/auth/refresh
+  user        pass  user 1, ann@example.com
+  revocation  pass  token 1, not revoked
+
+header
+  alg         "HS256"
+
+claims
+  exp         1795357140  expires in 14m, 2026-11-22 14:19:00 UTC
+  fresh       true
+  iat         1795356240  issued 1m ago, 2026-11-22 14:04:00 UTC
+  iss         "shelf"
+  jti         "7c9e6679-7425-40de-944b-e07fc1f90ae7"  token 1, not revoked
+  nbf         1795356240  valid since 1m ago, 2026-11-22 14:04:00 UTC
+  public_id   "0f8fad5b-d9cb-469f-a165-70867728950e"
+  sub         "0f8fad5b-d9cb-469f-a165-70867728950e"  user 1, ann@example.com
+  type        "access"
+
+signature: 43 characters, not shown
+`
+
+const explainedForged = `refused: The specified alg value is not allowed
+
+  text        pass  three parts, 76 bytes
+  algorithm   FAIL  The specified alg value is not allowed
+  signature   -     not looked at
+  times       -     not looked at
+  claims      -     not looked at
+  type        -     not looked at
+  user        -     not looked at
+  revocation  -     not looked at
+
+header (NOT VERIFIED: anybody can write this)
+  alg         "none"
+  kid         "\u009b31m"  no key that verifies here
+
+claims (NOT VERIFIED: anybody can write this)
+  sub         "bob"  user 2, bob, disabled
+  exp         "never"  no time that counts
+
+signature: 0 characters, not shown
+`
+
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	s := explainServer(t)
+	tests := []struct{ name, token, want string }{
+		{"a good token", forge(`{"alg":"HS256"}`, payload(), tokenSecret), strings.ReplaceAll(explainedGood, "KID", s.keys.Keys()[0].ID)},
+		{"a forged token that would colour the terminal", b64("{\"alg\":\"none\",\"kid\":\"\u009b31m\"}") + "." + b64(`{"sub":"bob","exp":"never"}`) + ".", explainedForged},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var got strings.Builder
+			s.explain(&got, tt.token)
+			if got.String() != tt.want {
+				t.Errorf("explain = %s\nwant %s", got.String(), tt.want)
+			}
+		})
+	}
+}
+
+func TestExplainWords(t *testing.T) {
+	t.Parallel()
+	s := explainServer(t)
+	tests := []struct {
+		name, token string
+		want        []string // lines, or beginnings of lines, that are printed
+	}{
+		{"one that has expired", claimToken("exp", "1795356108"), []string{"refused: Token has expired", "  times       FAIL  expired 3m12s ago", "  exp         1795356108  expired 3m ago, "}},
+		{"one from the future", claimToken("iat", "1795359901", "nbf", "1795449901"), []string{"  times       FAIL  issued 1h0m1s in the future (iat)", "  iat         1795359901  issued only in 1h 0m, ", "  nbf         1795449901  valid only in 1d 2h, "}},
+		{"one of a wrong issuer", claimToken("iss", `"joe"`), []string{"  times       pass", "  claims      FAIL  Invalid claim: iss", "  type        -     not looked at"}},
+		{"a refresh token", claimToken("type", `"refresh"`, "jti", `"refresh"`), []string{"good: a refresh token of ann@example.com", "  type        pass  refresh: good for /api/v1/auth/refresh and log-out only"}},
+		{"one that its owner revoked", claimToken("jti", `"revoked"`), []string{"  revocation  FAIL  revoked 3m0s ago by its owner", `  jti         "revoked"  token 3, revoked 3m0s ago by its owner`}},
+		{"one that a log-out ended", claimToken("jti", `"logged out"`), []string{"refused: Token has been revoked", "  user        pass  user 1, ann@example.com", "  revocation  FAIL  revoked 3m0s ago by log-out"}},
+		{"one that an admin ended", claimToken("jti", `"by an admin"`), []string{"  revocation  FAIL  revoked 3m0s ago by an admin"}},
+		{"one that the store never made", claimToken("jti", `"x"`), []string{"  revocation  FAIL  this server has no record of the token", `  jti         "x"   not known to this store`}},
+		{"another's token under her name", claimToken("jti", `"bob's"`), []string{"  revocation  FAIL  this server has no record of the token", `  jti         "bob's"  token 6, of somebody else`}},
+		{"a refresh token that calls itself an access token", claimToken("jti", `"refresh"`), []string{"  revocation  FAIL  this server has no record of the token"}},
+		{"one of nobody", claimToken("sub", `"x"`, "public_id", ""), []string{"  user        FAIL  User not found", `  sub         "x"   nobody of this store`}},
+		{"one of a disabled account", claimToken("sub", `"bob"`, "public_id", "", "jti", `"bob's"`), []string{"  user        FAIL  Account is disabled", "  revocation  -     not looked at"}},
+		{"one by another key", forge(`{"alg":"HS256"}`, payload(), "another secret that has more than thirty-two bytes"), []string{"  signature   FAIL  Signature verification failed", "claims (NOT VERIFIED: anybody can write this)"}},
+		{"one by a former key", forge(`{"alg":"HS256","kid":"`+token.HS256Key([]byte(formerSecret)).ID+`"}`, payload(), formerSecret), []string{"good: ", "  signature   pass  made with key " + token.HS256Key([]byte(formerSecret)).ID}},
+		{"one that brings its own key", forge(`{"alg":"HS256","jku":"https://evil.example/"}`, payload(), formerSecret), []string{`  jku         "https://evil.example/"  never looked at`}},
+		{"a header with alg twice", forge(`{"alg":"HS256","alg":"none"}`, payload(), tokenSecret), []string{"  text        FAIL  Invalid header string: 'alg' must be given only once", "  can't be read: not a JSON object to rely on: 'alg' must be given only once"}},
+		{"no token at all", "garbage", []string{"refused: Not enough segments", "  text        FAIL  Not enough segments"}},
+		{"nothing", "", []string{"  text        FAIL  Not enough segments"}},
+		{"far too much", strings.Repeat("a.", token.MaxLength), []string{"  text        FAIL  The token is longer than 8 KiB"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var got strings.Builder
+			s.explain(&got, tt.token)
+			for _, line := range tt.want {
+				if !strings.Contains("\n"+got.String(), "\n"+line) {
+					t.Errorf("explain lacks the line %q:\n%s", line, got.String())
+				}
+			}
+		})
+	}
+}
+
+// What explain says of a token is what the server does with it; and whatever
+// the token is, its lines fit a terminal and can't do anything to it.
+func FuzzExplain(f *testing.F) {
+	s := explainServer(f)
+	f.Add(claimToken())
+	f.Add(claimToken("exp", "-1", "x\u009b", `["a long list","`+strings.Repeat("x", 100)+`"]`))
+	f.Add(claimToken("jti", `"revoked"`) + "A")
+	f.Add("a.b.c.d")
+	f.Add(b64(`{"alg":"none"}`) + "." + b64(`{"exp":99999999999999,"`+strings.Repeat("x", 100)+`":{}}`) + ".")
+	f.Fuzz(func(t *testing.T, text string) {
+		var out strings.Builder
+		good := s.explain(&out, text)
+		_, err := s.callerOf(text, anyToken)
+		if good != (err == nil) || good != strings.HasPrefix(out.String(), "good: ") || good == strings.Contains(out.String(), "  FAIL  ") {
+			t.Errorf("explain = %v, the server says %v:\n%s", good, err, out.String())
+		}
+		for line := range strings.Lines(out.String()) {
+			line = strings.TrimSuffix(line, "\n")
+			if utf8.RuneCountInString(line) > 79 || strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("explain printed %q", line)
+			}
+		}
+		if parts := strings.Split(text, "."); len(parts) == 3 && len(parts[2]) >= 43 && strings.Contains(out.String(), parts[2]) {
+			t.Errorf("explain shows the signature:\n%s", out.String())
+		}
+	})
+}
+
+// shellOf is a command's surroundings at that moment, with no .env.
+func shellOf(environ string, now time.Time, stdin io.Reader, stdout io.Writer) shell {
+	parse := func(args []string) (settings, error) { return settingsFrom(strings.Join(args, " "), environ, "") }
+	return shell{parse: parse, now: func() time.Time { return now }, stdin: stdin, stdout: stdout, stderr: io.Discard}
+}
+
+// explainFiles makes a data file that holds explainStore and a key file, and
+// returns the data file's path with a good token.
+func explainFiles(t *testing.T) (path, text string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "shelf.jsonl")
+	s, err := openStore(journal.OS{}, path, slog.New(slog.DiscardHandler), func() time.Time { return tokenNow })
+	if err != nil {
+		t.Fatal(err)
+	}
+	explainStore(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ring, _, err := token.LoadKeys(token.KeyPath(path), token.HS256, tokenNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, signToken(t, ring, tokenClaims)
+}
+
+func TestExplainCommand(t *testing.T) {
+	t.Parallel()
+	path, text := explainFiles(t)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A server runs on the file meanwhile.
+	running, err := openStore(journal.OS{}, path, slog.New(slog.DiscardHandler), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer running.Close()
+	secret := "SECRET_KEY=" + strings.ReplaceAll(tokenSecret, " ", "_")
+	bySecret := forge(`{"alg":"HS256"}`, payload(), strings.ReplaceAll(tokenSecret, " ", "_"))
+	tests := []struct {
+		name    string
+		args    []string
+		environ string
+		stdin   string
+		want    string // the first line, "" for an error
+		err     error  // nil for any if there is no first line
+	}{
+		{"a token as argument", []string{text, "-data", path}, "", "", "good: an access token of ann@example.com", nil},
+		{"a token behind the flags", []string{"-data", path, text}, "", "", "good: an access token of ann@example.com", nil},
+		{"a line of standard input", []string{"-data", path}, "", text + "\n", "good: an access token of ann@example.com", nil},
+		{"a header as people copy it", []string{"-data", path}, "", "'Authorization: Bearer " + text + "'\r\n", "good: an access token of ann@example.com", nil},
+		{"the book API's header", []string{"x-access-token: " + text, "-data", path}, "", "", "good: an access token of ann@example.com", nil},
+		{"no token in standard input", []string{"-data", path}, "", "", "", nil},
+		{"SECRET_KEY counts as it does for the server", []string{"-data", path}, secret, bySecret, "good: an access token of ann@example.com", nil},
+		{"a token of the key file under a SECRET_KEY", []string{"-data", path}, secret, text, "refused: Signature verification failed", errExplained},
+		{"a token of SECRET_KEY without it", []string{"-data", path}, "", bySecret, "refused: Signature verification failed", errExplained},
+		{"the other algorithm has no key, and gets none", []string{"-data", path, "-alg", "EdDSA"}, "", text, "", token.ErrNoKey},
+		{"a data file that isn't there", []string{"-data", path + ".other"}, "", text, "", fs.ErrNotExist},
+		{"a store in memory", []string{"-data", "memory"}, "", text, "", nil},
+		{"a flag that nobody knows", []string{"-dta", path}, "", text, "", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var stdout strings.Builder
+			err := explainCommand(t.Context(), shellOf(tt.environ, tokenNow, strings.NewReader(tt.stdin), &stdout), tt.args)
+			first, _, _ := strings.Cut(stdout.String(), "\n")
+			if first != tt.want || tt.want == "" && err == nil || (tt.want != "" || tt.err != nil) && !errors.Is(err, tt.err) {
+				t.Errorf("explain %q = %q, %v; want %q, %v", tt.args, first, err, tt.want, tt.err)
+			}
+			if status, ok := errors.AsType[*config.Status](err); tt.want == "" && (!ok || status.Code != 2) {
+				t.Errorf("explain %q = %v; want exit status 2", tt.args, err)
+			}
+		})
+	}
+	after, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the data file changed, %v", err)
+	}
+	if files, _ := os.ReadDir(filepath.Dir(path)); len(files) != 2 {
+		t.Errorf("the folder holds %v; want the data file and the key file", files)
+	}
+}
+
+func TestExplainWithoutKeyFile(t *testing.T) {
+	t.Parallel()
+	path, text := explainFiles(t)
+	if err := os.Remove(token.KeyPath(path)); err != nil {
+		t.Fatal(err)
+	}
+	err := explainCommand(t.Context(), shellOf("", tokenNow, nil, io.Discard), []string{text, "-data", path})
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("explain = %v; want fs.ErrNotExist", err)
+	}
+	if _, err := os.Stat(token.KeyPath(path)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("explain made a key file: %v", err)
+	}
+}
+
+func TestLoadStore(t *testing.T) {
+	t.Parallel()
+	path, _ := explainFiles(t)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(whole, []byte("\n"))
+	tests := []struct {
+		name, text string
+		wantUsers  int // -1 for an error
+	}{
+		{"all that was written", string(whole), 2},
+		{"a batch that is just being written counts as not there", string(whole[:len(whole)-20]), 1},
+		{"an empty file, as at the very start", "", 0},
+		{"damage in the middle", string(bytes.Replace(whole, []byte("ann@"), []byte("eve@"), 1)), -1},
+		{"a line gone", string(bytes.Join(append(lines[:2:2], lines[3:]...), nil)), -1},
+		{"another program's file", "root:x:0:0\n", -1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "shelf.jsonl")
+			if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			users := -1
+			s, _, err := loadStore(path)
+			if err == nil {
+				users, _, _ = s.counts()
+			} else if !strings.Contains(err.Error(), path) {
+				t.Errorf("the error doesn't name the file: %v", err)
+			}
+			if users != tt.wantUsers {
+				t.Errorf("loadStore found %d users, %v; want %d", users, err, tt.wantUsers)
+			}
+			if text, err := os.ReadFile(path); err != nil || string(text) != tt.text {
+				t.Errorf("the file holds %q, %v; want it untouched", text, err)
+			}
+		})
+	}
+}
+
+// filledStore makes a data file with a user, a token, items and a book, of
+// which some have gone, and returns its path.
+func filledStore(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "shelf.jsonl")
+	s, err := openStore(journal.OS{}, path, slog.New(slog.DiscardHandler), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, err := password.New(password.MinCost).Hash(t.Context(), "b00k-worm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ann := &user{PublicID: token.NewUUID(), Username: "ann", Email: "ann@example.com", Hash: hash, Created: time.Now()}
+	record := &tokenRecord{JTI: token.NewUUID(), Type: token.Access, Expires: time.Now().Add(time.Hour)}
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(s.signUp(ann, record))
+	for _, name := range []string{"ball", "<b>&\"ü\u2028", "bat"} {
+		check(s.addItem(&item{Itemname: name, Category: "sports", Description: "d", CreatedBy: ann.ID}))
+	}
+	check(s.deleteItem(3, actor{all: true}))
+	check(s.addBook(&book{Title: "Dune", Author: "Herbert", CreatedBy: ann.ID}))
+	check(s.Close())
+	return path
+}
+
+func TestExportImport(t *testing.T) {
+	t.Parallel()
+	from := filledStore(t)
+	dir := t.TempDir()
+	document, copied := filepath.Join(dir, "out.json"), filepath.Join(dir, "copy.jsonl")
+	if _, err := runArgs(t, "export", "-secrets", from, "-o", document); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(document); err != nil || info.Mode().Perm()&0o077 != 0 && os.PathSeparator == '/' {
+		t.Errorf("mode of the export = %v, %v; want 0600", info.Mode(), err)
+	}
+	if _, err := runArgs(t, "import", document, "-data", copied); err != nil {
+		t.Fatal(err)
+	}
+	want, _ := runArgs(t, "export", from, "-secrets")
+	got, err := runArgs(t, "export", copied, "-secrets")
+	withoutTime := func(s string) string { _, rest, _ := strings.Cut(s, "last_ids"); return rest }
+	if err != nil || withoutTime(got) != withoutTime(want) {
+		t.Errorf("an export, imported and exported again:\n%s\nwant\n%s (%v)", got, want, err)
+	}
+
+	if !json.Valid([]byte(want)) || !strings.Contains(want, "$2a$04$") {
+		t.Errorf("export -secrets = %s; want JSON with the hash", want)
+	}
+	if bare, _ := runArgs(t, "export", from); strings.Contains(bare, "$2a$") || !json.Valid([]byte(bare)) {
+		t.Errorf("export without -secrets = %s; want JSON without the hash", bare)
+	}
+
+	s, err := openStore(journal.OS{}, copied, slog.New(slog.DiscardHandler), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := &item{Itemname: "n", Category: "c", Description: "d", CreatedBy: 1}
+	if err := s.addItem(next); err != nil || next.ID != 4 {
+		t.Errorf("the first item after an import has id %d (%v); want 4, as 3 was used", next.ID, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := runArgs(t, "import", document, "-data", copied); err == nil || !strings.Contains(err.Error(), db.ErrNotEmpty.Error()) {
+		t.Errorf("import of an export into a store that holds rows = %v; want %v", err, db.ErrNotEmpty)
+	}
+}
+
+// An export never takes the place of what it is an export of.
+func TestExportOverTheStore(t *testing.T) {
+	t.Parallel()
+	path := filledStore(t)
+	dir := filepath.Dir(path)
+	link := filepath.Join(dir, "link")
+	writeTestFile(t, dir, "shelf.key", "a key")
+	if err := os.Link(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ out, want string }{
+		{path, "an export doesn't replace " + path},
+		{filepath.Join(dir, "..", filepath.Base(dir), "shelf.jsonl"), "an export doesn't replace " + path},
+		{link, "an export doesn't replace " + path},
+		{token.KeyPath(path), "an export doesn't replace " + token.KeyPath(path)},
+		{dir, dir + " is no file"},
+	} {
+		before := readTestFile(t, dir, "shelf.jsonl") + readTestFile(t, dir, "shelf.key")
+		if _, err := runArgs(t, "export", path, "-o", tt.out); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("export -o %s = %v; want %q", tt.out, err, tt.want)
+		}
+		if after := readTestFile(t, dir, "shelf.jsonl") + readTestFile(t, dir, "shelf.key"); after != before {
+			t.Errorf("export -o %s changed the files", tt.out)
+		}
+	}
+}
+
+func TestImportRefuses(t *testing.T) {
+	t.Parallel()
+	const ids = `"format":"shelf-export","version":1,"last_ids":{}`
+	for _, tt := range []struct{ name, document, want string }{
+		{"what is not JSON", `{"items":[`, "unexpected end of JSON input"},
+		{"what is not an object", `[]`, "must be a JSON object"},
+		{"an empty object", `{}`, "nothing to import"},
+		{"items that are no list", `{"items":{}}`, "items: must be a list"},
+		{"an item without a name", `{"items":[{"itemname":"a","category":"b","description":"c"},{"category":"b","description":"c"}]}`, "items[1]: Invalid item name"},
+		{"an item whose name is a number", `{"items":[{"itemname":5}]}`, "items[0]: 'itemname' must be a string"},
+		{"an item that is no object", `{"items":["ball"]}`, "items[0]: must be a JSON object"},
+		{"a book without an author", `{"books":[{"title":"Dune"}]}`, "books[0]: Invalid input!"},
+		{"one title twice", `{"books":[{"title":"Dune","author":"h"},{"title":"Dune","author":"h"}]}`, "books[1]: title taken"},
+		{"another format", `{"format":"x"}`, "this shelf reads"},
+		{"a later version", `{"format":"shelf-export","version":2}`, "this shelf reads"},
+		{"an export without its last ids", `{"format":"shelf-export","version":1}`, "last_ids"},
+		{"last ids that leave none for others", `{"format":"shelf-export","version":1,"last_ids":{"item":9223372036854775807}}`, "last_ids: an id is above"},
+		{"an id given twice", `{` + ids + `,"items":[{"id":1,"itemname":"a","category":"b","description":"c"},{"id":1,"itemname":"a","category":"b","description":"c"}]}`, "items[1]: id 1 is another item's too"},
+		{"an id below 1", `{` + ids + `,"books":[{"id":0,"title":"a","author":"b"}]}`, "books[0]: book 0: ids go from 1 to"},
+		{"an e-mail given twice", `{` + ids + `,"users":[{"id":1,"public_id":"a","username":"a","email":"a@b.cd"},{"id":2,"public_id":"b","username":"b","email":"A@b.cd"}]}`, "users[1]: user 1 already has this e-mail"},
+		{"a hash that is not bcrypt's", `{` + ids + `,"users":[{"id":1,"public_id":"a","username":"a","hash":"plain"}]}`, "users[0]: the hash is not bcrypt's"},
+		{"a hash of a cost beyond bearing", `{` + ids + `,"users":[{"id":1,"public_id":"a","username":"a","hash":"$2a$31$` + strings.Repeat("0", 53) + `"}]}`, "users[0]: the hash is not bcrypt's"},
+		{"a token of nobody's", `{` + ids + `,"tokens":[{"id":1,"jti":"a","type":"access","user":7}]}`, "tokens[0]: user 7 does not exist"},
+		{"a member that no row has", `{` + ids + `,"books":[{"id":1,"titel":"a"}]}`, `books[0]: json: unknown field "titel"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStore(slog.New(slog.DiscardHandler), time.Now)
+			_, err := importDocument(s, []byte(tt.document))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("import of %s = %v; want %q", tt.document, err, tt.want)
+			}
+			if users, items, books := s.counts(); users+items+books > 0 {
+				t.Error("a refused import left rows behind")
+			}
+		})
+	}
+}
+
+func TestImportPlain(t *testing.T) {
+	t.Parallel()
+	s := newStore(slog.New(slog.DiscardHandler), time.Now)
+	const document = `{"items":[{"id":"x7","itemname":" ball ","category":"b","description":"c","price":3}],"books":[{"title":"Dune","author":"h"}],"posts":[]}`
+	for i, id := range []int{1, 2} {
+		done, err := importDocument(s, []byte(strings.ReplaceAll(document, "Dune", "Dune"+strings.Repeat("!", i))))
+		if want := "imported 1 item, 1 book; left out what shelf has no place for: posts"; err != nil || done != want {
+			t.Fatalf("import = %q, %v; want %q", done, err, want)
+		}
+		row, err := s.item(id)
+		if err != nil || row.itemname() != "ball" || row.createdBy() != 0 || !strings.HasSuffix(row.wire.Row(), `"createdby":null}`) {
+			t.Errorf("item %d = %+v, %v; want the ball, created by nobody", id, row, err)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	sound, err := os.ReadFile(filledStore(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, file string
+		status     int
+		want       string
+	}{
+		{"a sound file", string(sound), 0, "alive      1 user, 1 token, 2 items, 1 book"},
+		{"a new file", "", 0, "sound"},
+		{"a torn tail is no damage", string(sound) + `{"seq":8,"ti`, 0, "torn tail  12 bytes"},
+		{"a line that a person added", string(sound) + `{"seq":8,"op":"put","book":{"id":2,"title":"a","author":"b"}}` + "\n", 0, "2 books"},
+		{"a refused write in between", strings.Replace(string(sound), "\n{\"seq\":3", "\n{\"seq\":3,\"x #refused\n{\"seq\":3", 1), 0, ""},
+		{"a changed letter", strings.Replace(string(sound), "Dune", "June", 1), 1, "damaged at line 8: the checksum does not match"},
+		{"a line that breaks a rule, before others", string(sound) + `{"seq":8,"op":"delete","kind":"item","id":7}` + "\n" + `{"seq":9,"op":"delete","kind":"item","id":1}` + "\n", 1, "changes    7, up to seq 7"},
+		{"a lost line", strings.Replace(string(sound), "\n{\"seq\":4,", "\n#{\"seq\":4,", 1), 1, "damaged at line 5"},
+		{"another program's file", `{"items":[]}`, 2, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "shelf.jsonl")
+			if err := os.WriteFile(path, []byte(tt.file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, err := runArgs(t, "check", path)
+			status := 0
+			if err != nil {
+				status = err.(*config.Status).Code
+			}
+			if status != tt.status || !strings.Contains(out, tt.want) {
+				t.Errorf("shelf check = %d (%v)\n%swant %d and %q", status, err, out, tt.status, tt.want)
+			}
+			if after, _ := os.ReadFile(path); string(after) != tt.file {
+				t.Error("check changed the file")
+			}
+		})
 	}
 }
