@@ -2,15 +2,23 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"net/http"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
 
 	"example.com/shelf/internal/form"
+	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/list"
+	"example.com/shelf/internal/operator"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/token"
 )
 
 // wrongPassword answers whoever has to show the password again and can't.
@@ -226,4 +234,66 @@ func (s *server) deleteUser(w http.ResponseWriter, r *http.Request, c *caller) e
 		return err
 	}
 	return userDeleted(w, id)
+}
+
+// userCommand is the commands shelf user.
+func userCommand(ctx context.Context, sh shell, args []string) error {
+	return operator.Run(ctx, args, operator.Streams{In: sh.stdin, Out: sh.stdout, Err: sh.stderr}, func(flags []string, name string) (*operator.Accounts[user], *user, error) {
+		c, err := sh.parse(flags)
+		if err != nil {
+			return nil, nil, err
+		}
+		var added *user
+		if name != "" {
+			if added, err = newAccount(name, sh.now()); err != nil {
+				return nil, nil, err
+			}
+		}
+		if c.data == inMemory {
+			return nil, nil, errors.New("a server with -data memory keeps no accounts to change")
+		}
+		accounts := &operator.Accounts[user]{BcryptCost: c.bcryptCost}
+		if _, err := os.Stat(c.data); err != nil { // only an account to be added makes one
+			if added == nil || !errors.Is(err, os.ErrNotExist) {
+				return nil, nil, fmt.Errorf("no data file: %w", err)
+			}
+			accounts.NewFile = c.data
+		}
+		st, err := openStore(journal.OS{}, c.data, newLog(c, sh.stderr), sh.now)
+		if err != nil {
+			return nil, nil, err
+		}
+		st.hand(accounts)
+		return accounts, added, nil
+	})
+}
+
+// newAccount is an account of that name, as yet without a password: the
+// catalog's if the name is an e-mail, else the book API's.
+func newAccount(name string, now time.Time) (*user, error) {
+	u := &user{PublicID: token.NewUUID(), Username: name, Created: now.UTC().Truncate(time.Second)}
+	if strings.Contains(name, "@") {
+		u.Email = name
+	}
+	switch {
+	case u.Email != "" && !validEmail(u.Email):
+		return nil, fmt.Errorf("%q is no e-mail address that an account can have", name)
+	case !utf8.ValidString(u.Username) || !within(u.Username, maxUsername):
+		return nil, fmt.Errorf("a username is UTF-8 text of at most %d characters", maxUsername)
+	}
+	return u, nil
+}
+
+// hand gives the operator the rules about accounts.
+func (s *store) hand(a *operator.Accounts[user]) {
+	a.Show = func(u *user) operator.Account {
+		return operator.Account{ID: u.ID, Username: u.Username, Email: u.Email, Admin: u.Admin, Disabled: u.Disabled, Hash: u.Hash != "", Created: u.Created}
+	}
+	a.All = func() []*user { all, _ := s.usersAfter(0, math.MaxInt); return all }
+	a.Find, a.Taken, a.Close = s.userByName, s.userTaken, s.Close
+	a.Fault = func(u *user, text string) string { return passwordFault(u, form.Password(text)) }
+	a.Add = func(u *user, hash string) error { u.Hash = hash; return s.signUp(u) }
+	a.SetPassword = func(u *user, hash string) error { return s.setPassword(u, hash, noSession) }
+	a.SetAdmin = func(u *user, admin bool) error { _, err := s.setAccess(byOperator, u.ID, &admin, nil); return err }
+	a.Delete = func(u *user) error { return s.deleteUser(byOperator, u.ID) }
 }

@@ -161,7 +161,7 @@ func (k *accountKit) signIn(name string) accountLogin {
 func (k *accountKit) admin(name string) accountLogin {
 	k.t.Helper()
 	u, yes := k.signUp(name), true
-	if _, err := k.server.store.setAccess(operator, u.ID, &yes, nil); err != nil {
+	if _, err := k.server.store.setAccess(byOperator, u.ID, &yes, nil); err != nil {
 		k.t.Fatal(err)
 	}
 	return u
@@ -775,8 +775,8 @@ func TestAccountWaitingSignIn(t *testing.T) {
 	}{
 		{"a password change", func(s *store, u *user) error { return s.setPassword(u, "", 1) }, accountRevoked},
 		{"a log-out everywhere", func(s *store, u *user) error { return s.endSessions(u.ID, endedByLogout) }, accountRevoked},
-		{"disabling", func(s *store, u *user) error { _, err := s.setAccess(operator, u.ID, nil, &yes); return err }, "Account is disabled"},
-		{"deletion", func(s *store, u *user) error { return s.deleteUser(operator, u.ID) }, "User not found"},
+		{"disabling", func(s *store, u *user) error { _, err := s.setAccess(byOperator, u.ID, nil, &yes); return err }, "Account is disabled"},
+		{"deletion", func(s *store, u *user) error { return s.deleteUser(byOperator, u.ID) }, "User not found"},
 	} {
 		t.Run(tt.name+" ends a sign-in that waits for the disk", func(t *testing.T) {
 			t.Parallel()

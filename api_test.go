@@ -166,7 +166,7 @@ func (a *api) asAdmin(name string) *client {
 	a.t.Helper()
 	c := a.as(name)
 	admin := true
-	if _, err := a.store.setAccess(operator, a.store.userByName(name+"@example.com").ID, &admin, nil); err != nil {
+	if _, err := a.store.setAccess(byOperator, a.store.userByName(name+"@example.com").ID, &admin, nil); err != nil {
 		a.t.Fatal(err)
 	}
 	return c

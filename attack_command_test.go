@@ -352,7 +352,7 @@ var holes = []hole{
 				Admin bool
 			}
 			if json.Unmarshal(text, &asked); asked.Admin {
-				a.store.setAccess(operator, a.store.userByEmail(asked.Email).ID, &asked.Admin, nil)
+				a.store.setAccess(byOperator, a.store.userByEmail(asked.Email).ID, &asked.Admin, nil)
 			}
 		})
 	}, through: []string{"admin-at-signup"}},

@@ -18,6 +18,7 @@ import (
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/explain"
+	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
@@ -306,4 +307,79 @@ func attackCommand(ctx context.Context, sh shell, args []string) error {
 		return config.Failed(2, notMade)
 	}
 	return err
+}
+
+// keyCommand is the commands shelf key.
+func keyCommand(_ context.Context, sh shell, args []string) error {
+	if config.WantsHelp(args) {
+		return flag.ErrHelp
+	}
+	if len(args) == 0 || args[0] != "rotate" && args[0] != "list" {
+		return errors.New("usage: shelf key rotate [-now] [-data FILE] [-alg ALG], or shelf key list [-data FILE]")
+	}
+	rotate, args := args[0] == "rotate", args[1:]
+	isNow := func(arg string) bool { return arg == "-now" || arg == "--now" }
+	leaked := rotate && slices.ContainsFunc(args, isNow)
+	if leaked {
+		args = slices.DeleteFunc(slices.Clone(args), isNow)
+	}
+	c, err := sh.parse(args)
+	switch {
+	case err != nil:
+		return err
+	case rotate && c.secret != "":
+		return errors.New(token.RotateSecret)
+	case rotate && c.data == inMemory:
+		return errMemoryKeys
+	case rotate:
+		if err := rotateKeys(c, leaked, sh.now(), sh.stdout); err != nil {
+			return err
+		}
+	}
+	return listKeys(c, sh.now(), sh.stdout)
+}
+
+var errMemoryKeys = errors.New("a server with -data memory makes a new key whenever it starts")
+
+// listKeys prints what keys there are, and nothing of what is secret in them.
+func listKeys(c settings, now time.Time, stdout io.Writer) error {
+	ring, err := token.ConfiguredKeys(c.secret, c.fallbacks, c.alg)
+	switch {
+	case err != nil:
+		return err
+	case ring != nil:
+		ring.Print(stdout)
+		return nil
+	case c.data == inMemory:
+		return errMemoryKeys
+	}
+	return token.PrintKeyFile(stdout, token.KeyPath(c.data), c.alg, now)
+}
+
+// rotateKeys makes a new key that signs from the next start on. The one before
+// it verifies until the last token that the store knows of has ended, as no
+// other token is good; if it has leaked it goes at once, and what it signed with
+// it.
+//
+// It holds the data file's lock meanwhile. A server that ran on would sign with
+// the old key for longer than that verifies, and go on trusting a leaked one.
+func rotateKeys(c settings, leaked bool, now time.Time, stdout io.Writer) error {
+	if _, err := os.Stat(c.data); err != nil {
+		return fmt.Errorf("no data file: %w", err)
+	}
+	lock, err := journal.Lock(journal.OS{}, c.data)
+	if errors.Is(err, journal.ErrLocked) {
+		return fmt.Errorf("a server runs on %s and would go on with the key that it has: stop it, rotate, start it", c.data)
+	}
+	if err != nil {
+		return journal.Explain(c.data, err)
+	}
+	defer lock.Close()
+	return token.Rotate(stdout, token.KeyPath(c.data), c.alg, leaked, now, func() (time.Time, error) {
+		st, _, err := loadStore(c.data)
+		if err != nil {
+			return time.Time{}, err
+		}
+		return st.lastExpiry(), nil
+	})
 }

@@ -166,7 +166,7 @@ func newQueryItems(t *testing.T) *queryClient {
 		clients[2].want(200, "", "POST /bookapi/books", fmt.Sprintf(`{"title":%q,"author":%q}`, title, author))
 	}
 	carl := clients[2].user.ID
-	err := clients[0].server.store.deleteUser(operator, carl)
+	err := clients[0].server.store.deleteUser(byOperator, carl)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -438,7 +438,7 @@ func TestIndexes(t *testing.T) {
 			s.addItem(&item{Itemname: "n", Category: category, Description: "d", CreatedBy: clients[random.IntN(3)].user.ID})
 		}
 	}
-	s.deleteUser(operator, clients[2].user.ID)
+	s.deleteUser(byOperator, clients[2].user.ID)
 	all, total, _ := s.selectItems(itemFilter{}, db.Range{})
 	if total != len(all) || total < 500 {
 		t.Fatalf("there are %d items, counted as %d", len(all), total)

@@ -17,9 +17,9 @@
 // rows and their rules, in the tables of internal/db, whose history
 // internal/journal writes to one file.
 //
-// commands.go has the table of the commands, users.go those on accounts and keys,
-// transfer.go those on the data file. shelf tour shows the way through all this,
-// and shelf attack tries to break a server that runs.
+// commands.go has the table of the commands, transfer.go those on the data file.
+// shelf tour shows the way through all this, and shelf attack tries to break a
+// server that runs.
 package main
 
 import (

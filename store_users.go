@@ -429,10 +429,10 @@ func (s *store) unchanged(tx *db.Tx, u *user) (*user, error) {
 	return latest, nil
 }
 
-// operator stands in the place of an admin's id for whoever has the data file
+// byOperator stands in the place of an admin's id for whoever has the data file
 // in hand. The rule about the last admin doesn't bind them: they can make
 // another at any time, in the same way.
-const operator = 0
+const byOperator = 0
 
 // setAccess makes the user an admin or not, and disabled or not, and returns
 // it; nil leaves either as it is. Disabling ends the user's tokens for good, so
@@ -451,7 +451,7 @@ func (s *store) setAccess(by, id int, admin, disabled *bool) (*user, error) {
 		if row == *u {
 			return nil
 		}
-		if by != operator && s.lastAdmin(tx, u) { // either change would end that
+		if by != byOperator && s.lastAdmin(tx, u) { // either change would end that
 			return errLastAdmin
 		}
 		changed := row
@@ -481,7 +481,7 @@ func (s *store) deleteUser(by, id int) error {
 		if err != nil {
 			return err
 		}
-		if by != operator && s.lastAdmin(tx, u) {
+		if by != byOperator && s.lastAdmin(tx, u) {
 			return errLastAdmin
 		}
 		s.removeUser(tx, id)
@@ -519,7 +519,7 @@ func (s *store) removeUser(tx *db.Tx, id int) {
 // when a request began may have been demoted while its body was on its way
 // (CWE-367), so that is asked again here: errNotAdmin.
 func (s *store) administered(tx *db.Tx, by, id int) (*user, error) {
-	if by != operator {
+	if by != byOperator {
 		if admin, ok := s.users.Get(tx, by); !ok || !admin.administers() {
 			return nil, errNotAdmin
 		}

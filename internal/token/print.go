@@ -1,8 +1,10 @@
 package token
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"time"
 )
@@ -48,3 +50,42 @@ func PrintKeyFile(w io.Writer, path, alg string, now time.Time) error {
 	}
 	return nil
 }
+
+// Rotate makes a new key for alg in the key file at path, which signs from the
+// next start on, and writes what that means. The keys before it verify until
+// lastExpiry, which should be when the last token has ended; if they have leaked
+// they go at once, and lastExpiry is not called.
+func Rotate(w io.Writer, path, alg string, leaked bool, now time.Time, lastExpiry func() (time.Time, error)) error {
+	if leaked {
+		if err := ReplaceKeys(path, alg, now); err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "%s holds a new key and no other.\nEvery token made so far is refused: everybody has to sign in again.\n\n", path)
+		return nil
+	}
+	until, err := lastExpiry()
+	if err != nil {
+		return err
+	}
+	_, before, err := ReadKeyFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := RotateKey(path, alg, now, until); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(before, func(k *Key) bool { return k.Alg != alg }) {
+		fmt.Fprintf(w, "%s holds a new key, which signs from the next start on that has -alg %s.\nA server with one -alg refuses what the keys for another have signed.\n\n", path, alg)
+	} else {
+		fmt.Fprintf(w, "%s holds a new key, which signs from the next start on.\nNobody is signed out: the old one verifies until the last token has ended.\n\n", path)
+	}
+	return nil
+}
+
+// RotateSecret says how to change a secret that is kept elsewhere.
+const RotateSecret = `SECRET_KEY is set, so it signs, and nothing was changed. To change it:
+  1. put what SECRET_KEY holds now first into SECRET_KEY_FALLBACKS
+     (if it has leaked, don't: what it signed is to be refused)
+  2. give SECRET_KEY a new value: openssl rand -base64 48
+  3. restart the server
+  4. take the fallback away when the last token it signed has ended`
