@@ -484,7 +484,7 @@ func (s *store) deleteUser(by, id int) error {
 		if by != byOperator && s.lastAdmin(tx, u) {
 			return errLastAdmin
 		}
-		s.removeUser(tx, id)
+		s.users.Delete(tx, id) // and its tokens: addTokens
 		return nil
 	})
 }
@@ -501,18 +501,9 @@ func (s *store) deleteSelf(u *user) error {
 		if s.lastAdmin(tx, latest) {
 			return errLastAdmin
 		}
-		s.removeUser(tx, u.ID)
+		s.users.Delete(tx, u.ID)
 		return nil
 	})
-}
-
-// removeUser removes a user and, in the same batch, its tokens: no token record
-// may be left that speaks for nobody.
-func (s *store) removeUser(tx *db.Tx, id int) {
-	for _, t := range s.tokensOf.Rows(tx, id) {
-		s.tokens.Delete(tx, t.ID)
-	}
-	s.users.Delete(tx, id)
 }
 
 // administered returns the user that by wants to change. Whoever was an admin
