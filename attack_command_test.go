@@ -150,7 +150,7 @@ func assail(t *testing.T, h http.Handler, environment ...string) (document struc
 		env[v[0]] = v[1]
 	}
 	var out bytes.Buffer
-	err = attackCommand(t.Context(), shell{env: func(name string) string { return env[name] }, stdout: &out, stderr: io.Discard}, []string{"-json"})
+	err = attack.Command(t.Context(), []string{"-json"}, func(name string) string { return env[name] }, &out)
 	if decoding := json.Unmarshal(out.Bytes(), &document); decoding != nil {
 		t.Fatalf("%v: %s (%v)", decoding, &out, err)
 	}
@@ -538,7 +538,7 @@ func TestAttackCommandUnclear(t *testing.T) {
 func runAttack(t *testing.T, ctx context.Context, args ...string) (status int, stdout, problem string) {
 	t.Helper()
 	var out bytes.Buffer
-	err := attackCommand(ctx, shell{env: func(string) string { return "" }, stdout: &out, stderr: io.Discard}, args)
+	err := attack.Command(ctx, args, func(string) string { return "" }, &out)
 	return statusAfter(err), out.String(), errorText(err)
 }
 

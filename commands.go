@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"example.com/shelf/internal/attack"
@@ -40,9 +38,11 @@ func commands() config.Commands[shell] {
 		config.Do("user passwd", "NAME [flags]", "give it a new password, read as for add; its sign-ins\nend", "user passwd ann@example.com", userCommand),
 		config.Do("user admin", "NAME [-off] [flags]", "make it an admin; with -off, no longer", "user admin ann@example.com", userCommand),
 		config.Do("user delete", "NAME [flags]", "delete it; what it made stays", "user delete bob", userCommand),
-		config.Do("attack", "[-json] [-yes-i-own-it] [URL]", "fire the console's attacks at a running server, from\ntwo throw-away accounts: $SHELF_URL, or the default\naddress; -yes-i-own-it: also beyond this machine;\nwith SHELF_LAB_TOKEN, those that move a -lab's clock", "attack http://127.0.0.1:8080", attackCommand),
-		config.Do("tour", "", "a walk through the code, from sign-up to the disk", "tour", tourCommand),
-		config.Do("version", "", "which build this is", "version", versionCommand),
+		config.Do("attack", "[-json] [-yes-i-own-it] [URL]", "fire the console's attacks at a running server, from\ntwo throw-away accounts: $SHELF_URL, or the default\naddress; -yes-i-own-it: also beyond this machine;\nwith SHELF_LAB_TOKEN, those that move a -lab's clock", "attack http://127.0.0.1:8080", func(ctx context.Context, sh shell, args []string) error {
+			return attack.Command(ctx, args, sh.env, sh.stdout)
+		}),
+		config.Do("tour", "", "a walk through the code, from sign-up to the disk", "tour", config.Plain("usage: shelf tour", func(sh shell) { explain.Tour(sh.stdout) })),
+		config.Do("version", "", "which build this is", "version", config.Plain("usage: shelf version", func(sh shell) { serve.ThisBuild(version).Print(sh.stdout) })),
 		config.Do("help", "[COMMAND]", "this, or more about a command", "help export", helpCommand),
 	}}
 }
@@ -177,69 +177,34 @@ func (s *server) readyMade(env []string) ([]string, error) {
 // -ldflags "-X main.version=v1.2.0"; "" leaves it to what Go knows.
 var version string
 
-// versionCommand is the command shelf version.
-func versionCommand(_ context.Context, sh shell, args []string) error {
-	if config.WantsHelp(args) {
-		return flag.ErrHelp
-	}
-	if len(args) > 0 {
-		return errors.New("usage: shelf version")
-	}
-	serve.ThisBuild(version).Print(sh.stdout)
-	return nil
-}
-
-// errExplained ends shelf explain with status 1; everything else is printed.
-var errExplained = errors.New("the token is refused")
-
-// explainCommand is the command shelf explain. Exit status 0: the token is good;
-// 1: it is refused; 2: it could not be judged.
+// explainCommand is the command shelf explain. It judges a token as the server
+// with the same settings would. It only reads, and works beside a running server.
 func explainCommand(_ context.Context, sh shell, args []string) error {
-	err := explainToken(sh, args)
-	if err == nil || err == errExplained || errors.Is(err, flag.ErrHelp) {
-		return err
-	}
-	return config.Failed(2, err)
+	return explain.Command(args, sh.stdin, sh.stdout, sh.stderr, func(flags []string) (func() (explain.Server, error), error) {
+		c, err := sh.parse(flags)
+		if err == nil && c.data == inMemory {
+			err = errors.New("a server with -data memory leaves nothing to check a token against")
+		}
+		return func() (explain.Server, error) { return judgeOf(c, sh.now()) }, err
+	})
 }
 
-// explainToken judges a token as the server with the same settings would, and says
-// how it came to that. It only reads, and works beside a running server.
-func explainToken(sh shell, args []string) error {
-	text, args := explain.Argument(args)
-	c, err := sh.parse(args)
+// judgeOf is a server with those settings, as shelf explain asks it.
+func judgeOf(c settings, now time.Time) (explain.Server, error) {
+	st, _, err := loadStore(c.data)
 	if err != nil {
-		return err
+		return explain.Server{}, err
 	}
-	if c.data == inMemory {
-		return errors.New("a server with -data memory leaves nothing to check a token against")
+	keys, err := token.ConfiguredKeys(c.secret, c.fallbacks, c.alg)
+	if err == nil && keys == nil {
+		keys, err = token.ReadKeys(token.KeyPath(c.data), c.alg, now)
 	}
-	if text == "" {
-		if text, err = explain.Read(sh.stdin, sh.stderr); err != nil {
-			return err
-		}
-		if strings.TrimSpace(text) == "" {
-			return errors.New("no token given")
-		}
-	}
-	now := sh.now()
-	s := &server{config: c, now: func() time.Time { return now }}
-	if s.store, _, err = loadStore(c.data); err != nil {
-		return err
-	}
-	if s.keys, err = token.ConfiguredKeys(c.secret, c.fallbacks, c.alg); err == nil && s.keys == nil {
-		s.keys, err = token.ReadKeys(token.KeyPath(c.data), c.alg, now)
-	}
-	if err != nil {
-		return err
-	}
-	if !s.explain(sh.stdout, explain.Bare(text)) {
-		return errExplained
-	}
-	return nil
+	s := &server{config: c, store: st, keys: keys, now: func() time.Time { return now }}
+	return s.judge(), err
 }
 
-// explain prints what callerOf makes of a token and reports whether it is good.
-func (s *server) explain(w io.Writer, text string) (good bool) {
+// judge is s as shelf explain asks it: what callerOf makes of a token.
+func (s *server) judge() explain.Server {
 	now := s.now()
 	return explain.Server{
 		Keys: s.keys,
@@ -264,49 +229,7 @@ func (s *server) explain(w io.Writer, text string) (good bool) {
 			}
 			return u, r
 		},
-	}.Token(w, text)
-}
-
-// tourCommand is the command shelf tour.
-func tourCommand(_ context.Context, sh shell, args []string) error {
-	if config.WantsHelp(args) {
-		return flag.ErrHelp
 	}
-	if len(args) > 0 {
-		return errors.New("usage: shelf tour")
-	}
-	explain.Tour(sh.stdout)
-	return nil
-}
-
-// attackCommand is the command shelf attack. Exit status 1: not every attack was
-// refused as it should be, or an account is left; 2: no attack was made.
-func attackCommand(ctx context.Context, sh shell, args []string) error {
-	const usage = "usage: shelf attack [-json] [-yes-i-own-it] [URL]"
-	flags := flag.NewFlagSet("shelf attack", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	asDocument := flags.Bool("json", false, "")
-	owned := flags.Bool("yes-i-own-it", false, "")
-	err := flags.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return err
-	case err != nil:
-		return config.Failed(2, fmt.Errorf("%w (%s)", err, usage))
-	case flags.NArg() > 1:
-		return config.Failed(2, errors.New(usage))
-	}
-	err = attack.Run(ctx, attack.Options{
-		URL:       cmp.Or(flags.Arg(0), sh.env("SHELF_URL"), "http://127.0.0.1:8080"),
-		Owned:     *owned,
-		LabSecret: sh.env("SHELF_LAB_TOKEN"),
-		JSON:      *asDocument,
-		Stdout:    sh.stdout,
-	})
-	if notMade, ok := errors.AsType[*attack.NotMade](err); ok {
-		return config.Failed(2, notMade)
-	}
-	return err
 }
 
 // keyCommand is the commands shelf key.

@@ -606,7 +606,7 @@ func TestRunKeyCommands(t *testing.T) {
 	for _, args := range [][]string{{"key", "list", "-data", path}, {"explain", signed, "-data", path}} {
 		var stdout strings.Builder
 		err := run(t.Context(), args, noEnv, strings.NewReader(""), &stdout, io.Discard)
-		if err != nil && !errors.Is(err, errExplained) || stdout.Len() == 0 {
+		if err != nil && !errors.Is(err, explain.ErrRefused) || stdout.Len() == 0 {
 			t.Errorf("shelf %q = %q, %v", args[0], stdout.String(), err)
 		}
 	}
@@ -749,7 +749,7 @@ func TestExplain(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var got strings.Builder
-			s.explain(&got, tt.token)
+			s.judge().Token(&got, tt.token)
 			if got.String() != tt.want {
 				t.Errorf("explain = %s\nwant %s", got.String(), tt.want)
 			}
@@ -788,7 +788,7 @@ func TestExplainWords(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var got strings.Builder
-			s.explain(&got, tt.token)
+			s.judge().Token(&got, tt.token)
 			for _, line := range tt.want {
 				if !strings.Contains("\n"+got.String(), "\n"+line) {
 					t.Errorf("explain lacks the line %q:\n%s", line, got.String())
@@ -809,7 +809,7 @@ func FuzzExplain(f *testing.F) {
 	f.Add(b64(`{"alg":"none"}`) + "." + b64(`{"exp":99999999999999,"`+strings.Repeat("x", 100)+`":{}}`) + ".")
 	f.Fuzz(func(t *testing.T, text string) {
 		var out strings.Builder
-		good := s.explain(&out, text)
+		good := s.judge().Token(&out, text)
 		_, err := s.callerOf(text, anyToken)
 		if good != (err == nil) || good != strings.HasPrefix(out.String(), "good: ") || good == strings.Contains(out.String(), "  FAIL  ") {
 			t.Errorf("explain = %v, the server says %v:\n%s", good, err, out.String())
@@ -882,8 +882,8 @@ func TestExplainCommand(t *testing.T) {
 		{"the book API's header", []string{"x-access-token: " + text, "-data", path}, "", "", "good: an access token of ann@example.com", nil},
 		{"no token in standard input", []string{"-data", path}, "", "", "", nil},
 		{"SECRET_KEY counts as it does for the server", []string{"-data", path}, secret, bySecret, "good: an access token of ann@example.com", nil},
-		{"a token of the key file under a SECRET_KEY", []string{"-data", path}, secret, text, "refused: Signature verification failed", errExplained},
-		{"a token of SECRET_KEY without it", []string{"-data", path}, "", bySecret, "refused: Signature verification failed", errExplained},
+		{"a token of the key file under a SECRET_KEY", []string{"-data", path}, secret, text, "refused: Signature verification failed", explain.ErrRefused},
+		{"a token of SECRET_KEY without it", []string{"-data", path}, "", bySecret, "refused: Signature verification failed", explain.ErrRefused},
 		{"the other algorithm has no key, and gets none", []string{"-data", path, "-alg", "EdDSA"}, "", text, "", token.ErrNoKey},
 		{"a data file that isn't there", []string{"-data", path + ".other"}, "", text, "", fs.ErrNotExist},
 		{"a store in memory", []string{"-data", "memory"}, "", text, "", nil},

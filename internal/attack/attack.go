@@ -6,14 +6,17 @@
 package attack
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"strings"
 
 	"example.com/shelf/console"
+	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/term"
 )
 
@@ -82,6 +85,37 @@ type Options struct {
 type NotMade struct{ error }
 
 func (e *NotMade) Unwrap() error { return e.error }
+
+// Command is the command shelf attack: it runs as args say, and as the environment
+// does. Its errors are those of [Run]; where no attack was made, or args are wrong,
+// the exit status is 2.
+func Command(ctx context.Context, args []string, env func(name string) string, stdout io.Writer) error {
+	const usage = "usage: shelf attack [-json] [-yes-i-own-it] [URL]"
+	flags := flag.NewFlagSet("shelf attack", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	asDocument := flags.Bool("json", false, "")
+	owned := flags.Bool("yes-i-own-it", false, "")
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err != nil:
+		return config.Failed(2, fmt.Errorf("%w (%s)", err, usage))
+	case flags.NArg() > 1:
+		return config.Failed(2, errors.New(usage))
+	}
+	err = Run(ctx, Options{
+		URL:       cmp.Or(flags.Arg(0), env("SHELF_URL"), "http://127.0.0.1:8080"),
+		Owned:     *owned,
+		LabSecret: env("SHELF_LAB_TOKEN"),
+		JSON:      *asDocument,
+		Stdout:    stdout,
+	})
+	if notMade, ok := errors.AsType[*NotMade](err); ok {
+		return config.Failed(2, notMade)
+	}
+	return err
+}
 
 // Run attacks a server, and prints what came of it. It never prints a token, and
 // when ctx ends it stops, but not before it has deleted its accounts. It fails

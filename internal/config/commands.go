@@ -125,6 +125,21 @@ func WantsHelp(args []string) bool {
 	return len(args) > 0 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help")
 }
 
+// Plain makes a command of f that takes no arguments. Where there are some, it
+// fails with usage.
+func Plain[S any](usage string, f func(around S)) func(context.Context, S, []string) error {
+	return func(_ context.Context, around S, args []string) error {
+		switch {
+		case WantsHelp(args):
+			return flag.ErrHelp
+		case len(args) > 0:
+			return errors.New(usage)
+		}
+		f(around)
+		return nil
+	}
+}
+
 // FileArgument reads the arguments of a command that works on a file: its flags,
 // and one name at most, in any order. It returns "" for no name.
 func FileArgument(flags *flag.FlagSet, usage string, args []string) (name string, err error) {

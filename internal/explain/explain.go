@@ -12,6 +12,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -19,10 +20,50 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/term"
 	"example.com/shelf/internal/token"
 )
+
+// ErrRefused ends shelf explain with status 1; everything else is printed.
+var ErrRefused = errors.New("the token is refused")
+
+// Command is the command shelf explain, with args behind it. prepare judges the
+// flags among them; what it returns is called once there is a token. Exit status 0:
+// the token is good; 1: it is refused, and the error is [ErrRefused]; 2: it could
+// not be judged.
+func Command(args []string, stdin io.Reader, stdout, stderr io.Writer, prepare func(flags []string) (open func() (Server, error), err error)) error {
+	err := command(args, stdin, stdout, stderr, prepare)
+	if err == nil || err == ErrRefused || errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	return config.Failed(2, err)
+}
+
+func command(args []string, stdin io.Reader, stdout, stderr io.Writer, prepare func(flags []string) (open func() (Server, error), err error)) error {
+	text, flags := Argument(args)
+	open, err := prepare(flags)
+	if err != nil {
+		return err
+	}
+	if text == "" {
+		if text, err = Read(stdin, stderr); err != nil {
+			return err
+		}
+		if strings.TrimSpace(text) == "" {
+			return errors.New("no token given")
+		}
+	}
+	s, err := open()
+	if err != nil {
+		return err
+	}
+	if !s.Token(stdout, Bare(text)) {
+		return ErrRefused
+	}
+	return nil
+}
 
 // Argument takes the token out of the arguments: the first, or the last
 // after flags if it begins as a header in base64url must. What is left is for
