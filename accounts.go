@@ -18,6 +18,7 @@ import (
 	"example.com/shelf/internal/operator"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
 
@@ -259,7 +260,7 @@ func userCommand(ctx context.Context, sh shell, args []string) error {
 			}
 			accounts.NewFile = c.data
 		}
-		st, err := openStore(journal.OS{}, c.data, newLog(c, sh.stderr), sh.now)
+		st, err := openStore(journal.OS{}, c.data, serve.NewLog(sh.stderr, c.log, c.logFormat), sh.now)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -31,6 +31,7 @@ import (
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/password"
+	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/token"
 )
@@ -695,7 +696,7 @@ func newGuardServer(t testing.TB, flags string) guardServer {
 		t.Fatal(err)
 	}
 	g := guardServer{t: t, clock: &guardClock{at: tokenNow}, log: new(bytes.Buffer)}
-	log := newLog(c, g.log)
+	log := serve.NewLog(g.log, c.log, c.logFormat)
 	st := newStore(log, g.clock.now)
 	if c.data != inMemory {
 		if st, err = openStore(journal.OS{}, c.data, log, g.clock.now); err != nil {

@@ -138,22 +138,8 @@ func refusedToken(e *token.Error, d dialect) *reply.Error {
 	case token.Malformed, token.WrongType:
 		a.Status = http.StatusUnprocessableEntity
 	}
-	a.Challenge += `, error="invalid_token", error_description="` + descriptionText(e.Description()) + `"`
+	a.Challenge += ", " + e.Challenge()
 	return a
-}
-
-// descriptionText keeps only what RFC 6750 §3 allows in an error_description:
-// printable ASCII without the double quote and the backslash.
-func descriptionText(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '"':
-			return '\''
-		case r < 0x20, r > 0x7e, r == '\\':
-			return '?'
-		}
-		return r
-	}, s)
 }
 
 // writeError answers r with err, in the dialect of r's path. It is the only

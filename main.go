@@ -33,7 +33,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -42,8 +41,6 @@ import (
 	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/serve"
-	"example.com/shelf/internal/strictjson"
-	"example.com/shelf/internal/term"
 	"example.com/shelf/internal/token"
 )
 
@@ -51,7 +48,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // whoever asks a second time doesn't want to wait
-	defer runtime.KeepAlive(paceCollector())
+	defer runtime.KeepAlive(serve.PaceCollector(os.Getenv("GOGC")))
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return
@@ -66,20 +63,6 @@ func main() {
 	os.Exit(1)
 }
 
-// paceCollector bounds how much garbage may wait to be collected: half of what is
-// alive and 16 MB, rather than as much again, which is too much beside a million
-// items, and too little beside a few, where collections would come hundreds a
-// second. The 16 MB are half of what it returns, which counts as alive for as
-// long as it is kept, but is never touched and so takes up no memory. A GOGC in
-// the environment is left to rule as package runtime has it.
-func paceCollector() (ballast []byte) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-		ballast = make([]byte, 32<<20)
-	}
-	return ballast
-}
-
 // run is the program. It returns when ctx is done and the last request is
 // answered, or with the reason why it can't go on.
 func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdin io.Reader, stdout, stderr io.Writer) error {
@@ -88,23 +71,6 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 
 // inMemory is the -data that keeps nothing.
 const inMemory = "memory"
-
-// newLog is the log on standard error. What it must never hold: passwords,
-// tokens, keys, Authorization headers, query strings.
-func newLog(c settings, stderr io.Writer) *slog.Logger {
-	level := slog.LevelWarn
-	switch {
-	case c.log == "off":
-		return slog.New(slog.DiscardHandler)
-	case c.log == "requests", c.log == "" && term.IsTerminal(stderr):
-		level = slog.LevelInfo
-	}
-	options := &slog.HandlerOptions{Level: level}
-	if c.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(stderr, options))
-	}
-	return slog.New(slog.NewTextHandler(stderr, options))
-}
 
 // serveCommand is shelf with flags and no command.
 func serveCommand(ctx context.Context, sh shell, args []string) error {
@@ -119,26 +85,8 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 		if c.log != "off" && c.logFormat == "text" { // a program that reads JSON has the ready line
 			greet(sh.stderr, s.config, s.store, url)
 		}
-		return announce(sh.stdout, c, url)
+		return child.Ready{URL: url, PID: os.Getpid(), Data: c.data, Version: serve.ThisBuild(version).Version}.Print(sh.stdout, c.logFormat)
 	})
-}
-
-// announce says on standard output that the server answers, in the one line that
-// ever goes there: a program that starts shelf on port 0 waits for it.
-func announce(w io.Writer, c settings, url string) error {
-	line := []byte("listening on " + url)
-	if c.logFormat == "json" {
-		line = strictjson.Encode(struct {
-			URL     string `json:"url"`
-			PID     int    `json:"pid"`
-			Data    string `json:"data"` // as in -data
-			Version string `json:"version"`
-		}{url, os.Getpid(), c.data, serve.ThisBuild(version).Version})
-	}
-	if _, err := w.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("saying where it listens: %w", err)
-	}
-	return nil
 }
 
 // runServer runs the server until ctx is done. Once the data is there and nobody can
@@ -148,7 +96,7 @@ func runServer(ctx context.Context, c settings, stderr io.Writer, prepare func(*
 	if err := c.prepareLab(); err != nil {
 		return err
 	}
-	log := newLog(c, stderr)
+	log := serve.NewLog(stderr, c.log, c.logFormat)
 	clk := &clock.Clock{}
 	st, keys, err := openData(c, log, clk.Now)
 	if err != nil {

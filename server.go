@@ -1,13 +1,9 @@
 package main
 
 import (
-	"cmp"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"path"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -222,46 +218,17 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if s.present != nil {
 		s = s.present.Load() // whose store may be another one by now
 	}
-	start := clock.Real()
-	w := &serve.Recorder{ResponseWriter: rw}
-	h := w.Header()
-	h["X-Content-Type-Options"] = noSniff
-	logged := s.log.Enabled(r.Context(), slog.LevelInfo)
-	if logged {
-		serve.NameRequest(h)
-	}
+	w := serve.Begin(rw, r, s.log)
+	w.Header()["X-Content-Type-Options"] = noSniff
 	if r.TLS != nil && !origin.Loopback(origin.Host(r.Host)) {
 		// A year (OWASP ASVS 5, 3.4.1). Only TLS may say it (RFC 6797 §7.2), and
 		// localhost belongs to other programs too.
-		h.Set("Strict-Transport-Security", "max-age=31536000")
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
 	}
-	defer func() {
-		status, took := cmp.Or(w.Status, http.StatusOK), clock.Since(start)
-		s.metrics.requests.Count(r.Pattern, status, took)
-		if !logged {
-			return // to make the line ready costs something, even if nobody takes it
-		}
-		// The route's pattern, not the path, and never a query string, a header
-		// or a body: those hold what is private. slog escapes the method.
-		s.log.Info("request", "method", r.Method, "route", r.Pattern, "status", status,
-			"bytes", w.Bytes, "duration", took, "request_id", serve.NameRequest(h))
-	}()
-	defer func() {
-		p := recover()
-		if p == nil {
-			return
-		}
-		message := "Internal server error"
-		if s.log.Enabled(r.Context(), slog.LevelError) {
-			id := serve.NameRequest(h)
-			s.log.Error("panic", "method", r.Method, "route", r.Pattern, "request_id", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			message += "; the log has it as " + id
-		}
-		if w.Status != 0 {
-			panic(http.ErrAbortHandler) // half an answer must not look like a whole one
-		}
+	defer w.End(s.metrics.requests.Count)
+	defer w.Recover(func(message string) {
 		writeError(w, r, s.log, reply.Fail(http.StatusInternalServerError, message))
-	}()
+	})
 	if !s.origin.AnswersTo(r.Host) {
 		writeError(w, r, s.log, reply.Fail(http.StatusMisdirectedRequest, "This server does not answer to that Host; -hosts names more"))
 		return
@@ -276,13 +243,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 // as ServeMux answers that in HTML, or with nothing.
 func (s *server) dispatch(w http.ResponseWriter, r *http.Request) {
 	at := r.URL.EscapedPath()
-	clean := at
-	if strings.Contains(at, "//") || strings.Contains(at, "/.") { // else nothing is to be cleaned away
-		clean = path.Clean("/" + at)
-		if clean != "/" && strings.HasSuffix(at, "/") {
-			clean += "/" // the route table knows the two apart
-		}
-	}
+	clean := serve.CleanPath(at)
 	switch {
 	case at == "*" && r.Method == http.MethodOptions: // about the server as a whole (RFC 9110 §9.3.7)
 		w.WriteHeader(http.StatusNoContent)

@@ -1102,7 +1102,7 @@ func TestLogToNowhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nowhere.Close()
-	if newLog(defaultSettings, nowhere).Enabled(t.Context(), slog.LevelInfo) {
+	if serve.NewLog(nowhere, "", "text").Enabled(t.Context(), slog.LevelInfo) {
 		t.Error("requests are logged to the null device; want problems only")
 	}
 }
@@ -1122,7 +1122,7 @@ func BenchmarkRequest(b *testing.B) {
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			a := newAPI(b)
-			a.log = newLog(a.config, b.Output())
+			a.log = serve.NewLog(b.Output(), a.config.log, a.config.logFormat)
 			token := a.session("ann").Access
 			for i := range 1000 {
 				if err := a.store.addItem(benchItem(i)); err != nil {

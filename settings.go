@@ -17,7 +17,7 @@ import (
 )
 
 // settings are those of the server, checked. What they can't tell, such as
-// whether standard error is a terminal, is left open for newLog to decide.
+// whether standard error is a terminal, is left open for serve.NewLog to decide.
 type settings struct {
 	addr         string // HOST:PORT; HOST may be empty, PORT 0
 	data         string // the data file's path, or "memory" to keep nothing

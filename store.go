@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"log/slog"
-	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -96,15 +95,7 @@ func openStore(d journal.Disk, path string, log *slog.Logger, now func() time.Ti
 		return nil, journal.Explain(path, err)
 	}
 	found := j.Found()
-	if n := found.Refused; n > 0 {
-		log.Warn("passed over failed writes, which nobody was told had worked", "file", path, "writes", n)
-	}
-	switch {
-	case found.TornStays:
-		log.Warn("the disk is full, so a torn tail stays where it is: a write that was never acknowledged", "file", path, "bytes", found.Torn)
-	case found.TornFile != "":
-		log.Warn("moved a torn tail aside: a write that was never acknowledged", "from", path, "to", found.TornFile, "bytes", found.Torn)
-	}
+	found.Warn(log, path)
 	if found.Size >= largeFile {
 		debug.FreeOSMemory()
 	}
@@ -122,18 +113,9 @@ const largeFile = 64 << 20
 // line. After a *history.Damage the store holds what stood before it, and found
 // says how far that came.
 func loadStore(path string) (s *store, found journal.Found, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, found, journal.Explain(path, err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, found, journal.Explain(path, err)
-	}
 	s = newStore(slog.New(slog.DiscardHandler), clock.Real)
 	applied, err := s.Read(func(emit func([]history.Record) error) (err error) {
-		found, err = journal.Read(f, info.Size(), emit)
+		found, err = journal.ReadFile(path, emit)
 		return err
 	})
 	if err != nil {

@@ -10,7 +10,29 @@ import (
 	"regexp"
 
 	"example.com/shelf/internal/durable"
+	"example.com/shelf/internal/strictjson"
 )
+
+// A Ready is what a server that answers says of itself, in the one line that it
+// writes to standard output: a program that starts it on port 0 waits for it.
+type Ready struct {
+	URL     string `json:"url"`
+	PID     int    `json:"pid"`
+	Data    string `json:"data"` // as in -data
+	Version string `json:"version"`
+}
+
+// Print writes the line: in the format json as an object, else as text.
+func (r Ready) Print(w io.Writer, format string) error {
+	line := []byte("listening on " + r.URL)
+	if format == "json" {
+		line = strictjson.Encode(r)
+	}
+	if _, err := w.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("saying where it listens: %w", err)
+	}
+	return nil
+}
 
 // CheckReadyFile fails if a ready file may not take the place of what is at path.
 // It may replace nothing, an empty file, or the URL that a server left there when

@@ -3,6 +3,7 @@ package journal
 import (
 	"fmt"
 	"io"
+	"log/slog"
 
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/term"
@@ -31,5 +32,19 @@ func (f Found) Print(w io.Writer, path, alive string, rows int, damage *history.
 		fmt.Fprintf(w, "  behind     %d bytes follow the last good batch\n", f.Torn)
 	case f.Torn > 0:
 		fmt.Fprintf(w, "  torn tail  %d bytes, never acknowledged: the next start moves them aside\n", f.Torn)
+	}
+}
+
+// Warn tells the log what the start of a server has found in the file at path, and
+// done about it.
+func (f Found) Warn(log *slog.Logger, path string) {
+	if n := f.Refused; n > 0 {
+		log.Warn("passed over failed writes, which nobody was told had worked", "file", path, "writes", n)
+	}
+	switch {
+	case f.TornStays:
+		log.Warn("the disk is full, so a torn tail stays where it is: a write that was never acknowledged", "file", path, "bytes", f.Torn)
+	case f.TornFile != "":
+		log.Warn("moved a torn tail aside: a write that was never acknowledged", "from", path, "to", f.TornFile, "bytes", f.Torn)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"example.com/shelf/internal/history"
 )
@@ -37,6 +38,20 @@ type Found struct {
 func Read(r io.ReaderAt, size int64, emit func([]history.Record) error) (Found, error) {
 	s, err := scanFile(r, size, emit)
 	return s.found(), err
+}
+
+// ReadFile is [Read] for the file at path.
+func ReadFile(path string, emit func([]history.Record) error) (found Found, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return found, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return found, err
+	}
+	return Read(f, info.Size(), emit)
 }
 
 // A scan is the state of reading a journal.

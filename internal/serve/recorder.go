@@ -1,9 +1,18 @@
 package serve
 
 import (
+	"cmp"
+	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"path"
+	"runtime/debug"
 	"strconv"
+	"strings"
+	"time"
+
+	"example.com/shelf/internal/clock"
 )
 
 // RequestID is the header that tells a client under which id the log has its
@@ -27,6 +36,53 @@ func NameRequest(h http.Header) string {
 type Recorder struct {
 	http.ResponseWriter
 	Status, Bytes int
+
+	request *http.Request
+	log     *slog.Logger
+	logged  bool // the log has a line about every request
+	start   time.Time
+}
+
+// Begin begins the answer to r. The log has a line about it where it takes such
+// lines.
+func Begin(w http.ResponseWriter, r *http.Request, log *slog.Logger) *Recorder {
+	rec := &Recorder{ResponseWriter: w, request: r, log: log, start: clock.Real()}
+	if rec.logged = log.Enabled(r.Context(), slog.LevelInfo); rec.logged {
+		NameRequest(w.Header())
+	}
+	return rec
+}
+
+// End ends the answer: it is counted, and logged.
+func (w *Recorder) End(count func(route string, status int, took time.Duration)) {
+	r, status, took := w.request, cmp.Or(w.Status, http.StatusOK), clock.Since(w.start)
+	count(r.Pattern, status, took)
+	if !w.logged {
+		return // to make the line ready costs something, even if nobody takes it
+	}
+	// The route's pattern, not the path, and never a query string, a header
+	// or a body: those hold what is private. slog escapes the method.
+	w.log.Info("request", "method", r.Method, "route", r.Pattern, "status", status,
+		"bytes", w.Bytes, "duration", took, "request_id", NameRequest(w.Header()))
+}
+
+// Recover is a net under panics. It is to be deferred: after a panic it has answer
+// tell the client, in a message that names the line of the log about it.
+func (w *Recorder) Recover(answer func(message string)) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	r, message := w.request, "Internal server error"
+	if w.log.Enabled(r.Context(), slog.LevelError) {
+		id := NameRequest(w.Header())
+		w.log.Error("panic", "method", r.Method, "route", r.Pattern, "request_id", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		message += "; the log has it as " + id
+	}
+	if w.Status != 0 {
+		panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+	}
+	answer(message)
 }
 
 func (w *Recorder) WriteHeader(status int) {
@@ -47,3 +103,16 @@ func (w *Recorder) Write(b []byte) (int, error) {
 
 // Unwrap lets http.ResponseController reach what is underneath.
 func (w *Recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// CleanPath is an escaped path without empty and dot segments. What is no path
+// stays as it is, unless it has such segments.
+func CleanPath(at string) string {
+	if !strings.Contains(at, "//") && !strings.Contains(at, "/.") {
+		return at // there is nothing to be cleaned away
+	}
+	clean := path.Clean("/" + at)
+	if clean != "/" && strings.HasSuffix(at, "/") {
+		clean += "/" // a route table knows the two apart
+	}
+	return clean
+}

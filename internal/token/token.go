@@ -106,6 +106,25 @@ func (e *Error) Description() string {
 	return e.Message
 }
 
+// Challenge is what a WWW-Authenticate header says of the refusal (RFC 6750 §3).
+func (e *Error) Challenge() string {
+	return `error="invalid_token", error_description="` + descriptionText(e.Description()) + `"`
+}
+
+// descriptionText keeps only what RFC 6750 §3 allows in an error_description:
+// printable ASCII without the double quote and the backslash.
+func descriptionText(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '"':
+			return '\''
+		case r < 0x20, r > 0x7e, r == '\\':
+			return '?'
+		}
+		return r
+	}, s)
+}
+
 const badHeader = "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'"
 
 // The refusals that are the same for every token.
