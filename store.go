@@ -94,9 +94,8 @@ func openStore(d journal.Disk, path string, log *slog.Logger, now func() time.Ti
 	if err != nil {
 		return nil, journal.Explain(path, err)
 	}
-	found := j.Found()
-	found.Warn(log, path)
-	if found.Size >= largeFile {
+	j.Warn(log)
+	if j.Found().Size >= largeFile {
 		debug.FreeOSMemory()
 	}
 	return s, nil

@@ -30,7 +30,7 @@ import (
 func WriteFile(name string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.new") // mode 0600
 	if err != nil {
-		return err
+		return ofName(err, name)
 	}
 	defer os.Remove(f.Name()) // without effect once it is renamed
 	KeepOwner(f, name)
@@ -45,7 +45,28 @@ func WriteFile(name string, data []byte) error {
 		err = os.Rename(f.Name(), name)
 	}
 	if err == nil {
-		err = SyncDir(filepath.Dir(name))
+		err = hardenDir(filepath.Dir(name))
+	}
+	return ofName(err, name)
+}
+
+// hardenDir is SyncDir for a folder that may be unable to. Where the file system
+// has no such call, nobody can do more: see [Lacks].
+func hardenDir(name string) error {
+	if err := SyncDir(name); err != nil && !Lacks(err) && !Denied(err) {
+		return err
+	}
+	return nil
+}
+
+// ofName makes err speak of name rather than of a temporary file that stands in
+// for it.
+func ofName(err error, name string) error {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		return &fs.PathError{Op: at.Op, Path: name, Err: at.Err}
+	}
+	if at, ok := errors.AsType[*os.LinkError](err); ok {
+		return &fs.PathError{Op: at.Op, Path: name, Err: at.Err}
 	}
 	return err
 }
@@ -61,16 +82,20 @@ func CreateFile(name, id string, data []byte) error {
 	own := name + "." + id
 	defer os.Remove(own)
 	if err := WriteFile(own, data); err != nil {
-		return err
+		return ofName(err, name)
 	}
 	err := os.Link(own, name) // unlike a rename, it replaces nothing
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		err = os.Rename(own, name) // on a file system without hard links
+		if _, err = os.Lstat(name); err == nil {
+			err = fs.ErrExist
+		} else {
+			err = os.Rename(own, name) // on a file system without hard links
+		}
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+		return ofName(err, name)
 	}
-	return SyncDir(filepath.Dir(name))
+	return hardenDir(filepath.Dir(name))
 }
 
 // CheckReplace fails if a command may not replace what is at name: one of the

@@ -4,6 +4,7 @@ package durable
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
@@ -42,6 +43,32 @@ func SyncDir(name string) error {
 	defer dir.Close()
 	return dir.Sync()
 }
+
+// Lacks reports whether a call failed because the file system doesn't have it, as
+// fsync of a folder on CIFS and VirtualBox shares, locks on NFS without lockd, or
+// hard links on FAT. EBADF is what some systems say to the fsync of a file that is
+// open for reading only, as a folder always is.
+func Lacks(err error) bool {
+	for _, lack := range []syscall.Errno{syscall.EINVAL, syscall.ENOTSUP, syscall.EOPNOTSUPP, syscall.ENOSYS, syscall.ENOLCK, syscall.EBADF} {
+		if errors.Is(err, lack) {
+			return true
+		}
+	}
+	return false
+}
+
+// Denied reports whether a call failed because this process may not make it there,
+// or because what has the name is no file that it may use.
+func Denied(err error) bool {
+	var no notFile
+	return errors.As(err, &no) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ELOOP)
+}
+
+// Without blocking, and without following a symbolic link.
+const (
+	nonBlock = syscall.O_NONBLOCK
+	noFollow = syscall.O_NOFOLLOW
+)
 
 // Full reports whether a write failed because there was no room: on the device,
 // in the account's quota, or under the process's file-size limit.

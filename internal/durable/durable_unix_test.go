@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -83,5 +84,81 @@ func TestFileSizeLimit(t *testing.T) {
 	t.Parallel()
 	if !signal.Ignored(syscall.SIGXFSZ) {
 		t.Error("SIGXFSZ is not ignored")
+	}
+}
+
+// What is no file is refused at once, by name. A link is followed for reading
+// only.
+func TestOpenRegular(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, link, pipe, loose := filepath.Join(dir, "file"), filepath.Join(dir, "link"), filepath.Join(dir, "pipe"), filepath.Join(dir, "loose")
+	if err := errors.Join(os.WriteFile(file, []byte("text"), 0o600), os.Symlink(file, link), syscall.Mkfifo(pipe, 0o600), os.Symlink(pipe, loose)); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, read, here string }{
+		{file, "", ""},
+		{link, "", "it is a symbolic link, not a file"},
+		{pipe, "it is a named pipe, not a file", "it is a named pipe, not a file"},
+		{loose, "it is a named pipe, not a file", "it is a symbolic link, not a file"},
+		{dir, "is a directory", "is a directory"},
+		{"/dev/zero", "it is a device, not a file", "it is a device, not a file"},
+		{filepath.Join(dir, "nowhere"), "no such file or directory", "no such file or directory"},
+	} {
+		check := func(how string, err error, want string) {
+			t.Helper()
+			if want != "" {
+				want = "open " + tt.name + ": " + want
+			}
+			if got := fmt.Sprint(err); got != want && (err != nil || want != "") {
+				t.Errorf("%s(%s) = %v; want %s", how, tt.name, err, want)
+			}
+		}
+		text, err := durable.ReadFile(tt.name)
+		check("ReadFile", err, tt.read)
+		if err == nil && string(text) != "text" {
+			t.Errorf("ReadFile(%s) = %q", tt.name, text)
+		}
+		f, err := durable.OpenHere(tt.name, os.O_RDWR, 0)
+		check("OpenHere", err, tt.here)
+		if err == nil {
+			f.Close()
+		}
+	}
+}
+
+// An error names the file that was asked for, and no temporary one.
+func TestErrorsNameTheFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	folder := filepath.Join(dir, "folder")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{filepath.Join(dir, "nowhere", "file"), folder} {
+		for how, err := range map[string]error{
+			"WriteFile":  durable.WriteFile(name, []byte("x")),
+			"CreateFile": durable.CreateFile(name, "own", []byte("x")),
+		} {
+			if how == "CreateFile" && name == folder {
+				continue // it exists, so nothing is written
+			}
+			if err == nil || !strings.Contains(err.Error(), name+": ") || strings.Contains(err.Error(), ".new") {
+				t.Errorf("%s(%s) = %v; want an error with that name alone", how, name, err)
+			}
+		}
+	}
+}
+
+func TestLacks(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]bool{
+		syscall.EINVAL: true, syscall.ENOTSUP: true, syscall.ENOSYS: true, syscall.ENOLCK: true,
+		&fs.PathError{Op: "sync", Path: ".", Err: syscall.EINVAL}: true,
+		syscall.EIO: false, syscall.ENOSPC: false, syscall.EACCES: false, errors.New("invalid argument"): false,
+	} {
+		if got := durable.Lacks(err); got != want {
+			t.Errorf("Lacks(%v) = %v", err, got)
+		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"path/filepath"
 	"time"
 )
 
@@ -176,7 +175,7 @@ func (c *compaction) finish() error {
 	j.lines = c.rows + int(j.seq-c.snapshot)
 	// Until the folder is synced a power cut may bring the old file back,
 	// without what is appended from now on.
-	if err := j.disk.SyncDir(filepath.Dir(j.real)); err != nil {
+	if _, err := j.syncDir(j.real); err != nil {
 		j.failed = err
 		return err
 	}

@@ -19,6 +19,7 @@ var ErrLocked = errors.New("in use by another shelf")
 type Disk interface {
 	// Open opens name for reading and writing. With create set it makes the
 	// file, with mode 0600, and fails with fs.ErrExist if it is there already.
+	// It fails for a symbolic link, a folder and whatever else is no file.
 	Open(name string, create bool) (File, error)
 	// RealPath resolves name if it is a symbolic link to a file. It returns any
 	// other name as it is.
@@ -64,7 +65,7 @@ func (OS) Open(name string, create bool) (File, error) {
 	if create {
 		flags |= os.O_CREATE | os.O_EXCL
 	}
-	f, err := os.OpenFile(name, flags, 0o600)
+	f, err := durable.OpenHere(name, flags, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,10 @@ import (
 // Lock takes flock(2)'s exclusive lock. It belongs to the open file, so the
 // system gives it back when the process ends, however it ends.
 func (f osFile) Lock() error {
-	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	err := flock(f)
+	for errors.Is(err, syscall.EINTR) { // a file system on a network may be interrupted
+		err = flock(f)
+	}
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return ErrLocked
 	}
@@ -33,3 +36,5 @@ func (OS) Replace(f File, from, to string, old File) (File, error) {
 	old.Close() // everything in it is synced, and in f
 	return f, nil
 }
+
+func flock(f osFile) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }

@@ -31,6 +31,7 @@ type Journal struct {
 	synced func(time.Duration)
 	scan   *scan // by Replay
 	found  Found // by Replay and Start
+	missed []string
 
 	// mu is held by whoever uses the file, also while the disk works.
 	mu           sync.Mutex
@@ -71,7 +72,11 @@ func Open(disk Disk, path string, options Options) (*Journal, error) {
 // Lock locks the file at path, as Open does, for a caller that wants nobody to
 // write to it. The lock ends with Close, or with the process.
 func Lock(disk Disk, path string) (io.Closer, error) {
-	f, err := lockFile(disk, path)
+	real, err := disk.RealPath(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := lockFile(disk, real)
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +90,7 @@ func lockFile(disk Disk, path string) (File, error) {
 		patience = 300 * time.Millisecond
 		pause    = 10 * time.Millisecond
 	)
+	failure := ErrLocked
 	for waited := time.Duration(0); waited < patience; waited += pause {
 		f, err := disk.Open(path, false)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -98,18 +104,43 @@ func lockFile(disk Disk, path string) (File, error) {
 		}
 		if err := f.Lock(); errors.Is(err, ErrLocked) {
 			f.Close()
+			failure = ErrLocked
 			time.Sleep(pause)
 			continue
 		} else if err != nil {
 			f.Close()
-			return nil, err
+			return nil, lacks("lock a file", "another shelf could write to it at the same time", err)
 		}
 		if _, same, err := disk.Names(path, f); err == nil && same {
 			return f, nil
 		}
 		f.Close()
+		// A file that is replaced all the time, or one whose inode number changes.
+		failure = &lack{"tell one file from another", "shelf could write into a file that nobody can see", errors.New("the file that was opened is never the one that has the name")}
+		time.Sleep(pause)
 	}
-	return nil, ErrLocked
+	return nil, failure
+}
+
+// A lack is a call that the data file's file system doesn't have, and without which
+// a promise would be broken.
+type lack struct {
+	call, harm string
+	err        error
+}
+
+func (l *lack) Error() string {
+	return fmt.Sprintf("its file system can't %s (%v), so %s; keep the data on a local disk, with -data FILE", l.call, l.err, l.harm)
+}
+
+func (l *lack) Unwrap() error { return l.err }
+
+// lacks makes a lack of err, if that is what err says.
+func lacks(call, harm string, err error) error {
+	if durable.Lacks(err) {
+		return &lack{call, harm, err}
+	}
+	return err
 }
 
 // Explain says what is wrong with the journal at path, and what to do about it,
@@ -122,6 +153,9 @@ func Explain(path string, err error) error {
 		return fmt.Errorf("%s is damaged: %w (nothing was changed; mend or restore the file, or start with another -data)", path, d)
 	case errors.Is(err, ErrLocked):
 		return fmt.Errorf("%s is in use by another shelf", path)
+	}
+	if l, ok := errors.AsType[*lack](err); ok {
+		return fmt.Errorf("%s: %w", path, l)
 	}
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		return fmt.Errorf("can't %s the data file %s: %w", at.Op, at.Path, at.Err)

@@ -370,7 +370,7 @@ func TestUnborn(t *testing.T) {
 		if len(got) != 0 || content(d) != header {
 			t.Errorf("%q: %v in %q", text, got, content(d))
 		}
-		if found := j.Found(); found.TornFile != "" || found.TornStays {
+		if found := j.Found(); found.TornFile != "" || found.TornStays != nil {
 			t.Errorf("%q: Found = %+v", text, found)
 		}
 		mustAppend(t, j, put(1, "one"))

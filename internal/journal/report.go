@@ -35,16 +35,20 @@ func (f Found) Print(w io.Writer, path, alive string, rows int, damage *history.
 	}
 }
 
-// Warn tells the log what the start of a server has found in the file at path, and
-// done about it.
-func (f Found) Warn(log *slog.Logger, path string) {
+// Warn tells the log what Replay passed over, what Start did about a torn tail, and
+// what it has done without.
+func (j *Journal) Warn(log *slog.Logger) {
+	f := j.found
 	if n := f.Refused; n > 0 {
-		log.Warn("passed over failed writes, which nobody was told had worked", "file", path, "writes", n)
+		log.Warn("passed over failed writes, which nobody was told had worked", "file", j.path, "writes", n)
+	}
+	for _, lack := range j.missed {
+		log.Warn(lack)
 	}
 	switch {
-	case f.TornStays:
-		log.Warn("the disk is full, so a torn tail stays where it is: a write that was never acknowledged", "file", path, "bytes", f.Torn)
+	case f.TornStays != nil:
+		log.Warn("a torn tail stays where it is: a write that was never acknowledged", "file", j.path, "bytes", f.Torn, "reason", f.TornStays)
 	case f.TornFile != "":
-		log.Warn("moved a torn tail aside: a write that was never acknowledged", "from", path, "to", f.TornFile, "bytes", f.Torn)
+		log.Warn("moved a torn tail aside: a write that was never acknowledged", "from", j.path, "to", f.TornFile, "bytes", f.Torn)
 	}
 }

@@ -25,7 +25,7 @@ type Found struct {
 	// Set by Start, where Torn is not 0 and the file has a header:
 
 	TornFile  string // where Start moved the torn tail
-	TornStays bool   // the disk is full, so Start left the torn tail in the file
+	TornStays error  // why Start left the torn tail in the file, such as a full disk
 }
 
 // Read reads the first size bytes of r as a journal, and calls emit with each

@@ -53,7 +53,7 @@ func TestTornTail(t *testing.T) {
 			if got, _ := d.Content(dataFile + ".torn"); got != tt.tail {
 				t.Errorf("the torn tail is %q; want %q", got, tt.tail)
 			}
-			if found := j.Found(); found.Torn != int64(len(tt.tail)) || found.TornFile != dataFile+".torn" || found.TornStays {
+			if found := j.Found(); found.Torn != int64(len(tt.tail)) || found.TornFile != dataFile+".torn" || found.TornStays != nil {
 				t.Errorf("Found = %+v", found)
 			}
 			if got, _ := d.Crash(journaltest.LeaveNothing).Content(dataFile + ".torn"); got != tt.tail {
@@ -84,7 +84,7 @@ func TestTornTailOnAFullDisk(t *testing.T) {
 		d := diskWith(whole + torn)
 		d.SetRoom(int64(len(whole) + len(torn)))
 		j, got := mustOpen(t, d, dataFile)
-		if found := j.Found(); !found.TornStays || found.TornFile != "" || found.Torn != int64(len(torn)) {
+		if found := j.Found(); found.TornStays == nil || found.TornFile != "" || found.Torn != int64(len(torn)) {
 			t.Errorf("behind %q: Found = %+v", torn, found)
 		}
 		if !maps.Equal(got, state{1: one, 2: two}) {

@@ -19,7 +19,9 @@ func (j *Journal) Start() error {
 	j.mu.Lock()
 	defer j.unlock()
 	// A compaction that a crash ended leaves its unfinished file.
-	if err := j.disk.Remove(j.real + newFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := j.disk.Remove(j.real + newFile); denied(err) {
+		j.missing("the unfinished file %s of a compaction can't be removed, so none can be made: %w", j.real+newFile, err)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	s := j.scan
@@ -29,9 +31,9 @@ func (j *Journal) Start() error {
 	j.size = s.end
 	if s.torn() > 0 && !s.newline {
 		switch err := j.setTornAside(); {
-		case durable.Full(err): // reads need no room, so it stays, and the next write marks it
+		case durable.Full(err), denied(err): // reads need no second file, so it stays, and the next write marks it
 			j.size, j.partialWrite = s.size, true
-			j.found.TornStays = true
+			j.found.TornStays = err
 		case err != nil:
 			return err
 		default:
@@ -39,6 +41,47 @@ func (j *Journal) Start() error {
 		}
 	}
 	return j.syncLastBatch()
+}
+
+// denied reports whether a call failed because the folder or its file system
+// doesn't allow it, or because something else is in the place of the file. A disk
+// that fails is another matter.
+func denied(err error) bool {
+	return err != nil && (durable.Lacks(err) || durable.Denied(err))
+}
+
+// Missing is what Start has done without, a sentence each: calls that the file
+// system lacks, or the folder doesn't allow, and that only make the file safer.
+func (j *Journal) Missing() []string { return j.missed }
+
+// missing remembers what Start has done without.
+func (j *Journal) missing(format string, args ...any) {
+	j.missed = append(j.missed, fmt.Errorf(format, args...).Error())
+}
+
+// syncDir syncs the folder of the file called name. A file system that can't sync
+// folders has its own way to keep their names, or none; there is nothing to do
+// about it, so that is no error. lacking is what it said then.
+func (j *Journal) syncDir(name string) (lacking, err error) {
+	err = j.disk.SyncDir(filepath.Dir(name))
+	if denied(err) {
+		return err, nil
+	}
+	return nil, err
+}
+
+// syncName makes the file's name durable, at a start.
+func (j *Journal) syncName() error {
+	lacking, err := j.syncDir(j.real)
+	if lacking != nil {
+		j.missing("the folder %s can't be synced, so after a power cut its files may have lost their names: %w", filepath.Dir(j.real), lacking)
+	}
+	return err
+}
+
+// syncFile syncs the file, at a start.
+func (j *Journal) syncFile() error {
+	return lacks("sync a file", "a power cut could lose a change that was acknowledged", j.f.Sync())
 }
 
 // The names of the files beside a journal end in these.
@@ -50,17 +93,19 @@ const (
 // create begins the file.
 func (j *Journal) create() error {
 	line := appendHeader(nil, 0, 0)
-	if err := j.f.Truncate(0); err != nil {
-		return err
+	if j.scan.size > 0 {
+		if err := j.f.Truncate(0); err != nil {
+			return err
+		}
 	}
 	if _, err := j.f.WriteAt(line, 0); err != nil {
 		return err
 	}
-	if err := j.f.Sync(); err != nil {
+	if err := j.syncFile(); err != nil {
 		return err
 	}
 	j.size = int64(len(line))
-	return j.disk.SyncDir(filepath.Dir(j.real))
+	return j.syncName()
 }
 
 // syncLastBatch makes the last batch durable, and the file's name. The batch may
@@ -81,12 +126,12 @@ func (j *Journal) syncLastBatch() error {
 	if err != nil {
 		return err
 	}
-	if err := j.f.Sync(); err != nil {
+	if err := j.syncFile(); err != nil {
 		return err
 	}
 	// The same goes for the file's name: it may have been created, copied or
 	// renamed just before a process was killed.
-	return j.disk.SyncDir(filepath.Dir(j.real))
+	return j.syncName()
 }
 
 // setTornAside moves the torn tail behind what path.torn holds already: it was
@@ -112,7 +157,7 @@ func (j *Journal) setTornAside() error {
 	}
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
-		err = j.disk.SyncDir(filepath.Dir(name))
+		_, err = j.syncDir(name)
 	}
 	if err == nil {
 		err = j.f.Truncate(j.scan.end)
