@@ -176,7 +176,7 @@ func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) er
 	}
 	users, more := s.store.usersAfter(after, limit)
 	if more {
-		next := fmt.Sprintf("%s%s?limit=%d&after=%d", s.origin.BaseURL(r), r.URL.Path, limit, users[len(users)-1].ID)
+		next := fmt.Sprintf("%s%s?limit=%d&after=%d", s.baseURL(r), r.URL.Path, limit, users[len(users)-1].ID)
 		w.Header().Set("Link", "<"+next+`>; rel="next"`)
 	}
 	rows := make([]any, len(users))
@@ -186,11 +186,11 @@ func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) er
 	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Data: rows})
 }
 
-// pathID reads the path's id, of a row of that kind.
-func pathID(r *http.Request, kind string) (int, error) {
+// userID reads the path's id.
+func userID(r *http.Request) (int, error) {
 	id, ok := parseID(r.PathValue("id"))
 	if !ok {
-		return 0, reply.Fail(http.StatusBadRequest, kind+" ID should be an integer")
+		return 0, reply.Fail(http.StatusBadRequest, "User ID should be an integer")
 	}
 	return id, nil
 }
@@ -203,7 +203,7 @@ var errNobody = reply.Fail(http.StatusNotFound, "User does not exist")
 // who is disabled. It holds from the next request on, as each one looks its
 // user up (OWASP ASVS 5, 8.3.2).
 func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, err := pathID(r, "User")
+	id, err := userID(r)
 	if err != nil {
 		return err
 	}
@@ -223,7 +223,7 @@ func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller) er
 
 // deleteUser handles DELETE /api/v1/users/{id}, for admins.
 func (s *server) deleteUser(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, err := pathID(r, "User")
+	id, err := userID(r)
 	if err != nil {
 		return err
 	}
@@ -239,7 +239,7 @@ func (s *server) deleteUser(w http.ResponseWriter, r *http.Request, c *caller) e
 
 // userCommand is the commands shelf user.
 func userCommand(ctx context.Context, sh shell, args []string) error {
-	return operator.Run(ctx, args, operator.Streams{In: sh.stdin, Out: sh.stdout, Err: sh.stderr}, func(flags []string, name string) (*operator.Accounts[user], *user, error) {
+	return operator.Run(ctx, args, operator.Streams{In: sh.stdin, Out: sh.stdout, Err: sh.stderr, Interrupt: sh.interrupt}, func(flags []string, name string) (*operator.Accounts[user], *user, error) {
 		c, err := sh.parse(flags)
 		if err != nil {
 			return nil, nil, err

@@ -660,7 +660,7 @@ func TestAttackCommandInterrupted(t *testing.T) {
 			}))
 			defer srv.Close()
 			status, _, problem := runAttack(t, ctx, srv.URL)
-			if moment > 3 && (status != 1 || problem != "interrupted") || moment <= 3 && status != 2 {
+			if moment > 3 && problem != "interrupted: its accounts are deleted" || moment <= 3 && status != 2 {
 				t.Errorf("exit status %d, %q; want that it was interrupted", status, problem)
 			}
 			if users, items, _ := a.store.counts(); users != 0 || items != 0 {

@@ -39,6 +39,7 @@ func commands() config.Commands[shell] {
 		config.Do("user admin", "NAME [-off] [flags]", "make it an admin; with -off, no longer", "user admin ann@example.com", userCommand),
 		config.Do("user delete", "NAME [flags]", "delete it; what it made stays", "user delete bob", userCommand),
 		config.Do("attack", "[-json] [-yes-i-own-it] [URL]", "fire the console's attacks at a running server, from\ntwo throw-away accounts: $SHELF_URL, or the default\naddress; -yes-i-own-it: also beyond this machine;\nwith SHELF_LAB_TOKEN, those that move a -lab's clock", "attack http://127.0.0.1:8080", func(ctx context.Context, sh shell, args []string) error {
+			sh.interrupt.Keeps("") // it deletes its accounts first
 			return attack.Command(ctx, args, sh.env, sh.stdout)
 		}),
 		config.Do("tour", "", "a walk through the code, from sign-up to the disk", "tour", config.Plain("usage: shelf tour", func(sh shell) { explain.Tour(sh.stdout) })),
@@ -54,6 +55,7 @@ type shell struct {
 	now            func() time.Time
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	interrupt      *config.Interrupt // says at each moment what Ctrl-C keeps
 }
 
 // newShell is that of the program itself.
@@ -68,7 +70,7 @@ func newShell(lookupEnv func(string) (string, bool), stdin io.Reader, stdout, st
 		return c, err
 	}
 	env := func(name string) string { value, _ := lookupEnv(name); return value }
-	return shell{parse, env, clock.Real, stdin, stdout, stderr}
+	return shell{parse, env, clock.Real, stdin, stdout, stderr, new(config.Interrupt)}
 }
 
 // helpCommand is the command shelf help.
@@ -99,12 +101,14 @@ func runCommand(ctx context.Context, sh shell, args []string) error {
 	if err != nil {
 		return err
 	}
+	sh.interrupt.Keeps("the command was not started")
 	cmd := child.New(ctx, command, sh.stdin, sh.stdout, sh.stderr)
 	defer cmd.Close()
-	err = runServer(cmd.Running(), c, sh.stderr, func(s *server) (err error) {
+	err = runServer(cmd.Running(), c, sh, func(s *server) (err error) {
 		cmd.Env, err = s.readyMade(cmd.Env)
 		return err
 	}, func(s *server, url string) error {
+		sh.interrupt.Keeps("") // signals are the command's from here on
 		cmd.Env = append(cmd.Env, "SHELF_URL="+url)
 		return cmd.Start()
 	})
@@ -255,7 +259,7 @@ func keyCommand(_ context.Context, sh shell, args []string) error {
 	case rotate && c.data == inMemory:
 		return errMemoryKeys
 	case rotate:
-		if err := rotateKeys(c, leaked, sh.now(), sh.stdout); err != nil {
+		if err := rotateKeys(c, leaked, sh); err != nil {
 			return err
 		}
 	}
@@ -286,7 +290,7 @@ func listKeys(c settings, now time.Time, stdout io.Writer) error {
 //
 // It holds the data file's lock meanwhile. A server that ran on would sign with
 // the old key for longer than that verifies, and go on trusting a leaked one.
-func rotateKeys(c settings, leaked bool, now time.Time, stdout io.Writer) error {
+func rotateKeys(c settings, leaked bool, sh shell) error {
 	if _, err := os.Stat(c.data); err != nil {
 		return fmt.Errorf("no data file: %w", err)
 	}
@@ -298,11 +302,15 @@ func rotateKeys(c settings, leaked bool, now time.Time, stdout io.Writer) error 
 		return journal.Explain(c.data, err)
 	}
 	defer lock.Close()
-	return token.Rotate(stdout, token.KeyPath(c.data), c.alg, leaked, now, func() (time.Time, error) {
+	if leaked {
+		sh.interrupt.Keeps("")
+	}
+	return token.Rotate(sh.stdout, token.KeyPath(c.data), c.alg, leaked, sh.now(), func() (time.Time, error) {
 		st, _, err := loadStore(c.data)
 		if err != nil {
 			return time.Time{}, err
 		}
+		sh.interrupt.Keeps("")
 		return st.lastExpiry(), nil
 	})
 }

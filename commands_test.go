@@ -1099,7 +1099,7 @@ func TestImportRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := newStore(slog.New(slog.DiscardHandler), time.Now)
-			_, err := importDocument(s, []byte(tt.document))
+			_, err := importDocument(s, []byte(tt.document), func() {})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("import of %s = %v; want %q", tt.document, err, tt.want)
 			}
@@ -1115,7 +1115,7 @@ func TestImportPlain(t *testing.T) {
 	s := newStore(slog.New(slog.DiscardHandler), time.Now)
 	const document = `{"items":[{"id":"x7","itemname":" ball ","category":"b","description":"c","price":3}],"books":[{"title":"Dune","author":"h"}],"posts":[]}`
 	for i, id := range []int{1, 2} {
-		done, err := importDocument(s, []byte(strings.ReplaceAll(document, "Dune", "Dune"+strings.Repeat("!", i))))
+		done, err := importDocument(s, []byte(strings.ReplaceAll(document, "Dune", "Dune"+strings.Repeat("!", i))), func() {})
 		if want := "imported 1 item, 1 book; left out what shelf has no place for: posts"; err != nil || done != want {
 			t.Fatalf("import = %q, %v; want %q", done, err, want)
 		}

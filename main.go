@@ -31,23 +31,20 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"runtime"
-	"syscall"
 	"time"
 
 	"example.com/shelf/internal/child"
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/config"
+	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // whoever asks a second time doesn't want to wait
+	ctx := config.UntilSignal(context.Background())
 	defer runtime.KeepAlive(serve.PaceCollector(os.Getenv("GOGC")))
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
 	if err == nil || errors.Is(err, flag.ErrHelp) {
@@ -63,10 +60,11 @@ func main() {
 	os.Exit(1)
 }
 
-// run is the program. It returns when ctx is done and the last request is
-// answered, or with the reason why it can't go on.
+// run is the program. When ctx is done a server answers the requests that run and
+// returns; any other command ends at once.
 func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdin io.Reader, stdout, stderr io.Writer) error {
-	return commands().Run(ctx, newShell(lookupEnv, stdin, stdout, stderr), stdout, args)
+	sh := newShell(lookupEnv, stdin, stdout, stderr)
+	return sh.interrupt.Run(ctx, "nothing was changed", func() error { return commands().Run(ctx, sh, stdout, args) }, durable.Abandon)
 }
 
 // inMemory is the -data that keeps nothing.
@@ -78,10 +76,12 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 	if err != nil {
 		return err
 	}
+	sh.interrupt.Keeps("the data is as it was")
 	if c.stdin {
 		ctx = child.UntilEOF(ctx, sh.stdin)
 	}
-	return runServer(ctx, c, sh.stderr, nil, func(s *server, url string) error {
+	return runServer(ctx, c, sh, nil, func(s *server, url string) error {
+		sh.interrupt.Keeps("")                       // the requests that run are answered
 		if c.log != "off" && c.logFormat == "text" { // a program that reads JSON has the ready line
 			greet(sh.stderr, s.config, s.store, url)
 		}
@@ -92,11 +92,11 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 // runServer runs the server until ctx is done. Once the data is there and nobody can
 // call yet, it has prepare do the rest, nil for nothing; once the server answers
 // at url, it calls ready. An error from either ends it.
-func runServer(ctx context.Context, c settings, stderr io.Writer, prepare func(*server) error, ready func(s *server, url string) error) (err error) {
+func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) error, ready func(s *server, url string) error) (err error) {
 	if err := c.prepareLab(); err != nil {
 		return err
 	}
-	log := serve.NewLog(stderr, c.log, c.logFormat)
+	log := serve.NewLog(sh.stderr, c.log, c.logFormat)
 	clk := &clock.Clock{}
 	st, keys, err := openData(c, log, clk.Now)
 	if err != nil {
@@ -104,7 +104,7 @@ func runServer(ctx context.Context, c settings, stderr io.Writer, prepare func(*
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	if c.seed != "" {
-		if err := seedStore(st, c.seed); err != nil {
+		if err := seedStore(st, c.seed, sh.interrupt); err != nil {
 			return err
 		}
 	}

@@ -136,6 +136,10 @@ Exit status:
                            explain: the token could not be judged;
                            attack: no shelf there;
                            run: no command; all four: a flag that is wrong
+  130, 143                 Ctrl-C or SIGTERM ended a command: the last line says
+                           what is kept. A server that answers ends with 0, once
+                           the requests that run are answered; a second signal
+                           ends it at once
   run                      else that of the command, 128 and the signal's
                            number if one ended it; 125: the server failed;
                            126: the command can't be run; 127: there is none

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"example.com/shelf/internal/clock"
@@ -12,6 +13,7 @@ import (
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/metrics"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/term"
 )
 
 // What the rules of the store refuse.
@@ -126,7 +128,15 @@ func loadStore(path string) (s *store, found journal.Found, err error) {
 
 // contents says what is in the store, but for the token records: "1 user, 2 items,
 // 0 books".
-func (s *store) contents() string { return s.Counts().Words("token") }
+func (s *store) contents() string {
+	var kinds []string
+	for _, c := range s.Counts() {
+		if c.Name != "token" {
+			kinds = append(kinds, term.Count(c.Rows, c.Name))
+		}
+	}
+	return strings.Join(kinds, ", ")
+}
 
 // An actor is who wants to change a row, and what they take it to be.
 type actor struct {

@@ -50,6 +50,7 @@ func exportCommand(_ context.Context, sh shell, args []string) error {
 	}
 	document := s.Snapshot().Export(sh.now(), *secrets)
 	if *out == "" {
+		sh.interrupt.Keeps("what was written is not whole")
 		_, err := sh.stdout.Write(document)
 		return err
 	}
@@ -80,7 +81,9 @@ func importCommand(_ context.Context, sh shell, args []string) error {
 	if err != nil {
 		return err
 	}
-	done, err := importDocument(s, document)
+	done, err := importDocument(s, document, func() {
+		sh.interrupt.Keeps(c.data + " holds all of " + name + ", or nothing of it")
+	})
 	if err = errors.Join(err, s.Close()); err != nil {
 		return fmt.Errorf("%s: %w; nothing was imported", name, err)
 	}
@@ -90,7 +93,7 @@ func importCommand(_ context.Context, sh shell, args []string) error {
 
 // seedStore imports the file name into a store that holds nothing; one that
 // does was seeded at an earlier start, or never wanted it.
-func seedStore(s *store, name string) error {
+func seedStore(s *store, name string, interrupt *config.Interrupt) error {
 	var empty bool
 	if s.View(func(tx *db.Tx) { empty = tx.Empty() }); !empty {
 		return nil
@@ -99,7 +102,8 @@ func seedStore(s *store, name string) error {
 	if err != nil {
 		return fmt.Errorf("-seed: %w", err)
 	}
-	if _, err := importDocument(s, document); err != nil {
+	commit := func() { interrupt.Keeps("the store holds all of " + name + ", or nothing of it") }
+	if _, err := importDocument(s, document, commit); err != nil {
 		return fmt.Errorf("-seed %s: %w", name, err)
 	}
 	return nil
@@ -117,8 +121,8 @@ func readDocument(name string) ([]byte, error) {
 // ids; accounts without a hash can't sign in until they get a password. A plain
 // {"items":[…],"books":[…]}, such as json-server's db.json, is added with new
 // ids, created by nobody. An error names the element that offends. It returns
-// a sentence on what was done.
-func importDocument(s *store, data []byte) (string, error) {
+// a sentence on what was done. commit is called before the rows are written.
+func importDocument(s *store, data []byte, commit func()) (string, error) {
 	members, err := strictjson.Decode(data)
 	if err != nil {
 		return "", err
@@ -128,18 +132,19 @@ func importDocument(s *store, data []byte) (string, error) {
 		parts[m.Name] = m.Value
 	}
 	if _, ok := parts["format"]; ok {
-		return importExport(s, parts)
+		return importExport(s, parts, commit)
 	}
-	return importPlain(s, parts)
+	return importPlain(s, parts, commit)
 }
 
 // importExport rehearses in a store of its own, where each element has to keep
 // the rules that a line of the data file has to keep.
-func importExport(s *store, parts map[string]json.RawMessage) (string, error) {
+func importExport(s *store, parts map[string]json.RawMessage, commit func()) (string, error) {
 	rehearsal := newStore(slog.New(slog.DiscardHandler), s.now)
 	if err := rehearsal.Import(parts); err != nil {
 		return "", err
 	}
+	commit()
 	return "imported " + rehearsal.contents(), s.Fill(rehearsal.Snapshot())
 }
 
@@ -155,7 +160,7 @@ func validUser(u *user) error {
 }
 
 // importPlain adds rows that say nothing but what a client would send.
-func importPlain(s *store, parts map[string]json.RawMessage) (string, error) {
+func importPlain(s *store, parts map[string]json.RawMessage, commit func()) (string, error) {
 	var items []*item
 	rows, err := db.Elements("items", parts["items"])
 	if err != nil {
@@ -190,6 +195,7 @@ func importPlain(s *store, parts map[string]json.RawMessage) (string, error) {
 	if len(items)+len(books) == 0 {
 		return "", errors.New(`nothing to import: want an export of shelf, or {"items":[…],"books":[…]}`)
 	}
+	commit()
 	if err := s.addAll(items, books); err != nil {
 		return "", err
 	}
@@ -237,8 +243,13 @@ func checkFile(path string, stdout io.Writer) error {
 	if err != nil && damage == nil {
 		return config.Failed(2, err)
 	}
-	counts := s.Counts()
-	found.Print(stdout, path, counts.Words(), counts.Rows(), damage)
+	rows := 0
+	var alive []string
+	for _, c := range s.Counts() {
+		rows += c.Rows
+		alive = append(alive, term.Count(c.Rows, c.Name))
+	}
+	found.Print(stdout, path, strings.Join(alive, ", "), rows, damage)
 	if damage != nil {
 		return config.Failed(1, errors.New("nothing was changed; the counts are of what stands before the damage"))
 	}

@@ -156,7 +156,10 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	if len(results) < len(rows) {
-		return errors.Join(errors.New("interrupted"), tidied)
+		if tidied == nil {
+			return term.Interrupted("its accounts are deleted")
+		}
+		return tidied
 	}
 	for _, r := range results {
 		if r.Verdict == GotThrough || r.Verdict == Unexpected {

@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 // WriteFile gives the file called name the content data, with mode 0600. When it
@@ -28,11 +29,15 @@ import (
 // the last rename wins. A crash may leave a file name.*.new behind, which can be
 // deleted.
 func WriteFile(name string, data []byte) error {
+	unfinished.Lock()
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.new") // mode 0600
 	if err != nil {
+		unfinished.Unlock()
 		return ofName(err, name)
 	}
-	defer os.Remove(f.Name()) // without effect once it is renamed
+	unfinished.names[f.Name()] = true
+	unfinished.Unlock()
+	defer remove(f.Name()) // without effect once it is renamed
 	KeepOwner(f, name)
 	_, err = f.Write(data)
 	if err == nil {
@@ -41,10 +46,13 @@ func WriteFile(name string, data []byte) error {
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
-	if err == nil {
-		err = os.Rename(f.Name(), name)
+	if err != nil {
+		return ofName(err, name)
 	}
-	if err == nil {
+	unfinished.Lock()
+	defer unfinished.Unlock()
+	if err = os.Rename(f.Name(), name); err == nil {
+		delete(unfinished.names, f.Name())
 		err = hardenDir(filepath.Dir(name))
 	}
 	return ofName(err, name)
@@ -71,6 +79,29 @@ func ofName(err error, name string) error {
 	return err
 }
 
+// unfinished are the files that WriteFile writes now.
+var unfinished = struct {
+	sync.Mutex
+	names map[string]bool
+}{names: map[string]bool{}}
+
+// remove removes an unfinished file.
+func remove(name string) {
+	unfinished.Lock()
+	defer unfinished.Unlock()
+	os.Remove(name)
+	delete(unfinished.names, name)
+}
+
+// Abandon is for a process that is about to exit while it writes files. It removes
+// those that are unfinished. From then on no call of WriteFile returns.
+func Abandon() {
+	unfinished.Lock() // for ever
+	for name := range unfinished.names {
+		os.Remove(name)
+	}
+}
+
 // CreateFile is WriteFile for a name that must not exist yet. If the file exists,
 // or another process creates it at the same time, the file keeps its content, data
 // is dropped, and CreateFile returns nil: read the file to see who won.
@@ -80,7 +111,10 @@ func ofName(err error, name string) error {
 // has mode 0600, is never read, and can be deleted.
 func CreateFile(name, id string, data []byte) error {
 	own := name + "." + id
-	defer os.Remove(own)
+	unfinished.Lock()
+	unfinished.names[own] = true
+	unfinished.Unlock()
+	defer remove(own)
 	if err := WriteFile(own, data); err != nil {
 		return ofName(err, name)
 	}

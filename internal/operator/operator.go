@@ -55,8 +55,9 @@ type Accounts[U any] struct {
 
 // Streams are those of the program.
 type Streams struct {
-	In       io.Reader
-	Out, Err io.Writer
+	In        io.Reader
+	Out, Err  io.Writer
+	Interrupt *config.Interrupt // says what Ctrl-C keeps
 }
 
 // An Open opens the accounts of the data file that the flags name. name is that of
@@ -114,6 +115,7 @@ func Run[U any](ctx context.Context, args []string, streams Streams, open Open[U
 			err = closeErr
 		}
 	}()
+	c.Interrupt.Keeps("") // one row is changed, or not
 	return do(ctx)
 }
 
@@ -238,5 +240,7 @@ func (c *command[U]) newHash(ctx context.Context, u *U) (string, error) {
 	if why := c.Fault(u, text); why != "" {
 		return "", errors.New(why)
 	}
+	c.Interrupt.Keeps("nothing was changed")
+	defer c.Interrupt.Keeps("")
 	return password.New(c.BcryptCost).Hash(ctx, text)
 }

@@ -47,6 +47,12 @@ func ReadNewPassword(ctx context.Context, stdin io.Reader, prompts io.Writer, wh
 	return password, err
 }
 
+// Interrupted is the error of a command that ends because the person, or the
+// system, asked for it. It says what was kept.
+type Interrupted string
+
+func (kept Interrupted) Error() string { return "interrupted: " + string(kept) }
+
 // readPassword reads one line, until ctx is done. Reading can't be called off:
 // in that case it is left behind, and ends with the process.
 func readPassword(ctx context.Context, in *bufio.Reader) (string, error) {
@@ -62,7 +68,7 @@ func readPassword(ctx context.Context, in *bufio.Reader) (string, error) {
 	var r result
 	select {
 	case <-ctx.Done():
-		return "", errors.New("interrupted: nothing was changed")
+		return "", Interrupted("nothing was changed")
 	case r = <-read:
 	}
 	line := strings.TrimSuffix(strings.TrimSuffix(r.line, "\n"), "\r")

@@ -100,12 +100,14 @@ type program struct {
 	ended          chan struct{} // closed when the process has gone
 }
 
-// launch starts cmd. Whoever set cmd's Stderr keeps it.
+// launch starts cmd. A Stdout or Stderr that cmd has stays.
 func launch(t testing.TB, cmd *exec.Cmd) *program {
 	t.Helper()
 	p := &program{t: t, cmd: cmd, stdout: newOutput(), stderr: newOutput(), ended: make(chan struct{})}
 	p.client = &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-	cmd.Stdout = p.stdout
+	if cmd.Stdout == nil {
+		cmd.Stdout = p.stdout
+	}
 	if cmd.Stderr == nil {
 		cmd.Stderr = p.stderr
 	}

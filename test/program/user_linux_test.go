@@ -63,6 +63,9 @@ func TestUserPasswordOnTerminal(t *testing.T) {
 			login := "username=ann&password=b00k-worm"
 			if tt.want != "" {
 				status, says = 1, says+"shelf: "+tt.want+"\n"
+				if tt.typed[len(tt.typed)-1] == "^C" {
+					status = 130
+				}
 				login = "username=ann&password=" + oldPassword
 			}
 			if got := p.wait(); got != status || p.stderr.String() != says {
