@@ -59,6 +59,14 @@ func (s *server) patchMe(w http.ResponseWriter, r *http.Request, c *caller) erro
 	return writeUser(w, u)
 }
 
+// or is what was given, or else what was there.
+func or[T any](given *T, was T) T {
+	if given == nil {
+		return was
+	}
+	return *given
+}
+
 // changePassword handles POST /api/v1/auth/password. It takes the current
 // password, so that a stolen access token doesn't become a stolen account
 // (OWASP ASVS 5, 6.2.3), and ends every other sign-in, for one of them may be

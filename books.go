@@ -64,12 +64,6 @@ func (s *store) book(id int) (*book, error) {
 	return b, nil
 }
 
-// bookChanges is how often books have changed since the start.
-func (s *store) bookChanges() (n int) {
-	s.View(func(tx *db.Tx) { n = s.books.Changes(tx) })
-	return n
-}
-
 // selectBooks returns the books in a range of ids, the number of all books, and
 // the number of changes that they show.
 func (s *store) selectBooks(r db.Range) (rows []*book, total, changes int) {
@@ -130,7 +124,7 @@ func (s *server) listBooks(w http.ResponseWriter, r *http.Request, _ *caller) er
 	if err != nil {
 		return err
 	}
-	if done, err := reply.NotModified(w, r, s.listTag(s.store.bookChanges())); done || err != nil {
+	if done, err := reply.NotModified(w, r, s.listTag(s.store.books.Version())); done || err != nil {
 		return err
 	}
 	books, total, changes := s.store.selectBooks(q.Range())

@@ -105,7 +105,7 @@ func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) er
 		}
 		filter.createdBy = &id
 	}
-	known := s.store.itemChanges()
+	known := s.store.items.Version()
 	if done, err := reply.NotModified(w, r, s.listTag(known)); done || err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (s *server) listCategories(w http.ResponseWriter, r *http.Request, _ *calle
 	if _, err := list.ReadParameters(r); err != nil {
 		return err
 	}
-	if done, err := reply.NotModified(w, r, s.listTag(s.store.itemChanges())); done || err != nil {
+	if done, err := reply.NotModified(w, r, s.listTag(s.store.items.Version())); done || err != nil {
 		return err
 	}
 	all, changes := s.store.categories()

@@ -25,7 +25,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -47,17 +46,9 @@ func main() {
 	ctx := config.UntilSignal(context.Background())
 	defer runtime.KeepAlive(serve.PaceCollector(os.Getenv("GOGC")))
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
-	if err == nil || errors.Is(err, flag.ErrHelp) {
-		return
+	if status := config.ExitStatus("shelf", err, os.Stderr); status != 0 {
+		os.Exit(status)
 	}
-	status, special := errors.AsType[*config.Status](err)
-	if !special || status.Err != nil {
-		fmt.Fprintln(os.Stderr, "shelf:", err)
-	}
-	if special {
-		os.Exit(status.Code)
-	}
-	os.Exit(1)
 }
 
 // run is the program. When ctx is done a server answers the requests that run and
@@ -140,30 +131,17 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 		log.Warn("listening beyond this machine without TLS: passwords and tokens can be read on their way; set -tls-cert and -tls-key, or put a proxy with TLS in front")
 	}
 
-	stopped := make(chan error, 1)
-	go func() { stopped <- serve.On(listener, httpServer, cert) }()
-	defer httpServer.Close() // where it isn't shut down below
 	if c.readyFile != "" {
-		if err := child.WriteReadyFile(c.readyFile, url); err != nil {
-			return err
-		}
 		defer child.RemoveReadyFile(c.readyFile, url)
 	}
-	if err := ready(handler, url); err != nil {
-		return err
-	}
-	select {
-	case err := <-stopped:
-		return fmt.Errorf("serving: %w", err)
-	case <-ctx.Done():
-	}
-	handler.streams.Stop() // they would not end by themselves
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-	defer cancel()
-	if err := httpServer.Shutdown(patience); err != nil {
-		httpServer.Close() // what is still running has had its time
-	}
-	return nil
+	return serve.Until(ctx, listener, httpServer, cert, func() error {
+		if c.readyFile != "" {
+			if err := child.WriteReadyFile(c.readyFile, url); err != nil {
+				return err
+			}
+		}
+		return ready(handler, url)
+	}, handler.streams.Stop, drainTime)
 }
 
 // drainTime is how long requests that are running may go on after a signal.

@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -169,26 +168,15 @@ func (s *server) newMux() *http.ServeMux {
 		s.metrics.requests.Add(pattern)
 		mux.Handle(pattern, s.answering(h))
 	}
-	methods := map[string][]string{} // by path
+	var patterns []string
 	for _, rt := range s.routes() {
-		method, path, _ := strings.Cut(rt.pattern, " ")
-		if method == http.MethodGet {
-			methods[path] = append(methods[path], http.MethodHead)
-		}
-		methods[path] = append(methods[path], method)
+		patterns = append(patterns, rt.pattern)
 		handle(rt.pattern, rt.handler)
 	}
 	// A pattern without a method is less specific, so these catch what is left.
-	for path, allowed := range methods {
-		slices.Sort(allowed)
-		allow := strings.Join(append(allowed, http.MethodOptions), ", ")
+	for path, allow := range serve.Allowed(patterns) {
 		handle(path, func(w http.ResponseWriter, r *http.Request) error {
-			w.Header().Set("Allow", allow)
-			if r.Method == http.MethodOptions {
-				if strings.Contains(allow, http.MethodPatch) { // RFC 5789 §3.1
-					w.Header().Set("Accept-Patch", acceptPatch)
-				}
-				w.WriteHeader(http.StatusNoContent)
+			if serve.Options(w, r, allow, acceptPatch) {
 				return nil
 			}
 			return reply.Fail(http.StatusMethodNotAllowed, "The method is not allowed for the requested URL")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"strings"
@@ -12,8 +13,10 @@ import (
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/metrics"
+	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/term"
+	"example.com/shelf/internal/token"
 )
 
 // What the rules of the store refuse.
@@ -69,6 +72,59 @@ func newStore(log *slog.Logger, now func() time.Time) *store {
 	s.addItems()
 	s.addBooks()
 	return s
+}
+
+// addUsers declares the accounts.
+func (s *store) addUsers() {
+	s.users = db.Add(s.DB, db.Schema[*user]{
+		Name: "user", Plural: "users",
+		ID: func(u *user) int { return u.ID },
+		Check: func(_ *db.Tx, u *user) error {
+			if u.Username == "" || u.PublicID == "" {
+				return errors.New("a user needs a username and a public_id")
+			}
+			return password.CheckHash(u.Hash)
+		},
+		Valid: validUser,
+		Public: func(u *user) *user {
+			bare := *u
+			bare.Hash = ""
+			return &bare
+		},
+		// A user's deletion makes the createdby of all the items that they made
+		// null, and is told once.
+		Event: func(tx *db.Tx, what db.Change, id int) string {
+			if what == db.Deleted && s.itemsOf.IDs(tx, id).Len() > 0 {
+				return "creator.deleted"
+			}
+			return ""
+		},
+	})
+	s.byEmail = db.NewUnique(s.users, "e-mail", func(u *user) (string, bool) { return emailKey(u.Email), u.Email != "" })
+	s.byUsername = db.NewUnique(s.users, "username", func(u *user) (string, bool) { return u.Username, true })
+	s.byPublicID = db.NewUnique(s.users, "public_id", func(u *user) (string, bool) { return u.PublicID, true })
+}
+
+// addTokens declares the token records. They go with their user: a record of a
+// user who is gone would be damage to the next replay.
+func (s *store) addTokens() {
+	s.tokens = db.Add(s.DB, db.Schema[*tokenRecord]{
+		Name: "token", Plural: "tokens",
+		ID: func(t *tokenRecord) int { return t.ID },
+		Check: func(tx *db.Tx, t *tokenRecord) error {
+			old, ok := s.tokens.Get(tx, t.ID)
+			switch {
+			case ok && (old.JTI != t.JTI || old.User != t.User || old.Type != t.Type):
+				return fmt.Errorf("token %d is another one's", t.ID)
+			case t.JTI == "" || t.Type != token.Access && t.Type != token.Refresh:
+				return errors.New("a token needs a jti and a type")
+			}
+			return nil
+		},
+	})
+	s.byJTI = db.NewUnique(s.tokens, "jti", func(t *tokenRecord) (string, bool) { return t.JTI, true })
+	s.tokensOf = db.NewMulti(s.tokens, func(t *tokenRecord) int { return t.User })
+	db.Reference(s.tokensOf, s.users, nil)
 }
 
 // newStoreFrom is a store in memory that holds what the snapshot does, and goes

@@ -180,12 +180,6 @@ func (s *store) item(id int) (storedItem, error) {
 	return row, nil
 }
 
-// itemChanges is how often items have changed since the start.
-func (s *store) itemChanges() (n int) {
-	s.View(func(tx *db.Tx) { n = s.items.Changes(tx) })
-	return n
-}
-
 // An itemFilter names items by what they have in common. The zero value names
 // them all.
 type itemFilter struct {
@@ -199,47 +193,16 @@ type itemFilter struct {
 func (s *store) selectItems(f itemFilter, r db.Range) (rows []storedItem, total, changes int) {
 	s.View(func(tx *db.Tx) {
 		changes = s.items.Changes(tx)
-		switch {
-		case f.category == "" && f.createdBy == nil:
-			rows, total = s.items.Range(tx, r), s.items.Len(tx)
-		case f.createdBy == nil:
-			rows, total = s.itemsAt(tx, s.itemsIn.IDs(tx, f.category), r)
-		case f.category == "":
-			rows, total = s.itemsAt(tx, s.itemsOf.IDs(tx, *f.createdBy), r)
-		default:
-			rows, total = s.itemsOfBoth(tx, f, r)
+		var filters []db.IDs
+		if f.category != "" {
+			filters = append(filters, s.itemsIn.IDs(tx, f.category))
 		}
+		if f.createdBy != nil {
+			filters = append(filters, s.itemsOf.IDs(tx, *f.createdBy))
+		}
+		rows, total = s.items.Select(tx, r, filters...)
 	})
 	return rows, total, changes
-}
-
-// itemsAt returns the items of a range of ids, and how many ids there are.
-func (s *store) itemsAt(tx *db.Tx, ids db.IDs, r db.Range) (rows []storedItem, total int) {
-	rows = make([]storedItem, 0, ids.Size(r))
-	for id := range ids.In(r) {
-		row, _ := s.items.Get(tx, id)
-		rows = append(rows, row)
-	}
-	return rows, ids.Len()
-}
-
-// itemsOfBoth is selectItems for two filters.
-func (s *store) itemsOfBoth(tx *db.Tx, f itemFilter, r db.Range) (rows []storedItem, total int) {
-	ids := s.itemsIn.IDs(tx, f.category)
-	if of := s.itemsOf.IDs(tx, *f.createdBy); of.Len() < ids.Len() {
-		ids = of
-	}
-	for id := range ids.In(db.Range{Desc: r.Desc}) { // all, to count them
-		row, _ := s.items.Get(tx, id)
-		if row.category() != f.category || row.createdBy() != *f.createdBy {
-			continue
-		}
-		total++
-		if r.Has(id) && (r.Max == 0 || len(rows) < r.Max) {
-			rows = append(rows, row)
-		}
-	}
-	return rows, total
 }
 
 // A category is one that items have, and how many have it.

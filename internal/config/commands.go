@@ -177,3 +177,20 @@ func (s *Status) Error() string {
 }
 
 func (s *Status) Unwrap() error { return s.Err }
+
+// ExitStatus is the exit status of a program that ends with err. It says on stderr
+// what went wrong, unless help was asked for, or the error is a [Status] without a
+// word.
+func ExitStatus(program string, err error, stderr io.Writer) int {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	status, special := errors.AsType[*Status](err)
+	if !special || status.Err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", program, err)
+	}
+	if special {
+		return status.Code
+	}
+	return 1
+}

@@ -126,6 +126,14 @@ func (t *Table[R]) Row(id int) (row R, ok bool) {
 	return t.rows.get(id)
 }
 
+// Version is how often rows have changed since the start, for a caller without a
+// transaction.
+func (t *Table[R]) Version() int {
+	t.db.mu.RLock()
+	defer t.db.mu.RUnlock()
+	return t.changes
+}
+
 // NewID gives out an id that no row has had, and none will have.
 func (t *Table[R]) NewID(tx *Tx) int { t.lastID++; return t.lastID }
 
@@ -225,6 +233,35 @@ func (t *Table[R]) Len(tx *Tx) int { return t.rows.len() }
 // Range returns the committed rows of r, in a slice of their own. It costs as much
 // as the range is long.
 func (t *Table[R]) Range(tx *Tx, r Range) []R { return t.rows.list(r) }
+
+// Select returns the committed rows of a range of ids that are in all the sets, and
+// how many rows are in all of them. It costs as much as the range is long; with more
+// than one set, as much as the smallest is.
+func (t *Table[R]) Select(tx *Tx, r Range, sets ...IDs) (rows []R, total int) {
+	switch len(sets) {
+	case 0:
+		return t.Range(tx, r), t.Len(tx)
+	case 1:
+		rows = make([]R, 0, sets[0].Size(r))
+		for id := range sets[0].In(r) {
+			row, _ := t.Get(tx, id)
+			rows = append(rows, row)
+		}
+		return rows, sets[0].Len()
+	}
+	smallest := slices.MinFunc(sets, func(a, b IDs) int { return a.Len() - b.Len() })
+	for id := range smallest.In(Range{Desc: r.Desc}) { // all, to count them
+		if slices.ContainsFunc(sets, func(s IDs) bool { return !s.Has(id) }) {
+			continue
+		}
+		total++
+		if r.Has(id) && (r.Max == 0 || len(rows) < r.Max) {
+			row, _ := t.Get(tx, id)
+			rows = append(rows, row)
+		}
+	}
+	return rows, total
+}
 
 // Changes is how often committed rows have changed since the start.
 func (t *Table[R]) Changes(tx *Tx) int { return t.changes }

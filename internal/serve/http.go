@@ -14,6 +14,8 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -141,11 +143,70 @@ func URL(l net.Listener, c *Certificate) string {
 	return "https://" + reachable(l.Addr())
 }
 
-// On has s serve l until it is shut down: by https if there is a certificate.
-func On(l net.Listener, s *http.Server, c *Certificate) error {
+// Until serves on l until ctx is done, by https if there is a certificate, and then
+// gives requests that are running that much time to end. Once the server answers, it
+// calls ready, whose error ends it. In the end it calls stop, for what would not end
+// by itself.
+func Until(ctx context.Context, l net.Listener, s *http.Server, c *Certificate, ready func() error, stop func(), drain time.Duration) error {
+	stopped := make(chan error, 1)
+	go func() { stopped <- on(l, s, c) }()
+	defer s.Close() // where it isn't shut down below
+	if err := ready(); err != nil {
+		return err
+	}
+	select {
+	case err := <-stopped:
+		return fmt.Errorf("serving: %w", err)
+	case <-ctx.Done():
+	}
+	stop()
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	if err := s.Shutdown(patience); err != nil {
+		s.Close() // what is still running has had its time
+	}
+	return nil
+}
+
+// on has s serve l until it is shut down: by https if there is a certificate.
+func on(l net.Listener, s *http.Server, c *Certificate) error {
 	if c == nil {
 		return s.Serve(l)
 	}
 	s.TLSConfig = c.TLSConfig()
 	return s.ServeTLS(l, "", "")
+}
+
+// Allowed is the value of the header Allow for each path of a route table, whose
+// patterns are those of http.ServeMux with a method.
+func Allowed(patterns []string) map[string]string {
+	methods := map[string][]string{} // by path
+	for _, pattern := range patterns {
+		method, path, _ := strings.Cut(pattern, " ")
+		if method == http.MethodGet {
+			methods[path] = append(methods[path], http.MethodHead)
+		}
+		methods[path] = append(methods[path], method)
+	}
+	allowed := map[string]string{}
+	for path, of := range methods {
+		slices.Sort(of)
+		allowed[path] = strings.Join(append(of, http.MethodOptions), ", ")
+	}
+	return allowed
+}
+
+// Options answers OPTIONS, and reports whether it has: with Allow, and where that has
+// PATCH, with the types that it takes (RFC 5789 §3.1). Any other request gets the
+// header Allow alone, as a 405 has to have it.
+func Options(w http.ResponseWriter, r *http.Request, allow, acceptPatch string) (answered bool) {
+	w.Header().Set("Allow", allow)
+	if r.Method != http.MethodOptions {
+		return false
+	}
+	if strings.Contains(allow, http.MethodPatch) {
+		w.Header().Set("Accept-Patch", acceptPatch)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return true
 }
