@@ -157,6 +157,7 @@ func (s *store) addItems() {
 		ID:     storedItem.id,
 		Append: func(b []byte, row storedItem) []byte { return row.item().appendTo(b) },
 		Decode: decodeItem,
+		Times:  func(row storedItem) []time.Time { return []time.Time{time.Unix(row.created, 0).UTC()} },
 		Valid:  func(row storedItem) error { return row.item().validate() },
 		Event:  eventOf("item"),
 		Show:   func(row storedItem) string { return row.wire.Row() },

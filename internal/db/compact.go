@@ -1,5 +1,12 @@
 package db
 
+import (
+	"errors"
+	"iter"
+
+	"example.com/shelf/internal/history"
+)
+
 // compactMinSize is the size in bytes below which a log is left alone: no start
 // has to wait for a megabyte.
 const compactMinSize = 1 << 20
@@ -13,7 +20,7 @@ func (d *DB) compactIfWorthLocked() {
 	}
 	d.compacts = true
 	d.compacting.Go(func() {
-		err := d.Compact()
+		err := protect("compacting", d.Compact)
 		d.writing.Lock()
 		defer d.writing.Unlock()
 		d.mu.Lock()
@@ -28,6 +35,20 @@ func (d *DB) compactIfWorthLocked() {
 	})
 }
 
+// understand fails for a line that a start would not understand.
+func (d *DB) understand(lines []history.Record) error {
+	for _, rec := range lines {
+		p, err := d.parse(rec)
+		if err == nil && p.rows != 1 {
+			err = errors.New("not one row")
+		}
+		if err != nil {
+			return &history.Damage{Line: rec.Line, What: err.Error()}
+		}
+	}
+	return nil
+}
+
 // Compact replaces the log by one that holds only what is alive. Reads and writes
 // go on: writers wait while the rows' pointers are copied, and again while the
 // log carries over the last few lines. One compaction may run at a time; a DB
@@ -38,12 +59,20 @@ func (d *DB) Compact() error {
 			return err
 		}
 	}
-	d.writing.Lock()
-	snapshot := d.Snapshot()
-	write, err := d.hist.Compact(d.opt.Now(), snapshot.lines())
-	d.writing.Unlock()
+	snapshot, write, err := d.beginCompaction()
 	if err != nil {
 		return err
 	}
 	return write(snapshot.encoded())
+}
+
+func (d *DB) beginCompaction() (snapshot *Snapshot, write func(iter.Seq[[]byte]) error, err error) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	if d.broken != nil {
+		return nil, nil, d.broken // memory may not be what the log is
+	}
+	snapshot = d.Snapshot()
+	write, err = d.hist.Compact(d.opt.Now(), snapshot.lines(), d.understand)
+	return snapshot, write, err
 }

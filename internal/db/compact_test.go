@@ -270,7 +270,7 @@ func (r *recorder) Append(at time.Time, batch [][]byte) error {
 	return r.Memory.Append(at, batch)
 }
 
-func (r *recorder) Compact(_ time.Time, n int) (func(iter.Seq[[]byte]) error, error) {
+func (r *recorder) Compact(_ time.Time, n int, _ func([]history.Record) error) (func(iter.Seq[[]byte]) error, error) {
 	r.announced = n
 	return func(snapshot iter.Seq[[]byte]) error {
 		r.meanwhile()

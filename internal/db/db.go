@@ -39,6 +39,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -64,6 +65,7 @@ type DB struct {
 	// mu is held.
 	writing sync.Mutex
 	hist    history.Log
+	broken  error // why nothing can be written any more, though the log could
 
 	compacting sync.WaitGroup // a compaction that runs beside everything else
 
@@ -239,25 +241,78 @@ func (d *DB) sync(b *batch) {
 	d.joining = nil
 	d.mu.Unlock()
 
-	var err error
-	if len(b.changes) > 0 {
-		err = d.hist.Append(d.opt.Now(), encodeLines(b.changes))
-	}
+	err := d.write(b)
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err == nil {
+		// All of it is durable. If memory can't follow, only a restart can.
+		err = d.orBreak("committing a batch", func() error { d.commitBatchLocked(b); return nil })
+	}
 	d.noteLogLocked()
 	if err != nil {
 		d.dropLocked(b, err)
 		return
 	}
+	close(b.done)
+	d.events.wake()
+	d.compactIfWorthLocked()
+}
+
+// write appends b to the log. A panic while b is encoded refuses b, and nothing
+// else: nothing was written.
+func (d *DB) write(b *batch) error {
+	if d.broken != nil {
+		return fmt.Errorf("%w: %v", history.ErrReadOnly, d.broken)
+	}
+	if len(b.changes) == 0 {
+		return nil
+	}
+	var lines [][]byte
+	if err := protect("encoding a change", func() (err error) { lines, err = encodeLines(b.changes); return err }); err != nil {
+		return err
+	}
+	return d.orBreak("writing a batch", func() error { return d.hist.Append(d.opt.Now(), lines) })
+}
+
+// commitBatchLocked makes a durable batch part of what readers see.
+func (d *DB) commitBatchLocked(b *batch) {
 	for _, c := range b.changes {
 		d.commitLocked(d.seq+1, c) // the number that the log gave its line
 		c.settle()
 	}
-	close(b.done)
-	d.events.wake()
-	d.compactIfWorthLocked()
+}
+
+// A panicked is a panic as an error.
+type panicked struct {
+	doing string
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string {
+	return fmt.Sprintf("panic while %s: %v\n%s", p.doing, p.value, p.stack)
+}
+
+// protect calls f, and returns its panic as an error.
+func protect(doing string, f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicked{doing, v, debug.Stack()}
+		}
+	}()
+	return f()
+}
+
+// orBreak is protect where a panic leaves open what was done. From then on nothing
+// can be written until a restart.
+func (d *DB) orBreak(doing string, f func() error) error {
+	err := protect(doing, f)
+	if p, ok := errors.AsType[*panicked](err); ok {
+		d.broken = p
+		return fmt.Errorf("%w: %w", history.ErrOutcomeUnknown, p)
+	}
+	return err
 }
 
 // dropLocked gives up b and everything that was decided after it, and so perhaps
@@ -282,6 +337,9 @@ func (d *DB) dropLocked(b *batch, err error) {
 // holds the log too. It tells once that no write can work any more.
 func (d *DB) noteLogLocked() {
 	state := d.hist.State()
+	if state.Failed == nil && d.broken != nil {
+		state.Failed = d.broken
+	}
 	if state.Failed != nil && d.state.Failed == nil && !d.closing {
 		d.opt.Log.Error("the store is read-only until a restart", "error", state.Failed)
 	}
@@ -302,6 +360,9 @@ func (d *DB) Writable() error {
 	if d.writing.TryLock() {
 		defer d.writing.Unlock()
 		err := d.hist.Check()
+		if err == nil {
+			err = d.broken
+		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.noteLogLocked()

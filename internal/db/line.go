@@ -49,13 +49,19 @@ func (c change) settle() {
 	}
 }
 
-// encodeLines renders changes as the log wants them.
-func encodeLines(changes []change) [][]byte {
+// encodeLines renders changes as the log wants them. It fails for a row that could
+// not be read again.
+func encodeLines(changes []change) ([][]byte, error) {
 	lines := make([][]byte, len(changes))
 	for i, c := range changes {
+		if c.op == opPut {
+			if err := c.table.readable(c.row); err != nil {
+				return nil, fmt.Errorf("%s %d: %w", c.table.name(), c.id, err)
+			}
+		}
 		lines[i] = c.encode()
 	}
-	return lines
+	return lines, nil
 }
 
 func (c change) encode() []byte {

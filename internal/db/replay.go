@@ -105,31 +105,38 @@ func (r *replay) apply() {
 		if r.err != nil {
 			continue // drain, so that no sender waits
 		}
-		for i, p := range g.lines {
-			rec, err := g.records[i], g.err
-			if err == nil || i != g.failed {
-				err = r.db.admit(p, rec.Manual)
+		at := 0
+		err := protect("applying a line", func() error {
+			for ; at < len(g.lines); at++ {
+				if g.err != nil && at == g.failed {
+					return g.err
+				}
+				p, rec := g.lines[at], g.records[at]
+				if err := r.db.admit(p, rec.Manual); err != nil {
+					return err
+				}
+				r.db.commitLocked(rec.Seq, p.change)
+				r.applied++
 			}
-			if err != nil {
-				r.err = &history.Damage{Line: rec.Line, What: err.Error()}
-				close(r.stop)
-				break
-			}
-			r.db.commitLocked(rec.Seq, p.change)
-			r.applied++
+			return nil
+		})
+		if err != nil {
+			r.err = &history.Damage{Line: g.records[at].Line, What: err.Error()}
+			close(r.stop)
 		}
 	}
 }
 
 func (g *replayGroup) parse(d *DB) {
 	defer close(g.done)
-	g.lines = make([]parsed, 0, len(g.records))
-	for i, rec := range g.records {
-		p, err := d.parse(rec)
-		g.lines = append(g.lines, p)
-		if err != nil {
-			g.err, g.failed = err, i
-			return
+	g.lines = make([]parsed, len(g.records))
+	g.err = protect("reading a line", func() (err error) {
+		for i, rec := range g.records {
+			g.failed = i
+			if g.lines[i], err = d.parse(rec); err != nil {
+				return err
+			}
 		}
-	}
+		return nil
+	})
 }

@@ -1,9 +1,12 @@
 package db
 
 import (
+	"fmt"
 	"iter"
 	"maps"
+	"reflect"
 	"slices"
+	"time"
 
 	"example.com/shelf/internal/strictjson"
 )
@@ -21,6 +24,10 @@ type Schema[R any] struct {
 	Append func(b []byte, row R) []byte
 	Decode func(text []byte, strict bool) (R, error)
 
+	// Times are the times in a row. The log and an export keep years from 0 to
+	// 9999 in UTC (RFC 3339 §1), so a row with another year is refused, wherever
+	// it comes from. Nil: the fields of the row that are a time.Time.
+	Times func(R) []time.Time
 	// Check judges a row that comes from outside, a line of the log or of an
 	// import, beyond what the indexes and references ask. Nil: anything goes.
 	Check func(tx *Tx, row R) error
@@ -83,6 +90,7 @@ type table interface {
 	has(id int) bool
 	decode(text []byte, strict bool) (row any, id int, err error)
 	appendRow(b []byte, row any) []byte
+	readable(row any) error
 	check(tx *Tx, id int, row any) error
 	valid(row any) error
 	apply(id int, row any)
@@ -104,9 +112,40 @@ func Add[R any](d *DB, schema Schema[R]) *Table[R] {
 	if schema.Decode == nil {
 		schema.Decode = DecodeJSON[R]
 	}
+	if schema.Times == nil {
+		schema.Times = timesOf[R]()
+	}
 	t := &Table[R]{schema: schema, db: d}
 	d.tables = append(d.tables, t)
 	return t
+}
+
+// timesOf returns a function that returns the fields of a row that are a time.Time.
+func timesOf[R any]() func(R) []time.Time {
+	row := reflect.TypeFor[R]()
+	pointer := row.Kind() == reflect.Pointer
+	if pointer {
+		row = row.Elem()
+	}
+	var fields []int
+	for i := range row.NumField() {
+		if f := row.Field(i); f.IsExported() && f.Type == reflect.TypeFor[time.Time]() {
+			fields = append(fields, i)
+		}
+	}
+	if fields == nil {
+		return func(R) []time.Time { return nil }
+	}
+	return func(r R) (times []time.Time) {
+		v := reflect.ValueOf(r)
+		if pointer {
+			v = v.Elem()
+		}
+		for _, i := range fields {
+			times = append(times, v.Field(i).Interface().(time.Time))
+		}
+		return times
+	}
 }
 
 // Get returns the row of that id.
@@ -317,7 +356,20 @@ func (t *Table[R]) decode(text []byte, strict bool) (row any, id int, err error)
 	if err != nil {
 		return nil, 0, err
 	}
+	if err := t.readable(r); err != nil {
+		return nil, 0, err
+	}
 	return r, t.schema.ID(r), nil
+}
+
+// readable fails for a row with a time that could be written and not read again.
+func (t *Table[R]) readable(row any) error {
+	for _, at := range t.schema.Times(row.(R)) {
+		if year := at.UTC().Year(); year < 0 || year > 9999 {
+			return fmt.Errorf("%s is in the year %d in UTC; the years go from 0 to 9999", at.Format(time.RFC3339), year)
+		}
+	}
+	return nil
 }
 
 func (t *Table[R]) appendRow(b []byte, row any) []byte { return t.schema.Append(b, row.(R)) }

@@ -70,9 +70,11 @@ type Log interface {
 	// Compact begins to replace the lines so far by a snapshot of n lines, which
 	// must be the state after the last Append. It returns a function that writes
 	// the snapshot; that one may run beside Append. Each line of the snapshot is
-	// good only until the next. When it fails, the log goes on with the lines
-	// that it has.
-	Compact(now time.Time, n int) (write func(snapshot iter.Seq[[]byte]) error, err error)
+	// good only until the next. Before the snapshot takes the place of the lines,
+	// the log reads it back, and check is called with all of it, in order; an error
+	// of check's is write's. When write fails, the log goes on with the lines that
+	// it has.
+	Compact(now time.Time, n int, check func([]Record) error) (write func(snapshot iter.Seq[[]byte]) error, err error)
 
 	State() State
 
@@ -112,7 +114,7 @@ func (m *Memory) Append(time.Time, [][]byte) error {
 }
 
 // Compact does nothing: there are no lines to replace.
-func (m *Memory) Compact(time.Time, int) (func(iter.Seq[[]byte]) error, error) {
+func (m *Memory) Compact(time.Time, int, func([]Record) error) (func(iter.Seq[[]byte]) error, error) {
 	return func(iter.Seq[[]byte]) error { return nil }, nil
 }
 

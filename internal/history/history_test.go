@@ -25,7 +25,7 @@ func TestMemory(t *testing.T) {
 	if seq, snapshot := m.Last(); seq != 0 || snapshot != 0 {
 		t.Errorf("Last = %d, %d", seq, snapshot)
 	}
-	write, err := m.Compact(noon, 2)
+	write, err := m.Compact(noon, 2, func([]history.Record) error { return nil })
 	if err == nil {
 		err = write(iter.Seq[[]byte](slices.Values([][]byte{{1}, {2}})))
 	}

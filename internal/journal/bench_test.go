@@ -130,7 +130,7 @@ func BenchmarkCompact(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		write, err := j.Compact(time.Now(), n/2)
+		write, err := j.Compact(time.Now(), n/2, anyLine)
 		if err == nil {
 			err = write(half)
 		}

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"iter"
 	"time"
+
+	"example.com/shelf/internal/history"
 )
 
 // ErrNoHistory says that a compacted file would be no shorter than the file is:
@@ -25,6 +27,7 @@ type compaction struct {
 	seq      int64     // of the next line of the snapshot
 	snapshot int64     // of its last line
 	rows     int
+	check    func([]history.Record) error
 	size     int64 // of the new file
 	from     int64 // the old file is carried over up to here
 	buf      []byte
@@ -35,14 +38,15 @@ type compaction struct {
 // that must be called once with these lines. That one writes the new file while
 // Append goes on, and returns when the new file has the old one's name. It makes
 // Append wait only while it carries over the last lines that were appended
-// meanwhile.
+// meanwhile. Before that it reads the new file back, and calls check with the
+// snapshot's lines, in pieces: a file that can't be read never gets the name.
 //
 // The snapshot's lines get the numbers up to the last one used, so the numbers
 // go on afterwards. Compact fails with ErrNoHistory if fewer lines than n were
 // ever written. When the function fails before the new file has the name, the
 // old file goes on. After that, nothing can be written until a restart, which
 // finds a whole journal either way: State says so.
-func (j *Journal) Compact(at time.Time, n int) (write func(snapshot iter.Seq[[]byte]) error, err error) {
+func (j *Journal) Compact(at time.Time, n int, check func([]history.Record) error) (write func(snapshot iter.Seq[[]byte]) error, err error) {
 	j.mu.Lock()
 	defer j.unlock()
 	switch {
@@ -57,7 +61,7 @@ func (j *Journal) Compact(at time.Time, n int) (write func(snapshot iter.Seq[[]b
 	if err := j.disk.Remove(j.real + newFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	c := &compaction{j: j, name: j.real + newFile, at: at, seq: j.seq - int64(n) + 1, snapshot: j.seq, rows: n, from: j.size}
+	c := &compaction{j: j, name: j.real + newFile, at: at, seq: j.seq - int64(n) + 1, snapshot: j.seq, rows: n, check: check, from: j.size}
 	f, err := j.disk.Open(c.name, true)
 	if err != nil {
 		return nil, err
@@ -83,12 +87,15 @@ func (c *compaction) write(snapshot iter.Seq[[]byte]) error {
 	err := c.addAll(snapshot)
 	// Most of what was appended meanwhile is carried over and synced before
 	// Append has to wait, which leaves little to do while it does.
-	for range 2 {
+	for i := range 2 {
 		j.mu.Lock()
-		end := j.size
+		end, seq, partial := j.size, j.seq, j.partialWrite
 		j.mu.Unlock()
 		if err == nil {
 			err = c.carryOver(end)
+		}
+		if err == nil && i == 0 { // the longest part: more is appended meanwhile
+			err = c.readBack(seq, partial)
 		}
 	}
 	j.mu.Lock()
@@ -145,6 +152,24 @@ func (c *compaction) carryOver(end int64) error {
 		return err
 	}
 	return c.f.Sync()
+}
+
+// readBack reads the new file as a start would, up to the line seq. partial says that
+// what a failed write left stands behind that line.
+func (c *compaction) readBack(seq int64, partial bool) error {
+	s, err := scanFile(c.f, c.size, func(batch []history.Record) error {
+		if batch[0].Seq > c.snapshot {
+			return nil // carried over as it was
+		}
+		return c.check(batch)
+	})
+	if err == nil && (s.seq != seq || s.torn() > 0 && !partial) {
+		err = fmt.Errorf("up to seq %d of %d, with %d bytes behind", s.seq, seq, s.torn())
+	}
+	if err != nil {
+		return fmt.Errorf("reading the new file back: %w", err)
+	}
+	return nil
 }
 
 // finish puts the new file in the old one's place. The caller holds mu. When it

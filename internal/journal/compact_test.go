@@ -85,7 +85,7 @@ func TestCompactBesideAppend(t *testing.T) {
 	t.Parallel()
 	d := journaltest.New(1)
 	j, s := withHistory(t, d)
-	write, err := j.Compact(journaltest.Noon, len(s))
+	write, err := j.Compact(journaltest.Noon, len(s), anyLine)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestCompactRace(t *testing.T) {
 	d := journaltest.New(1)
 	j, s := withHistory(t, d)
 	for range 20 {
-		write, err := j.Compact(journaltest.Noon, len(s))
+		write, err := j.Compact(journaltest.Noon, len(s), anyLine)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,37 +168,37 @@ func TestCompactRefused(t *testing.T) {
 		want string
 	}{
 		{"more lines than were ever written", func(j *journal.Journal) error {
-			_, err := j.Compact(journaltest.Noon, 12)
+			_, err := j.Compact(journaltest.Noon, 12, anyLine)
 			if !errors.Is(err, journal.ErrNoHistory) {
 				return nil
 			}
 			return err
 		}, "nothing to compact"},
 		{"a snapshot that is too short", func(j *journal.Journal) error {
-			write, err := j.Compact(journaltest.Noon, 3)
+			write, err := j.Compact(journaltest.Noon, 3, anyLine)
 			if err != nil {
 				return nil
 			}
 			return write(lines(one, two))
 		}, "the snapshot has not the 3 lines"},
 		{"a snapshot that is too long", func(j *journal.Journal) error {
-			write, err := j.Compact(journaltest.Noon, 1)
+			write, err := j.Compact(journaltest.Noon, 1, anyLine)
 			if err != nil {
 				return nil
 			}
 			return write(lines(one, two))
 		}, "the snapshot has not the 1 lines"},
 		{"two at a time", func(j *journal.Journal) error {
-			write, err := j.Compact(journaltest.Noon, 1)
+			write, err := j.Compact(journaltest.Noon, 1, anyLine)
 			if err != nil {
 				return nil
 			}
-			_, err = j.Compact(journaltest.Noon, 1)
+			_, err = j.Compact(journaltest.Noon, 1, anyLine)
 			write(lines())
 			return err
 		}, "a compaction runs already"},
 		{"a journal that is closed meanwhile", func(j *journal.Journal) error {
-			write, err := j.Compact(journaltest.Noon, 1)
+			write, err := j.Compact(journaltest.Noon, 1, anyLine)
 			if err != nil {
 				return nil
 			}
@@ -206,7 +206,7 @@ func TestCompactRefused(t *testing.T) {
 			return write(lines(one))
 		}, "closed"},
 		{"a snapshot that panics", func(j *journal.Journal) (err error) {
-			write, err := j.Compact(journaltest.Noon, 1)
+			write, err := j.Compact(journaltest.Noon, 1, anyLine)
 			if err != nil {
 				return nil
 			}

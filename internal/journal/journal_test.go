@@ -312,7 +312,7 @@ func TestClose(t *testing.T) {
 	if err := j.Append(journaltest.Noon, bodies(put(2, "two"))); !errors.Is(err, history.ErrReadOnly) || err.Error() != "store is read-only: closed" {
 		t.Errorf("Append after Close = %v", err)
 	}
-	if _, err := j.Compact(journaltest.Noon, 1); err == nil {
+	if _, err := j.Compact(journaltest.Noon, 1, anyLine); err == nil {
 		t.Error("Compact after Close works")
 	}
 	if _, got := mustOpen(t, d, dataFile); len(got) != 1 {
