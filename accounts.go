@@ -184,7 +184,7 @@ func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) er
 	}
 	users, more := s.store.usersAfter(after, limit)
 	if more {
-		next := fmt.Sprintf("%s%s?limit=%d&after=%d", s.baseURL(r), r.URL.Path, limit, users[len(users)-1].ID)
+		next := fmt.Sprintf("%s%s?limit=%d&after=%d", s.origin.BaseURL(r), r.URL.Path, limit, users[len(users)-1].ID)
 		w.Header().Set("Link", "<"+next+`>; rel="next"`)
 	}
 	rows := make([]any, len(users))
@@ -194,11 +194,11 @@ func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) er
 	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Data: rows})
 }
 
-// userID reads the path's id.
-func userID(r *http.Request) (int, error) {
+// pathID reads the path's id, of a row of that kind.
+func pathID(r *http.Request, kind string) (int, error) {
 	id, ok := parseID(r.PathValue("id"))
 	if !ok {
-		return 0, reply.Fail(http.StatusBadRequest, "User ID should be an integer")
+		return 0, reply.Fail(http.StatusBadRequest, kind+" ID should be an integer")
 	}
 	return id, nil
 }
@@ -211,7 +211,7 @@ var errNobody = reply.Fail(http.StatusNotFound, "User does not exist")
 // who is disabled. It holds from the next request on, as each one looks its
 // user up (OWASP ASVS 5, 8.3.2).
 func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, err := userID(r)
+	id, err := pathID(r, "User")
 	if err != nil {
 		return err
 	}
@@ -231,7 +231,7 @@ func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller) er
 
 // deleteUser handles DELETE /api/v1/users/{id}, for admins.
 func (s *server) deleteUser(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, err := userID(r)
+	id, err := pathID(r, "User")
 	if err != nil {
 		return err
 	}

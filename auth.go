@@ -209,31 +209,23 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err := validNames(u); err != nil {
 		return err
 	}
-	if err := s.limits.SignUp(s.origin.Client(r)); err != nil {
-		return err
-	}
-	if s.store.userTaken(u) { // asked again below; here it saves the hashing
-		return errUserExists
-	}
-	if u.Hash, err = s.hashes.Hash(r.Context(), string(in.password)); err != nil {
+	if err := s.hashNew(r, u, in.password); err != nil {
 		return err
 	}
 	return s.startSession(w, http.StatusCreated, u, s.store.signUp)
 }
 
-// validNames checks the names that an account may choose. An e-mail address
-// as a username is fine if it is the account's own; another's would keep its
-// owner out.
-func validNames(u *user) error {
-	switch {
-	case !within(u.Username, maxUsername) || strings.Contains(u.Username, "@") && emailKey(u.Username) != emailKey(u.Email):
-		return reply.Fail(http.StatusBadRequest, "Invalid username")
-	case u.Firstname != "" && !within(u.Firstname, maxName):
-		return reply.Fail(http.StatusBadRequest, "Invalid firstname")
-	case u.Lastname != "" && !within(u.Lastname, maxName):
-		return reply.Fail(http.StatusBadRequest, "Invalid lastname")
+// hashNew gives a new account the hash of its password, unless too many sign up or
+// its name is taken.
+func (s *server) hashNew(r *http.Request, u *user, p form.Password) (err error) {
+	if err := s.limits.SignUp(s.origin.Client(r)); err != nil {
+		return err
 	}
-	return nil
+	if s.store.userTaken(u) { // asked again with the lock held; here it saves the hashing
+		return errUserExists
+	}
+	u.Hash, err = s.hashes.Hash(r.Context(), string(p))
+	return err
 }
 
 // signIn handles POST /api/v1/auth/signin. Unknown accounts and wrong passwords
@@ -447,14 +439,7 @@ func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 	if why := password.Fault(string(pw)); why != "" {
 		return reply.Fail(http.StatusBadRequest, "Invalid input! The password "+why)
 	}
-	if err := s.limits.SignUp(s.origin.Client(r)); err != nil {
-		return err
-	}
-	if s.store.userTaken(u) { // asked again below; here it saves the hashing
-		return errUserExists
-	}
-	var err error
-	if u.Hash, err = s.hashes.Hash(r.Context(), string(pw)); err != nil {
+	if err := s.hashNew(r, u, pw); err != nil {
 		return err
 	}
 	if err := s.store.signUp(u); err != nil {

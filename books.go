@@ -129,7 +129,7 @@ func (s *server) listBooks(w http.ResponseWriter, r *http.Request, _ *caller) er
 	}
 	books, total, changes := s.store.selectBooks(q.Range())
 	w.Header().Set("ETag", s.listTag(changes)) // there may be more by now
-	books = bookList.Page(w, s.baseURL(r)+r.URL.EscapedPath(), q, books, total)
+	books = bookList.Page(w, s.origin.BaseURL(r)+r.URL.EscapedPath(), q, books, total)
 	body := reply.AppendList([]byte(`{"Books":`), books, func(b *book) string { return b.wire.Row() })
 	return reply.Bytes(w, http.StatusOK, append(body, '}', '\n'))
 }

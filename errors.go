@@ -65,40 +65,39 @@ func toAPIError(err error, d dialect) *reply.Error {
 		return refusedToken(errTokenUserGone, d)
 	case errors.Is(err, errDisabled):
 		return refusedToken(errTokenDisabled, d)
-	case errors.Is(err, errStaleHash):
-		return answer(http.StatusForbidden, wrongPassword)
-	case errors.Is(err, errNotAdmin):
-		return answer(http.StatusForbidden, "Only admins can access this endpoint")
-	case errors.Is(err, errLastAdmin):
-		return answer(http.StatusConflict, "This is the last enabled admin: make another account an admin first")
 	case errors.Is(err, errUserExists) && d == catalog:
 		return answer(http.StatusBadRequest, "User already exists")
-	case errors.Is(err, errUserExists):
-		return answer(http.StatusConflict, "User already exists!")
-	case errors.Is(err, errTitleTaken):
-		return answer(http.StatusConflict, "Book with same title already exists!")
-	case errors.Is(err, errNoItem):
-		return answer(http.StatusNotFound, "Item does not exist")
-	case errors.Is(err, errNoBook):
-		return answer(http.StatusNotFound, "book does not exist")
-	case errors.Is(err, errNoToken):
-		return answer(http.StatusNotFound, "The specified token was not found")
-	case errors.Is(err, errTokenEnded):
-		return answer(http.StatusConflict, "The specified token has ended and can't be restored")
 	case errors.Is(err, errNotOwner) && d == catalog:
 		return answer(http.StatusForbidden, "Only the creator of an item or an admin can change it")
-	case errors.Is(err, errNotOwner):
-		return answer(http.StatusForbidden, "Only the creator of a book or an admin can delete it")
-	case errors.Is(err, db.ErrEventsGone):
-		return answer(http.StatusGone, "The events after that id are no longer kept: start without Last-Event-ID and read the lists anew")
-	case errors.Is(err, history.ErrFull):
-		return answer(http.StatusInsufficientStorage, "The disk is full: nothing was changed")
-	case errors.Is(err, history.ErrOutcomeUnknown):
-		return answer(http.StatusServiceUnavailable, "The disk failed: whether this change was kept is unknown until the server restarts")
-	case errors.Is(err, history.ErrReadOnly):
-		return answer(http.StatusServiceUnavailable, "The store can't be written: nothing was changed")
+	}
+	for _, r := range refusals {
+		if errors.Is(err, r.err) {
+			return answer(r.status, r.message)
+		}
 	}
 	return answer(http.StatusInternalServerError, "Internal server error")
+}
+
+// refusals are the errors that are answered alike wherever they come from.
+var refusals = []struct {
+	err     error
+	status  int
+	message string
+}{
+	{errStaleHash, http.StatusForbidden, wrongPassword},
+	{errNotAdmin, http.StatusForbidden, "Only admins can access this endpoint"},
+	{errLastAdmin, http.StatusConflict, "This is the last enabled admin: make another account an admin first"},
+	{errUserExists, http.StatusConflict, "User already exists!"},
+	{errTitleTaken, http.StatusConflict, "Book with same title already exists!"},
+	{errNoItem, http.StatusNotFound, "Item does not exist"},
+	{errNoBook, http.StatusNotFound, "book does not exist"},
+	{errNoToken, http.StatusNotFound, "The specified token was not found"},
+	{errTokenEnded, http.StatusConflict, "The specified token has ended and can't be restored"},
+	{errNotOwner, http.StatusForbidden, "Only the creator of a book or an admin can delete it"},
+	{db.ErrEventsGone, http.StatusGone, "The events after that id are no longer kept: start without Last-Event-ID and read the lists anew"},
+	{history.ErrFull, http.StatusInsufficientStorage, "The disk is full: nothing was changed"},
+	{history.ErrOutcomeUnknown, http.StatusServiceUnavailable, "The disk failed: whether this change was kept is unknown until the server restarts"},
+	{history.ErrReadOnly, http.StatusServiceUnavailable, "The store can't be written: nothing was changed"},
 }
 
 // The refusals of a token by what the server knows of it.

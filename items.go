@@ -39,7 +39,7 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	rows := make([][]byte, len(items))
 	var uri string
 	for i, it := range items {
-		uri = s.baseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
+		uri = s.origin.BaseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
 		old := it.wire.Row()
 		row := append(make([]byte, 0, len(old)+len(`,"uri":""`)+len(uri)), strings.TrimSuffix(old, "}")...)
 		rows[i] = append(strictjson.AppendString(append(row, `,"uri":`...), uri), '}')
@@ -66,14 +66,6 @@ func (it *item) validate() error {
 		return reply.Fail(http.StatusBadRequest, "Invalid description")
 	}
 	return nil
-}
-
-// baseURL is the address that the client used.
-func (s *server) baseURL(r *http.Request) string {
-	if s.origin.HTTPS(r) {
-		return "https://" + r.Host
-	}
-	return "http://" + r.Host
 }
 
 // itemList is what GET /api/v1/items can be asked. Texts are in the order of
@@ -113,7 +105,7 @@ func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) er
 	if changes != known { // there are more by now
 		w.Header().Set("ETag", s.listTag(changes))
 	}
-	items = itemList.Page(w, s.baseURL(r)+r.URL.EscapedPath(), q, items, total)
+	items = itemList.Page(w, s.origin.BaseURL(r)+r.URL.EscapedPath(), q, items, total)
 	return reply.List(w, http.StatusOK, "", items, func(row storedItem) string { return row.wire.Row() })
 }
 
@@ -136,7 +128,7 @@ func (s *server) listCategories(w http.ResponseWriter, r *http.Request, _ *calle
 
 // getItem handles GET /api/v1/items/{id}.
 func (s *server) getItem(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	id, err := itemID(r)
+	id, err := pathID(r, "Item")
 	if err != nil {
 		return err
 	}
@@ -153,19 +145,10 @@ func (s *server) getItem(w http.ResponseWriter, r *http.Request, _ *caller) erro
 	return reply.Rows(w, http.StatusOK, "", row.wire.Row())
 }
 
-// itemID reads the path's id.
-func itemID(r *http.Request) (int, error) {
-	id, ok := parseID(r.PathValue("id"))
-	if !ok {
-		return 0, reply.Fail(http.StatusBadRequest, "Item ID should be an integer")
-	}
-	return id, nil
-}
-
 // putItem handles PUT /api/v1/items/{id}: all three fields anew. It makes no
 // items: their ids are the store's to give.
 func (s *server) putItem(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, err := itemID(r)
+	id, err := pathID(r, "Item")
 	if err != nil {
 		return err
 	}
@@ -185,7 +168,7 @@ func (s *server) putItem(w http.ResponseWriter, r *http.Request, c *caller) erro
 // a form with the fields to change. An item needs its three fields, so null,
 // which would take one away, is refused like a blank one.
 func (s *server) mergeItem(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, err := itemID(r)
+	id, err := pathID(r, "Item")
 	if err != nil {
 		return err
 	}
@@ -232,7 +215,7 @@ func (s *server) changeItem(w http.ResponseWriter, r *http.Request, c *caller, i
 
 // patchItem handles PATCH /api/v1/items/{id}/{field}: one field, named twice.
 func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, err := itemID(r)
+	id, err := pathID(r, "Item")
 	if err != nil {
 		return err
 	}
@@ -269,7 +252,7 @@ func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller) er
 
 // deleteItem handles DELETE /api/v1/items/{id}.
 func (s *server) deleteItem(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, err := itemID(r)
+	id, err := pathID(r, "Item")
 	if err != nil {
 		return err
 	}

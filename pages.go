@@ -2,15 +2,12 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"example.com/shelf/console"
 	"example.com/shelf/internal/clock"
-	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/metrics"
 	"example.com/shelf/internal/origin"
@@ -52,21 +49,12 @@ func serveConsole(w http.ResponseWriter, r *http.Request, name string) error {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Referrer-Policy", "no-referrer")
-	if done, err := reply.NotModified(w, r, string(reply.AppendTag(nil, content))); done || err != nil {
-		return err
-	}
-	h.Set("Content-Type", console.Type(name))
-	h.Set("Content-Length", strconv.Itoa(len(content)))
-	w.Write(content) // an error means that the client has gone
-	return nil
+	return reply.File(w, r, console.Type(name), content)
 }
 
 // openAPI handles GET /openapi.json.
 func (s *server) openAPI(w http.ResponseWriter, r *http.Request) error {
-	if done, err := reply.NotModified(w, r, string(reply.AppendTag(nil, openapi.Text))); done || err != nil {
-		return err
-	}
-	return reply.Bytes(w, http.StatusOK, openapi.Text)
+	return reply.File(w, r, "application/json", openapi.Text)
 }
 
 // streamEvents handles GET /api/v1/events: what happens to items and books, as
@@ -77,7 +65,7 @@ func (s *server) openAPI(w http.ResponseWriter, r *http.Request) error {
 // The stream ends when the token has expired or was revoked, and when the account
 // is disabled or gone.
 func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, c *caller) error {
-	from, err := s.resumeFrom(r.Header.Values("Last-Event-ID"))
+	from, err := s.resumeFrom(r)
 	if err != nil {
 		return err
 	}
@@ -86,7 +74,7 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, c *caller)
 		Next: func(text []byte, after int64) ([]byte, int64, <-chan struct{}, error) {
 			events, last, more, err := s.store.EventsAfter(after)
 			for _, e := range events {
-				text = appendEvent(text, e)
+				text = reply.AppendEvent(text, e.Seq, e.Name, e.Data)
 			}
 			return text, last, more, err
 		},
@@ -94,19 +82,15 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, c *caller)
 	}, from)
 }
 
-// resumeFrom reads Last-Event-ID: the number of the change to go on behind.
-// Without one a stream begins now.
-func (s *server) resumeFrom(values []string) (int64, error) {
-	value := strings.Join(values, ", ") // RFC 9110 §5.3
-	if value == "" {
+// resumeFrom is the number of the change to go on behind. Without a Last-Event-ID
+// a stream begins now.
+func (s *server) resumeFrom(r *http.Request) (int64, error) {
+	seq, given, err := reply.LastEventID(r)
+	switch {
+	case err != nil:
+		return 0, err
+	case !given:
 		return s.store.LastSeq(), nil
-	}
-	if strings.Trim(value, "0123456789") != "" {
-		return 0, reply.Fail(http.StatusBadRequest, "Last-Event-ID should be the id of an event")
-	}
-	seq, err := strconv.ParseInt(value, 10, 64)
-	if err != nil {
-		return 0, db.ErrEventsGone // too large a number is yet to come
 	}
 	_, _, _, err = s.store.EventsAfter(seq)
 	return seq, err
@@ -116,12 +100,6 @@ func (s *server) resumeFrom(values []string) (int64, error) {
 func (s *server) stillGood(c *caller) bool {
 	_, err := s.knownCaller(c.user.PublicID, c.token.JTI, c.token.Type, s.now())
 	return err == nil
-}
-
-// appendEvent appends e as the HTML standard's §9.2.5 has it. JSON as we write it
-// holds no line break, so data is one line.
-func appendEvent(text []byte, e db.Event) []byte {
-	return fmt.Appendf(text, "id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Name, e.Data)
 }
 
 // health handles GET /healthz: whoever reads it knows that the process is alive

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"example.com/shelf/internal/clock"
@@ -15,7 +14,6 @@ import (
 	"example.com/shelf/internal/metrics"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
-	"example.com/shelf/internal/term"
 	"example.com/shelf/internal/token"
 )
 
@@ -184,15 +182,7 @@ func loadStore(path string) (s *store, found journal.Found, err error) {
 
 // contents says what is in the store, but for the token records: "1 user, 2 items,
 // 0 books".
-func (s *store) contents() string {
-	var kinds []string
-	for _, c := range s.Counts() {
-		if c.Name != "token" {
-			kinds = append(kinds, term.Count(c.Rows, c.Name))
-		}
-	}
-	return strings.Join(kinds, ", ")
-}
+func (s *store) contents() string { return s.Counts().Words("token") }
 
 // An actor is who wants to change a row, and what they take it to be.
 type actor struct {

@@ -243,13 +243,8 @@ func checkFile(path string, stdout io.Writer) error {
 	if err != nil && damage == nil {
 		return config.Failed(2, err)
 	}
-	rows := 0
-	var alive []string
-	for _, c := range s.Counts() {
-		rows += c.Rows
-		alive = append(alive, term.Count(c.Rows, c.Name))
-	}
-	found.Print(stdout, path, strings.Join(alive, ", "), rows, damage)
+	counts := s.Counts()
+	found.Print(stdout, path, counts.Words(), counts.Rows(), damage)
 	if damage != nil {
 		return config.Failed(1, errors.New("nothing was changed; the counts are of what stands before the damage"))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"net/mail"
 	"strconv"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"example.com/shelf/internal/form"
+	"example.com/shelf/internal/reply"
 )
 
 // The longest values, in code points: what the tutorials' database columns hold.
@@ -41,6 +43,21 @@ func validEmail(s string) bool {
 
 // emailKey is what two spellings of one e-mail address have in common.
 func emailKey(s string) string { return strings.ToLower(s) }
+
+// validNames checks the names that an account may choose. An e-mail address
+// as a username is fine if it is the account's own; another's would keep its
+// owner out.
+func validNames(u *user) error {
+	switch {
+	case !within(u.Username, maxUsername) || strings.Contains(u.Username, "@") && emailKey(u.Username) != emailKey(u.Email):
+		return reply.Fail(http.StatusBadRequest, "Invalid username")
+	case u.Firstname != "" && !within(u.Firstname, maxName):
+		return reply.Fail(http.StatusBadRequest, "Invalid firstname")
+	case u.Lastname != "" && !within(u.Lastname, maxName):
+		return reply.Fail(http.StatusBadRequest, "Invalid lastname")
+	}
+	return nil
+}
 
 // validPassword is the catalog tutorial's rule: at least 5 characters with a
 // digit and a special character, which are those of Python's string.punctuation.

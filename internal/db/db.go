@@ -40,10 +40,13 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"example.com/shelf/internal/history"
+	"example.com/shelf/internal/term"
 )
 
 // Options are what a DB needs from outside.
@@ -379,14 +382,36 @@ type Count struct {
 }
 
 // Counts are those of all tables, in the order of their declaration.
-func (d *DB) Counts() []Count {
+func (d *DB) Counts() Counts {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	var counts []Count
+	var counts Counts
 	for _, t := range d.tables {
 		counts = append(counts, Count{t.name(), t.plural(), t.len(), t.waiting()})
 	}
 	return counts
+}
+
+// Counts are those of several tables.
+type Counts []Count
+
+// Rows is how many rows there are in all.
+func (c Counts) Rows() (n int) {
+	for _, of := range c {
+		n += of.Rows
+	}
+	return n
+}
+
+// Words says how many rows there are of each kind but those: "1 note, 2 tags".
+func (c Counts) Words(but ...string) string {
+	var kinds []string
+	for _, of := range c {
+		if !slices.Contains(but, of.Name) {
+			kinds = append(kinds, term.Count(of.Rows, of.Name))
+		}
+	}
+	return strings.Join(kinds, ", ")
 }
 
 func (d *DB) rowsLocked() (n int) {

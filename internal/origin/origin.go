@@ -102,6 +102,14 @@ func (p *Policy) allowed(origin string) bool {
 	return false
 }
 
+// BaseURL is the address that the client used.
+func (p *Policy) BaseURL(r *http.Request) string {
+	if p.HTTPS(r) {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
 // CheckPage fails if the request comes from a web page of another origin that is
 // not among Origins, and would change something. Clients that are no browsers
 // send neither Sec-Fetch-Site nor Origin, and pass.

@@ -3,6 +3,7 @@ package reply
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -68,6 +69,17 @@ func NotModified(w http.ResponseWriter, r *http.Request, tag string) (bool, erro
 	}
 	w.WriteHeader(http.StatusNotModified)
 	return true, nil
+}
+
+// File answers a GET with a content of that type, or with 304 if the client has it.
+func File(w http.ResponseWriter, r *http.Request, contentType string, content []byte) error {
+	if done, err := NotModified(w, r, string(AppendTag(nil, content))); done || err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+	w.Write(content) // an error means that the client has gone
+	return nil
 }
 
 // A tagList is the value of If-Match or If-None-Match.

@@ -3,7 +3,10 @@ package reply
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -196,4 +199,26 @@ func (f Feed) send(ctx context.Context, w http.ResponseWriter, at int64) {
 			return
 		}
 	}
+}
+
+// AppendEvent appends an event as the HTML standard's §9.2.5 has it. JSON as we write
+// it holds no line break, so data is one line.
+func AppendEvent[text string | []byte](to []byte, id int64, name string, data text) []byte {
+	return fmt.Appendf(to, "id: %d\nevent: %s\ndata: %s\n\n", id, name, data)
+}
+
+// LastEventID reads the id of the event that a client has seen last. given is
+// false if it names none. An id that is too large for any event is the largest.
+func LastEventID(r *http.Request) (id int64, given bool, err error) {
+	value := strings.Join(r.Header.Values("Last-Event-ID"), ", ") // RFC 9110 §5.3
+	if value == "" {
+		return 0, false, nil
+	}
+	if strings.Trim(value, "0123456789") != "" {
+		return 0, true, Fail(http.StatusBadRequest, "Last-Event-ID should be the id of an event")
+	}
+	if id, err = strconv.ParseInt(value, 10, 64); err != nil {
+		id = math.MaxInt64
+	}
+	return id, true, nil
 }
