@@ -139,7 +139,7 @@ func newStoreFrom(snapshot *db.Snapshot, seq int64, log *slog.Logger, now func()
 // holds it until Close. It fails with one clear line.
 func openStore(d journal.Disk, path string, log *slog.Logger, now func() time.Time) (*store, error) {
 	s := newStore(log, now)
-	j, err := journal.Open(d, path, journal.Options{Synced: s.fsyncs.Observe})
+	j, err := journal.Open(d, path, journal.Options{Synced: s.fsyncs.Observe, Reserve: reserveForEndings})
 	if err == nil {
 		if err = s.Open(j); err != nil {
 			j.Close()
@@ -154,6 +154,11 @@ func openStore(d journal.Disk, path string, log *slog.Logger, now func() time.Ti
 	}
 	return s, nil
 }
+
+// reserveForEndings is the room in bytes that the data file keeps free for log-outs,
+// revocations, demotions and deleted accounts, so that a full disk stops none of
+// them. An account with all the token records that it may have takes half of it.
+const reserveForEndings = 512 << 10
 
 // largeFile is the size in bytes from which on the memory that reading a data
 // file took is given back at once. It can be more than what was read takes up,

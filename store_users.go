@@ -239,6 +239,7 @@ func anyRecord(*tokenRecord) bool { return true }
 // endSession ends every token of t's sign-in.
 func (s *store) endSession(t *tokenRecord, by string) error {
 	return s.Update(func(tx *db.Tx) error {
+		tx.Ends()
 		s.endTokens(tx, t.User, by, func(other *tokenRecord) bool { return other.Session == t.Session })
 		return nil
 	})
@@ -247,6 +248,7 @@ func (s *store) endSession(t *tokenRecord, by string) error {
 // endSessions ends every token of the user.
 func (s *store) endSessions(userID int, by string) error {
 	return s.Update(func(tx *db.Tx) error {
+		tx.Ends()
 		s.endTokens(tx, userID, by, anyRecord)
 		return nil
 	})
@@ -284,6 +286,9 @@ func (s *store) setRevoked(userID, tokenID int, revoke bool) error {
 			return nil // so it is already
 		case t.EndedBy != "" && t.EndedBy != endedByOwner:
 			return errTokenEnded
+		}
+		if revoke {
+			tx.Ends()
 		}
 		row := *t
 		row.EndedBy, row.Ended = "", time.Time{}
@@ -345,6 +350,7 @@ func (s *store) editUser(id int, edit func(*user)) (*user, error) {
 // as it was.
 func (s *store) setPassword(u *user, hash string, keep int) error {
 	return s.Update(func(tx *db.Tx) error {
+		tx.Ends()
 		latest, err := s.unchanged(tx, u)
 		if err != nil {
 			return err
@@ -398,6 +404,9 @@ func (s *store) setAccess(by, id int, admin, disabled *bool) (*user, error) {
 		if by != byOperator && s.lastAdmin(tx, u) { // either change would end that
 			return errLastAdmin
 		}
+		if !(row.Admin && !u.Admin) && !(u.Disabled && !row.Disabled) { // nothing is granted
+			tx.Ends()
+		}
 		changed := row
 		s.users.Put(tx, &changed)
 		if row.Disabled {
@@ -413,6 +422,7 @@ func (s *store) setAccess(by, id int, admin, disabled *bool) (*user, error) {
 // errLastAdmin.
 func (s *store) deleteUser(by, id int) error {
 	return s.Update(func(tx *db.Tx) error {
+		tx.Ends()
 		u, err := s.administered(tx, by, id)
 		if err != nil {
 			return err
@@ -430,6 +440,7 @@ func (s *store) deleteUser(by, id int) error {
 // u is no longer as it was, and with errLastAdmin.
 func (s *store) deleteSelf(u *user) error {
 	return s.Update(func(tx *db.Tx) error {
+		tx.Ends()
 		latest, err := s.unchanged(tx, u)
 		if err != nil {
 			return err

@@ -141,6 +141,7 @@ func (d *DB) Close() error {
 // good only until the function that it was given to returns.
 type Tx struct {
 	db      *DB
+	ends    bool
 	writes  bool // the rules of an Update see pending rows; the reader of a View does not
 	changes []change
 	undo    []func()
@@ -166,7 +167,8 @@ func (d *DB) View(read func(*Tx)) {
 //
 // The order of the lines in the log is the order in which rules ran.
 func (d *DB) Update(rules func(*Tx) error) error {
-	b, first, err := d.decide(rules)
+	tx := &Tx{db: d, writes: true}
+	b, first, err := d.decide(tx, rules)
 	if err != nil {
 		return err
 	}
@@ -174,15 +176,51 @@ func (d *DB) Update(rules func(*Tx) error) error {
 		d.sync(b)
 	}
 	<-b.done
+	if tx.ends && errors.Is(b.err, history.ErrFull) {
+		return d.end(rules)
+	}
 	return b.err
 }
 
-// decide runs the rules, and gives the lock back even if they panic: a request
-// must not take the whole store with it.
-func (d *DB) decide(rules func(*Tx) error) (b *batch, first bool, err error) {
+// Ends says that the rules' changes only end something or take it away, as a
+// log-out does. When the disk is full, rules that said so are called once more, and
+// their changes go into the room that the log keeps back for that.
+func (tx *Tx) Ends() { tx.ends = true }
+
+// end is Update for rules that end something, on a full disk. What else is pending
+// has no place in their batch, and in no other.
+func (d *DB) end(rules func(*Tx) error) error {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	b, err := d.decideAlone(rules)
+	if err != nil {
+		return err
+	}
+	d.finish(b, d.write(b, d.hist.AppendEnding))
+	return b.err
+}
+
+func (d *DB) decideAlone(rules func(*Tx) error) (*batch, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	tx := &Tx{db: d, writes: true}
+	if b := d.joining; b != nil {
+		d.joining = nil
+		d.dropLocked(b, history.ErrFull)
+	}
+	b, _, err := d.decideLocked(&Tx{db: d, writes: true}, rules)
+	d.joining = nil
+	return b, err
+}
+
+func (d *DB) decide(tx *Tx, rules func(*Tx) error) (b *batch, first bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.decideLocked(tx, rules)
+}
+
+// decideLocked runs the rules, and takes back what they did if they fail or panic:
+// a request must not take the whole store with it.
+func (d *DB) decideLocked(tx *Tx, rules func(*Tx) error) (b *batch, first bool, err error) {
 	done := false
 	defer func() {
 		if !done {
@@ -244,8 +282,12 @@ func (d *DB) sync(b *batch) {
 	d.joining = nil
 	d.mu.Unlock()
 
-	err := d.write(b)
+	d.finish(b, d.write(b, d.hist.Append))
+}
 
+// finish commits b, or drops it if writing it has failed with err, and tells those
+// who wait for it.
+func (d *DB) finish(b *batch, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err == nil {
@@ -262,9 +304,9 @@ func (d *DB) sync(b *batch) {
 	d.compactIfWorthLocked()
 }
 
-// write appends b to the log. A panic while b is encoded refuses b, and nothing
+// write appends b to the log by appendTo. A panic while b is encoded refuses b, and nothing
 // else: nothing was written.
-func (d *DB) write(b *batch) error {
+func (d *DB) write(b *batch, appendTo func(time.Time, [][]byte) error) error {
 	if d.broken != nil {
 		return fmt.Errorf("%w: %v", history.ErrReadOnly, d.broken)
 	}
@@ -275,7 +317,7 @@ func (d *DB) write(b *batch) error {
 	if err := protect("encoding a change", func() (err error) { lines, err = encodeLines(b.changes); return err }); err != nil {
 		return err
 	}
-	return d.orBreak("writing a batch", func() error { return d.hist.Append(d.opt.Now(), lines) })
+	return d.orBreak("writing a batch", func() error { return appendTo(d.opt.Now(), lines) })
 }
 
 // commitBatchLocked makes a durable batch part of what readers see.

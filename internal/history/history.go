@@ -44,7 +44,7 @@ type Record struct {
 }
 
 // A Log keeps a history. Replay and Start are called once, in that order, before
-// anything else. Append, Compact, Check and Close are called one at a time; State
+// anything else. Append, AppendEnding, Compact, Check and Close are called one at a time; State
 // may be called beside them.
 type Log interface {
 	// Replay calls emit with each batch that was kept, in order. The bodies
@@ -66,6 +66,11 @@ type Log interface {
 	// nothing of the batch is there or ever will be, or with ErrOutcomeUnknown,
 	// after which every further Append fails with ErrReadOnly.
 	Append(now time.Time, batch [][]byte) error
+
+	// AppendEnding is Append for a batch that only ends or takes away, such as a
+	// sign-in. It may use room that the log keeps back for that, so that a full
+	// disk keeps nothing alive that should end.
+	AppendEnding(now time.Time, batch [][]byte) error
 
 	// Compact begins to replace the lines so far by a snapshot of n lines, which
 	// must be the state after the last Append. It returns a function that writes
@@ -112,6 +117,9 @@ func (m *Memory) Append(time.Time, [][]byte) error {
 	}
 	return nil
 }
+
+// AppendEnding keeps nothing.
+func (m *Memory) AppendEnding(now time.Time, batch [][]byte) error { return m.Append(now, batch) }
 
 // Compact does nothing: there are no lines to replace.
 func (m *Memory) Compact(time.Time, int, func([]Record) error) (func(iter.Seq[[]byte]) error, error) {

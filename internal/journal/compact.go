@@ -198,6 +198,7 @@ func (c *compaction) finish() error {
 	c.f = nil // it is the journal's now
 	j.f, j.size = f, c.size
 	j.lines = c.rows + int(j.seq-c.snapshot)
+	j.findReserve()
 	// Until the folder is synced a power cut may bring the old file back,
 	// without what is appended from now on.
 	if _, err := j.syncDir(j.real); err != nil {

@@ -42,6 +42,10 @@ type File interface {
 	io.ReaderAt
 	io.WriterAt
 	Truncate(size int64) error
+	// Reserve makes sure that there is room for writes up to the offset end,
+	// without changing the file's size. It fails as such a write would on a full
+	// disk, or with errors.ErrUnsupported.
+	Reserve(end int64) error
 	// Sync makes the content survive a power cut. After an error nobody knows
 	// what of it does.
 	Sync() error
@@ -56,7 +60,10 @@ type File interface {
 // disk_unix.go and disk_windows.go.
 type OS struct{}
 
-type osFile struct{ *os.File }
+type osFile struct {
+	*os.File
+	room *int64 // how far Reserve has come
+}
 
 // Open opens or creates a file. Only the owner may read what it creates, as it
 // may hold password hashes and e-mail addresses.
@@ -69,7 +76,7 @@ func (OS) Open(name string, create bool) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return osFile{f, new(int64)}, nil
 }
 
 // RealPath follows name if it is a symbolic link.

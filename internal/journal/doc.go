@@ -45,6 +45,15 @@
 //     history.ErrReadOnly.
 //   - Compaction loses nothing at whatever point it is interrupted.
 //
+// # The reserve
+//
+// On a full disk a log-out must still work. So Append leaves Options.Reserve bytes
+// free behind the end of the file, and AppendEnding may use them. They are blocks
+// that belong to the file already (fallocate on Linux), so no other program can
+// take them, and the file's size doesn't show them. Other systems, and file systems
+// without that call, have no reserve. A batch that was refused for want of room
+// still never appears.
+//
 // # How a start tells a crash from damage
 //
 // The numbers of closed batches go up by one, without a gap. What stands between

@@ -19,6 +19,9 @@ type Options struct {
 	// Synced, if set, is told how long the fsync of each batch took. It is
 	// called while the journal is locked, so it must not call the journal.
 	Synced func(took time.Duration)
+	// Reserve is how many bytes behind the end of the file are kept free for
+	// AppendEnding, where the system can do that and there is so much room.
+	Reserve int64
 }
 
 // A Journal is a file that is open for writing, and locked. It is a history.Log:
@@ -29,6 +32,7 @@ type Journal struct {
 	path   string // as the settings have it
 	real   string // the same, or what it is a symbolic link to: what compaction replaces
 	synced func(time.Duration)
+	want   int64 // Options.Reserve
 	scan   *scan // by Replay
 	found  Found // by Replay and Start
 	missed []string
@@ -39,6 +43,7 @@ type Journal struct {
 	seq          int64  // of the last closed batch
 	size         int64  // of the file, as we left it
 	lines        int    // after the header: changes alive or overtaken
+	reserve      int64  // what Append leaves of want; less than want if there was never more room
 	partialWrite bool   // the last write failed half-way and left something
 	failed       error  // why nothing can be written any more, nil while it can
 	compacting   bool   // from Compact to the end of the function that it returned
@@ -64,7 +69,7 @@ func Open(disk Disk, path string, options Options) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{disk: disk, path: path, real: real, synced: options.Synced, f: f}
+	j := &Journal{disk: disk, path: path, real: real, synced: options.Synced, want: options.Reserve, f: f}
 	j.note()
 	return j, nil
 }
@@ -200,6 +205,16 @@ func (j *Journal) Found() Found { return j.found }
 // fails with history.ErrOutcomeUnknown, and every further Append fails with
 // history.ErrReadOnly.
 func (j *Journal) Append(at time.Time, bodies [][]byte) error {
+	return j.append(at, bodies, false)
+}
+
+// AppendEnding is Append for a batch that only ends or takes away. It may use the
+// room that Append leaves free.
+func (j *Journal) AppendEnding(at time.Time, bodies [][]byte) error {
+	return j.append(at, bodies, true)
+}
+
+func (j *Journal) append(at time.Time, bodies [][]byte, ends bool) error {
 	j.mu.Lock()
 	defer j.unlock()
 	if err := j.stillOurs(); err != nil {
@@ -219,6 +234,9 @@ func (j *Journal) Append(at time.Time, bodies [][]byte) error {
 	j.buf = buf[:0]
 	if cap(buf) > 1<<20 {
 		j.buf = nil
+	}
+	if !ends && !j.leavesReserve(int64(len(buf))) {
+		return fmt.Errorf("%w: what is left is kept for log-outs and the like", history.ErrFull)
 	}
 	if _, err := j.f.WriteAt(buf, j.size); err != nil {
 		return j.writeFailed(err, int64(len(buf)))
@@ -240,6 +258,31 @@ func (j *Journal) Append(at time.Time, bodies [][]byte) error {
 	j.seq += int64(len(bodies))
 	j.lines += len(bodies)
 	return nil
+}
+
+// leavesReserve reports whether a write of n bytes leaves the reserve. Where the
+// system can't keep room free, there is no reserve to leave.
+func (j *Journal) leavesReserve(n int64) bool {
+	if j.want == 0 {
+		return true
+	}
+	if !durable.Full(j.f.Reserve(j.size + n + j.want)) {
+		j.reserve = j.want
+		return true
+	}
+	// A disk that never had so much room gives what it has.
+	return j.reserve < j.want && (j.reserve == 0 || !durable.Full(j.f.Reserve(j.size+n+j.reserve)))
+}
+
+// findReserve takes as much of the reserve as there is room for. A reserve that was
+// whole once stays what Append has to leave.
+func (j *Journal) findReserve() {
+	for j.reserve = j.want; j.reserve > j.want/100 && durable.Full(j.f.Reserve(j.size+j.reserve)); {
+		j.reserve /= 4
+	}
+	if j.reserve <= j.want/100 {
+		j.reserve = 0
+	}
 }
 
 // writeFailed finds out how much of a failed write of n bytes arrived.

@@ -24,6 +24,7 @@ func (j *Journal) Start() error {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	defer j.findReserve()
 	s := j.scan
 	if s.line == 0 {
 		return j.create()

@@ -18,6 +18,8 @@ type inode struct {
 	least  int // the sizes that the file had since the last sync lie between these
 	most   int
 	locked *file
+
+	reserved int64 // there is room for writes up to here
 }
 
 // newInode is a file that is synced.
@@ -147,13 +149,32 @@ func (f *file) fits(p []byte, at int64) (int64, error) {
 	}
 	room := f.d.room
 	for _, other := range f.d.files {
-		room -= int64(len(other.data))
+		room -= other.takes()
 	}
-	grows := at + n - int64(len(f.inode.data))
+	grows := at + n - f.inode.takes()
 	if room = max(room, 0); grows > room {
 		return max(0, n-(grows-room)), ErrNoRoom
 	}
 	return n, nil
+}
+
+// takes is how much room a file takes up.
+func (n *inode) takes() int64 { return max(int64(len(n.data)), n.reserved) }
+
+// Reserve implements journal.File.
+func (f *file) Reserve(end int64) error {
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	if err := f.enter("Reserve"); err != nil {
+		return err
+	}
+	if at := f.inode.takes(); end > at {
+		if keep, err := f.fits(make([]byte, end-at), at); err != nil || keep < end-at {
+			return err
+		}
+		f.inode.reserved = end
+	}
+	return nil
 }
 
 func (f *file) Truncate(size int64) error {
