@@ -30,7 +30,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"runtime"
 	"time"
 
 	"example.com/shelf/internal/child"
@@ -44,7 +43,6 @@ import (
 
 func main() {
 	ctx := config.UntilSignal(context.Background())
-	defer runtime.KeepAlive(serve.PaceCollector(os.Getenv("GOGC")))
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
 	if status := config.ExitStatus("shelf", err, os.Stderr); status != 0 {
 		os.Exit(status)
