@@ -145,8 +145,21 @@ func runSettings(sh shell, args []string) (c settings, command []string, err err
 	if err != nil {
 		return c, nil, config.Failed(statusUsage, err)
 	}
+	c.forgetKeys(sh.stderr)
 	c.labToken = rand.Text() // whoever started shelf may know what is in the environment
 	return c, args[at+1:], nil
+}
+
+// forgetKeys leaves the server of shelf run with a key of its own, unless the
+// environment has a good one: .env is another program's, as its data is.
+func (c *settings) forgetKeys(stderr io.Writer) {
+	_, err := c.configuredKeys()
+	if err != nil && c.secretName == "SECRET_KEY" && c.secret != "" && c.log != "off" {
+		fmt.Fprintf(stderr, "shelf: warning: run makes a key of its own: %v\n", err)
+	}
+	if err != nil || c.secretName != "SECRET_KEY" {
+		c.secret, c.fallbacks, c.keyFault = "", nil, nil
+	}
 }
 
 // readyMadeTTL is the life of the tokens that the command is given, by the
@@ -199,7 +212,7 @@ func judgeOf(c settings, now time.Time) (explain.Server, error) {
 	if err != nil {
 		return explain.Server{}, err
 	}
-	keys, err := token.ConfiguredKeys(c.secret, c.fallbacks, c.alg)
+	keys, err := c.configuredKeys()
 	if err == nil && keys == nil {
 		keys, err = token.ReadKeys(token.KeyPath(c.data), c.alg, now)
 	}
@@ -270,7 +283,7 @@ var errMemoryKeys = errors.New("a server with -data memory makes a new key whene
 
 // listKeys prints what keys there are, and nothing of what is secret in them.
 func listKeys(c settings, now time.Time, stdout io.Writer) error {
-	ring, err := token.ConfiguredKeys(c.secret, c.fallbacks, c.alg)
+	ring, err := c.configuredKeys()
 	switch {
 	case err != nil:
 		return err

@@ -567,7 +567,7 @@ func TestKeyList(t *testing.T) {
 	path, _ := explainFiles(t)
 	ed := loadKeyFile(t, token.KeyPath(path), token.EdDSA, tokenNow)
 	hs := loadKeyFile(t, token.KeyPath(path), token.HS256, tokenNow)
-	secret, former := token.HS256Key([]byte(strings.Repeat("s", 32))), token.HS256Key([]byte(strings.Repeat("f", 32)))
+	secret, former := token.HS256Key([]byte(tokenSecret)), token.HS256Key([]byte(strings.ReplaceAll(tokenSecret, ",", " and")))
 	tests := []struct {
 		name, environ, want string
 	}{
@@ -575,7 +575,7 @@ func TestKeyList(t *testing.T) {
 			ed.Keys()[0].ID + "\n    EdDSA, made 2026-11-22, not in use without -alg EdDSA\n" + hs.Keys()[0].ID + "\n    HS256, made 2026-11-22, signs\n"},
 		{"the other's when that is chosen", "SHELF_ALG=EdDSA",
 			ed.Keys()[0].ID + "\n    EdDSA, made 2026-11-22, signs\n" + hs.Keys()[0].ID + "\n    HS256, made 2026-11-22, not in use without -alg HS256\n"},
-		{"a secret of the settings", "SECRET_KEY=" + strings.Repeat("s", 32) + "\nSECRET_KEY_FALLBACKS=" + strings.Repeat("f", 32),
+		{"a secret of the settings", "SECRET_KEY=" + tokenSecret + "\nSECRET_KEY_FALLBACKS=" + strings.ReplaceAll(tokenSecret, ",", " and"),
 			secret.ID + "\n    HS256, SECRET_KEY, signs\n" + former.ID + "\n    HS256, SECRET_KEY_FALLBACKS, number 1, verifies\n"},
 	}
 	for _, tt := range tests {

@@ -147,7 +147,7 @@ const drainTime = 10 * time.Second
 
 // openData opens the store and the keys that go with it.
 func openData(c settings, log *slog.Logger, now func() time.Time) (st *store, keys *token.Keyring, err error) {
-	if keys, err = token.ConfiguredKeys(c.secret, c.fallbacks, c.alg); err != nil {
+	if keys, err = c.configuredKeys(); err != nil {
 		return nil, nil, err
 	}
 	if c.data == inMemory {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -43,10 +44,12 @@ type settings struct {
 
 	// The keys are never flags: any user of the machine can read arguments with
 	// ps. Their strength is judged where they are used, in internal/token.
-	secret    string
-	fallbacks []string
-	labToken  string // the lab's secret, SHELF_LAB_TOKEN
-	labMade   bool   // it was made by prepareLab, so it has to be shown
+	secret                    string
+	fallbacks                 []string
+	secretName, fallbacksName string // the variables, and where they stand
+	keyFault                  error  // why one of them can't be read
+	labToken                  string // the lab's secret, SHELF_LAB_TOKEN
+	labMade                   bool   // it was made by prepareLab, so it has to be shown
 
 	envFile  string   // ".env" when a setting came from it, for the start line
 	warnings []string // what is odd without being wrong, a sentence each
@@ -54,7 +57,7 @@ type settings struct {
 
 // table is every flag there is. A new one is a field of settings and a line here.
 func (c *settings) table() config.Table {
-	return config.Table{Program: "shelf", Settings: []config.Setting{
+	return config.Table{Program: "shelf", Variables: []string{"SECRET_KEY", "SECRET_KEY_FALLBACKS"}, Settings: []config.Setting{
 		config.Row("addr", "HOST:PORT", "127.0.0.1:8080", "where to listen; port 0 picks a free one", config.Address(&c.addr)),
 		config.Row("data", "FILE", "shelf.jsonl", "where the data is kept; memory keeps nothing", config.Text(&c.data)),
 		config.Row("seed", "FILE", "", "a JSON file to import at start, if the store is empty", config.Text(&c.seed)),
@@ -97,10 +100,9 @@ func parseSettings(args []string, lookupEnv func(string) (string, bool), dotenv 
 	if err := in.Apply(); err != nil {
 		return settings{}, err
 	}
-	c.secret = in.Variable("SECRET_KEY")
-	if c.fallbacks = config.List(in.Env("SECRET_KEY_FALLBACKS")); c.fallbacks == nil {
-		c.fallbacks = config.List(in.Dotenv("SECRET_KEY_FALLBACKS"))
-	}
+	c.secret, c.fallbacks = in.Variable("SECRET_KEY"), config.List(in.Variable("SECRET_KEY_FALLBACKS"))
+	c.secretName, c.fallbacksName = in.Origin("SECRET_KEY"), in.Origin("SECRET_KEY_FALLBACKS")
+	c.keyFault = cmp.Or(in.Fault("SECRET_KEY"), in.Fault("SECRET_KEY_FALLBACKS"))
 	c.labToken = in.Env("SHELF_LAB_TOKEN") // in .env it is that of a server that is called
 	c.envFile = in.DotenvUsed()
 
@@ -114,6 +116,19 @@ func parseSettings(args []string, lookupEnv func(string) (string, bool), dotenv 
 		c.warnings = append(c.warnings, fmt.Sprintf("refresh-ttl (%v) is shorter than access-ttl (%v): there is nothing to refresh", c.refreshTTL, c.accessTTL))
 	}
 	return c, nil
+}
+
+// configuredKeys are the keys that the settings hold, nil if shelf makes its own.
+// Only what signs or verifies asks for them: nothing else fails for a bad one.
+func (c settings) configuredKeys() (*token.Keyring, error) {
+	if c.keyFault != nil {
+		return nil, c.keyFault
+	}
+	ring, err := token.ConfiguredKeys(c.secret, c.fallbacks, c.alg)
+	if fault, ok := errors.AsType[*token.SecretError](err); ok {
+		fault.Variable = map[string]string{"SECRET_KEY": c.secretName, "SECRET_KEY_FALLBACKS": c.fallbacksName}[fault.Variable]
+	}
+	return ring, err
 }
 
 const usageTail = `

@@ -29,6 +29,8 @@ var defaultSettings = settings{
 	cors:       []string{"loopback"},
 	logFormat:  "text",
 	metrics:    "loopback",
+
+	secretName: "SECRET_KEY", fallbacksName: "SECRET_KEY_FALLBACKS",
 }
 
 // settingsFrom is parseSettings with an environment of "NAME=value" lines and a .env file
@@ -99,6 +101,7 @@ func TestSettings(t *testing.T) {
 		{"earlier keys are separated by commas", "", "SECRET_KEY_FALLBACKS=one, two words,", "", func(c *settings) { c.fallbacks = []string{"one", "two words"} }},
 		{"keys may stand in .env", "", "", "SECRET_KEY='new'\nSECRET_KEY_FALLBACKS=\"old,older\"", func(c *settings) {
 			c.secret, c.fallbacks, c.envFile = "new", []string{"old", "older"}, ".env"
+			c.secretName, c.fallbacksName = ".env line 1: SECRET_KEY", ".env line 2: SECRET_KEY_FALLBACKS"
 		}},
 
 		{"other programs' lines in .env don't count", "", "", "FLASK_APP=app\nDATABASE_URL=postgres://localhost", func(c *settings) {}},
@@ -171,9 +174,9 @@ func TestSettingsRefused(t *testing.T) {
 		{"a host with a port", "-hosts shelf.example:80", "", "", `flag -hosts: "shelf.example:80": ` + wantHost},
 		{"a host that is a URL", "-hosts https://shelf.example", "", "", `flag -hosts: "https://shelf.example": ` + wantHost},
 
-		{"a line of .env that says nothing", "", "", "\n\nhush", ".env line 3: want KEY=VALUE, in UTF-8"},
-		{"a .env in UTF-16", "", "", "\xff\xfeA\x00=\x00b\x00", ".env line 1: want KEY=VALUE, in UTF-8"},
-		{"a quote left open in .env", "", "", "A=1\nB=\"hush\nC=2", ".env line 2: a quote is not closed, or something follows the closing one"},
+		{"a line of .env that sets nothing", "", "", "\n\nSHELF_DATA", ".env line 3: SHELF_DATA: want KEY=VALUE"},
+		{"a .env in UTF-16", "", "", "\xff\xfeS\x00H\x00E\x00L\x00F\x00_\x00L\x00O\x00G\x00=\x00b\x00", `.env line 1: SHELF_LOG: "b": want one of requests, problems, off`},
+		{"a quote left open in .env", "", "", "A=1\nSHELF_DATA=\"hush\nC=2", ".env line 2: SHELF_DATA: a quote is not closed, or something follows the closing one"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

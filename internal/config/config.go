@@ -41,8 +41,9 @@ func Row(name, arg, value, help string, set func(value string) error) Setting {
 
 // A Table is all settings of a program.
 type Table struct {
-	Program  string // its command; in capitals the variables begin with it
-	Settings []Setting
+	Program   string // its command; in capitals the variables begin with it
+	Settings  []Setting
+	Variables []string // those without a flag that .env may hold
 }
 
 // Variable is the variable of a flag: HELLO_ACCESS_TTL for access-ttl of the
@@ -60,7 +61,8 @@ type Values struct {
 	env     func(name string) string
 	file    map[string]dotenvValue
 	presets map[string]preset
-	used    bool // a value came from .env
+	used    bool              // a value came from .env
+	origins map[string]string // by setting, where Apply has its value from
 }
 
 // A preset is a value from elsewhere.
@@ -74,7 +76,7 @@ func (t Table) Read(args []string, lookupEnv func(string) (string, bool), dotenv
 	if err != nil {
 		return nil, err
 	}
-	file, err := readDotenv(dotenv)
+	file, err := readDotenv(dotenv, ourLine(t.prefix(), t.Variables))
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +84,7 @@ func (t Table) Read(args []string, lookupEnv func(string) (string, bool), dotenv
 		value, _ := lookupEnv(name)
 		return value
 	}
-	return &Values{table: t, flags: given, env: env, file: file, presets: map[string]preset{}}, nil
+	return &Values{table: t, flags: given, env: env, file: file, presets: map[string]preset{}, origins: map[string]string{}}, nil
 }
 
 // Preset gives a setting a value that goes before .env and the default, but not
@@ -104,12 +106,18 @@ func (v *Values) Apply() error {
 			value, origin = v.env(name), "environment "+name
 		case v.presets[s.Name].origin != "":
 			value, origin = v.presets[s.Name].value, v.presets[s.Name].origin
+		case v.file[name].fault != "":
+			return v.Fault(name)
 		case v.Dotenv(name) != "":
-			value, origin = v.Dotenv(name), fmt.Sprintf(".env line %d: %s", v.file[name].line, name)
+			value, origin = v.Dotenv(name), v.Origin(name)
 		case s.Default != "":
 			value, origin = s.Default, "default of -"+s.Name
 		default:
 			continue
+		}
+		v.origins[s.Name] = origin
+		if !isFlag {
+			value = strings.TrimSpace(value) // such as the \r of a file with the line ends of Windows
 		}
 		if err := s.Set(value); err != nil {
 			return fmt.Errorf("%s: %q: want %w", origin, value, err)
@@ -117,6 +125,9 @@ func (v *Values) Apply() error {
 	}
 	return nil
 }
+
+// From is where Apply has a setting from: "flag -addr", "environment HELLO_ADDR".
+func (v *Values) From(name string) string { return v.origins[name] }
 
 // Env is a variable of the environment, "" for none.
 func (v *Values) Env(name string) string { return v.env(name) }
@@ -138,6 +149,23 @@ func (v *Values) Variable(name string) string {
 	return v.Dotenv(name)
 }
 
+// Origin is the name of a variable that Variable has read, behind the place where
+// it stands if that is .env.
+func (v *Values) Origin(name string) string {
+	if at, ok := v.file[name]; ok && v.env(name) == "" {
+		return fmt.Sprintf(".env line %d: %s", at.line, name)
+	}
+	return name
+}
+
+// Fault is why Variable can't read a line of .env, nil if it can.
+func (v *Values) Fault(name string) error {
+	if fault := v.file[name].fault; fault != "" && v.env(name) == "" {
+		return fmt.Errorf("%s: %s", v.Origin(name), fault)
+	}
+	return nil
+}
+
 // DotenvUsed is ".env" once a value came from it, else "".
 func (v *Values) DotenvUsed() string {
 	if v.used {
@@ -154,7 +182,7 @@ func (v *Values) Unknown(known ...string) (warnings []string) {
 		known = append(known, v.table.Variable(s.Name))
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.file)) {
-		if strings.HasPrefix(name, v.table.prefix()) && !slices.Contains(known, name) {
+		if strings.HasPrefix(strings.ToUpper(name), v.table.prefix()) && !slices.Contains(known, name) {
 			warnings = append(warnings, fmt.Sprintf(".env line %d: %s is not a setting of %s", v.file[name].line, name, v.table.Program))
 		}
 	}

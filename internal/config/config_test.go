@@ -26,7 +26,7 @@ type hello struct {
 }
 
 func (h *hello) table() Table {
-	return Table{Program: "hello", Settings: []Setting{
+	return Table{Program: "hello", Variables: []string{"SECRET"}, Settings: []Setting{
 		{"name", "NAME", "world", "whom to greet", Text(&h.Name)},
 		{"loud", "", "false", "greet aloud", Bool(&h.Loud)},
 		{"times", "N", "1", "how often,\nup to nine times", Number(&h.Times, 1, 9)},
@@ -121,7 +121,7 @@ func TestRefused(t *testing.T) {
 		{"a bad variable is named", "", "HELLO_TONGUE=fr", "", `environment HELLO_TONGUE: "fr": want one of en, de`},
 		{"a bad line of .env is named", "", "", "# a comment\nHELLO_TONGUE=fr", `.env line 2: HELLO_TONGUE: "fr": want one of en, de`},
 		{"an empty flag is not an unset one", "-name=", "HELLO_NAME=ann", "", `flag -name: "": want a value`},
-		{"a line of .env that says nothing", "", "", "\n\nhush", ".env line 3: want KEY=VALUE, in UTF-8"},
+		{"a line of .env that says nothing", "", "", "\n\nHELLO_NAME", ".env line 3: HELLO_NAME: want KEY=VALUE"},
 		{"a network that is a name", "-nets localhost", "", "", `flag -nets: "localhost": want addresses or networks, comma separated, such as 10.0.0.7,fd00::/8`},
 	}
 	for _, tt := range tests {

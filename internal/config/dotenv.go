@@ -1,23 +1,27 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"regexp"
 	"strings"
 	"syscall"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // A dotenvValue is the right side of one KEY=VALUE of a .env file.
 type dotenvValue struct {
 	value string
-	line  int // where it begins, from 1
+	line  int    // where it begins, from 1
+	fault string // why the line can't be read; "" for a good one
 }
 
 // readDotenv reads .env if there is one. A folder of that name is none: many a
 // Python project keeps its virtual environment there.
-func readDotenv(read func() ([]byte, error)) (map[string]dotenvValue, error) {
+func readDotenv(read func() ([]byte, error), ours *regexp.Regexp) (map[string]dotenvValue, error) {
 	text, err := read()
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EISDIR) {
 		return nil, nil
@@ -25,7 +29,32 @@ func readDotenv(read func() ([]byte, error)) (map[string]dotenvValue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading .env: %w", err)
 	}
-	return parseDotenv(string(text))
+	return parseDotenv(dotenvText(text), ours), nil
+}
+
+// dotenvText is what a .env file holds, as UTF-8 and with line feeds. PowerShell
+// writes UTF-16 into a file, and many programs of Windows begin one with a mark.
+func dotenvText(b []byte) string {
+	high := -1 // which byte of two is the high one
+	switch {
+	case bytes.HasPrefix(b, []byte{0xff, 0xfe}) || len(b) > 1 && b[0] != 0 && b[1] == 0:
+		high = 1
+	case bytes.HasPrefix(b, []byte{0xfe, 0xff}) || len(b) > 1 && b[0] == 0 && b[1] != 0:
+		high = 0
+	}
+	text := string(b)
+	if high >= 0 {
+		units := make([]uint16, len(b)/2)
+		for i := range units {
+			units[i] = uint16(b[2*i+high])<<8 | uint16(b[2*i+1-high])
+		}
+		text = string(utf16.Decode(units))
+	}
+	text = strings.TrimPrefix(text, "\ufeff")
+	if !strings.Contains(text, "\n") {
+		text = strings.ReplaceAll(text, "\r", "\n")
+	}
+	return text
 }
 
 var (
@@ -33,35 +62,70 @@ var (
 	dotenvQuoted = regexp.MustCompile(`^[ \t]*(?s:'([^']*)'|"((?:[^"\\]|\\.)*)")[ \t\r]*(?:#[^\n]*)?(?:\n|$)`)
 	dotenvEscape = strings.NewReplacer(`\n`, "\n", `\"`, `"`, `\\`, `\`, `\$`, `$`)
 	dotenvRemark = regexp.MustCompile(`\s#.*`)
+	dotenvExport = regexp.MustCompile(`^\s*export(?:\s+[A-Za-z_][A-Za-z0-9_]*)+\s*$`)
 )
+
+// ourLine matches a line that means to set a variable of this program, in
+// whatever way: the name stands first, or behind what shells and YAML put there.
+func ourLine(prefix string, variables []string) *regexp.Regexp {
+	names := []string{regexp.QuoteMeta(prefix) + `\w+`}
+	for _, name := range variables {
+		names = append(names, regexp.QuoteMeta(name))
+	}
+	return regexp.MustCompile(`^(?:[^\w#;/]|(?:export|set|setenv|declare|env|-x)\b)*(` + strings.Join(names, "|") + `)(?:\W|$)`)
+}
 
 // parseDotenv reads KEY=VALUE lines, with or without "export" before them; of
 // two with one name the last counts. A value in single quotes is taken as it is;
 // one in double quotes may hold \n \" \\ and \$; either may span lines. Any other
-// ends with its line, or at a # after a blank. Nothing is expanded, and no error
-// shows a value: it may be a secret.
-func parseDotenv(text string) (map[string]dotenvValue, error) {
+// ends with its line, or at a # after a blank. Nothing is expanded.
+//
+// The file belongs to other programs too, which have other rules. So a line that
+// can't be read is passed over, unless it names a variable of ours: that one is
+// kept with its fault. No fault shows a value: it may be a secret.
+func parseDotenv(text string, ours *regexp.Regexp) map[string]dotenvValue {
 	values := map[string]dotenvValue{}
-	text = strings.TrimPrefix(text, "\ufeff") // some Windows editors begin a file with this mark
 	for line := 1; text != ""; {
 		current, rest, _ := strings.Cut(text, "\n")
 		name, value, isPair := strings.Cut(current, "=")
 		match := dotenvName.FindStringSubmatch(name)
+		fault := ""
 		switch start := strings.TrimSpace(current); {
 		case start == "" || start[0] == '#':
 		case !isPair || match == nil:
-			return nil, fmt.Errorf(".env line %d: want KEY=VALUE, in UTF-8", line)
+			fault = "want KEY=VALUE"
 		default:
 			if quoted := dotenvQuoted.FindStringSubmatch(text[len(name)+1:]); quoted != nil {
 				value = quoted[1] + dotenvEscape.Replace(quoted[2]) // one of the two is empty
 				rest = text[len(name)+1+len(quoted[0]):]
 			} else if value = strings.TrimSpace(dotenvRemark.ReplaceAllString(value, "")); strings.IndexAny(value, `'"`) == 0 {
-				return nil, fmt.Errorf(".env line %d: a quote is not closed, or something follows the closing one", line)
+				fault = "a quote is not closed, or something follows the closing one"
 			}
-			values[match[1]] = dotenvValue{value, line}
+			if !utf8.ValidString(value) {
+				fault = "the value is not UTF-8"
+			}
+			if fault == "" {
+				values[match[1]] = dotenvValue{value: value, line: line}
+			}
+		}
+		if fault != "" {
+			keepFault(values, current, line, fault, ours)
 		}
 		line += strings.Count(text[:len(text)-len(rest)], "\n")
 		text = rest
 	}
-	return values, nil
+	return values
+}
+
+// keepFault puts the fault of a line into values, if the line names one of ours.
+func keepFault(values map[string]dotenvValue, text string, line int, fault string, ours *regexp.Regexp) {
+	match := ours.FindStringSubmatch(text)
+	if match == nil {
+		return
+	}
+	name := match[1]
+	if _, known := values[name]; known && dotenvExport.MatchString(text) {
+		return // a shell exports here what it has set before
+	}
+	values[name] = dotenvValue{line: line, fault: fault}
 }

@@ -16,7 +16,7 @@ import (
 // value, or returns what it wants instead.
 func into[T any](p *T, want string, parse func(string) (T, bool)) func(string) error {
 	return func(s string) error {
-		v, ok := parse(s)
+		v, ok := parse(strings.TrimSpace(s))
 		if !ok {
 			return errors.New(want)
 		}
@@ -25,9 +25,15 @@ func into[T any](p *T, want string, parse func(string) (T, bool)) func(string) e
 	}
 }
 
-// Text takes any text but the empty one.
+// Text takes any text but the empty one, with the blanks around it. The other
+// kinds do without those.
 func Text(p *string) func(string) error {
-	return into(p, "a value", func(s string) (string, bool) { return s, s != "" })
+	return func(s string) error {
+		if *p = s; s == "" {
+			return errors.New("a value")
+		}
+		return nil
+	}
 }
 
 // Choice takes one of words.

@@ -68,17 +68,37 @@ func NewKeyring(keys ...*Key) *Keyring {
 func SecretKeys(secret string, fallbacks []string) (*Keyring, error) {
 	var keys []*Key
 	for i, s := range append([]string{secret}, fallbacks...) {
-		if err := checkSecret([]byte(s)); err != nil {
-			name := "SECRET_KEY"
-			if i > 0 {
-				name = fmt.Sprintf("SECRET_KEY_FALLBACKS, number %d", i)
-			}
-			return nil, fmt.Errorf("%s: %w; make one with: openssl rand -base64 48", name, err)
+		err := checkSecret([]byte(s))
+		if err == nil {
+			err = checkPlaceholder(s)
+		}
+		switch {
+		case err != nil && i > 0:
+			return nil, &SecretError{"SECRET_KEY_FALLBACKS", i, err}
+		case err != nil:
+			return nil, &SecretError{"SECRET_KEY", 0, err}
 		}
 		keys = append(keys, HS256Key([]byte(s)))
 	}
 	return NewKeyring(keys...), nil
 }
+
+// A SecretError is what is wrong with a secret.
+type SecretError struct {
+	Variable string // that holds it
+	Number   int    // which of several it is, from 1; 0 where there is only one
+	Err      error
+}
+
+func (e *SecretError) Error() string {
+	name := e.Variable
+	if e.Number > 0 {
+		name = fmt.Sprintf("%s, number %d", name, e.Number)
+	}
+	return fmt.Sprintf("%s: %v; make one with: openssl rand -base64 48", name, e.Err)
+}
+
+func (e *SecretError) Unwrap() error { return e.Err }
 
 // MemoryKeys is a ring that is written nowhere: its tokens end with the process.
 func MemoryKeys(alg string) *Keyring {

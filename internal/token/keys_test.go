@@ -2,8 +2,11 @@ package token
 
 import (
 	"crypto/ed25519"
+	"encoding/base32"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"math/big"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -24,7 +27,7 @@ func TestSecretKeys(t *testing.T) {
 		{"32 bytes are enough", short + "!", nil, ""},
 		{"31 are not", short, nil, "SECRET_KEY: the secret has 31 bytes, HS256 takes at least 32 (RFC 7518 §3.2); make one with: openssl rand -base64 48"},
 		{"an empty one is none", "", nil, "SECRET_KEY: the secret has 0 bytes, HS256 takes at least 32 (RFC 7518 §3.2); make one with: openssl rand -base64 48"},
-		{"bytes count, not characters", strings.Repeat("é", 16), nil, ""},
+		{"bytes count, not characters", "éàüöäßéèêôûîâçñø", nil, ""},
 		{"a fallback is no weaker", tokenSecret, []string{formerSecret, short}, "SECRET_KEY_FALLBACKS, number 2: the secret has 31 bytes, HS256 takes at least 32 (RFC 7518 §3.2); make one with: openssl rand -base64 48"},
 	}
 	for _, tt := range tests {
@@ -35,6 +38,55 @@ func TestSecretKeys(t *testing.T) {
 				t.Errorf("secretKeys = %q; want %q", got, tt.wantError)
 			}
 		})
+	}
+}
+
+// A secret that everybody knows or can guess signs nothing, however long it is.
+func TestSecretsEverybodyKnows(t *testing.T) {
+	t.Parallel()
+	for _, secret := range []string{
+		"your-secret-key-here-change-in-production",
+		"your_super_secret_jwt_key_change_this_in_production",
+		"super-secret-jwt-token-with-at-least-32-characters-long",
+		"a-string-secret-at-least-256-bits-long",
+		"a-string-secret-at-least-512-bits-long-which-is-very-long",
+		"please-change-this-secret-key-min-32-chars!!",
+		"do-not-use-this-secret-key-in-production",
+		"This is my custom Secret key for authentication",
+		"THIS IS USED TO SIGN AND VERIFY JWT TOKENS, REPLACE IT WITH YOUR OWN SECRET, IT CAN BE ANY STRING",
+		"changemechangemechangemechangeme",
+		"<replace-this-with-a-strong-secret-key>",
+		"MySuperSecretKeyForTesting1234567890",
+		"reallyreallyreallyreallyverysafe",
+		strings.Repeat("a", 36), strings.Repeat("0", 64), strings.Repeat("ab", 20), strings.Repeat("*", 32), strings.Repeat("hunter2", 5),
+		"12345678901234567890123456789012", "0123456789abcdef0123456789abcdef", "abcdefghijklmnopqrstuvwxyz123456",
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "zyxwvutsrqponmlkjihgfedcba987654", "qwertyuiopasdfghjklzxcvbnm123456",
+		"192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
+		"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+		"404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
+		"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+		"hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg",
+	} {
+		_, err := SecretKeys(secret, nil)
+		if err == nil || !strings.Contains(err.Error(), "everybody") && !strings.Contains(err.Error(), "can be guessed") || strings.Contains(err.Error(), secret) {
+			t.Errorf("the secret %q: %v; want a refusal that says why, without it", secret, err)
+		}
+	}
+	for range 500 {
+		random := randomBytes()
+		for _, secret := range []string{
+			string(random), hex.EncodeToString(random), hex.EncodeToString(random[:16]), base64.StdEncoding.EncodeToString(random),
+			base32.StdEncoding.EncodeToString(random[:20]), new(big.Int).SetBytes(random).String(), NewUUID(),
+		} {
+			if err := checkPlaceholder(secret); err != nil {
+				t.Fatalf("the random secret %q: %v", secret, err)
+			}
+		}
+	}
+	for _, secret := range []string{tokenSecret, formerSecret, "correct horse battery staple, but longer"} {
+		if err := checkPlaceholder(secret); err != nil {
+			t.Errorf("the secret %q: %v", secret, err)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
 package program_test
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -135,6 +136,49 @@ func TestRunSettings(t *testing.T) {
 	if p.stderr.String() != "" {
 		t.Errorf("standard error = %q; want nothing", p.stderr)
 	}
+}
+
+// The keys of other programs are none of shelf run's, whose data is in memory.
+func TestRunKeys(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, env, file string
+		flags           string
+		stderr          string // a part; "" for silence
+	}{
+		{"a short one in .env", "", "SECRET_KEY=dev", "", ""},
+		{"a good one in .env", "", "SECRET_KEY='" + goodSecret + "'", "-alg=EdDSA", ""},
+		{"one in .env that can't be read", "", "SECRET_KEY=\"dev\";", "", ""},
+		{"former ones in .env", "", "SECRET_KEY_FALLBACKS=dev,prod", "", ""},
+		{"a good one in the environment", "SECRET_KEY=" + goodSecret, "SECRET_KEY=dev", "", ""},
+		{"a short one in the environment", "SECRET_KEY=dev", "", "", "shelf: warning: run makes a key of its own: SECRET_KEY: the secret has 3 bytes"},
+		{"a placeholder in the environment", "SECRET_KEY=your-secret-key-here-change-in-production", "", "", "run makes a key of its own: SECRET_KEY: this is a placeholder"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			writeTestFile(t, dir, ".env", "; others\nexport FOO\n"+tt.file+"\nBAR: x\n")
+			status, stdout, stderr := runShelf(t, dir, []string{tt.env}, "run", cmp.Or(tt.flags, "-alg=HS256"), "--", "echo", "ok")
+			if status != 0 || stdout != "ok\n" || strings.Count(stderr, "\n") > 1 || !strings.Contains(stderr, tt.stderr) || tt.stderr == "" && stderr != "" {
+				t.Errorf("shelf run = %d, %q, %q; want 0, ok, %q", status, stdout, stderr, tt.stderr)
+			}
+		})
+	}
+}
+
+// What needs no key doesn't look at it.
+func TestKeysOfOthers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	writeTestFile(t, dir, ".env", "export FOO\n; comment\nSECRET_KEY=dev\nBAR: x\n")
+	writeTestFile(t, dir, "db.json", `{"books":[{"title":"Dune","author":"Frank Herbert"}]}`)
+	for _, args := range []string{"import db.json", "check", "export", "user list", "-h", "version"} {
+		if status, _, stderr := runShelf(t, dir, nil, strings.Fields(args)...); status != 0 || stderr != "" {
+			t.Errorf("shelf %s = %d, %q", args, status, stderr)
+		}
+	}
+	status, stdout, stderr := runShelf(t, dir, nil, "key", "list")
+	wantFailure(t, status, stdout, stderr, ".env line 3: SECRET_KEY: the secret has 3 bytes")
 }
 
 // Standard input is the command's.

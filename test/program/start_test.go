@@ -49,10 +49,12 @@ func TestStartFails(t *testing.T) {
 		{"the key file is not ours", map[string]string{"shelf.key": "secret\n"}, nil, nil, []string{"shelf.key is not a key file of shelf"}},
 
 		{"the secret is short", nil, []string{"SECRET_KEY=2short4words"}, nil, []string{"SECRET_KEY", "RFC 7518 §3.2", "openssl rand"}},
-		{"the secret in .env is short", map[string]string{".env": "SECRET_KEY=2short4words"}, nil, nil, []string{"SECRET_KEY", "RFC 7518 §3.2", "openssl rand"}},
+		{"the secret in .env is short", map[string]string{".env": "SECRET_KEY=2short4words"}, nil, nil, []string{".env line 1: SECRET_KEY: the secret has 12 bytes", "RFC 7518 §3.2", "openssl rand"}},
+		{"the secret in .env can't be read", map[string]string{".env": "A=1\nSECRET_KEY='x\n"}, nil, nil, []string{".env line 2: SECRET_KEY: a quote"}},
+		{"the secret is a placeholder", nil, []string{"SECRET_KEY=your-secret-key-here-change-in-production"}, nil, []string{"SECRET_KEY: this is a placeholder", "openssl rand"}},
 		{"a fallback is short", nil, []string{"SECRET_KEY=" + goodSecret, "SECRET_KEY_FALLBACKS=2short4words"}, nil, []string{"SECRET_KEY_FALLBACKS", "RFC 7518 §3.2"}},
 		{"a fallback without a key", nil, []string{"SECRET_KEY_FALLBACKS=" + goodSecret}, nil, []string{"SECRET_KEY is not"}},
-		{"a broken .env", map[string]string{".env": "SECRET_KEY\n"}, nil, nil, []string{".env line 1"}},
+		{"a broken .env", map[string]string{".env": "SECRET_KEY\n"}, nil, nil, []string{".env line 1: SECRET_KEY: want KEY=VALUE"}},
 
 		{"a lab on a file", nil, nil, []string{"-lab"}, []string{"-lab goes with -data memory only", "shelf.jsonl"}},
 		{"a lab on every interface", nil, []string{"SHELF_LAB=true"}, []string{"-data", "memory", "-addr", "0.0.0.0:0"}, []string{"-lab goes with a loopback -addr only", "0.0.0.0:0"}},
