@@ -43,7 +43,7 @@ func (s *store) addBooks() {
 			return b, err
 		},
 		Valid: (*book).validate,
-		Event: eventOf("book"),
+		Event: db.EventsOf("book"),
 		Show:  func(b *book) string { return b.wire.Row() },
 	})
 	s.byTitle = db.NewUnique(s.books, "title", func(b *book) (string, bool) { return b.Title, true })
@@ -53,15 +53,6 @@ func (s *store) addBooks() {
 		orphan.CreatedBy = 0 // which clients don't see
 		return &orphan
 	})
-}
-
-// book returns the book of that id, or errNoBook.
-func (s *store) book(id int) (*book, error) {
-	b, ok := s.books.Row(id)
-	if !ok {
-		return nil, errNoBook
-	}
-	return b, nil
 }
 
 // selectBooks returns the books in a range of ids, the number of all books, and
@@ -136,13 +127,10 @@ func (s *server) listBooks(w http.ResponseWriter, r *http.Request, _ *caller) er
 
 // getBook handles GET /bookapi/books/{id}. What is no number names no book.
 func (s *server) getBook(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	id, ok := parseID(r.PathValue("id"))
+	id, _ := parseID(r.PathValue("id")) // no number is 0, and no book has that
+	b, ok := s.store.books.Row(id)
 	if !ok {
 		return errNoBook
-	}
-	b, err := s.store.book(id)
-	if err != nil {
-		return err
 	}
 	if done, err := reply.NotModified(w, r, b.wire.Tag()); done || err != nil {
 		return err
@@ -155,7 +143,7 @@ func (s *server) getBook(w http.ResponseWriter, r *http.Request, _ *caller) erro
 // the tutorial has it.
 func (s *server) addBook(w http.ResponseWriter, r *http.Request, c *caller) error {
 	b := book{CreatedBy: c.user.ID}
-	if _, err := form.Read(w, r, form.Fields{"title": &b.Title, "author": &b.Author}); err != nil {
+	if _, err := form.Read(w, r, b.fields()); err != nil {
 		return err
 	}
 	if err := b.validate(); err != nil {
@@ -166,6 +154,9 @@ func (s *server) addBook(w http.ResponseWriter, r *http.Request, c *caller) erro
 	}
 	return reply.JSON(w, http.StatusOK, message{"new book created"})
 }
+
+// fields are what a client sets.
+func (b *book) fields() form.Fields { return form.Fields{"title": &b.Title, "author": &b.Author} }
 
 // validate checks the fields that a client sets.
 func (b *book) validate() error {

@@ -1119,9 +1119,9 @@ func TestImportPlain(t *testing.T) {
 		if want := "imported 1 item, 1 book; left out what shelf has no place for: posts"; err != nil || done != want {
 			t.Fatalf("import = %q, %v; want %q", done, err, want)
 		}
-		row, err := s.item(id)
-		if err != nil || row.itemname() != "ball" || row.createdBy() != 0 || !strings.HasSuffix(row.wire.Row(), `"createdby":null}`) {
-			t.Errorf("item %d = %+v, %v; want the ball, created by nobody", id, row, err)
+		row, ok := s.items.Row(id)
+		if !ok || row.itemname() != "ball" || row.createdBy() != 0 || !strings.HasSuffix(row.wire.Row(), `"createdby":null}`) {
+			t.Errorf("item %d = %+v, %v; want the ball, created by nobody", id, row, ok)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/list"
@@ -21,7 +20,7 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	many, err := form.ReadRows(w, r, "items", maxItems, func() form.Fields {
 		it := &item{CreatedBy: c.user.ID}
 		items = append(items, it)
-		return form.Fields{"itemname": &it.Itemname, "category": &it.Category, "description": &it.Description}
+		return it.fields()
 	})
 	if err != nil {
 		return err
@@ -40,9 +39,7 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	var uri string
 	for i, it := range items {
 		uri = s.origin.BaseURL(r) + "/api/v1/items/" + strconv.Itoa(it.ID)
-		old := it.wire.Row()
-		row := append(make([]byte, 0, len(old)+len(`,"uri":""`)+len(uri)), strings.TrimSuffix(old, "}")...)
-		rows[i] = append(strictjson.AppendString(append(row, `,"uri":`...), uri), '}')
+		rows[i] = it.wire.With("uri", uri)
 	}
 	if many {
 		return reply.Rows(w, http.StatusCreated, "Created "+term.Count(len(items), "new item"), rows...)
@@ -54,6 +51,11 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 
 // maxItems is the most items in one request.
 const maxItems = 1000
+
+// fields are what a client sets.
+func (it *item) fields() form.Fields {
+	return form.Fields{"itemname": &it.Itemname, "category": &it.Category, "description": &it.Description}
+}
 
 // validate checks the fields that a client sets.
 func (it *item) validate() error {
@@ -132,12 +134,9 @@ func (s *server) getItem(w http.ResponseWriter, r *http.Request, _ *caller) erro
 	if err != nil {
 		return err
 	}
-	row, err := s.store.item(id)
-	if errors.Is(err, errNoItem) {
+	row, ok := s.store.items.Row(id)
+	if !ok {
 		return reply.Fail(http.StatusNotFound, "Requested item does not exist")
-	}
-	if err != nil {
-		return err
 	}
 	if done, err := reply.NotModified(w, r, row.wire.Tag()); done || err != nil {
 		return err
@@ -153,7 +152,7 @@ func (s *server) putItem(w http.ResponseWriter, r *http.Request, c *caller) erro
 		return err
 	}
 	var in item
-	if _, err := form.Read(w, r, form.Fields{"itemname": &in.Itemname, "category": &in.Category, "description": &in.Description}); err != nil {
+	if _, err := form.Read(w, r, in.fields()); err != nil {
 		return err
 	}
 	if err := in.validate(); err != nil {
@@ -177,15 +176,9 @@ func (s *server) mergeItem(w http.ResponseWriter, r *http.Request, c *caller) er
 		return err
 	}
 	edit := func(it *item) {
-		if itemname.Given {
-			it.Itemname = itemname.Text
-		}
-		if category.Given {
-			it.Category = category.Text
-		}
-		if description.Given {
-			it.Description = description.Text
-		}
+		itemname.Into(&it.Itemname)
+		category.Into(&it.Category)
+		description.Into(&it.Description)
 	}
 	trial := item{Itemname: "good", Category: "good", Description: "good"}
 	edit(&trial)

@@ -555,8 +555,8 @@ func BenchmarkGet(b *testing.B) {
 	id := 0
 	for b.Loop() {
 		id = id%100_000 + 1
-		if _, err := s.item(id); err != nil {
-			b.Fatal(err)
+		if _, ok := s.items.Row(id); !ok {
+			b.Fatal("gone")
 		}
 	}
 }
@@ -638,7 +638,7 @@ func BenchmarkCompaction(b *testing.B) {
 		wg.Go(func() {
 			for id := 1; !done.Load(); id = id%n + 1 {
 				start := time.Now()
-				s.item(id)
+				s.items.Row(id)
 				reads = append(reads, time.Since(start))
 				if id%64 == 0 {
 					runtime.Gosched()

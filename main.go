@@ -97,17 +97,12 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 			return err
 		}
 	}
-	if c.readyFile != "" { // and where it can't be, there might be the data
-		if err := child.CheckReadyFile(c.readyFile); err != nil {
-			return err
-		}
+	if err := child.CheckReadyFile(c.readyFile); err != nil { // where it can't be, there might be the data
+		return err
 	}
-	var cert *serve.Certificate // none: plain http
-	if c.tlsCert != "" {
-		if cert, err = serve.LoadCertificate(c.tlsCert, c.tlsKey); err != nil {
-			return err
-		}
-		cert.ReloadOnHangup(ctx, log)
+	cert, err := serve.KeepCertificate(ctx, c.tlsCert, c.tlsKey, log)
+	if err != nil {
+		return err
 	}
 	listener, err := serve.Listen(c.addr)
 	if err != nil {
@@ -129,14 +124,10 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 		log.Warn("listening beyond this machine without TLS: passwords and tokens can be read on their way; set -tls-cert and -tls-key, or put a proxy with TLS in front")
 	}
 
-	if c.readyFile != "" {
-		defer child.RemoveReadyFile(c.readyFile, url)
-	}
+	defer child.RemoveReadyFile(c.readyFile, url)
 	return serve.Until(ctx, listener, httpServer, cert, func() error {
-		if c.readyFile != "" {
-			if err := child.WriteReadyFile(c.readyFile, url); err != nil {
-				return err
-			}
+		if err := child.WriteReadyFile(c.readyFile, url); err != nil {
+			return err
 		}
 		return ready(handler, url)
 	}, handler.streams.Stop, drainTime)

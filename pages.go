@@ -78,7 +78,10 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, c *caller)
 			}
 			return text, last, more, err
 		},
-		Good: func() bool { return s.stillGood(c) },
+		Good: func() bool { // whether the token would still be taken
+			_, err := s.knownCaller(c.user.PublicID, c.token.JTI, c.token.Type, s.now())
+			return err == nil
+		},
 	}, from)
 }
 
@@ -94,12 +97,6 @@ func (s *server) resumeFrom(r *http.Request) (int64, error) {
 	}
 	_, _, _, err = s.store.EventsAfter(seq)
 	return seq, err
-}
-
-// stillGood reports whether the token that c came with would still be taken.
-func (s *server) stillGood(c *caller) bool {
-	_, err := s.knownCaller(c.user.PublicID, c.token.JTI, c.token.Type, s.now())
-	return err == nil
 }
 
 // health handles GET /healthz: whoever reads it knows that the process is alive

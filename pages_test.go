@@ -1463,8 +1463,10 @@ func TestEventsTell(t *testing.T) {
 	if !strings.Contains(at+time.Now().UTC().Format(wireTime), ball.Created.Format(wireTime)) {
 		t.Fatalf("created at %v", ball.Created)
 	}
-	bat, err := st.item(2)
-	k.must(err)
+	bat, ok := st.items.Row(2)
+	if !ok {
+		t.Fatal("there is no item 2")
+	}
 	id := func(n int64) string { return strconv.FormatInt(began+n, 10) }
 	by := fmt.Sprintf(`","createdby":%d}`, bob.ID)
 	got := s.upTo(t, began+11)

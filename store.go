@@ -210,9 +210,3 @@ func (a actor) check(createdBy int, latest reply.Rendered) error {
 }
 
 func (a actor) may(createdBy int) bool { return a.all || createdBy != 0 && createdBy == a.id }
-
-// eventOf names the events of a table whose rows everybody may read.
-func eventOf(kind string) func(*db.Tx, db.Change, int) string {
-	names := map[db.Change]string{db.Created: kind + ".created", db.Changed: kind + ".changed", db.Deleted: kind + ".deleted"}
-	return func(_ *db.Tx, what db.Change, _ int) string { return names[what] }
-}

@@ -159,7 +159,7 @@ func (s *store) addItems() {
 		Decode: decodeItem,
 		Times:  func(row storedItem) []time.Time { return []time.Time{time.Unix(row.created, 0).UTC()} },
 		Valid:  func(row storedItem) error { return row.item().validate() },
-		Event:  eventOf("item"),
+		Event:  db.EventsOf("item"),
 		Show:   func(row storedItem) string { return row.wire.Row() },
 	})
 	s.itemsOf = db.NewMulti(s.items, storedItem.createdBy)
@@ -170,15 +170,6 @@ func (s *store) addItems() {
 		it.render()
 		return it.stored()
 	})
-}
-
-// item returns the item of that id, or errNoItem.
-func (s *store) item(id int) (storedItem, error) {
-	row, ok := s.items.Row(id)
-	if !ok {
-		return row, errNoItem
-	}
-	return row, nil
 }
 
 // An itemFilter names items by what they have in common. The zero value names

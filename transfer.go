@@ -161,37 +161,14 @@ func validUser(u *user) error {
 
 // importPlain adds rows that say nothing but what a client would send.
 func importPlain(s *store, parts map[string]json.RawMessage, commit func()) (string, error) {
-	var items []*item
-	rows, err := db.Elements("items", parts["items"])
+	items, err := plainRows(parts, "items", (*item).fields, (*item).validate)
 	if err != nil {
 		return "", err
 	}
-	for i, row := range rows {
-		it := new(item)
-		if err := form.ReadObject(row, form.Fields{"itemname": &it.Itemname, "category": &it.Category, "description": &it.Description}); err != nil {
-			return "", fmt.Errorf("items[%d]: %w", i, err)
-		}
-		if err := it.validate(); err != nil {
-			return "", fmt.Errorf("items[%d]: %w", i, err)
-		}
-		items = append(items, it)
-	}
-	var books []*book
-	if rows, err = db.Elements("books", parts["books"]); err != nil {
+	books, err := plainRows(parts, "books", (*book).fields, (*book).validate)
+	if err != nil {
 		return "", err
 	}
-	for i, row := range rows {
-		b := new(book)
-		if err := form.ReadObject(row, form.Fields{"title": &b.Title, "author": &b.Author}); err != nil {
-			return "", fmt.Errorf("books[%d]: %w", i, err)
-		}
-		if err := b.validate(); err != nil {
-			return "", fmt.Errorf("books[%d]: %w", i, err)
-		}
-		books = append(books, b)
-	}
-	delete(parts, "items")
-	delete(parts, "books")
 	if len(items)+len(books) == 0 {
 		return "", errors.New(`nothing to import: want an export of shelf, or {"items":[…],"books":[…]}`)
 	}
@@ -204,6 +181,23 @@ func importPlain(s *store, parts map[string]json.RawMessage, commit func()) (str
 		done += "; left out what shelf has no place for: " + strings.Join(slices.Sorted(maps.Keys(parts)), ", ")
 	}
 	return done, nil
+}
+
+// plainRows takes the rows of that name out of parts. An error names the row.
+func plainRows[T any](parts map[string]json.RawMessage, name string, fields func(*T) form.Fields, validate func(*T) error) (rows []*T, err error) {
+	texts, err := db.Elements(name, parts[name])
+	for i, text := range texts {
+		row := new(T)
+		if err = form.ReadObject(text, fields(row)); err == nil {
+			err = validate(row)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s[%d]: %w", name, i, err)
+		}
+		rows = append(rows, row)
+	}
+	delete(parts, name)
+	return rows, err
 }
 
 // fileConfig is the settings for a command on the data file called name, "" for

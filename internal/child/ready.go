@@ -37,7 +37,11 @@ func (r Ready) Print(w io.Writer, format string) error {
 // CheckReadyFile fails if a ready file may not take the place of what is at path.
 // It may replace nothing, an empty file, or the URL that a server left there when
 // it crashed. Anything else is somebody's: a slip of the finger shall not cost it.
+// The path "" is for no ready file, here and below.
 func CheckReadyFile(path string) error {
+	if path == "" {
+		return nil
+	}
 	info, err := os.Stat(path)
 	var text []byte
 	if err == nil && info.Mode().IsRegular() && info.Size() < 1000 { // bytes; no URL of ours is longer
@@ -59,6 +63,9 @@ var onlyURL = regexp.MustCompile(`^https?://[^\s/]+\n?$`)
 
 // WriteReadyFile writes the URL and a line end, all or nothing.
 func WriteReadyFile(path, url string) error {
+	if path == "" {
+		return nil
+	}
 	if err := durable.WriteFile(path, []byte(url+"\n")); err != nil {
 		return fmt.Errorf("-ready-file: %w", err)
 	}

@@ -130,3 +130,10 @@ func (d *DB) EndEvents() int64 {
 	d.events.wake()
 	return d.seq
 }
+
+// EventsOf names the events of a table whose rows everybody may read: note.created,
+// note.changed, note.deleted.
+func EventsOf(kind string) func(*Tx, Change, int) string {
+	names := map[Change]string{Created: kind + ".created", Changed: kind + ".changed", Deleted: kind + ".deleted"}
+	return func(_ *Tx, what Change, _ int) string { return names[what] }
+}

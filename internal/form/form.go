@@ -45,6 +45,13 @@ type Replacement struct {
 	Text  string // empty: the text goes
 }
 
+// Into replaces text, if a replacement was given.
+func (r Replacement) Into(text *string) {
+	if r.Given {
+		*text = r.Text
+	}
+}
+
 // A Password is text that is never trimmed.
 type Password string
 

@@ -3,6 +3,9 @@ package reply
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // A Rendered is a row as clients read it, and behind it its entity tag. Both are
@@ -27,4 +30,12 @@ const TagLength = 2*12 + 2
 func AppendTag(b, content []byte) []byte {
 	sum := sha256.Sum256(content)
 	return append(hex.AppendEncode(append(b, '"'), sum[:12]), '"')
+}
+
+// With is the row with one more member, a text.
+func (r Rendered) With(name, text string) []byte {
+	row := strings.TrimSuffix(r.Row(), "}")
+	b := append(make([]byte, 0, len(row)+len(name)+len(text)+len(`,"":""}`)), row...)
+	b = append(append(append(b, `,"`...), name...), `":`...)
+	return append(strictjson.AppendString(b, text), '}')
 }

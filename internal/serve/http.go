@@ -72,6 +72,20 @@ type Certificate struct {
 	current           atomic.Pointer[tls.Certificate]
 }
 
+// KeepCertificate is the pair of those files, kept up to date until ctx is done: see
+// [Certificate.ReloadOnHangup]. It is nil, for plain http, if certFile is "".
+func KeepCertificate(ctx context.Context, certFile, keyFile string, log *slog.Logger) (*Certificate, error) {
+	if certFile == "" {
+		return nil, nil
+	}
+	c, err := LoadCertificate(certFile, keyFile)
+	if err != nil {
+		return nil, err
+	}
+	c.ReloadOnHangup(ctx, log)
+	return c, nil
+}
+
 // LoadCertificate reads the pair. The error names the file.
 func LoadCertificate(certFile, keyFile string) (*Certificate, error) {
 	c := &Certificate{CertFile: certFile, keyFile: keyFile}
