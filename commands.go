@@ -15,6 +15,7 @@ import (
 	"example.com/shelf/internal/child"
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/config"
+	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/explain"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/serve"
@@ -61,7 +62,7 @@ type shell struct {
 // newShell is that of the program itself.
 func newShell(lookupEnv func(string) (string, bool), stdin io.Reader, stdout, stderr io.Writer) shell {
 	parse := func(flags []string) (settings, error) {
-		c, err := parseSettings(flags, lookupEnv, func() ([]byte, error) { return os.ReadFile(".env") })
+		c, err := parseSettings(flags, lookupEnv, func() ([]byte, error) { return durable.ReadFile(".env") })
 		if c.log != "off" {
 			for _, warning := range c.warnings {
 				fmt.Fprintln(stderr, "shelf: warning:", warning)

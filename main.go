@@ -28,8 +28,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"example.com/shelf/internal/child"
@@ -86,6 +88,9 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 		return err
 	}
 	log := serve.NewLog(sh.stderr, c.log, c.logFormat)
+	if err := c.checkFiles(log); err != nil {
+		return err
+	}
 	clk := &clock.Clock{}
 	st, keys, err := openData(c, log, clk.Now)
 	if err != nil {
@@ -131,6 +136,29 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 		}
 		return ready(handler, url)
 	}, handler.streams.Stop, drainTime)
+}
+
+// checkFiles refuses files that other users of this machine can change, and warns of
+// those that they can read. The key file is checked where it is read.
+func (c settings) checkFiles(log *slog.Logger) error {
+	files := map[string]string{c.envFile: "read the secrets in it", c.tlsKey: "pass for this server"}
+	if c.data != inMemory {
+		files[c.data] = "read the password hashes in it"
+		if warning := durable.CheckFolder(c.data); warning != "" {
+			log.Warn(warning)
+		}
+	}
+	delete(files, "")
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		warning, err := durable.CheckPrivate(name, files[name])
+		if err != nil {
+			return err
+		}
+		if warning != "" {
+			log.Warn(warning)
+		}
+	}
+	return nil
 }
 
 // drainTime is how long requests that are running may go on after a signal.

@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -112,7 +111,7 @@ func seedStore(s *store, name string, interrupt *config.Interrupt) error {
 // readDocument reads a file, without the byte order mark that editors on Windows
 // put in front (RFC 8259 §8.1 lets a reader ignore it).
 func readDocument(name string) ([]byte, error) {
-	document, err := os.ReadFile(name)
+	document, err := durable.ReadFile(name)
 	return bytes.TrimPrefix(document, []byte("\ufeff")), err
 }
 

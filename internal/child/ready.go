@@ -45,7 +45,7 @@ func CheckReadyFile(path string) error {
 	info, err := os.Stat(path)
 	var text []byte
 	if err == nil && info.Mode().IsRegular() && info.Size() < 1000 { // bytes; no URL of ours is longer
-		if text, err = os.ReadFile(path); err == nil && (len(text) == 0 || onlyURL.Match(text)) {
+		if text, err = durable.ReadFile(path); err == nil && (len(text) == 0 || onlyURL.Match(text)) {
 			return nil
 		}
 	}
@@ -75,7 +75,7 @@ func WriteReadyFile(path, url string) error {
 // RemoveReadyFile removes what WriteReadyFile wrote, unless another server has
 // written its own there since.
 func RemoveReadyFile(path, url string) {
-	if text, err := os.ReadFile(path); err == nil && string(text) == url+"\n" {
+	if text, err := durable.ReadFile(path); err == nil && string(text) == url+"\n" {
 		os.Remove(path)
 	}
 }

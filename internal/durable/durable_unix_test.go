@@ -162,3 +162,55 @@ func TestLacks(t *testing.T) {
 		}
 	}
 }
+
+// What others can read is warned of, what they can change is refused. Both name the
+// file and the command.
+func TestCheckPrivate(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	if warning, err := durable.CheckPrivate(path, "read it"); warning != "" || err != nil {
+		t.Errorf("no file: %q, %v", warning, err)
+	}
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		mode          fs.FileMode
+		owner         int
+		warning, fail string
+	}{
+		{0o600, -1, "", ""},
+		{0o400, -1, "", ""},
+		{0o640, -1, "is open to other users of this machine (mode 0640), who can read it: chmod 600 " + path, ""},
+		{0o644, -1, "is open to other users of this machine (mode 0644), who can read it: chmod 600 " + path, ""},
+		{0o660, -1, "", "can be written by other users of this machine (mode 0660), and shelf trusts what is in it: chmod 600 " + path},
+		{0o606, -1, "", "can be written by other users of this machine (mode 0606), and shelf trusts what is in it: chmod 600 " + path},
+		{0o666, -1, "", "can be written by other users of this machine (mode 0666), and shelf trusts what is in it: chmod 600 " + path},
+		{0o600, 12345, "", "belongs to another user of this machine (uid 12345)"},
+	} {
+		if tt.owner >= 0 && os.Geteuid() != 0 {
+			continue // only root can give a file away
+		}
+		if err := errors.Join(os.Chown(path, tt.owner, -1), os.Chmod(path, tt.mode)); err != nil {
+			t.Fatal(err)
+		}
+		warning, err := durable.CheckPrivate(path, "read it")
+		if (warning == "") != (tt.warning == "") || !strings.HasSuffix(warning, tt.warning) || (err == nil) != (tt.fail == "") || err != nil && !strings.Contains(err.Error(), path+" "+tt.fail) {
+			t.Errorf("mode %o, owner %d: %q, %v; want %q, %q", tt.mode, tt.owner, warning, err, tt.warning, tt.fail)
+		}
+	}
+}
+
+func TestCheckFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for mode, want := range map[fs.FileMode]bool{0o700: false, 0o755: false, 0o777: true, 0o777 | fs.ModeSticky: false, 0o702: true} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		got := durable.CheckFolder(filepath.Join(dir, "file"))
+		if (got != "") != want || want && !strings.HasSuffix(got, "chmod go-w "+dir) {
+			t.Errorf("a folder of mode %v: %q", mode, got)
+		}
+	}
+}

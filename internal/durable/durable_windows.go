@@ -17,6 +17,12 @@ const (
 // These are flags of other systems.
 const nonBlock, noFollow = 0, 0
 
+// CheckPrivate finds nothing: on Windows a file has the rights of its folder.
+func CheckPrivate(string, string) (warning string, err error) { return "", nil }
+
+// CheckFolder finds nothing, as CheckPrivate.
+func CheckFolder(string) (warning string) { return "" }
+
 // Lacks reports whether a call failed because the file system doesn't have it.
 func Lacks(err error) bool {
 	return errors.Is(err, errorInvalidFunction) || errors.Is(err, errorNotSupported) || errors.Is(err, errorNotImplemented)

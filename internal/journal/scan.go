@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
+	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/history"
 )
 
@@ -42,7 +42,7 @@ func Read(r io.ReaderAt, size int64, emit func([]history.Record) error) (Found, 
 
 // ReadFile is [Read] for the file at path.
 func ReadFile(path string, emit func([]history.Record) error) (found Found, err error) {
-	f, err := os.Open(path)
+	f, err := durable.Open(path)
 	if err != nil {
 		return found, err
 	}

@@ -20,6 +20,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"example.com/shelf/internal/durable"
 )
 
 // New bounds what a client can make the server wait for and keep
@@ -95,7 +97,15 @@ func LoadCertificate(certFile, keyFile string) (*Certificate, error) {
 // Reload reads the pair again, for connections from now on. When it fails, the
 // old pair stays in use.
 func (c *Certificate) Reload() error {
-	pair, err := tls.LoadX509KeyPair(c.CertFile, c.keyFile)
+	cert, err := durable.ReadFile(c.CertFile)
+	var key []byte
+	if err == nil {
+		key, err = durable.ReadFile(c.keyFile)
+	}
+	var pair tls.Certificate
+	if err == nil {
+		pair, err = tls.X509KeyPair(cert, key)
+	}
 	if err != nil {
 		return fmt.Errorf("the TLS certificate %s and its key %s: %w", c.CertFile, c.keyFile, err)
 	}

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -110,7 +108,11 @@ func (j JWK) key() (*Key, error) {
 func LoadKeys(path, alg string, now time.Time) (ring *Keyring, warning string, err error) {
 	ring, err = ReadKeys(path, alg, now)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNoKey) {
-		if err := addKey(path, alg, now, func(*JWK, *Key) bool { return true }); err != nil {
+		makeKey := addKey
+		if errors.Is(err, fs.ErrNotExist) {
+			makeKey = createKeyFile
+		}
+		if err := makeKey(path, alg, now, func(*JWK, *Key) bool { return true }); err != nil {
 			return nil, "", err
 		}
 		ring, err = ReadKeys(path, alg, now)
@@ -118,9 +120,8 @@ func LoadKeys(path, alg string, now time.Time) (ring *Keyring, warning string, e
 	if err != nil {
 		return nil, "", err
 	}
-	info, err := os.Stat(path)
-	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		warning = fmt.Sprintf("%s is open to other users of this machine (mode %04o), who can make tokens with it: chmod 600 %[1]s", path, info.Mode().Perm())
+	if warning, err = durable.CheckPrivate(path, "make tokens with it"); err != nil {
+		return nil, "", err
 	}
 	return ring, warning, nil
 }
@@ -174,8 +175,10 @@ func ReplaceKeys(path, alg string, now time.Time) error {
 // refuses; keep may also change them.
 func addKey(path, alg string, now time.Time, keep func(*JWK, *Key) bool) error {
 	set, keys, err := ReadKeyFile(path)
-	exists := !errors.Is(err, fs.ErrNotExist)
-	if err != nil && exists {
+	if errors.Is(err, fs.ErrNotExist) {
+		return createKeyFile(path, alg, now, keep)
+	}
+	if err != nil {
 		return err
 	}
 	fresh, err := newJWK(alg, now)
@@ -188,17 +191,25 @@ func addKey(path, alg string, now time.Time, keep func(*JWK, *Key) bool) error {
 			kept = append(kept, set.Keys[i])
 		}
 	}
-	text, err := json.MarshalIndent(JWKSet{kept}, "", "  ")
+	return writeKeys(path, kept, durable.WriteFile)
+}
+
+// createKeyFile makes a key file with one key, unless another process is first:
+// then that one's stays as it is. There are no keys for the last parameter to keep.
+func createKeyFile(path, alg string, now time.Time, _ func(*JWK, *Key) bool) error {
+	fresh, err := newJWK(alg, now)
+	if err != nil {
+		return err
+	}
+	return writeKeys(path, []JWK{fresh}, func(path string, text []byte) error { return durable.CreateFile(path, fresh.ID, text) })
+}
+
+func writeKeys(path string, keys []JWK, write func(string, []byte) error) error {
+	text, err := json.MarshalIndent(JWKSet{keys}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("key file %s: %w", path, err)
 	}
-	text = append(text, '\n')
-	if exists {
-		err = durable.WriteFile(path, text)
-	} else {
-		err = durable.CreateFile(path, fresh.ID, text)
-	}
-	if err != nil {
+	if err := write(path, append(text, '\n')); err != nil {
 		return fmt.Errorf("writing key file %s: %w", path, err)
 	}
 	return nil
@@ -208,7 +219,7 @@ func addKey(path, alg string, now time.Time, keep func(*JWK, *Key) bool) error {
 // and the same as keys to use. It refuses whatever it doesn't understand whole,
 // because a file that is not ours is not ours to overwrite either.
 func ReadKeyFile(path string) (JWKSet, []*Key, error) {
-	text, err := os.ReadFile(path)
+	text, err := durable.ReadFile(path)
 	if err != nil {
 		return JWKSet{}, nil, fmt.Errorf("reading the key file: %w", err)
 	}
