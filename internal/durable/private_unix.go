@@ -3,7 +3,6 @@
 package durable
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -20,11 +19,8 @@ import (
 // nobody can make a file private. There it warns instead.
 func CheckPrivate(name, harm string) (warning string, err error) {
 	info, err := os.Stat(name)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+	if err != nil || !info.Mode().IsRegular() {
 		return "", nil // who opens it finds out
-	}
-	if err != nil {
-		return "", err
 	}
 	mode, owner, us := info.Mode().Perm(), info.Sys().(*syscall.Stat_t).Uid, uint32(os.Geteuid())
 	foreign, writable := owner != us && owner != 0, mode&0o022 != 0
