@@ -148,14 +148,15 @@ func newLab(s *server, c *clock.Clock) {
 func (p *present) Snapshot() *db.Snapshot { return p.Load().store.Snapshot() }
 
 // Restore has another server answer from now on, by the clock c: its store holds
-// what the snapshot does, and its limits remember nobody. Streams of events end,
+// what the snapshot does, and goes on from its ids; its limits remember nobody. Streams of events end,
 // and none goes on from an id that it was given: its client is told to read the
 // lists anew.
 func (p *present) Restore(to *db.Snapshot, c *clock.Clock) {
 	was := p.Load()
 	is := *was
 	is.now = c.Now
-	is.store = newStoreFrom(to, was.store.EndEvents()+1, was.log, c.Now)
+	is.store = newStore(was.log, c.Now)
+	is.store.Load(to, was.store.EndEvents()+1)
 	is.limits = limit.New(c.Now)
 	is.mux = is.newMux()
 	p.Store(&is)

@@ -125,16 +125,6 @@ func (s *store) addTokens() {
 	db.Reference(s.tokensOf, s.users, nil)
 }
 
-// newStoreFrom is a store in memory that holds what the snapshot does, and goes
-// on from its ids: so those that were given out after it are given out again, for
-// other rows. No ETag of a list is one of an earlier store's, but that of a row
-// is made of the row alone. Its events begin after the number seq.
-func newStoreFrom(snapshot *db.Snapshot, seq int64, log *slog.Logger, now func() time.Time) *store {
-	s := newStore(log, now)
-	s.Load(snapshot, seq)
-	return s
-}
-
 // openStore opens the data file at path, creating it if there is none, and
 // holds it until Close. It fails with one clear line.
 func openStore(d journal.Disk, path string, log *slog.Logger, now func() time.Time) (*store, error) {

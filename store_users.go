@@ -318,9 +318,8 @@ func (s *store) pruneTokens() (n int, err error) {
 
 // editUser changes the user by edit, and returns it. It fails with errNoUser,
 // with errDisabled, or with errUserExists if the new username is another's.
-func (s *store) editUser(id int, edit func(*user)) (*user, error) {
-	var row user
-	err := s.Update(func(tx *db.Tx) error {
+func (s *store) editUser(id int, edit func(*user)) (row *user, err error) {
+	err = s.Update(func(tx *db.Tx) error {
 		u, ok := s.users.Get(tx, id)
 		switch {
 		case !ok:
@@ -328,19 +327,19 @@ func (s *store) editUser(id int, edit func(*user)) (*user, error) {
 		case u.Disabled:
 			return errDisabled
 		}
-		row = *u
-		edit(&row)
-		if row == *u {
+		changed := *u
+		row = &changed
+		edit(row)
+		switch {
+		case *row == *u:
 			return nil
-		}
-		if s.taken(tx, &row) {
+		case s.taken(tx, row):
 			return errUserExists
 		}
-		changed := row
-		s.users.Put(tx, &changed)
+		s.users.Put(tx, row)
 		return nil
 	})
-	return &row, err
+	return row, err
 }
 
 // setPassword gives u, as the caller knew u when it checked the old password,
@@ -389,16 +388,16 @@ const byOperator = 0
 // that enabling brings back an account but not whatever was signed in (OWASP
 // ASVS 5, 7.4.2). It fails with errNotAdmin if by isn't an admin any more, and
 // with errNoUser or errLastAdmin.
-func (s *store) setAccess(by, id int, admin, disabled *bool) (*user, error) {
-	var row user
-	err := s.Update(func(tx *db.Tx) error {
+func (s *store) setAccess(by, id int, admin, disabled *bool) (row *user, err error) {
+	err = s.Update(func(tx *db.Tx) error {
 		u, err := s.administered(tx, by, id)
 		if err != nil {
 			return err
 		}
-		row = *u
+		changed := *u
+		row = &changed
 		row.Admin, row.Disabled = or(admin, u.Admin), or(disabled, u.Disabled)
-		if row == *u {
+		if *row == *u {
 			return nil
 		}
 		if by != byOperator && s.lastAdmin(tx, u) { // either change would end that
@@ -407,14 +406,13 @@ func (s *store) setAccess(by, id int, admin, disabled *bool) (*user, error) {
 		if !(row.Admin && !u.Admin) && !(u.Disabled && !row.Disabled) { // nothing is granted
 			tx.Ends()
 		}
-		changed := row
-		s.users.Put(tx, &changed)
+		s.users.Put(tx, row)
 		if row.Disabled {
 			s.endTokens(tx, id, endedByAdmin, anyRecord)
 		}
 		return nil
 	})
-	return &row, err
+	return row, err
 }
 
 // deleteUser removes the user; what it made stays, as made by nobody. It fails

@@ -126,14 +126,10 @@ func importDocument(s *store, data []byte, commit func()) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	parts := map[string]json.RawMessage{}
-	for _, m := range members {
-		parts[m.Name] = m.Value
+	if members.Has("format") {
+		return importExport(s, members.Map(), commit)
 	}
-	if _, ok := parts["format"]; ok {
-		return importExport(s, parts, commit)
-	}
-	return importPlain(s, parts, commit)
+	return importPlain(s, members.Map(), commit)
 }
 
 // importExport rehearses in a store of its own, where each element has to keep

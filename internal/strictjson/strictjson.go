@@ -56,6 +56,15 @@ func (o Object) Value(name string) json.RawMessage {
 // Has reports whether there is a member called name. Its value may be null.
 func (o Object) Has(name string) bool { return o.Value(name) != nil }
 
+// Map are the values by name.
+func (o Object) Map() map[string]json.RawMessage {
+	values := map[string]json.RawMessage{}
+	for _, m := range o {
+		values[m.Name] = m.Value
+	}
+	return values
+}
+
 // Text is the string that the member called name holds, if it holds one.
 func (o Object) Text(name string) (text string, ok bool) {
 	value := o.Value(name)
