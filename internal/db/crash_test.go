@@ -14,7 +14,7 @@ import (
 var script = []func(*world) error{
 	func(w *world) error { return w.do(w.newOwner("n1")) },
 	func(w *world) error {
-		return w.together(w.signIn(1, "n1"), []deed{w.signIn(1, "n2"), w.newOwner("n2")})
+		return w.together(w.signIn(1, "n1"), []deed{w.signIn(1, "n2"), w.newOwner("n2")}, []deed{w.rename(2, "n0", false)})
 	},
 	func(w *world) error { return w.do(w.addThings(1, 1, strings.Repeat("long ", 250))) },
 	func(w *world) error { return w.do(w.addNote("n1", 2)) },
@@ -97,7 +97,7 @@ func TestCrashAtEveryCall(t *testing.T) {
 			w := newWorld(journaltest.New(uint64(try)))
 			w.disk.Fail(journaltest.Fault{At: p.at, Keep: p.keep, Err: journaltest.ErrCrash})
 			err := w.play()
-			w.end()
+			w.kill()
 			if err == nil {
 				w.disk = w.disk.Crash(leave)
 				err = w.aftermath()
@@ -118,7 +118,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 			w := newWorld(journaltest.New(uint64(try)))
 			w.disk.Fail(journaltest.Fault{At: p.at, Keep: p.keep, Err: []error{journaltest.ErrIO, journaltest.ErrNoRoom}[try%2]})
 			err := w.play()
-			w.end()
+			w.kill()
 			if err == nil {
 				switch try / 2 {
 				case 1:

@@ -83,7 +83,7 @@ func TestEventsWake(t *testing.T) {
 	must(t, err)
 	brake := brakeOn(&d.OnSync)
 	result := h.begin(h.addThing("lamp", 1))
-	brake.await()
+	brake.await(t, result)
 	select {
 	case <-more:
 		t.Error("woken before the fsync")

@@ -456,31 +456,40 @@ func (h *home) try(rules func(*db.Tx) error) (err error) {
 }
 
 // A brake stops the disk at each fsync, or each write, of the data file.
-type brake struct{ reached, gate chan struct{} }
+type brake struct{ reached, gate, released chan struct{} }
 
 // brakeOn puts a brake on a hook of a disk, &disk.OnSync or &disk.OnWrite.
 func brakeOn(hook *func(string)) *brake {
-	b := &brake{make(chan struct{}), make(chan struct{})}
+	b := &brake{make(chan struct{}), make(chan struct{}), make(chan struct{})}
 	*hook = func(name string) {
-		if name == dataFile {
-			b.reached <- struct{}{}
-			<-b.gate
+		if name != dataFile {
+			return
+		}
+		select {
+		case b.reached <- struct{}{}:
+			select {
+			case <-b.gate:
+			case <-b.released:
+			}
+		case <-b.released:
 		}
 	}
 	return b
 }
 
-// await returns once the disk has stopped.
-func (b *brake) await() { <-b.reached }
+// await returns once the disk has stopped. It fails if what should bring it there
+// ends before.
+func (b *brake) await(t testing.TB, result <-chan error) {
+	t.Helper()
+	select {
+	case <-b.reached:
+	case err := <-result:
+		t.Fatalf("Update returns %v, and the disk never got there", err)
+	}
+}
 
 // step lets the disk go on, to where it stops next.
 func (b *brake) step() { b.gate <- struct{}{} }
 
 // off lets the disk go on for good.
-func (b *brake) off() {
-	go func() {
-		for range b.reached {
-		}
-	}()
-	close(b.gate)
-}
+func (b *brake) off() { close(b.released) }

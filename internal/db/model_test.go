@@ -27,7 +27,7 @@ func TestModel(t *testing.T) {
 		return
 	}
 	until := time.Now().Add(*longRuns)
-	for round := 0; round < 10 || time.Now().Before(until); round++ {
+	for round := 0; round < 8 || time.Now().Before(until); round++ {
 		if runModel(t, rand.Uint64(), 400); t.Failed() {
 			return
 		}
@@ -50,7 +50,7 @@ func runModel(t *testing.T, seed uint64, steps int) {
 		if err != nil {
 			text := content(w.disk)
 			t.Errorf("-model.seed=%d, step %d: %v\nthe story: %s\n%s: …%q",
-				seed, len(story), err, strings.Join(story[max(0, len(story)-20):], ", "), dataFile, text[max(0, len(text)-2000):])
+				seed, len(story), err, strings.Join(story[max(0, len(story)-20):], "; "), dataFile, text[max(0, len(text)-2000):])
 			return
 		}
 	}
@@ -63,7 +63,7 @@ func (w *world) startAtLast() error {
 		if err == nil || w.tolerate(err) != nil {
 			return err
 		}
-		w.end()
+		w.kill()
 	}
 	return errors.New("never came up again")
 }
@@ -75,10 +75,10 @@ func (w *world) randomStep(chance *rand.Rand) (what string, err error) {
 	switch n := chance.IntN(100); {
 	case n < 4:
 		err := w.home.Close()
-		w.end()
+		w.kill()
 		return "restart", w.tolerate(err)
 	case n < 8:
-		w.end()
+		w.kill()
 		return "kill", nil
 	case n < 16:
 		soon(8, journaltest.ErrCrash)
@@ -105,7 +105,7 @@ func (w *world) randomStep(chance *rand.Rand) (what string, err error) {
 }
 
 func (w *world) crash(chance *rand.Rand) {
-	w.end()
+	w.kill()
 	w.disk = w.disk.Crash(journaltest.Leftover(chance.IntN(int(journaltest.Leavings))))
 }
 
@@ -115,13 +115,16 @@ func (w *world) randomWrite(chance *rand.Rand) (what string, err error) {
 	if chance.IntN(3) > 0 {
 		return what, w.do(first)
 	}
-	var others []deed
-	for range 1 + chance.IntN(5) {
-		name, d := w.randomDeed(chance)
-		what += " + " + name
-		others = append(others, d)
+	deeds := func() (some []deed) {
+		what += ","
+		for range 1 + chance.IntN(4) {
+			name, d := w.randomDeed(chance)
+			what += " " + name
+			some = append(some, d)
+		}
+		return some
 	}
-	return what, w.together(first, others)
+	return what, w.together(first, deeds(), deeds())
 }
 
 // randomDeed is any one thing that rules may do.

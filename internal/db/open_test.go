@@ -32,7 +32,7 @@ func TestCloseWaits(t *testing.T) {
 	h, d := withAnn(t)
 	brake := brakeOn(&d.OnSync)
 	result := h.begin(h.addNote("Dune", 1))
-	brake.await()
+	brake.await(t, result)
 	closed := make(chan error, 1)
 	go func() { closed <- h.Close() }()
 	select {
@@ -75,7 +75,7 @@ func TestWritable(t *testing.T) {
 	must(t, h.Writable())
 	brake := brakeOn(&d.OnSync)
 	result := h.begin(h.addThing("lamp", 1))
-	brake.await()
+	brake.await(t, result)
 	must(t, h.Writable()) // at once
 	brake.step()
 	must(t, <-result)
@@ -115,7 +115,7 @@ func TestCounts(t *testing.T) {
 	must(t, h.Update(h.addThing("lamp", 1)))
 	brake := brakeOn(&d.OnSync)
 	pending := []<-chan error{h.begin(h.addThing("desk", 1))}
-	brake.await()
+	brake.await(t, pending[0])
 	pending = append(pending, h.begin(remove(h.things, 2)), h.begin(h.addNote("Dune", 1)))
 	want := []db.Count{{"owner", "owners", 1, 0}, {"session", "sessions", 0, 0}, {"thing", "things", 1, 2}, {"note", "notes", 0, 1}}
 	if got := h.Counts(); !slices.Equal(got, want) {

@@ -58,7 +58,7 @@ func TestRulesSeePending(t *testing.T) {
 	}
 	brake := brakeOn(&d.OnSync)
 	results := []<-chan error{h.begin(h.rename(1, "ann"))}
-	brake.await()
+	brake.await(t, results[0])
 	for _, tt := range ops {
 		result, decided := h.decide(tt.rules)
 		if decided != tt.want {
@@ -72,7 +72,7 @@ func TestRulesSeePending(t *testing.T) {
 	// A deletion is decided while the change of its row is being written; and the
 	// row loses its owner as that becomes visible.
 	brake.step()
-	brake.await()
+	brake.await(t, results[1])
 	results = append(results, h.begin(remove(h.things, 1)))
 	if _, decided := h.decide(remove(h.things, 1)); decided != errNone {
 		t.Errorf("deleting the thing again: %v", decided)
@@ -106,7 +106,7 @@ func TestOrphanHidesNothing(t *testing.T) {
 		h.owners.Delete(tx, 1)
 		return nil
 	})}
-	brake.await()
+	brake.await(t, results[0])
 	results = append(results, h.begin(func(tx *db.Tx) error {
 		h.things.Delete(tx, 1)
 		h.notes.Delete(tx, 1)
@@ -115,7 +115,7 @@ func TestOrphanHidesNothing(t *testing.T) {
 	}))
 	brake.step()
 	must(t, <-results[0])
-	brake.await()
+	brake.await(t, results[1])
 	wantRows(t, h.visible(), rows{
 		"thing 1": `{"id":1,"kind":"","label":""}`, "note 1": `{"id":1,"title":"Dune"}`, "note 2": `{"id":2,"title":"Emma"}`,
 	})
@@ -186,7 +186,7 @@ func TestChildOfAnOwnerWhoIsGoing(t *testing.T) {
 	must(t, h.Update(h.addThing("lamp", 1)))
 	brake := brakeOn(&d.OnSync)
 	results := []<-chan error{h.begin(remove(h.owners, 1))}
-	brake.await()
+	brake.await(t, results[0])
 	results = append(results, h.begin(func(tx *db.Tx) error { // what prunes old sessions, say
 		for id := range h.sessions.All(tx) {
 			h.sessions.Delete(tx, id)
@@ -218,7 +218,7 @@ func TestPendingFill(t *testing.T) {
 	brake := brakeOn(&d.OnSync)
 	filled := make(chan error, 1)
 	go func() { filled <- h.Fill(full.Snapshot()) }()
-	brake.await()
+	brake.await(t, filled)
 	second := make(chan error, 1)
 	go func() { second <- h.Fill(full.Snapshot()) }()
 	added := h.begin(h.addOwner("bob"))

@@ -19,7 +19,7 @@ func TestGroupCommit(t *testing.T) {
 	writes, syncs := d.Count("WriteAt "+dataFile), d.Count("Sync "+dataFile)
 	brake := brakeOn(&d.OnSync)
 	results := []<-chan error{h.begin(h.addThing("first", 1))}
-	brake.await()
+	brake.await(t, results[0])
 	for range 64 {
 		results = append(results, h.begin(h.addThing("joined", 1)))
 	}
@@ -88,7 +88,7 @@ func TestPendingIsInvisible(t *testing.T) {
 	before := look()
 	brake := brakeOn(&d.OnSync)
 	result := h.begin(h.addNote("Dune", 1))
-	brake.await()
+	brake.await(t, result)
 	if got := look(); got != before {
 		t.Errorf("readers see %+v; want %+v", got, before)
 	}
@@ -134,7 +134,7 @@ func TestDroppedBatch(t *testing.T) {
 			}
 			brake := brakeOn(hook)
 			first := h.begin(h.addNote("first", 1))
-			brake.await()
+			brake.await(t, first)
 			var behind []<-chan error
 			for i := range 5 {
 				behind = append(behind, h.begin(h.addNote(fmt.Sprint("behind ", i), 1)))
@@ -245,7 +245,7 @@ func TestNoChangeWaits(t *testing.T) {
 	}
 	brake := brakeOn(&d.OnSync)
 	first := h.begin(h.addNote("Dune", 1))
-	brake.await()
+	brake.await(t, first)
 	nothing := h.begin(func(*db.Tx) error { return nil })
 	select {
 	case err := <-nothing:
@@ -277,7 +277,7 @@ func TestRolledBack(t *testing.T) {
 			must(t, h.Update(h.addNote("Dune", 1)))
 			brake := brakeOn(&d.OnSync)
 			pending := []<-chan error{h.begin(h.rename(1, "bob"))}
-			brake.await()
+			brake.await(t, pending[0])
 			pending = append(pending, h.begin(h.rename(1, "cat")), h.begin(h.addNote("Emma", 1)), h.begin(remove(h.notes, 1)))
 			var before rows
 			pending = append(pending, h.begin(func(tx *db.Tx) error { before = h.seen(tx); return nil }))

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
-	"sync"
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/history"
@@ -190,55 +190,80 @@ func (w *world) do(d deed) error {
 	return w.check(err)
 }
 
-// together does several deeds while the disk is busy with the first one: they
-// share the next batch.
-func (w *world) together(first deed, others []deed) error {
-	reached, gate := make(chan bool), make(chan bool)
-	var once sync.Once
-	w.disk.OnSync = func(name string) {
-		if name == dataFile {
-			once.Do(func() { close(reached); <-gate })
-		}
-	}
-	defer func() { w.disk.OnSync = nil }()
-	var decided edits
-	result := make(chan error, 1)
-	go func() { result <- w.home.try(w.rules(first, nil, &decided)) }()
-	select {
-	case err := <-result: // it needed no disk
-		return errors.Join(w.settle(decided, err), w.check(err))
-	case <-reached:
-	}
-	var joined edits
-	var results []<-chan error
-	for _, d := range others {
+// A batch is deeds that share one.
+type batch struct {
+	edits   edits
+	results []<-chan error // of those that the rules did not refuse
+}
+
+// begin starts deeds behind a batch that the disk is busy with, if any.
+func (w *world) begin(deeds []deed, before edits) *batch {
+	b := &batch{}
+	for _, d := range deeds {
 		var more edits
-		result, said := w.home.decide(w.rules(d, append(decided[:len(decided):len(decided)], joined...), &more))
-		if joined = append(joined, more...); said == nil {
-			results = append(results, result)
+		result, said := w.home.decide(w.rules(d, slices.Concat(before, b.edits), &more))
+		if said == nil {
+			b.edits, b.results = append(b.edits, more...), append(b.results, result)
 		} else if err := <-result; err != said {
-			return fmt.Errorf("rules said %v, and Update %v", said, err)
+			w.breaks("rules said %v, and Update %v", said, err)
 		}
 	}
-	close(gate)
-	err := <-result
-	if err := w.settle(decided, err); err != nil {
+	return b
+}
+
+// reaches reports whether the disk stops at b, and not b at the disk.
+func (b *batch) reaches(brake *brake) bool {
+	if len(b.results) == 0 {
+		return false
+	}
+	select {
+	case <-brake.reached:
+		return true
+	case err := <-b.results[0]:
+		again := make(chan error, 1)
+		again <- err
+		b.results[0] = again
+		return false
+	}
+}
+
+// end waits for a batch, and settles it.
+func (w *world) end(b *batch) (err error) {
+	for i, result := range b.results {
+		one := <-result
+		if i > 0 && (one == nil) != (err == nil) {
+			w.breaks("of one batch, one write came to %v and another to %v", err, one)
+		}
+		err = one
+	}
+	return w.settle(b.edits, err)
+}
+
+// together does the first deed, and while the disk is busy with it the second
+// ones, which share the next batch; and while it is busy with that, the third.
+func (w *world) together(first deed, second, third []deed) error {
+	brake := brakeOn(&w.disk.OnSync)
+	defer func() { w.disk.OnSync = nil }()
+	now := w.begin([]deed{first}, nil)
+	rest := [][]deed{second, third}
+	for len(rest) > 0 && now.reaches(brake) {
+		next := w.begin(rest[0], now.edits)
+		brake.step()
+		if err := w.end(now); err != nil {
+			return err
+		}
+		now, rest = next, rest[1:]
+	}
+	brake.off()
+	if err := errors.Join(w.end(now), w.check(nil)); err != nil {
 		return err
 	}
-	var one error
-	for i, result := range results {
-		err := <-result
-		if i > 0 && (err == nil) != (one == nil) {
-			return fmt.Errorf("of one batch, one write came to %v and another to %v", one, err)
-		}
-		one = err
-	}
-	if len(results) > 0 {
-		if err := w.settle(joined, one); err != nil {
+	for _, d := range slices.Concat(rest...) { // they found the disk idle
+		if err := w.do(d); err != nil {
 			return err
 		}
 	}
-	return w.check(errors.Join(err, one))
+	return nil
 }
 
 // settle takes note of what became of a batch.
@@ -315,9 +340,9 @@ func (w *world) compact() error {
 	return w.check(nil)
 }
 
-// end stops the process as SIGKILL would: locks are given back, nothing else
+// kill stops the process as SIGKILL would: locks are given back, nothing else
 // happens.
-func (w *world) end() {
+func (w *world) kill() {
 	w.disk.Kill()
 	w.home = nil
 }
@@ -340,7 +365,7 @@ func (w *world) restart() error {
 	if err := w.home.Close(); err != nil && w.tolerate(err) != nil {
 		return err
 	}
-	w.end()
+	w.kill()
 	return w.start()
 }
 
@@ -358,7 +383,7 @@ func (w *world) aftermath() error {
 		return errors.New("no writes are taken after a start")
 	}
 	// What was read before must stay even if the power fails now.
-	w.end()
+	w.kill()
 	w.disk = w.disk.Crash(journaltest.LeaveNothing)
 	return w.start()
 }
