@@ -1,23 +1,67 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/history"
+	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/journal/journaltest"
+	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/token"
+)
+
+var (
+	longRuns  = flag.Duration("long", 0, "how long the random tests go on; 0 for a short run")
+	modelSeed = flag.Uint64("model.seed", 0, "the seed of the model test, 0 for several")
 )
 
 var quiet = slog.New(slog.DiscardHandler)
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
+func clockAtNoon() time.Time { return noon }
+
+// A data file, and the bodies of a few lines.
 const (
 	dataFile = "shelf.jsonl"
+
 	putUser1 = `"op":"put","user":{"id":1,"public_id":"p1","username":"ann","email":"ann@example.com","created":"2026-11-22T12:00:00Z"}`
+	putJTI1  = `"op":"put","token":{"id":1,"jti":"j1","type":"access","user":1,"session":1,"expires":"2026-11-22T13:00:00Z"}`
+	putItem1 = `"op":"put","item":{"id":1,"itemname":"lamp","category":"","description":"","created":"2026-11-22T12:00:00Z","createdby":1}`
+	putItem2 = `"op":"put","item":{"id":2,"itemname":"desk","category":"","description":"","created":"2026-11-22T12:00:00Z","createdby":1}`
+	putBook1 = `"op":"put","book":{"id":1,"title":"Dune","author":"Herbert","createdby":1}`
 )
+
+// storeOn opens a store on a disk.
+func storeOn(t testing.TB, d journal.Disk) *store {
+	t.Helper()
+	s, err := openStore(d, dataFile, quiet, clockAtNoon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// diskWith is a disk that has a data file.
+func diskWith(content string) *journaltest.Disk {
+	d := journaltest.New(1)
+	d.Put(dataFile, content)
+	return d
+}
 
 // allItems returns every item, by id.
 func (s *store) allItems() []*item {
@@ -27,12 +71,6 @@ func (s *store) allItems() []*item {
 		items = append(items, row.item())
 	}
 	return items
-}
-
-// allBooks returns every book, by id.
-func (s *store) allBooks() []*book {
-	books, _, _ := s.selectBooks(db.Range{})
-	return books
 }
 
 // guardStore is a store in memory with one account.
@@ -173,4 +211,646 @@ func TestTokenRecordsAreLimited(t *testing.T) {
 			}
 		})
 	}
+}
+
+// storeRows are what readers of s see: a row as in the data file, by its kind and
+// id.
+func storeRows(s *store) map[string]string {
+	rows := map[string]string{}
+	s.View(func(tx *db.Tx) {
+		for id, u := range s.users.All(tx) {
+			rows[fmt.Sprint("user ", id)] = string(strictjson.Encode(u))
+		}
+		for id, t := range s.tokens.All(tx) {
+			rows[fmt.Sprint("token ", id)] = string(strictjson.Encode(t))
+		}
+		for id, row := range s.items.All(tx) {
+			rows[fmt.Sprint("item ", id)] = string(strictjson.Encode(row.item()))
+		}
+		for id, b := range s.books.All(tx) {
+			rows[fmt.Sprint("book ", id)] = string(strictjson.Encode(b))
+		}
+	})
+	return rows
+}
+
+// rowsDiffer is what two sets of rows don't share, "" for nothing.
+func rowsDiffer(got, want map[string]string) string {
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(got)) {
+		if want[key] != got[key] {
+			fmt.Fprintf(&b, "\n  got  %s %.300s", key, got[key])
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		if got[key] != want[key] {
+			fmt.Fprintf(&b, "\n  want %s %.300s", key, want[key])
+		}
+	}
+	return b.String()
+}
+
+// soundStore fails if an index of s tells of other rows than the tables, if what
+// clients read isn't what a row says, or if a token speaks for nobody.
+func soundStore(s *store) (err error) {
+	wrong := func(format string, args ...any) {
+		if err == nil {
+			err = fmt.Errorf(format, args...)
+		}
+	}
+	s.View(func(tx *db.Tx) {
+		for id, u := range s.users.All(tx) {
+			byName, _ := s.byUsername.Find(tx, u.Username)
+			byID, _ := s.byPublicID.Find(tx, u.PublicID)
+			byEmail, _ := s.byEmail.Find(tx, emailKey(u.Email))
+			if byName != u || byID != u || u.Email != "" && byEmail != u {
+				wrong("user %d isn't found by each of its keys", id)
+			}
+		}
+		for id, t := range s.tokens.All(tx) {
+			if found, _ := s.byJTI.Find(tx, t.JTI); found != t {
+				wrong("token %d isn't found by its jti", id)
+			}
+			if _, ok := s.users.Get(tx, t.User); !ok || !slices.Contains(s.tokensOf.Rows(tx, t.User), t) {
+				wrong("token %d isn't its user's", id)
+			}
+		}
+		of, in := map[int]int{}, map[string]int{}
+		for id, row := range s.items.All(tx) {
+			it := row.item()
+			if it.render(); it.ID != id || it.wire != row.wire {
+				wrong("item %d is shown as %s", id, row.wire)
+			}
+			of[it.CreatedBy]++
+			in[it.Category]++
+			if _, ok := s.users.Get(tx, it.CreatedBy); !ok && it.CreatedBy != 0 || !s.itemsOf.IDs(tx, it.CreatedBy).Has(id) || !s.itemsIn.IDs(tx, it.Category).Has(id) {
+				wrong("item %d isn't listed with its like", id)
+			}
+		}
+		if !maps.Equal(of, maps.Collect(s.itemsOf.Keys(tx))) || !maps.Equal(in, maps.Collect(s.itemsIn.Keys(tx))) {
+			wrong("the items are of %v and in %v; the indexes differ", of, in)
+		}
+		for id, b := range s.books.All(tx) {
+			again := *b
+			again.render()
+			if found, _ := s.byTitle.Find(tx, b.Title); found != b || again.wire != b.wire {
+				wrong("book %d isn't found by its title, or is shown as %s", id, b.wire)
+			}
+		}
+	})
+	return err
+}
+
+// A person's lines have to keep the rules of their tables. want "": they do.
+func TestStoreByHand(t *testing.T) {
+	t.Parallel()
+	base := journaltest.File(putUser1+"\n"+putJTI1, putItem1, putBook1) // lines 2 to 5
+	edit := func(body string, oldnew ...string) string { return strings.NewReplacer(oldnew...).Replace(body) }
+	user := func(publicID, name, email string) string {
+		return fmt.Sprintf(`"op":"put","user":{"id":2,"public_id":%q,"username":%q,"email":%q,"created":"2026-11-22T12:00:00Z"}`, publicID, name, email)
+	}
+	for _, tt := range []struct{ name, body, want string }{
+		{"an item", putItem2, ""},
+		{"a user", user("p2", "bob", "bob@example.com"), ""},
+		{"a user's deletion", `"op":"delete","kind":"user","id":1`, ""},
+		{"an item of nobody who is there", edit(putItem2, `"createdby":1`, `"createdby":9`), ""},
+		{"a token that is ended", edit(putJTI1, `"expires"`, `"ended_by":"log-out","ended":"2026-11-22T12:00:00Z","expires"`), ""},
+		{"an e-mail that is taken", user("p2", "bob", "ANN@example.com"), "user 1 already has this e-mail"},
+		{"a username that is taken", user("p2", "ann", ""), "user 1 already has this username"},
+		{"a public_id that is taken", user("p1", "bob", ""), "user 1 already has this public_id"},
+		{"a title that is taken", edit(putBook1, `"id":1`, `"id":2`), "book 1 already has this title"},
+		{"a jti that is taken", edit(putJTI1, `"id":1`, `"id":2`), "token 1 already has this jti"},
+		{"a token of nobody", edit(putJTI1, `"user":1`, `"user":9`, "j1", "j2", `"id":1`, `"id":2`), "user 9 does not exist"},
+		{"a token that becomes another one", edit(putJTI1, "j1", "j2"), "token 1 is another one's"},
+		{"a token without a type", edit(putJTI1, `"type":"access",`, "", "j1", "j2", `"id":1`, `"id":2`), "a token needs a jti and a type"},
+		{"a user without a name", user("p2", "", ""), "a user needs a username and a public_id"},
+		{"a hash that takes forever", edit(user("p2", "bob", ""), `"created"`, `"hash":"$2b$31$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy","created"`), "the hash is not bcrypt's with a cost from 4 to 15"},
+		{"id 0", edit(putItem2, `"id":2`, `"id":0`), "item 0: ids go from 1 to 4611686018427387903"},
+		{"an unknown member", edit(putItem2, `"category"`, `"kategory"`), `json: unknown field "kategory"`},
+		{"two rows", putItem2 + `,"book":{"id":9,"title":"x","author":"y"}`, "a line changes one row: a user, a token, an item or a book"},
+		{"deleting what isn't there", `"op":"delete","kind":"item","id":7`, "deletes item 7, which does not exist"},
+		{"a wrong op", edit(putItem2, "put", "add"), `op "add" does not go with what the line holds`},
+	} {
+		d := diskWith(base + `{"seq":5,` + tt.body + "}\n")
+		s, err := openStore(d, dataFile, quiet, clockAtNoon)
+		if tt.want != "" {
+			want := dataFile + " is damaged: line 6: " + tt.want + " (nothing was changed; mend or restore the file, or start with another -data)"
+			if err == nil || err.Error() != want {
+				t.Errorf("%s: %v; want %s", tt.name, err, want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		if err := soundStore(s); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		rows := storeRows(s)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if diff := rowsDiffer(storeRows(storeOn(t, d)), rows); diff != "" {
+			t.Errorf("%s: after a restart%s", tt.name, diff)
+		}
+	}
+}
+
+// A file that an earlier program wrote, compacted and went on with, and to which
+// a person added a line, opens and exports as that program exported it.
+func TestStoreOfEarlierProgram(t *testing.T) {
+	t.Parallel()
+	file, err := os.ReadFile("testdata/previous.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	export, err := os.ReadFile("testdata/previous.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var was struct{ Exported time.Time }
+	if err := json.Unmarshal(export, &was); err != nil {
+		t.Fatal(err)
+	}
+	d := diskWith(string(file))
+	for range 2 {
+		s := storeOn(t, d)
+		if got := s.Snapshot().Export(was.Exported, true); string(got) != string(export) {
+			t.Errorf("the export is\n%s\nwant\n%s", got, export)
+		}
+		if err := soundStore(s); err != nil {
+			t.Error(err)
+		}
+		if s.LastSeq() != 2774 {
+			t.Errorf("LastSeq = %d; want 2774", s.LastSeq())
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if content, _ := d.Content(dataFile); content != string(file) {
+		t.Error("a start changed the file")
+	}
+}
+
+// The quick way to read an item finds what encoding/json finds, or nothing.
+func TestDecodeItem(t *testing.T) {
+	t.Parallel()
+	texts := []string{"", "lamp", "naïve 東京 🙂", "/", `a "quoted" word`, `C:\temp`, "a\ttab", "\u2028", "<b>&", strings.Repeat("long ", 500)}
+	created := []time.Time{noon, {}, noon.Add(123456789), noon.In(time.FixedZone("", 3600))}
+	quick := 0
+	for i, name := range texts {
+		it := item{
+			ID: i*1000 + 1, Itemname: name, Category: texts[(i+1)%len(texts)], Description: name,
+			Created: created[i%len(created)], CreatedBy: i % 3,
+		}
+		row := it.appendTo(nil)
+		var got, want item
+		if !got.decodeOwn(row) {
+			continue
+		}
+		quick++
+		if err := json.Unmarshal(row, &want); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s:\ngot  %+v\nwant %+v", row, got, want)
+		}
+	}
+	if quick < 3 {
+		t.Errorf("%d items are read the quick way", quick)
+	}
+	good := strings.TrimPrefix(putItem1, `"op":"put","item":`)
+	if !new(item).decodeOwn([]byte(good)) {
+		t.Error("a plain item isn't read the quick way")
+	}
+	for n := range good {
+		if new(item).decodeOwn([]byte(good[:n])) {
+			t.Errorf("%s is taken for a whole row", good[:n])
+		}
+	}
+	for _, other := range []string{
+		strings.TrimPrefix(putBook1, `"op":"put","book":`), "null", good + " ", good + good,
+		strings.Replace(good, `"id":1`, `"id":-1`, 1), strings.Replace(good, `"id":1`, `"id":12345678901234567890`, 1),
+		strings.Replace(good, `"category":"",`, "", 1), strings.Replace(good, "2026-11-22", "2026-13-22", 1),
+	} {
+		if new(item).decodeOwn([]byte(other)) {
+			t.Errorf("%s is taken for a plain item", other)
+		}
+	}
+}
+
+// What is so already is written to no file, and is no event.
+func TestStoreChangesNothing(t *testing.T) {
+	t.Parallel()
+	st, ann, _ := guardStore(t)
+	record, _ := guardSignIn(t, st, ann)
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(st.addItem(&item{Itemname: "lamp", CreatedBy: ann.ID}))
+	check(st.setRevoked(ann.ID, record.ID, true))
+	revoked := *st.liveTokens(ann.ID)[0]
+	no := false
+	for _, tt := range []struct {
+		name   string
+		change func() error
+	}{
+		{"an item gets the name that it has", func() error {
+			_, err := st.changeItem(1, actor{id: ann.ID}, func(it *item) { it.Itemname = "lamp" })
+			return err
+		}},
+		{"a revoked token is revoked", func() error { return st.setRevoked(ann.ID, record.ID, true) }},
+		{"a user gets the name that it has", func() error {
+			_, err := st.editUser(ann.ID, func(u *user) { u.Username = "ann" })
+			return err
+		}},
+		{"a user who is no admin is made none", func() error { _, err := st.setAccess(byOperator, ann.ID, &no, &no); return err }},
+		{"nothing has expired", func() error { _, err := st.pruneTokens(); return err }},
+	} {
+		before := st.LastSeq()
+		check(tt.change())
+		if st.LastSeq() != before {
+			t.Errorf("%s: seq goes from %d to %d", tt.name, before, st.LastSeq())
+		}
+	}
+	if after := *st.liveTokens(ann.ID)[0]; after != revoked {
+		t.Errorf("the revoked token was %+v and is %+v", revoked, after)
+	}
+	check(st.setRevoked(ann.ID, record.ID, false))
+	if after := *st.liveTokens(ann.ID)[0]; after.EndedBy != "" || !after.Ended.IsZero() {
+		t.Errorf("the restored token is %+v", after)
+	}
+}
+
+// A compaction drops expired tokens, and nothing of a deleted account keeps the
+// file from opening.
+func TestStoreCompaction(t *testing.T) {
+	t.Parallel()
+	d := journaltest.New(1)
+	s := storeOn(t, d)
+	ann, bob := &user{PublicID: "p1", Username: "ann"}, &user{PublicID: "p2", Username: "bob"}
+	old := &tokenRecord{JTI: "old", Type: token.Access, Expires: noon}
+	good := &tokenRecord{JTI: "good", Type: token.Access, Expires: noon.Add(time.Second)}
+	for _, err := range []error{
+		s.signUp(ann, old, good), s.signUp(bob, &tokenRecord{JTI: "bob's", Type: token.Access, Expires: noon.Add(time.Hour)}),
+		s.addItem(&item{Itemname: "lamp", CreatedBy: bob.ID}), s.addBook(&book{Title: "Dune", CreatedBy: bob.ID}),
+		s.deleteUser(byOperator, bob.ID), s.Compact(), s.Close(),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[string]string{
+		"user 1":  `{"id":1,"public_id":"p1","username":"ann","created":"0001-01-01T00:00:00Z"}`,
+		"token 2": `{"id":2,"jti":"good","type":"access","user":1,"session":1,"expires":"2026-11-22T12:00:01Z"}`,
+		"item 1":  `{"id":1,"itemname":"lamp","category":"","description":"","created":"2026-11-22T12:00:00Z"}`,
+		"book 1":  `{"id":1,"title":"Dune","author":""}`,
+	}
+	if diff := rowsDiffer(storeRows(storeOn(t, d)), want); diff != "" {
+		t.Errorf("after a compaction and a restart:%s", diff)
+	}
+}
+
+// The rules see what is pending. Each of these runs while the ones before it wait
+// for the disk.
+func TestStoreRulesSeePending(t *testing.T) {
+	t.Parallel()
+	d := journaltest.New(1)
+	s := storeOn(t, d)
+	admin, yes := actor{all: true}, true
+	for _, err := range []error{
+		s.signUp(&user{PublicID: "p1", Username: "ann", Email: "ann@example.com"}), s.signUp(&user{PublicID: "p2", Username: "bob", Email: "bob@example.com"}),
+		s.addItem(&item{CreatedBy: 1}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	reached, gate := make(chan bool), make(chan bool)
+	stops := 0
+	d.OnSync = func(string) {
+		if stops++; stops == 1 { // the first batch waits until the second is decided
+			close(reached)
+			<-gate
+		}
+	}
+	first := make(chan error, 1)
+	go func() { first <- s.addItem(&item{Itemname: "first", CreatedBy: 1}) }()
+	select {
+	case <-reached:
+	case err := <-first:
+		t.Fatalf("a write returns %v before its fsync", err)
+	}
+	pending := func() (n int) {
+		for _, c := range s.Counts() {
+			n += c.Pending
+		}
+		return n
+	}
+	answers := make(chan error, 20)
+	started := 0
+	for _, tt := range []struct {
+		name string
+		op   func() error
+		want error
+	}{
+		{"a new account", func() error {
+			return s.signUp(&user{PublicID: "p3", Username: "cat", Email: "cat@example.com"}, &tokenRecord{JTI: "j1", Type: token.Access, Expires: noon.Add(time.Hour)})
+		}, nil},
+		{"its e-mail again", func() error { return s.signUp(&user{PublicID: "p4", Username: "dan", Email: "Cat@example.com"}) }, errUserExists},
+		{"a title", func() error { return s.addBook(&book{Title: "Dune", CreatedBy: 1}) }, nil},
+		{"the title again", func() error { return s.addBook(&book{Title: "Dune", CreatedBy: 1}) }, errTitleTaken},
+		{"deleting the book", func() error { return s.deleteBook(1, admin) }, nil},
+		{"the title once more", func() error { return s.addBook(&book{Title: "Dune", CreatedBy: 1}) }, nil},
+		{"deleting the account that made the item", func() error { return s.deleteUser(byOperator, 1) }, nil},
+		{"an item of that account", func() error { return s.addItem(&item{CreatedBy: 1}) }, errNoUser},
+		{"making that account an admin", func() error { _, err := s.setAccess(byOperator, 1, &yes, nil); return err }, errNoUser},
+		{"its username", func() error { return s.signUp(&user{PublicID: "p5", Username: "ann"}) }, nil},
+		{"changing its item", func() error {
+			_, err := s.changeItem(1, admin, func(it *item) { it.Itemname = "changed" })
+			return err
+		}, nil},
+		{"revoking the new account's token", func() error { return s.setRevoked(3, 1, true) }, nil},
+		{"deleting the new account, and so its token", func() error { return s.deleteUser(byOperator, 3) }, nil},
+		{"revoking that token again", func() error { return s.setRevoked(3, 1, false) }, errNoToken},
+	} {
+		before := pending()
+		done := make(chan error, 1)
+		go func() { done <- tt.op() }()
+		for pending() == before && len(done) == 0 {
+			runtime.Gosched() // its rules run at once
+		}
+		if accepted := pending() > before; accepted != (tt.want == nil) {
+			t.Errorf("%s is accepted: %t", tt.name, accepted)
+		}
+		if tt.want == nil {
+			started++
+			go func() { answers <- <-done }()
+		} else if len(done) > 0 {
+			if err := <-done; err != tt.want {
+				t.Errorf("%s: %v; want %v", tt.name, err, tt.want)
+			}
+		}
+	}
+	close(gate)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	for range started {
+		if err := <-answers; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := pending(); n > 0 {
+		t.Errorf("%d changes are pending for ever", n)
+	}
+	if err := soundStore(s); err != nil {
+		t.Error(err)
+	}
+	rows := storeRows(s)
+	if n := len(rows); n != 5 {
+		t.Errorf("%d rows; want two users, two items and a book:%s", n, rowsDiffer(rows, nil))
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if diff := rowsDiffer(storeRows(storeOn(t, d)), rows); diff != "" {
+		t.Errorf("after a restart:%s", diff)
+	}
+}
+
+// A storeWorld is a store on a disk that fails, and what a client of it knows.
+// internal/db has a stricter one; here the rules are shelf's.
+type storeWorld struct {
+	disk  *journaltest.Disk
+	store *store // nil while nothing runs
+	time  time.Time
+	known map[string]string // what was acknowledged
+	maybe [][]byte          // lines of a write whose outcome is unknown
+	names int               // makes names that nobody has
+}
+
+func (w *storeWorld) now() time.Time { return w.time }
+
+// applyLines is what lines of the data file should do to rows.
+func applyLines(rows map[string]string, bodies [][]byte) {
+	for _, body := range bodies {
+		var line map[string]json.RawMessage
+		json.Unmarshal([]byte("{"+string(body)+"}"), &line)
+		for _, kind := range []string{"user", "token", "item", "book"} {
+			var row struct{ ID int }
+			if json.Unmarshal(line[kind], &row) == nil {
+				rows[fmt.Sprint(kind, " ", row.ID)] = string(line[kind])
+			}
+		}
+		kind := strings.Trim(string(line["kind"]), `"`)
+		delete(rows, kind+" "+string(line["id"]))
+		for key, row := range rows { // a deleted user's rows stay
+			if kind == "user" && (strings.HasPrefix(key, "item ") || strings.HasPrefix(key, "book ")) {
+				rows[key] = strings.Replace(row, `,"createdby":`+string(line["id"])+"}", "}", 1)
+			}
+		}
+	}
+}
+
+// start opens the store and compares what it holds with what is known.
+func (w *storeWorld) start() error {
+	s, err := openStore(w.disk, dataFile, quiet, w.now)
+	if err != nil {
+		return err
+	}
+	w.store = s
+	got := storeRows(s)
+	if rowsDiffer(got, w.known) != "" {
+		with := maps.Clone(w.known)
+		applyLines(with, w.maybe)
+		if rowsDiffer(got, with) != "" {
+			return fmt.Errorf("after a start the store differs from what is known (a write of unknown outcome: %q)%s", w.maybe, rowsDiffer(got, w.known))
+		}
+		w.known = with
+	}
+	w.maybe = nil
+	return soundStore(s)
+}
+
+// do makes one write, which the rules or the disk may refuse, and checks that
+// what is visible then is what was acknowledged.
+func (w *storeWorld) do(op func(*store) error) error {
+	w.disk.Forget()
+	err := op(w.store)
+	lines, parseErr := w.disk.Attempted(dataFile)
+	switch {
+	case parseErr != nil:
+		return parseErr
+	case err == nil:
+		applyLines(w.known, lines)
+	case errors.Is(err, history.ErrOutcomeUnknown), w.disk.Dead() && w.maybe == nil:
+		w.maybe = lines
+	case !slices.ContainsFunc([]error{
+		errUserExists, errNoUser, errDisabled, errLastAdmin, errNoToken, errTokenEnded, errNoItem, errNoBook, errTitleTaken, errNotOwner, errStaleHash,
+		history.ErrFull, history.ErrReadOnly, journaltest.ErrIO, journaltest.ErrNoRoom, journaltest.ErrCrash, journal.ErrNoHistory,
+	}, func(may error) bool { return errors.Is(err, may) }) && w.store.State().Failed == nil:
+		return fmt.Errorf("an unexpected error: %w", err)
+	}
+	if diff := rowsDiffer(storeRows(w.store), w.known); diff != "" {
+		return fmt.Errorf("readers see what was not acknowledged, or the other way round; the last write: %v%s", err, diff)
+	}
+	return soundStore(w.store)
+}
+
+// TestStoreModel compares the store with what its writes said, through random
+// operations, compactions, restarts, crashes and faults of the disk.
+func TestStoreModel(t *testing.T) {
+	t.Parallel()
+	seeds := []uint64{rand.Uint64(), rand.Uint64(), rand.Uint64(), rand.Uint64()}
+	if *modelSeed != 0 {
+		seeds = []uint64{*modelSeed}
+	}
+	for until := time.Now().Add(*longRuns); time.Now().Before(until); {
+		seeds = append(seeds[:0], rand.Uint64())
+		runStoreModel(t, seeds[0])
+	}
+	for _, seed := range seeds {
+		runStoreModel(t, seed)
+	}
+}
+
+func runStoreModel(t *testing.T, seed uint64) {
+	chance := rand.New(rand.NewPCG(seed, 1))
+	w := &storeWorld{disk: journaltest.New(seed), time: noon, known: map[string]string{}}
+	var story []string
+	for range 400 {
+		what, err := "start", error(nil)
+		if w.store == nil {
+			if err = w.start(); errors.Is(err, journaltest.ErrIO) || errors.Is(err, journaltest.ErrNoRoom) {
+				w.disk.Kill() // each fault strikes once
+				continue
+			}
+		} else {
+			what, err = w.randomStep(chance)
+		}
+		if story = append(story, what); err != nil {
+			t.Fatalf("-model.seed=%d, step %d: %v\nthe story: %s", seed, len(story), err, strings.Join(story[max(0, len(story)-20):], ", "))
+		}
+	}
+}
+
+func (w *storeWorld) randomStep(chance *rand.Rand) (what string, err error) {
+	what, op := w.randomWrite(chance)
+	soon := func(calls int, err error) {
+		w.disk.Fail(journaltest.Fault{At: w.disk.Next() + chance.IntN(calls), Keep: chance.Int64N(1000), Err: err})
+	}
+	switch n := chance.IntN(100); {
+	case n < 5:
+		w.disk.Kill()
+		w.store = nil
+		return "kill", nil
+	case n < 12:
+		soon(8, journaltest.ErrCrash)
+		err = w.do(op)
+		w.disk.Kill()
+		w.store, w.disk = nil, w.disk.Crash(journaltest.Leftover(chance.IntN(int(journaltest.Leavings))))
+		return "crash in " + what, err
+	case n < 18:
+		soon(10, []error{journaltest.ErrIO, journaltest.ErrNoRoom}[chance.IntN(2)])
+		return "fault in " + what, w.do(op)
+	case n < 22:
+		// In two steps, as the first may work when the other fails.
+		var failed error
+		err = w.do(func(s *store) error { _, failed = s.pruneTokens(); return failed })
+		if err == nil && failed == nil {
+			err = w.do(func(s *store) error { return s.Compact() })
+		}
+		return "compaction", err
+	case n < 25:
+		w.time = w.time.Add(time.Hour)
+		return "an hour passes", nil
+	}
+	return what, w.do(op)
+}
+
+// randomWrite is any one thing that a client may want.
+func (w *storeWorld) randomWrite(chance *rand.Rand) (string, func(*store) error) {
+	// any is a row's id, mostly one that exists.
+	any := func(kind string) (id int) {
+		keys := slices.DeleteFunc(slices.Sorted(maps.Keys(w.known)), func(key string) bool { return !strings.HasPrefix(key, kind+" ") })
+		if len(keys) == 0 || chance.IntN(10) == 0 {
+			return 1 + chance.IntN(20)
+		}
+		fmt.Sscanf(keys[chance.IntN(len(keys))], kind+" %d", &id)
+		return id
+	}
+	w.names++
+	record := func(kind string) *tokenRecord {
+		w.names++
+		return &tokenRecord{JTI: fmt.Sprint("jti", w.names), Type: kind, Expires: w.time.Add(time.Hour)}
+	}
+	name := fmt.Sprint("name", chance.IntN(8))
+	by := actor{id: any("user"), all: chance.IntN(2) == 0}
+	as := func(do func(*store, *user) error) func(*store) error {
+		return func(s *store) error {
+			u, ok := s.users.Row(by.id)
+			if !ok {
+				return errNoUser
+			}
+			return do(s, u)
+		}
+	}
+	with := func(do func(*store, *tokenRecord) error) func(*store) error {
+		id := any("token")
+		return func(s *store) error {
+			t, ok := s.tokens.Row(id)
+			if !ok {
+				return errNoToken
+			}
+			return do(s, t)
+		}
+	}
+	yes := chance.IntN(2) == 0
+	switch chance.IntN(14) {
+	case 0, 1:
+		u := &user{PublicID: fmt.Sprint("p", w.names), Username: name, Email: fmt.Sprintf("%s@example.com", name), Created: w.time}
+		return "sign-up", func(s *store) error { return s.signUp(u, record(token.Access), record(token.Refresh)) }
+	case 2:
+		return "sign-in", as(func(s *store, u *user) error {
+			return s.signIn(u, "", record(token.Access), record(token.Refresh))
+		})
+	case 3:
+		return "refresh", with(func(s *store, t *tokenRecord) error { return s.refresh(t, record(token.Access)) })
+	case 4:
+		return "revoke", with(func(s *store, t *tokenRecord) error { return s.setRevoked(t.User, t.ID, yes) })
+	case 5:
+		return "log-out", with(func(s *store, t *tokenRecord) error { return s.endSession(t, endedByLogout) })
+	case 6:
+		return "new password", as(func(s *store, u *user) error {
+			return s.setPassword(u, fmt.Sprintf("$2b$04$%053d", w.names), noSession)
+		})
+	case 7:
+		return "edit user", func(s *store) error { _, err := s.editUser(by.id, func(u *user) { u.Username = name }); return err }
+	case 8:
+		return "access", func(s *store) error { _, err := s.setAccess(byOperator, by.id, &yes, nil); return err }
+	case 9:
+		items := []*item{{Itemname: name, Category: name, CreatedBy: by.id}, {Itemname: `"` + name, Description: strings.Repeat("long ", chance.IntN(100)), CreatedBy: by.id}}
+		return "add items", func(s *store) error { return s.addItem(items...) }
+	case 10:
+		id := any("item")
+		return "change item", func(s *store) error {
+			_, err := s.changeItem(id, by, func(it *item) { it.Category = name })
+			return err
+		}
+	case 11:
+		id, bookID := any("item"), any("book")
+		if yes {
+			return "delete book", func(s *store) error { return s.deleteBook(bookID, by) }
+		}
+		return "delete item", func(s *store) error { return s.deleteItem(id, by) }
+	case 12:
+		return "add book", func(s *store) error { return s.addBook(&book{Title: name, Author: "somebody", CreatedBy: by.id}) }
+	}
+	return "delete user", func(s *store) error { return s.deleteUser(byOperator, by.id) }
 }
