@@ -182,7 +182,7 @@ func TestTimesAreJudgedInUTC(t *testing.T) {
 		disk := journaltest.New(1)
 		disk.Put(dataFile, journaltest.Header(0, 0)+line)
 		d := db.New(db.Options{Now: journaltest.Noon.UTC})
-		table := db.Add(d, db.Schema[*fuse]{Name: "fuse", Plural: "fuses", ID: func(f *fuse) int { return f.ID }})
+		db.Add(d, db.Schema[*fuse]{Name: "fuse", Plural: "fuses", ID: func(f *fuse) int { return f.ID }})
 		j, err := journal.Open(disk, dataFile, journal.Options{})
 		must(t, err)
 		if err := d.Open(j); (err == nil) != want {
@@ -203,7 +203,7 @@ func TestTimesAreJudgedInUTC(t *testing.T) {
 		j, err = journal.Open(disk, dataFile, journal.Options{})
 		must(t, err)
 		again := db.New(db.Options{Now: journaltest.Noon.UTC})
-		table = db.Add(again, db.Schema[*fuse]{Name: "fuse", Plural: "fuses", ID: func(f *fuse) int { return f.ID }})
+		table := db.Add(again, db.Schema[*fuse]{Name: "fuse", Plural: "fuses", ID: func(f *fuse) int { return f.ID }})
 		if err := again.Open(j); err != nil {
 			t.Errorf("%s after a compaction: %v", text, err)
 		}
