@@ -123,7 +123,7 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 	if c.lab {
 		newLab(handler, clk)
 	}
-	httpServer := serve.New(handler, log)
+	httpServer := serve.New(handler, serve.Config{Log: log, MaxConns: c.maxConns, Refuse: handler.refuseUnread})
 	url := serve.URL(listener, cert)
 	if cert == nil && !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 		log.Warn("listening beyond this machine without TLS: passwords and tokens can be read on their way; set -tls-cert and -tls-key, or put a proxy with TLS in front")

@@ -1094,7 +1094,7 @@ func TestOpenAPIStream(t *testing.T) {
 type eventsServer struct {
 	t testing.TB
 	*server
-	http *http.Server
+	http *serve.Server
 	eventsListener
 	ann   *user // who makes what the tests make
 	token string
@@ -1107,7 +1107,7 @@ func newEventsServer(t testing.TB, st *store) *eventsServer {
 	k := &eventsServer{t: t, eventsListener: eventsListener{make(chan net.Conn), make(chan struct{})}}
 	c := settings{bcryptCost: password.MinCost}
 	k.server = newServer(c, st, tokenRing(t), quiet, st.now, k.Addr())
-	k.http = serve.New(k.server, quiet)
+	k.http = serve.New(k.server, serve.Config{Log: quiet})
 	k.http.RegisterOnShutdown(k.streams.Stop)
 	var served sync.WaitGroup
 	served.Go(func() { k.http.Serve(k) })
@@ -1810,7 +1810,7 @@ func TestEventsHTTP2(t *testing.T) {
 		http2 := new(http.Protocols)
 		http2.SetUnencryptedHTTP2(true)
 		listener := eventsListener{make(chan net.Conn), make(chan struct{})}
-		server := serve.New(k.server, k.log)
+		server := serve.New(k.server, serve.Config{Log: k.log})
 		server.Protocols = http2
 		var serving sync.WaitGroup
 		serving.Go(func() { server.Serve(listener) })

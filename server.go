@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -269,6 +270,12 @@ func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) (answered b
 		return false
 	}
 	return s.origin.Allow(w, r)
+}
+
+// refuseUnread answers what could not be read as a request.
+func (s *server) refuseUnread(w http.ResponseWriter, path string, status int, message string) {
+	r := &http.Request{URL: &url.URL{Path: path}}
+	writeError(w, r, s.log, reply.Fail(status, message))
 }
 
 // noForeignPage calls next unless the request comes from a web page of another

@@ -1436,7 +1436,7 @@ func TestSlowClientsAreLetGo(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := newGuardServer(t, "-log=off")
 				l := pipeListener{make(chan net.Conn)}
-				httpServer := serve.New(g, g.server.log)
+				httpServer := serve.New(g, serve.Config{Log: g.server.log})
 				go httpServer.Serve(l)
 				ours, theirs := net.Pipe()
 				l.conns <- theirs

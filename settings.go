@@ -8,12 +8,14 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/lab"
 	"example.com/shelf/internal/origin"
 	"example.com/shelf/internal/password"
+	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
 
@@ -37,6 +39,8 @@ type settings struct {
 	stdin        bool   // stop when standard input ends
 	metrics      string // who may read /metrics: "loopback", "all" or "off"
 	lab          bool   // see prepareLab
+
+	maxConns int // connections at a time
 
 	proxies []netip.Prefix // whose forwarded headers are believed
 	tlsCert string         // PEM files; both or neither
@@ -77,6 +81,7 @@ func (c *settings) table() config.Table {
 		config.Row("ready-file", "FILE", "", "write the URL there when the server answers; gone\nwhen it stops", config.Text(&c.readyFile)),
 		config.Row("stdin", "", "false", "stop when standard input ends: then the end of the\nprogram that holds its other side is shelf's too", config.Bool(&c.stdin)),
 		config.Row("metrics", "WHO", "loopback", "who may read /metrics: loopback, which no request\nthrough a proxy comes from, all, or off", config.Choice(&c.metrics, "loopback", "all", "off")),
+		config.Row("max-conns", "N", strconv.Itoa(serve.DefaultMaxConns), "connections at a time; others wait", config.Number(&c.maxConns, 10, 1000000)),
 		config.Row("lab", "", "false", "for tests: calls below /lab/ that put the data back\nand set the clock; in memory and on loopback only", config.Bool(&c.lab)),
 	}}
 }

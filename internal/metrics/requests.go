@@ -8,9 +8,12 @@ import (
 	"time"
 )
 
+// cut stands for an answer that the client did not take to its end.
+const cut = 499
+
 // statuses are those that are counted each. The 0 in front stands for any other.
 var statuses = [...]int{
-	0, 200, 201, 204, 304, 308, 400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 421, 422, 428, 429, 500, 503, 507,
+	0, 200, 201, 204, 304, 308, 400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 421, 422, 428, 429, cut, 500, 503, 507,
 }
 
 // statusIndex is the place of each status in statuses.
@@ -73,7 +76,10 @@ func (m *Requests) Totals(p *Page) {
 	for _, pattern := range slices.Sorted(maps.Keys(m.routes)) {
 		for i, status := range statuses {
 			name := "other"
-			if status > 0 {
+			switch {
+			case status == cut:
+				name = "cut"
+			case status > 0:
 				name = strconv.Itoa(status)
 			}
 			if n := m.routes[pattern].statuses[i].Load(); n > 0 {

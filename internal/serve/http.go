@@ -5,11 +5,14 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -24,36 +27,112 @@ import (
 	"example.com/shelf/internal/durable"
 )
 
-// New bounds what a client can make the server wait for and keep
-// before a handler sees it (CWE-400, CWE-770): whoever sends or reads slower
-// than this, or sends more than this in the request line and headers together,
-// is not served. What a body may hold stands in internal/form.
-func New(handler http.Handler, log *slog.Logger) *http.Server {
-	var unused sync.Map // connections on which no request was read yet
-	httpServer := &http.Server{
-		Handler:           handler,
+// A Config says how a server treats its clients.
+type Config struct {
+	Log      *slog.Logger
+	MaxConns int // connections at a time; 0 for [DefaultMaxConns]
+	// Refuse writes the answer to a request that could not be read, and so has
+	// no handler. path is "/" where that can't be told. Nil: package net/http's.
+	Refuse func(w http.ResponseWriter, path string, status int, message string)
+}
+
+// DefaultMaxConns is how many connections a server has at a time. Each costs some
+// 20 kB, and a file descriptor.
+const DefaultMaxConns = 5000
+
+// A Server is an http.Server with bounds for what a client can make it wait for
+// and keep (CWE-400, CWE-770).
+type Server struct {
+	*http.Server
+	refuse  func(w http.ResponseWriter, path string, status int, message string)
+	log     *slog.Logger
+	places  chan struct{} // holds one for each connection
+	waiting atomic.Bool   // whether a client waits for a place
+	full    once          // the log's line about that
+
+	mu    sync.Mutex
+	conns map[*conn]bool
+}
+
+// New makes a server. A client has 10 seconds for the request line and the headers,
+// which hold at most 32 KiB. For the rest see [Patience]. What a body may hold
+// stands in internal/form.
+func New(handler http.Handler, o Config) *Server {
+	s := &Server{refuse: o.Refuse, log: o.Log, places: make(chan struct{}, cmp.Or(o.MaxConns, DefaultMaxConns)), conns: map[*conn]bool{}}
+	s.Server = &http.Server{
+		Handler:           pace(handler),
 		ReadHeaderTimeout: 10 * time.Second, // a TLS handshake has it too
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		// OPTIONS * goes by the rules about hosts like everything else.
 		DisableGeneralOptionsHandler: true,
-		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		ConnState: func(c net.Conn, state http.ConnState) {
-			if state == http.StateNew {
-				unused.Store(c, nil)
-			} else {
-				unused.Delete(c)
-			}
-		},
+		ErrorLog:                     stdlog.New(&errorLog{log: o.Log}, "", 0),
+		ConnState:                    s.changed,
 	}
 	// Browsers connect ahead of need, and Shutdown would wait five seconds for
 	// what they might ask.
-	httpServer.RegisterOnShutdown(func() {
-		unused.Range(func(c, _ any) bool { c.(net.Conn).Close(); return true })
-	})
-	return httpServer
+	s.RegisterOnShutdown(func() { s.closeAll(http.StateNew) })
+	return s
+}
+
+// Serve is that of http.Server.
+func (s *Server) Serve(l net.Listener) error { return s.Server.Serve(s.guard(l)) }
+
+// ServeTLS is that of http.Server.
+func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
+	return s.Server.ServeTLS(s.guard(l), certFile, keyFile)
+}
+
+func (s *Server) guard(l net.Listener) net.Listener {
+	closed := make(chan struct{})
+	return &listener{l, s, closed, sync.OnceFunc(func() { close(closed) })}
+}
+
+// changed remembers what a connection does.
+func (s *Server) changed(c net.Conn, state http.ConnState) {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	ours, ok := c.(*conn)
+	if !ok {
+		return
+	}
+	ours.state.Store(int32(state))
+	if state == http.StateIdle && s.waiting.Load() {
+		ours.Close()
+	}
+}
+
+// closeIdle closes a connection that waits for its next request, if there is one:
+// a client is there that has a request now.
+func (s *Server) closeIdle() {
+	if due, _ := s.full.due(); due {
+		s.log.Warn("there are as many connections as there may be: who has no request loses one, and others wait", "connections", cap(s.places))
+	}
+	s.mu.Lock()
+	var idle *conn
+	for c := range s.conns {
+		if http.ConnState(c.state.Load()) == http.StateIdle {
+			idle = c
+			break
+		}
+	}
+	s.mu.Unlock()
+	if idle != nil {
+		idle.Close()
+	}
+}
+
+// closeAll closes the connections in that state.
+func (s *Server) closeAll(state http.ConnState) {
+	s.mu.Lock()
+	all := slices.Collect(maps.Keys(s.conns))
+	s.mu.Unlock()
+	for _, c := range all {
+		if http.ConnState(c.state.Load()) == state {
+			c.Close()
+		}
+	}
 }
 
 // reachable is the address to call a listener by: one on every interface is
@@ -171,7 +250,7 @@ func URL(l net.Listener, c *Certificate) string {
 // gives requests that are running that much time to end. Once the server answers, it
 // calls ready, whose error ends it. In the end it calls stop, for what would not end
 // by itself.
-func Until(ctx context.Context, l net.Listener, s *http.Server, c *Certificate, ready func() error, stop func(), drain time.Duration) error {
+func Until(ctx context.Context, l net.Listener, s *Server, c *Certificate, ready func() error, stop func(), drain time.Duration) error {
 	stopped := make(chan error, 1)
 	go func() { stopped <- on(l, s, c) }()
 	defer s.Close() // where it isn't shut down below
@@ -193,7 +272,7 @@ func Until(ctx context.Context, l net.Listener, s *http.Server, c *Certificate, 
 }
 
 // on has s serve l until it is shut down: by https if there is a certificate.
-func on(l net.Listener, s *http.Server, c *Certificate) error {
+func on(l net.Listener, s *Server, c *Certificate) error {
 	if c == nil {
 		return s.Serve(l)
 	}

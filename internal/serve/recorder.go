@@ -2,6 +2,7 @@ package serve
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -36,6 +37,7 @@ func NameRequest(h http.Header) string {
 type Recorder struct {
 	http.ResponseWriter
 	Status, Bytes int
+	Cut           bool // not all of it could be written
 
 	request *http.Request
 	log     *slog.Logger
@@ -53,17 +55,28 @@ func Begin(w http.ResponseWriter, r *http.Request, log *slog.Logger) *Recorder {
 	return rec
 }
 
+// Cut is the status of an answer that the client did not take to its end: it went
+// away, or took nothing for too long. nginx's log has the same; no server sends it.
+const Cut = 499
+
 // End ends the answer: it is counted, and logged.
 func (w *Recorder) End(count func(route string, status int, took time.Duration)) {
 	r, status, took := w.request, cmp.Or(w.Status, http.StatusOK), clock.Since(w.start)
+	if w.Cut {
+		status = Cut
+	}
 	count(r.Pattern, status, took)
 	if !w.logged {
 		return // to make the line ready costs something, even if nobody takes it
 	}
 	// The route's pattern, not the path, and never a query string, a header
 	// or a body: those hold what is private. slog escapes the method.
-	w.log.Info("request", "method", r.Method, "route", r.Pattern, "status", status,
-		"bytes", w.Bytes, "duration", took, "request_id", NameRequest(w.Header()))
+	line := []any{"method", r.Method, "route", r.Pattern, "status", status,
+		"bytes", w.Bytes, "duration", took, "request_id", NameRequest(w.Header())}
+	if w.Cut {
+		line = append(line, "cut", true)
+	}
+	w.log.Info("request", line...)
 }
 
 // Recover is a net under panics. It is to be deferred: after a panic it has answer
@@ -80,6 +93,7 @@ func (w *Recorder) Recover(answer func(message string)) {
 		message += "; the log has it as " + id
 	}
 	if w.Status != 0 {
+		w.Cut = true
 		panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 	}
 	answer(message)
@@ -98,6 +112,7 @@ func (w *Recorder) Write(b []byte) (int, error) {
 	}
 	n, err := w.ResponseWriter.Write(b)
 	w.Bytes += n
+	w.Cut = w.Cut || err != nil && !errors.Is(err, http.ErrBodyNotAllowed) // that is HEAD
 	return n, err
 }
 

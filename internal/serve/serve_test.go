@@ -1,0 +1,361 @@
+package serve_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/shelf/internal/serve"
+)
+
+// A pipes is a listener whose connections are pipes: to wait for one counts as
+// waiting in a bubble of synctest.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   *sync.Once
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+func (p pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
+
+// dial connects to the server.
+func (p pipes) dial() net.Conn {
+	ours, theirs := net.Pipe()
+	p.conns <- theirs
+	return ours
+}
+
+// start serves the handler until the test ends.
+func start(t *testing.T, o serve.Config, unencryptedHTTP2 bool, handler http.HandlerFunc) pipes {
+	o.Log = slog.New(slog.DiscardHandler)
+	s := serve.New(handler, o)
+	if unencryptedHTTP2 {
+		s.Protocols = new(http.Protocols)
+		s.Protocols.SetUnencryptedHTTP2(true)
+	}
+	l := pipes{make(chan net.Conn), make(chan struct{}), new(sync.Once)}
+	var serving sync.WaitGroup
+	serving.Go(func() { s.Serve(l) })
+	t.Cleanup(func() {
+		s.Close()
+		serving.Wait()
+		time.Sleep(time.Hour) // by then all have noticed
+	})
+	return l
+}
+
+// A pausing reads and writes a piece at a time, with a pause before each.
+type pausing struct {
+	io.Reader
+	piece int
+	pause time.Duration
+}
+
+func (r pausing) Read(b []byte) (int, error) {
+	time.Sleep(r.pause) // by the bubble's clock
+	return r.Reader.Read(b[:min(len(b), r.piece)])
+}
+
+func client(l pipes, http2 bool) *http.Client {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(!http2)
+	protocols.SetUnencryptedHTTP2(http2)
+	return &http.Client{Transport: &http.Transport{
+		Protocols: protocols, DisableCompression: true,
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return l.dial(), nil },
+	}}
+}
+
+// There is no limit for the whole of an answer: a client that goes on reading gets
+// all of it, and one that stops is let go. The handler learns which it was.
+func TestSlowReaders(t *testing.T) {
+	t.Parallel()
+	const length = 16 << 20 // more than an HTTP/2 client takes unread
+	for _, http2 := range []bool{false, true} {
+		for _, tt := range []struct {
+			name  string
+			pause time.Duration // before each 100 KB
+			whole bool
+		}{
+			{"a fast reader", 0, true},
+			{"one that takes minutes", 10 * time.Second, true},
+			{"one that stops", time.Hour, false},
+		} {
+			t.Run(fmt.Sprintf("%s, HTTP/2 %v", tt.name, http2), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					began := time.Now()
+					cut := make(chan error, 1)
+					l := start(t, serve.Config{}, http2, func(w http.ResponseWriter, r *http.Request) {
+						_, err := w.Write(bytes.Repeat([]byte("x"), length))
+						cut <- err
+					})
+					c := client(l, http2)
+					defer c.CloseIdleConnections()
+					resp, err := c.Get("http://shelf/")
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer resp.Body.Close()
+					body := pausing{resp.Body, 100 << 10, tt.pause}
+					if !tt.whole {
+						if err := <-cut; err == nil {
+							t.Error("the handler was told that all was written")
+						}
+						if took := time.Since(began); took < serve.Patience || took > 2*serve.Patience {
+							t.Errorf("let go after %v; want about %v", took, serve.Patience)
+						}
+						return
+					}
+					got, err := io.Copy(io.Discard, body)
+					if err := <-cut; err != nil {
+						t.Errorf("the handler's Write: %v", err)
+					}
+					if got != length || err != nil {
+						t.Errorf("read %d bytes, %v, in %v; want all %d", got, err, time.Since(began), length)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A body may come as slowly as it likes while it comes, but not so slowly that it
+// has no end.
+func TestSlowBodies(t *testing.T) {
+	t.Parallel()
+	for _, http2 := range []bool{false, true} {
+		for _, tt := range []struct {
+			name          string
+			length, piece int
+			pause         time.Duration
+			whole         bool
+			within        time.Duration
+		}{
+			{"100 KB at 1,000 bytes a second", 100_000, 1000, time.Second, true, 2 * time.Minute},
+			{"100 KB in pieces of 10 KB, each after 12 s", 100_000, 10_000, 12 * time.Second, true, 3 * time.Minute},
+			{"a byte each second", 1000, 1, time.Second, false, 35 * time.Second},
+			{"nothing more for a while", 100_000, 50_000, 40 * time.Second, false, 35 * time.Second},
+		} {
+			t.Run(fmt.Sprintf("%s, HTTP/2 %v", tt.name, http2), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					began := time.Now()
+					type result struct {
+						n   int
+						err error
+						at  time.Duration
+					}
+					read := make(chan result, 1)
+					l := start(t, serve.Config{}, http2, func(w http.ResponseWriter, r *http.Request) {
+						b, err := io.ReadAll(r.Body)
+						read <- result{len(b), err, time.Since(began)}
+						w.Write([]byte("ok"))
+					})
+					c := client(l, http2)
+					defer c.CloseIdleConnections()
+					r, _ := http.NewRequest("POST", "http://shelf/", pausing{bytes.NewReader(make([]byte, tt.length)), tt.piece, tt.pause})
+					r.ContentLength = int64(tt.length)
+					if resp, err := c.Do(r); err == nil {
+						resp.Body.Close()
+					}
+					got := <-read
+					if (got.err == nil) != tt.whole || tt.whole && got.n != tt.length || got.at > tt.within {
+						t.Errorf("read %d bytes, %v, after %v; want whole %v within %v", got.n, got.err, got.at, tt.whole, tt.within)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A stream that says nothing for long is not cut: nobody waits for its client.
+func TestSilentHandler(t *testing.T) {
+	t.Parallel()
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("HTTP/2 %v", http2), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := start(t, serve.Config{}, http2, func(w http.ResponseWriter, r *http.Request) {
+					for range 5 {
+						select {
+						case <-r.Context().Done():
+							return
+						case <-time.After(2 * serve.Patience):
+						}
+						io.WriteString(w, "x")
+						http.NewResponseController(w).Flush()
+					}
+				})
+				c := client(l, http2)
+				defer c.CloseIdleConnections()
+				resp, err := c.Post("http://shelf/", "text/plain", strings.NewReader("body"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				if body, err := io.ReadAll(resp.Body); string(body) != "xxxxx" {
+					t.Errorf("read %q, %v", body, err)
+				}
+			})
+		})
+	}
+}
+
+// What package net/http answers by itself is worded by the program.
+func TestRefuse(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, request, want string }{
+		{"no HTTP", "nonsense\r\n\r\n", "400 / Bad Request"},
+		{"no Host", "GET /a HTTP/1.1\r\n\r\n", "400 /a Bad Request: missing required Host header"},
+		{"a broken Host", "GET /a?b HTTP/1.1\r\nHost: a b\r\n\r\n", "400 /a Bad Request: malformed Host header"},
+		{"two lengths", "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "400 /a Bad Request"},
+		{"headers that are too long", "GET /a/b HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 40<<10) + "\r\n\r\n", "431 /a/b Request Header Fields Too Large"},
+		{"an expectation that nobody knows", "GET /a HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", "417 /a Expectation Failed"},
+		{"a coding that nobody knows", "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", "501 /a Not Implemented"},
+		{"a version that nobody knows", "GET /a HTTP/3.0\r\nHost: a\r\n\r\n", "505 /a HTTP Version Not Supported: unsupported protocol version"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				refuse := func(w http.ResponseWriter, path string, status int, message string) {
+					w.Header().Set("Content-Type", "text/test")
+					fmt.Fprintf(w, "%d %s %s", status, path, message)
+				}
+				l := start(t, serve.Config{Refuse: refuse}, false, func(http.ResponseWriter, *http.Request) {})
+				c := l.dial()
+				defer c.Close()
+				go io.WriteString(c, tt.request)
+				resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, _ := io.ReadAll(resp.Body)
+				h := resp.Header
+				if string(body) != tt.want || !strings.HasPrefix(tt.want, resp.Status[:3]) || h.Get("Content-Type") != "text/test" || h.Get("X-Content-Type-Options") != "nosniff" || !resp.Close {
+					t.Errorf("%s, %v, %q; want %q", resp.Status, h, body, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// An answer of a handler is its own, whatever it says.
+func TestHandlersAnswerIsItsOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refuse := func(w http.ResponseWriter, path string, status int, message string) { t.Error("it was replaced") }
+		l := start(t, serve.Config{Refuse: refuse}, false, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Content-Type-Options", "nosniff")
+			w.WriteHeader(400)
+			io.WriteString(w, "mine")
+		})
+		c := client(l, false)
+		defer c.CloseIdleConnections()
+		resp, err := c.Get("http://shelf/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, _ := io.ReadAll(resp.Body); string(body) != "mine" {
+			t.Errorf("body %q", body)
+		}
+	})
+}
+
+// Behind a request with a Transfer-Encoding the connection is closed, as RFC 9112
+// §6.1 wants it where there was a Content-Length too.
+func TestTransferEncodingEndsTheConnection(t *testing.T) {
+	t.Parallel()
+	const chunk = "1\r\nx\r\n0\r\n\r\n"
+	for _, tt := range []struct {
+		name, headers string
+		closes        bool
+	}{
+		{"both", "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk, true},
+		{"the other way round", "Transfer-Encoding: chunked\r\nContent-Length: 11\r\n\r\n" + chunk, true},
+		{"a length alone", "Content-Length: 1\r\n\r\nx", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := start(t, serve.Config{}, false, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
+				c := l.dial()
+				defer c.Close()
+				go io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\n"+tt.headers)
+				resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+				if err != nil || resp.Close != tt.closes {
+					t.Errorf("%v, closes %v; want %v", err, resp.Close, tt.closes)
+				}
+			})
+		})
+	}
+}
+
+// With all places taken, a client takes that of one that has no request, or waits.
+func TestMaxConns(t *testing.T) {
+	t.Parallel()
+	get := func(c net.Conn, path string) string {
+		go fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path)
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			return err.Error()
+		}
+		io.Copy(io.Discard, resp.Body)
+		return resp.Status
+	}
+	synctest.Test(t, func(t *testing.T) {
+		l := start(t, serve.Config{MaxConns: 2}, false, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/slow" {
+				time.Sleep(time.Minute)
+			}
+		})
+		first, second := l.dial(), l.dial()
+		defer second.Close()
+		if got := get(first, "/"); got != "200 OK" {
+			t.Fatal(got)
+		}
+		slow := make(chan string)
+		go func() { slow <- get(second, "/slow") }()
+		synctest.Wait()
+		began := time.Now()
+		third := l.dial() // in the place of the first, which has no request
+		if got := get(third, "/"); got != "200 OK" || time.Since(began) != 0 {
+			t.Errorf("the third: %s after %v", got, time.Since(began))
+		}
+		if _, err := first.Read(make([]byte, 1)); err == nil {
+			t.Error("the first is still connected")
+		}
+		go func() { slow <- get(third, "/slow") }()
+		synctest.Wait()
+		go func() { // whom the server takes only when there is room
+			fourth := l.dial()
+			defer fourth.Close()
+			slow <- get(fourth, "/")
+		}()
+		for range 3 {
+			if got := <-slow; got != "200 OK" {
+				t.Error(got)
+			}
+		}
+		third.Close()
+	})
+}
