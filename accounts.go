@@ -73,7 +73,7 @@ func or[T any](given *T, was T) T {
 // the reason for the change (7.4.3).
 func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *caller) error {
 	var current, changed form.Password
-	if _, err := form.Read(w, r, form.Fields{"current_password": &current, "new_password": &changed}); err != nil {
+	if _, err := form.ReadSmall(w, r, form.Fields{"current_password": &current, "new_password": &changed}); err != nil {
 		return err
 	}
 	if current == "" {
@@ -125,7 +125,7 @@ func (s *server) confirm(r *http.Request, c *caller, p form.Password) error {
 // it made stays. Like a change of password it takes the password.
 func (s *server) deleteMe(w http.ResponseWriter, r *http.Request, c *caller) error {
 	var shown form.Password
-	if _, err := form.Read(w, r, form.Fields{"password": &shown}); err != nil {
+	if _, err := form.ReadSmall(w, r, form.Fields{"password": &shown}); err != nil {
 		return err
 	}
 	if shown == "" {

@@ -189,7 +189,7 @@ func (c credentials) validate() error {
 func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	var in credentials
 	u := &user{PublicID: token.NewUUID(), Created: s.now().UTC().Truncate(time.Second)}
-	_, err := form.Read(w, r, form.Fields{
+	_, err := form.ReadSmall(w, r, form.Fields{
 		"email": &in.email, "password": &in.password,
 		"username": &u.Username, "firstname": &u.Firstname, "lastname": &u.Lastname,
 	})
@@ -232,7 +232,7 @@ func (s *server) hashNew(r *http.Request, u *user, p form.Password) (err error) 
 // get the same answer in the same time (OWASP ASVS 5, 6.3.8; CWE-204, CWE-208).
 func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 	var in credentials
-	if _, err := form.Read(w, r, form.Fields{"email": &in.email, "password": &in.password}); err != nil {
+	if _, err := form.ReadSmall(w, r, form.Fields{"email": &in.email, "password": &in.password}); err != nil {
 		return err
 	}
 	if err := in.validate(); err != nil {
@@ -298,6 +298,9 @@ func (s *server) checkPassword(r *http.Request, account string, u *user, p form.
 	account, client := accountKey(account), s.origin.Client(r)
 	if err := s.limits.Try(account, client); err != nil {
 		return false, err
+	}
+	if password.Fault(string(p)) != "" { // no password is like that, so no bcrypt is needed to tell
+		return false, s.limits.Judge(account, client, false)
 	}
 	hash := "" // of nobody's: that takes as long
 	if u != nil {
@@ -430,7 +433,7 @@ func (s *server) pruneTokens(w http.ResponseWriter, r *http.Request, _ *caller) 
 func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 	var pw form.Password
 	u := &user{PublicID: token.NewUUID(), Created: s.now().UTC().Truncate(time.Second)}
-	if _, err := form.Read(w, r, form.Fields{"username": &u.Username, "password": &pw}); err != nil {
+	if _, err := form.ReadSmall(w, r, form.Fields{"username": &u.Username, "password": &pw}); err != nil {
 		return err
 	}
 	if !within(u.Username, maxUsername) || strings.Contains(u.Username, "@") || pw == "" {
@@ -461,7 +464,7 @@ func (s *server) bookLogin(w http.ResponseWriter, r *http.Request) error {
 
 	var username string
 	var pw form.Password
-	if _, err := form.Read(w, r, form.Fields{"username": &username, "password": &pw}); err != nil {
+	if _, err := form.ReadSmall(w, r, form.Fields{"username": &username, "password": &pw}); err != nil {
 		return err
 	}
 	if username == "" || pw == "" {

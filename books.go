@@ -62,12 +62,15 @@ func (s *store) selectBooks(r db.Range) (rows []*book, total, changes int) {
 	return rows, total, changes
 }
 
-// addBook gives b its id and stores it. It fails with errTitleTaken, or with
-// errNoUser if its creator has gone.
+// addBook gives b its id and stores it. It fails with errTitleTaken, with tooManyRows,
+// or with errNoUser if its creator has gone.
 func (s *store) addBook(b *book) error {
 	return s.Update(func(tx *db.Tx) error {
 		if _, ok := s.users.Get(tx, b.CreatedBy); !ok {
 			return errNoUser
+		}
+		if err := s.roomFor(tx, b.CreatedBy, 1); err != nil {
+			return err
 		}
 		return s.putNewBook(tx, b)
 	})
@@ -118,11 +121,16 @@ func (s *server) listBooks(w http.ResponseWriter, r *http.Request, _ *caller) er
 	if done, err := reply.NotModified(w, r, s.listTag(s.store.books.Version())); done || err != nil {
 		return err
 	}
-	books, total, changes := s.store.selectBooks(q.Range())
-	w.Header().Set("ETag", s.listTag(changes)) // there may be more by now
-	books = bookList.Page(w, s.origin.BaseURL(r)+r.URL.EscapedPath(), q, books, total)
-	body := reply.AppendList([]byte(`{"Books":`), books, func(b *book) string { return b.wire.Row() })
-	return reply.Bytes(w, http.StatusOK, append(body, '}', '\n'))
+	var books []*book
+	err = s.scans.Do(r.Context(), q.Scans(), func() {
+		found, total, changes := s.store.selectBooks(q.Range())
+		w.Header().Set("ETag", s.listTag(changes)) // there may be more by now
+		books = bookList.Page(w, s.origin.BaseURL(r)+r.URL.EscapedPath(), q, found, total)
+	})
+	if err != nil {
+		return err
+	}
+	return reply.Array(w, http.StatusOK, `{"Books":`, books, func(b *book) string { return b.wire.Row() })
 }
 
 // getBook handles GET /bookapi/books/{id}. What is no number names no book.

@@ -57,6 +57,12 @@ func toAPIError(err error, d dialect) *reply.Error {
 	if busy, ok := errors.AsType[password.Busy](err); ok { // by design, so the log hears nothing of it
 		return &reply.Error{Status: http.StatusServiceUnavailable, Message: "Too many sign-ins at once", RetryAfter: busy.RetryAfter}
 	}
+	if full, ok := errors.AsType[tooManyRows](err); ok {
+		return &reply.Error{Status: http.StatusForbidden, Message: full.Error()}
+	}
+	if busy, ok := errors.AsType[limit.Busy](err); ok {
+		return &reply.Error{Status: http.StatusServiceUnavailable, Message: "Too many searches at once", RetryAfter: busy.RetryAfter}
+	}
 	answer := func(status int, message string) *reply.Error {
 		return &reply.Error{Status: status, Message: message, Err: err}
 	}

@@ -103,11 +103,18 @@ func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) er
 	if done, err := reply.NotModified(w, r, s.listTag(known)); done || err != nil {
 		return err
 	}
-	items, total, changes := s.store.selectItems(filter, q.Range())
-	if changes != known { // there are more by now
-		w.Header().Set("ETag", s.listTag(changes))
+	var items []storedItem
+	scans := q.Scans() || filter.category != "" && filter.createdBy != nil
+	err = s.scans.Do(r.Context(), scans, func() {
+		found, total, changes := s.store.selectItems(filter, q.Range())
+		if changes != known { // there are more by now
+			w.Header().Set("ETag", s.listTag(changes))
+		}
+		items = itemList.Page(w, s.origin.BaseURL(r)+r.URL.EscapedPath(), q, found, total)
+	})
+	if err != nil {
+		return err
 	}
-	items = itemList.Page(w, s.origin.BaseURL(r)+r.URL.EscapedPath(), q, items, total)
 	return reply.List(w, http.StatusOK, "", items, func(row storedItem) string { return row.wire.Row() })
 }
 
@@ -119,13 +126,13 @@ func (s *server) listCategories(w http.ResponseWriter, r *http.Request, _ *calle
 	if done, err := reply.NotModified(w, r, s.listTag(s.store.items.Version())); done || err != nil {
 		return err
 	}
-	all, changes := s.store.categories()
-	w.Header().Set("ETag", s.listTag(changes)) // there may be more by now
-	rows := make([][]byte, len(all))
-	for i, c := range all {
-		rows[i] = strictjson.Encode(c)
+	var all []category
+	var changes int
+	if err := s.scans.Do(r.Context(), true, func() { all, changes = s.store.categories() }); err != nil {
+		return err
 	}
-	return reply.Rows(w, http.StatusOK, "", rows...)
+	w.Header().Set("ETag", s.listTag(changes)) // there may be more by now
+	return reply.List(w, http.StatusOK, "", all, func(c category) []byte { return strictjson.Encode(c) })
 }
 
 // getItem handles GET /api/v1/items/{id}.

@@ -27,6 +27,7 @@ type server struct {
 	keys   *token.Keyring
 	hashes *password.Hasher
 	limits *limit.Limiter
+	scans  *limit.Gate // for lists that look at every row
 	log    *slog.Logger
 	now    func() time.Time
 	origin *origin.Policy // who may call
@@ -121,7 +122,7 @@ func (s *server) routes() []route {
 func newServer(c settings, st *store, keys *token.Keyring, log *slog.Logger, now func() time.Time, addr net.Addr) *server {
 	s := &server{
 		config: c, store: st, keys: keys, log: log, now: now,
-		hashes: password.New(c.bcryptCost), limits: limit.New(now),
+		hashes: password.New(c.bcryptCost), limits: limit.New(now), scans: limit.NewGate(c.maxScans),
 		origin: origin.New(addr, origin.Policy{
 			Hosts: c.hosts, Origins: c.cors, Proxies: c.proxies,
 			RequestHeaders:  "Authorization, Content-Type, x-access-token, If-Match, If-None-Match, Last-Event-ID",
@@ -129,6 +130,7 @@ func newServer(c settings, st *store, keys *token.Keyring, log *slog.Logger, now
 		}),
 		streams: reply.NewStreams(), metrics: newServerMetrics(),
 	}
+	st.maxOwned, st.maxRows = c.maxOwned, c.maxRows
 	s.mux = s.newMux()
 	return s
 }
@@ -158,6 +160,7 @@ func (p *present) Restore(to *db.Snapshot, c *clock.Clock) {
 	is.now = c.Now
 	is.store = newStore(was.log, c.Now)
 	is.store.Load(to, was.store.EndEvents()+1)
+	is.store.maxOwned, is.store.maxRows = was.store.maxOwned, was.store.maxRows
 	is.limits = limit.New(c.Now)
 	is.mux = is.newMux()
 	p.Store(&is)

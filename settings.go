@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"strconv"
@@ -41,6 +42,9 @@ type settings struct {
 	lab          bool   // see prepareLab
 
 	maxConns int // connections at a time
+	maxScans int // lists at a time that look at every row; 0: by processors
+	maxOwned int // items and books of an account
+	maxRows  int // accounts, items and books
 
 	proxies []netip.Prefix // whose forwarded headers are believed
 	tlsCert string         // PEM files; both or neither
@@ -81,6 +85,9 @@ func (c *settings) table() config.Table {
 		config.Row("ready-file", "FILE", "", "write the URL there when the server answers; gone\nwhen it stops", config.Text(&c.readyFile)),
 		config.Row("stdin", "", "false", "stop when standard input ends: then the end of the\nprogram that holds its other side is shelf's too", config.Bool(&c.stdin)),
 		config.Row("metrics", "WHO", "loopback", "who may read /metrics: loopback, which no request\nthrough a proxy comes from, all, or off", config.Choice(&c.metrics, "loopback", "all", "off")),
+		config.Row("max-owned", "N", "100000", "items and books that an account may own", config.Number(&c.maxOwned, 1, math.MaxInt32)),
+		config.Row("max-rows", "N", "10000000", "accounts, items and books in all", config.Number(&c.maxRows, 1, math.MaxInt32)),
+		config.Row("max-scans", "N", "0", "lists at a time that look at every row, by q= or a\nsort= other than id; 0: one less than processors", config.Number(&c.maxScans, 0, 1000)),
 		config.Row("max-conns", "N", strconv.Itoa(serve.DefaultMaxConns), "connections at a time; others wait", config.Number(&c.maxConns, 10, 1000000)),
 		config.Row("lab", "", "false", "for tests: calls below /lab/ that put the data back\nand set the clock; in memory and on loopback only", config.Bool(&c.lab)),
 	}}

@@ -43,6 +43,8 @@ type store struct {
 	now    func() time.Time
 	fsyncs metrics.Histogram // those that writes have waited for; none in memory
 
+	maxOwned, maxRows int // items and books of an account, rows of all; 0: no bound
+
 	users      *db.Table[*user]
 	byEmail    *db.Unique[*user, string] // by emailKey
 	byUsername *db.Unique[*user, string]
@@ -178,6 +180,36 @@ func loadStore(path string) (s *store, found journal.Found, err error) {
 // contents says what is in the store, but for the token records: "1 user, 2 items,
 // 0 books".
 func (s *store) contents() string { return s.Counts().Words("token") }
+
+// A tooManyRows is the refusal of rows over a bound that the owner of the server has set:
+// an account could otherwise fill memory and disk (CWE-770). Commands and imports
+// are the owner's own, and have no bound.
+type tooManyRows struct {
+	flag string
+	most int
+}
+
+func (e tooManyRows) Error() string {
+	if e.flag == "max-owned" {
+		return fmt.Sprintf("An account may own at most %d items and books (-max-owned)", e.most)
+	}
+	return fmt.Sprintf("The server keeps at most %d accounts, items and books (-max-rows)", e.most)
+}
+
+// roomFor fails with tooManyRows unless there may be so many more rows of the owner's.
+// All rows are counted with what is pending, of which a little may be counted twice.
+func (s *store) roomFor(tx *db.Tx, owner, more int) error {
+	if s.maxOwned > 0 && owner != nobody && s.itemsOf.Count(tx, owner)+s.booksOf.Count(tx, owner)+more > s.maxOwned {
+		return tooManyRows{"max-owned", s.maxOwned}
+	}
+	if s.maxRows > 0 && s.users.AtMost(tx)+s.items.AtMost(tx)+s.books.AtMost(tx)+more > s.maxRows {
+		return tooManyRows{"max-rows", s.maxRows}
+	}
+	return nil
+}
+
+// nobody owns accounts, and what was made by accounts that are gone.
+const nobody = 0
 
 // An actor is who wants to change a row, and what they take it to be.
 type actor struct {

@@ -218,13 +218,16 @@ func (s *store) categories() (all []category, changes int) {
 }
 
 // addItem gives items their ids and their time, and stores them, all or none. It
-// fails with errNoUser if a creator has gone.
+// fails with errNoUser if the creator has gone, and with tooManyRows.
 func (s *store) addItem(items ...*item) error {
 	return s.Update(func(tx *db.Tx) error {
 		for _, it := range items {
 			if _, ok := s.users.Get(tx, it.CreatedBy); !ok {
 				return errNoUser
 			}
+		}
+		if err := s.roomFor(tx, items[0].CreatedBy, len(items)); err != nil {
+			return err
 		}
 		s.putNewItems(tx, items)
 		return nil

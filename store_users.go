@@ -118,6 +118,9 @@ func (s *store) signUp(u *user, tokens ...*tokenRecord) error {
 		if s.taken(tx, u) {
 			return errUserExists
 		}
+		if err := s.roomFor(tx, nobody, 1); err != nil {
+			return err
+		}
 		u.ID = s.users.NewID(tx)
 		s.users.Put(tx, u)
 		s.putNewTokens(tx, u.ID, noSession, tokens)

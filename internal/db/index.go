@@ -181,6 +181,24 @@ func (m *Multi[R, K]) AtMost(tx *Tx, key K) int {
 	return m.IDs(tx, key).Len() + len(m.table.pending)
 }
 
+// Count is how many rows Rows would return. It costs as much as there is pending.
+func (m *Multi[R, K]) Count(tx *Tx, key K) int {
+	n := m.IDs(tx, key).Len()
+	if !tx.writes {
+		return n
+	}
+	for id, p := range m.table.pending {
+		old, had := m.table.rows.get(id)
+		if had && m.key(old) == key {
+			n--
+		}
+		if !p.gone && m.key(p.row) == key {
+			n++
+		}
+	}
+	return n
+}
+
 func (m *Multi[R, K]) put(id int, old R, had bool, row R) {
 	key := m.key(row)
 	if had {

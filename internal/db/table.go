@@ -269,6 +269,9 @@ func (t *Table[R]) After(tx *Tx, id int) iter.Seq2[int, R] {
 // Len is the number of committed rows.
 func (t *Table[R]) Len(tx *Tx) int { return t.rows.len() }
 
+// AtMost is a bound for the number of rows, the pending ones included.
+func (t *Table[R]) AtMost(tx *Tx) int { return t.rows.len() + len(t.pending) }
+
 // Range returns the committed rows of r, in a slice of their own. It costs as much
 // as the range is long.
 func (t *Table[R]) Range(tx *Tx, r Range) []R { return t.rows.list(r) }

@@ -19,14 +19,24 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
 )
 
-// MaxBody is how many bytes a body may have, whoever sends it: sign-in reads one
-// from anybody. It has no more members, pairs or parts than strictjson.MaxFields.
-const MaxBody = 1 << 20
+// How many bytes a body may have. It has no more members, pairs or parts than
+// strictjson.MaxFields.
+const (
+	MaxBody  = 1 << 20
+	MaxSmall = 16 << 10 // of one that anybody may send, or that waits for bcrypt
+)
+
+// maxLarge is how many bodies over MaxSmall may be on their way at a time: clients
+// that never end theirs would otherwise fill the memory (CWE-770).
+const maxLarge = 64
+
+var large = make(chan struct{}, maxLarge) // holds one for each of them
 
 // Fields binds the names that a body may have to variables, as package flag
 // binds flags. The type of the variable says what the field may hold:
@@ -61,10 +71,20 @@ type Password string
 // query string, which ends up in logs.
 //
 // It fails with 413 for a body over 1 MiB, 415 for one of another content type,
-// and 400 for any other fault of the body, naming the field where there is one.
-// The variables may then be half set.
+// 503 if too many large bodies are on their way, and 400 for any other fault of the
+// body, naming the field where there is one. The variables may then be half set.
 func Read(w http.ResponseWriter, r *http.Request, f Fields) (unknown []string, err error) {
-	data, err := readAll(w, r)
+	return f.read(w, r, MaxBody)
+}
+
+// ReadSmall is Read for a body of at most 16 KiB: one from a client that has shown
+// no token yet, or one with a password, which is kept until bcrypt has time.
+func ReadSmall(w http.ResponseWriter, r *http.Request, f Fields) (unknown []string, err error) {
+	return f.read(w, r, MaxSmall)
+}
+
+func (f Fields) read(w http.ResponseWriter, r *http.Request, most int64) (unknown []string, err error) {
+	data, err := readAll(w, r, most)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +95,7 @@ func Read(w http.ResponseWriter, r *http.Request, f Fields) (unknown []string, e
 // objects: next gives the variables for one more. many reports that it was an
 // array. A fault in one of its elements is named as in items[3], from 0.
 func ReadRows(w http.ResponseWriter, r *http.Request, name string, most int, next func() Fields) (many bool, err error) {
-	data, err := readAll(w, r)
+	data, err := readAll(w, r, MaxBody)
 	if err != nil {
 		return false, err
 	}
@@ -105,20 +125,40 @@ func ReadRows(w http.ResponseWriter, r *http.Request, name string, most int, nex
 	return true, nil
 }
 
-var errTooLarge = reply.Fail(http.StatusRequestEntityTooLarge, "The body must be at most 1 MiB long")
+func tooLarge(most int64) error {
+	size := "1 MiB"
+	if most == MaxSmall {
+		size = "16 KiB"
+	}
+	return reply.Fail(http.StatusRequestEntityTooLarge, "The body must be at most "+size+" long")
+}
 
 // readAll reads r's body to its end. Of one that says that it is too large it
 // reads nothing, so that who asks first need not send it (Expect: 100-continue).
-func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength > MaxBody {
-		return nil, errTooLarge
+func readAll(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
+	if r.ContentLength > most {
+		return nil, tooLarge(most)
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	body := http.MaxBytesReader(w, r.Body, most)
+	data, err := io.ReadAll(io.LimitReader(body, MaxSmall))
+	if err == nil && len(data) == MaxSmall {
+		if most > MaxSmall {
+			select {
+			case large <- struct{}{}:
+				defer func() { <-large }()
+			default:
+				return nil, &reply.Error{Status: http.StatusServiceUnavailable, Message: "Too many large bodies at once", RetryAfter: time.Second}
+			}
+		}
+		var rest []byte
+		rest, err = io.ReadAll(body)
+		data = append(data, rest...)
+	}
 	coding := r.Header.Get("Content-Encoding")
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
-		return nil, errTooLarge
+		return nil, tooLarge(most)
 	case err != nil: // the client went away, or was too slow
 		return nil, reply.Fail(http.StatusBadRequest, "Invalid request body: could not be read to its end")
 	case len(data) > 0 && coding != "" && !strings.EqualFold(coding, "identity"): // gzip, say

@@ -318,6 +318,59 @@ func TestReadTooLargeUnread(t *testing.T) {
 	}
 }
 
+// Clients that never end large bodies take up no more memory than a few of them.
+func TestLargeBodiesAtOnce(t *testing.T) {
+	send := func(read func(http.ResponseWriter, *http.Request, Fields) ([]string, error)) (write func(int), done chan error) {
+		r, w := io.Pipe()
+		done = make(chan error, 1)
+		request := httptest.NewRequest("POST", "/", r)
+		request.Header.Set("Content-Type", jsonType)
+		go func() {
+			_, err := read(httptest.NewRecorder(), request, Fields{})
+			done <- err
+			r.Close()
+		}()
+		return func(n int) {
+			if n == 0 {
+				w.Close()
+			}
+			w.Write(bytes.Repeat([]byte(" "), n))
+		}, done
+	}
+	var ends []func()
+	for range maxLarge {
+		write, done := send(Read)
+		write(MaxSmall + 1)
+		ends = append(ends, func() {
+			write(0)
+			if err := <-done; err == nil {
+				t.Error("blanks were read as JSON")
+			}
+		})
+	}
+	var e *reply.Error
+	write, done := send(Read)
+	go write(MaxSmall + 1)
+	if err := <-done; !errors.As(err, &e) || e.Status != 503 || e.RetryAfter == 0 {
+		t.Errorf("one more large body: %v; want a 503 with a time to wait", err)
+	}
+	for _, read := range []func(http.ResponseWriter, *http.Request, Fields) ([]string, error){Read, ReadSmall} {
+		write, done := send(read)
+		go func() { write(MaxSmall - 1); write(0) }()
+		if err := <-done; errors.As(err, &e) && e.Status == 503 {
+			t.Errorf("a small body: %v", err)
+		}
+	}
+	for _, end := range ends {
+		end()
+	}
+	write, done = send(Read)
+	go func() { write(MaxSmall + 1); write(0) }()
+	if err := <-done; errors.As(err, &e) && e.Status == 503 {
+		t.Errorf("after they have ended: %v", err)
+	}
+}
+
 func TestReadContentEncoding(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -204,6 +204,9 @@ func (q *Query) parseCursor(s string) *Position {
 	return &c.Position
 }
 
+// Scans reports whether any row may have to be looked at, rather than a page's.
+func (q *Query) Scans() bool { return q.order != "id" || q.text != "" }
+
 // Range is the rows that the store has to give for this query. In the order of
 // ids that is no more than a page, and one row that tells whether there is
 // another page; otherwise any row may have to be seen.

@@ -1,6 +1,6 @@
 // Package reply writes answers.
 //
-//   - JSON, Bytes, Rows and List write JSON. Secret writes JSON that no cache may keep.
+//   - JSON, Bytes, Rows, List and Array write JSON. Secret writes JSON that no cache may keep.
 //   - Rendered is a row with its entity tag. NotModified answers a GET with 304, and
 //     Conditions reject a change, as If-None-Match and If-Match want it.
 //   - Streams counts and writes streams of server-sent events.
@@ -55,14 +55,19 @@ func Secret(w http.ResponseWriter, status int, v any) error {
 
 // Bytes answers with JSON that is rendered already.
 func Bytes(w http.ResponseWriter, status int, body []byte) error {
-	h := w.Header()
-	h["Content-Type"] = typeJSON
-	if len(body) > 2<<10 { // what fits into net/http's own buffer it measures itself, for less
-		h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	}
-	w.WriteHeader(status)
+	begin(w, status, len(body))
 	w.Write(body) // an error means that the client has gone; there is nobody left to tell
 	return nil
+}
+
+// begin sends what stands before a body of JSON.
+func begin(w http.ResponseWriter, status, size int) {
+	h := w.Header()
+	h["Content-Type"] = typeJSON
+	if size > 2<<10 { // what fits into net/http's own buffer it measures itself, for less
+		h["Content-Length"] = []string{strconv.Itoa(size)}
+	}
+	w.WriteHeader(status)
 }
 
 // typeJSON is the value of a header that most answers have, made once: it is put
