@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"example.com/shelf/internal/form"
@@ -266,6 +267,101 @@ func TestItemsSharedWrites(t *testing.T) {
 	a.as("ann").send("POST /api/v1/items", ball).want(201, "Created a new item")
 	a.as("bob").send("PATCH /api/v1/items/1/itemname", asForm("itemname", "bat")).want(200, "successfully updated item itemname")
 	a.as("bob").send("DELETE /api/v1/items/1").want(200, "")
+}
+
+// An account owns no more rows, and the store holds no more, than the settings say.
+func TestRowLimits(t *testing.T) {
+	t.Parallel()
+	const (
+		owned = "An account may own at most 3 items and books (-max-owned)"
+		all   = "The server keeps at most 5 accounts, items and books (-max-rows)"
+	)
+	book := func(title string) body { return asForm("title", title, "author", "a") }
+	const one = `{"itemname":"a","category":"b","description":"c"}`
+	item, two := asJSON(one), asJSON(`[`+one+`,`+one+`]`)
+	for _, tt := range []struct {
+		name, flag string
+		says       string
+	}{
+		{"what an account owns", "-max-owned=3", owned},
+		{"what the store holds, its one account included", "-max-rows=5", all},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t, tt.flag)
+			ann := a.as("ann").with("X-Access-Token", a.session("ann").Access)
+			if tt.says == all {
+				a.as("bob") // an account is a row, too
+			}
+			ann.send("POST /api/v1/items", two).want(201, "Created 2 new items")
+			ann.send("POST /api/v1/items", two).want(403, tt.says)
+			ann.send("POST /bookapi/books", book("first")).want(200, "new book created")
+			ann.send("POST /bookapi/addbook", book("second")).want(403, tt.says)
+			ann.send("POST /bookapi/books", book("first")).want(403, tt.says)
+			ann.send("POST /api/v1/items", item).want(403, tt.says)
+			if tt.says == all {
+				a.as("").send("POST /signup", asForm("username", "carl", "password", "p")).want(403, all)
+				a.as("").send("POST /api/v1/auth/signup", asForm("email", "eve@example.com", "password", annPassword)).want(403, all)
+			}
+			ann.send("PATCH /api/v1/items/1/itemname", asForm("itemname", "other")).want(200, "successfully updated item itemname")
+			ann.send("DELETE /api/v1/items/1").want(200, "")
+			ann.send("POST /api/v1/items", item).want(201, "Created a new item")
+			if tt.says == owned {
+				a.as("bob").send("POST /api/v1/items", two).want(201, "Created 2 new items")
+			}
+		})
+	}
+}
+
+// Rows that are still on their way to the disk count.
+func TestRowLimitsAtOnce(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, "-max-owned=5")
+	ann := a.as("ann")
+	release := slow(t, a.store)
+	statuses := make(chan int)
+	for range 20 {
+		go func() { statuses <- ann.send("POST /api/v1/items", ball).status }()
+	}
+	for range 15 { // are refused at once, and the others wait for the disk
+		if got := <-statuses; got != 403 {
+			t.Errorf("%d; want 403", got)
+		}
+	}
+	release(nil)
+	for range 5 {
+		if got := <-statuses; got != 201 {
+			t.Errorf("%d; want 201", got)
+		}
+	}
+}
+
+// Lists that look at every row take turns; the others don't wait for them.
+func TestScansTakeTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newAPI(t, "-max-scans=1")
+		ann := a.as("ann").with("X-Access-Token", a.session("ann").Access)
+		begun, end := make(chan bool), make(chan bool)
+		go a.scans.Do(t.Context(), true, func() { close(begun); <-end })
+		<-begun
+		for _, request := range []string{
+			"GET /api/v1/items?q=a", "GET /api/v1/items?sort=itemname", "GET /api/v1/items?sort=-createdon&limit=1",
+			"GET /api/v1/items?category=a&createdby=1", "GET /api/v1/categories",
+			"GET /bookapi/books?q=a", "GET /bookapi/books?sort=author",
+		} {
+			ann.send(request).want(503, "Too many searches at once").wantHeader("Retry-After", "2")
+		}
+		for _, request := range []string{
+			"GET /api/v1/items", "GET /api/v1/items?sort=-id&limit=1", "GET /api/v1/items?category=a", "GET /bookapi/books",
+		} {
+			ann.send(request).want(200, "")
+		}
+		ann.send("GET /healthz").want(200, "alive")
+		close(end)
+		synctest.Wait()
+		ann.send("GET /api/v1/items?q=a").want(200, "")
+	})
 }
 
 func TestItemIDsAreNeverReused(t *testing.T) {

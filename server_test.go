@@ -543,6 +543,59 @@ func TestLogLine(t *testing.T) {
 	}
 }
 
+// An answer that the client did not take is not logged and counted as one that it
+// did.
+func TestCutAnswers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		answer func(w http.ResponseWriter)
+		fails  bool // what is written
+		cut    bool
+	}{
+		{"a client that takes all", func(w http.ResponseWriter) { w.Write(make([]byte, 100_000)) }, false, false},
+		{"a client that is gone", func(w http.ResponseWriter) { w.Write(make([]byte, 100_000)) }, true, true},
+		{"a handler that panics half way", func(w http.ResponseWriter) { w.Write([]byte("{")); panic("half") }, false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a, log := logging(t, journal.OS{})
+			a.metrics.requests.Add("GET /test")
+			a.mux.Handle("GET /test", a.answering(func(w http.ResponseWriter, _ *http.Request) error {
+				tt.answer(w)
+				return nil
+			}))
+			func() {
+				defer func() { recover() }() // as package net/http does
+				a.ServeHTTP(goneClient{httptest.NewRecorder(), tt.fails}, httptest.NewRequest("GET", "http://localhost/test", nil))
+			}()
+			logged, counted := `"status":200,`, `route="GET /test",status="200"} 1`
+			if tt.cut {
+				logged, counted = `"status":499,`, `route="GET /test",status="cut"} 1`
+			}
+			if got := log.String(); !strings.Contains(got, logged) || strings.Contains(got, `"cut":true`) != tt.cut {
+				t.Errorf("the log says %s; want %s", got, logged)
+			}
+			if page := string(a.metricsPage()); !strings.Contains(page, counted) {
+				t.Errorf("the metrics lack %s", counted)
+			}
+		})
+	}
+}
+
+// A goneClient takes nothing, if fails.
+type goneClient struct {
+	*httptest.ResponseRecorder
+	fails bool
+}
+
+func (w goneClient) Write(b []byte) (int, error) {
+	if w.fails {
+		return 0, syscall.EPIPE
+	}
+	return w.ResponseRecorder.Write(b)
+}
+
 // TestLogDuration: how long a request took is real time, though the server's
 // own clock stands still, as this one does.
 func TestLogDuration(t *testing.T) {
