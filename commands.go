@@ -45,7 +45,7 @@ func commands() config.Commands[shell] {
 		}),
 		config.Do("tour", "", "a walk through the code, from sign-up to the disk", "tour", config.Plain("usage: shelf tour", func(sh shell) { explain.Tour(sh.stdout) })),
 		config.Do("version", "", "which build this is", "version", config.Plain("usage: shelf version", func(sh shell) { serve.ThisBuild(version).Print(sh.stdout) })),
-		config.Do("help", "[COMMAND]", "this, or more about a command", "help export", helpCommand),
+		config.Do("help", "[COMMAND]", "this, or more about a command", "help export", func(_ context.Context, sh shell, args []string) error { return commands().Help(sh.stdout, args) }),
 	}}
 }
 
@@ -72,14 +72,6 @@ func newShell(lookupEnv func(string) (string, bool), stdin io.Reader, stdout, st
 	}
 	env := func(name string) string { value, _ := lookupEnv(name); return value }
 	return shell{parse, env, clock.Real, stdin, stdout, stderr, new(config.Interrupt)}
-}
-
-// helpCommand is the command shelf help.
-func helpCommand(_ context.Context, sh shell, args []string) error {
-	if config.WantsHelp(args) {
-		return flag.ErrHelp
-	}
-	return commands().Help(sh.stdout, args)
 }
 
 // runDefaults are what shelf run sets as with flags, before those that it is

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/history"
@@ -158,15 +156,10 @@ func writeError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err er
 		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "status", e.Status, "error", err, "request_id", serve.NameRequest(w.Header()))
 	}
 	h := w.Header()
-	switch {
-	case e.Challenge != "":
-		h.Set("WWW-Authenticate", e.Challenge)
-	case e.Status == http.StatusUnauthorized && d == catalog:
+	if e.Status == http.StatusUnauthorized && d == catalog {
 		h.Set("WWW-Authenticate", `Bearer realm="shelf"`)
 	}
-	if e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
-	}
+	e.SetHeaders(h)
 	switch d {
 	case catalog:
 		reply.JSON(w, e.Status, struct {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -234,20 +233,14 @@ func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller) er
 	default:
 		return reply.Fail(http.StatusBadRequest, "Invalid field name")
 	}
-	var value *string
-	unknown, err := form.Read(w, r, form.Fields{field: &value})
-	if err != nil || len(unknown) > 0 || value == nil {
-		only := fmt.Sprintf("Invalid input data. Only %s field should be provided", field)
-		refused := &reply.Error{Status: http.StatusBadRequest, Message: only, Err: err}
-		if fault, ok := errors.AsType[*reply.Error](err); ok {
-			refused.Status = fault.Status // 413 and 415 stay what they are
-		}
-		return refused
+	value, err := form.ReadOnly(w, r, field)
+	if err != nil {
+		return err
 	}
-	if !within(*value, limit) {
+	if !within(value, limit) {
 		return reply.Fail(http.StatusBadRequest, field+" field is invalid")
 	}
-	return s.changeItem(w, r, c, id, "successfully updated item "+field, func(it *item) { set(it, *value) })
+	return s.changeItem(w, r, c, id, "successfully updated item "+field, func(it *item) { set(it, value) })
 }
 
 // deleteItem handles DELETE /api/v1/items/{id}.

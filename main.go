@@ -28,10 +28,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"os"
-	"slices"
 	"time"
 
 	"example.com/shelf/internal/child"
@@ -149,16 +147,7 @@ func (c settings) checkFiles(log *slog.Logger) error {
 		}
 	}
 	delete(files, "")
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		warning, err := durable.CheckPrivate(name, files[name])
-		if err != nil {
-			return err
-		}
-		if warning != "" {
-			log.Warn(warning)
-		}
-	}
-	return nil
+	return durable.CheckAllPrivate(files, func(warning string) { log.Warn(warning) })
 }
 
 // drainTime is how long requests that are running may go on after a signal.

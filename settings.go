@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -192,12 +191,8 @@ func (c *settings) prepareLab() error {
 		return fmt.Errorf("-lab goes with -data memory only, as its calls drop all data; -data is %s", c.data)
 	case !origin.Loopback(host):
 		return fmt.Errorf("-lab goes with a loopback -addr only, such as 127.0.0.1:8080; -addr is %s; -lab=false does without it", c.addr)
-	case c.labToken == "" && (c.log == "off" || c.logFormat == "json"):
-		return errors.New("-lab takes its secret from SHELF_LAB_TOKEN with -log off or -log-format json: one that it made would be shown to nobody")
-	case c.labToken == "":
-		c.labToken, c.labMade = rand.Text(), true
-	case !lab.IsSecret(c.labToken):
-		return errors.New("SHELF_LAB_TOKEN is not 16 to 256 letters, digits and - . _ ~")
 	}
-	return nil
+	var err error
+	c.labToken, c.labMade, err = lab.Secret(c.labToken, c.log != "off" && c.logFormat != "json")
+	return err
 }

@@ -38,7 +38,7 @@ var layers = []layer{
 	{"password", "bcrypt on a bounded number of workers", nil},
 	{"metrics", "counters, histograms, Prometheus' text", nil},
 	{"origin", "who is on the other end, and whether a web page may call", nil},
-	{"serve", "what stands around a handler: bounds, TLS, the log, the end", []string{"clock", "term"}},
+	{"serve", "what stands around a handler: bounds, TLS, the log, the end", []string{"clock", "durable", "term"}},
 	{"child", "another program: started, sent signals, told when the server answers", []string{"durable", "strictjson"}},
 	{"journal", "a history in one file: lines, checksums, batches, torn tails, compaction, lock", []string{"clock", "durable", "history", "term"}},
 	{"journal/journaltest", "a disk that fails and crashes on demand, for tests", []string{"durable", "history", "journal"}},

@@ -59,6 +59,9 @@ func (t Commands[S]) Run(ctx context.Context, around S, w io.Writer, args []stri
 // Help prints what -h shows behind a command's name; behind none it is
 // everything. Of two words the first says it all.
 func (t Commands[S]) Help(w io.Writer, names []string) error {
+	if WantsHelp(names) {
+		return flag.ErrHelp
+	}
 	name := ""
 	if len(names) > 0 {
 		name = names[0]

@@ -15,8 +15,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 )
 
@@ -147,6 +149,20 @@ func CheckReplace(name string, precious ...string) error {
 	}
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is no file", name)
+	}
+	return nil
+}
+
+// CheckAllPrivate is [CheckPrivate] for several files, by name. Warnings go to warn.
+func CheckAllPrivate(files map[string]string, warn func(string)) error {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		warning, err := CheckPrivate(name, files[name])
+		if err != nil {
+			return err
+		}
+		if warning != "" {
+			warn(warning)
+		}
 	}
 	return nil
 }

@@ -91,6 +91,21 @@ func (f Fields) read(w http.ResponseWriter, r *http.Request, most int64) (unknow
 	return f.decode(data, r.Header.Get("Content-Type"))
 }
 
+// ReadOnly is Read for a body that has that field, a text, and no other.
+func ReadOnly(w http.ResponseWriter, r *http.Request, field string) (string, error) {
+	var value *string
+	unknown, err := Read(w, r, Fields{field: &value})
+	if err == nil && len(unknown) == 0 && value != nil {
+		return *value, nil
+	}
+	only := fmt.Sprintf("Invalid input data. Only %s field should be provided", field)
+	refused := &reply.Error{Status: http.StatusBadRequest, Message: only, Err: err}
+	if fault, ok := errors.AsType[*reply.Error](err); ok {
+		refused.Status = fault.Status // 413 and 415 stay what they are
+	}
+	return "", refused
+}
+
 // ReadRows is Read for a body that may also be a JSON array of 1 to most
 // objects: next gives the variables for one more. many reports that it was an
 // array. A fault in one of its elements is named as in items[3], from 0.

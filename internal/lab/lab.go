@@ -14,8 +14,10 @@
 package lab
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -58,6 +60,20 @@ type Lab struct {
 // MaxSnapshots is how many snapshots a lab keeps: each keeps alive what was
 // deleted since.
 const MaxSnapshots = 100
+
+// Secret is the secret of a lab: the one from the environment, or else one that it
+// makes, if that will be shown.
+func Secret(given string, shown bool) (secret string, made bool, err error) {
+	switch {
+	case given == "" && !shown:
+		return given, false, errors.New("-lab takes its secret from SHELF_LAB_TOKEN with -log off or -log-format json: one that it made would be shown to nobody")
+	case given == "":
+		return rand.Text(), true, nil
+	case !IsSecret(given):
+		return given, false, errors.New("SHELF_LAB_TOKEN is not 16 to 256 letters, digits and - . _ ~")
+	}
+	return given, false, nil
+}
 
 // IsSecret reports whether a secret is not to be guessed, and fit for a header
 // and a URL: 16 to 256 letters, digits and - . _ ~. (A regular expression with that count in it would cost every start

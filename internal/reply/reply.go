@@ -36,6 +36,16 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// SetHeaders sets the headers that the error asks for.
+func (e *Error) SetHeaders(h http.Header) {
+	if e.Challenge != "" {
+		h.Set("WWW-Authenticate", e.Challenge)
+	}
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+	}
+}
+
 // Fail is the short way to refuse a request in one of the API's own sentences.
 func Fail(status int, message string) error {
 	return &Error{Status: status, Message: message}
