@@ -8,18 +8,8 @@
 // are its machinery: how. docs/architecture.md draws them; each has a comment that
 // is its manual.
 //
-// To read it, follow one request. main.go starts the server, with the settings of
-// settings.go. server.go has the route table. auth.go signs people up and in and
-// decides who is calling; internal/token says what makes a token good. accounts.go
-// is what people and admins do with accounts; items.go and books.go are the two
-// resources; pages.go is what needs no account. validate.go has the field rules,
-// and errors.go says what a client did wrong. store.go and its store_*.go keep the
-// rows and their rules, in the tables of internal/db, whose history
-// internal/journal writes to one file.
-//
-// commands.go has the table of the commands, transfer.go those on the data file.
-// shelf tour shows the way through all this, and shelf attack tries to break a
-// server that runs.
+// To read it, follow one request: shelf tour shows the way, from the route table in
+// server.go to the disk. shelf attack tries to break a server that runs.
 package main
 
 import (
@@ -36,6 +26,7 @@ import (
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/durable"
+	"example.com/shelf/internal/explain"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
@@ -185,32 +176,20 @@ func openData(c settings, log *slog.Logger, now func() time.Time) (st *store, ke
 	return st, keys, nil
 }
 
-// greet tells a person where things are and what to do next. The transcript
-// works as pasted, at the first start and at later ones.
+// greet tells a person where things are and what to do next.
 func greet(w io.Writer, c settings, st *store, url string) {
-	data, key := fmt.Sprintf("%s (%s)", c.data, st.contents()), token.KeyPath(c.data)
+	g := explain.Greeting{URL: url, Data: fmt.Sprintf("%s (%s)", c.data, st.contents()), Key: token.KeyPath(c.data), EnvFile: c.envFile}
 	if c.data == inMemory {
-		data, key = "memory: it ends with this process", "memory"
+		g.Data, g.Key = "memory: it ends with this process", "memory"
 	}
 	if c.secret != "" {
-		key = "SECRET_KEY"
-	}
-	fmt.Fprintf(w, "shelf listens on %s\n  data   %s\n  key    %s\n", url, data, key)
-	if c.envFile != "" {
-		fmt.Fprintf(w, "  config %s\n", c.envFile)
+		g.Key = "SECRET_KEY"
 	}
 	switch {
 	case c.labMade:
-		fmt.Fprintf(w, "  lab    %s/#lab=%s\n", url, c.labToken) // no browser sends a fragment anywhere
+		g.Lab = url + "/#lab=" + c.labToken // no browser sends a fragment anywhere
 	case c.lab:
-		fmt.Fprintln(w, "  lab    SHELF_LAB_TOKEN")
+		g.Lab = "SHELF_LAB_TOKEN"
 	}
-	fmt.Fprintf(w, `
-Open it in a browser, or, in another terminal (next time, from line two):
-  curl %[1]s/api/v1/auth/signup -d email=ann@example.com -d password=b00k-worm
-  TOKEN=$(curl -s %[1]s/api/v1/auth/signin -d email=ann@example.com -d password=b00k-worm | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
-  curl %[1]s/api/v1/items -H "Authorization: Bearer $TOKEN" -d itemname=ball -d category=soccer -d 'description=something to kick'
-  curl %[1]s/api/v1/items -H "Authorization: Bearer $TOKEN"
-
-`, url)
+	g.Print(w)
 }

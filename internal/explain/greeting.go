@@ -1,0 +1,36 @@
+package explain
+
+import (
+	"fmt"
+	"io"
+)
+
+// A Greeting tells a person where the things of a server that has started are, and
+// what to do next.
+type Greeting struct {
+	URL     string
+	Data    string // where the data is, and what it holds
+	Key     string // what signs
+	EnvFile string // where settings came from; "" for no file
+	Lab     string // where the lab or its secret is; "" for no lab
+}
+
+// Print writes the greeting. Its transcript works as pasted, at the first start and at
+// later ones.
+func (g Greeting) Print(w io.Writer) {
+	fmt.Fprintf(w, "shelf listens on %s\n  data   %s\n  key    %s\n", g.URL, g.Data, g.Key)
+	if g.EnvFile != "" {
+		fmt.Fprintf(w, "  config %s\n", g.EnvFile)
+	}
+	if g.Lab != "" {
+		fmt.Fprintf(w, "  lab    %s\n", g.Lab)
+	}
+	fmt.Fprintf(w, `
+Open it in a browser, or, in another terminal (next time, from line two):
+  curl %[1]s/api/v1/auth/signup -d email=ann@example.com -d password=b00k-worm
+  TOKEN=$(curl -s %[1]s/api/v1/auth/signin -d email=ann@example.com -d password=b00k-worm | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+  curl %[1]s/api/v1/items -H "Authorization: Bearer $TOKEN" -d itemname=ball -d category=soccer -d 'description=something to kick'
+  curl %[1]s/api/v1/items -H "Authorization: Bearer $TOKEN"
+
+`, g.URL)
+}
