@@ -1,5 +1,7 @@
 // Package explain says what is in a token and how a server judges it, for a person at
-// a terminal. It also shows the way through the code (Tour).
+// a terminal. It also has what else
+// a person reads there: the greeting, the end of the help, and the tour through the
+// code.
 //
 // Token prints the result of each check, then the header and the claims, each with a
 // note. The package judges nothing: a Server hands over the functions by which the
