@@ -816,7 +816,7 @@ func TestAccountNothingToWrite(t *testing.T) {
 		go func() {
 			errs <- s.Update(func(tx *db.Tx) error {
 				defer close(decided)
-				s.endTokens(tx, ann.ID, endedByLogout, anyRecord)
+				s.endTokens(tx, ann.ID, endedByLogout, nil)
 				return nil
 			})
 		}()

@@ -251,10 +251,9 @@ func keyCommand(_ context.Context, sh shell, args []string) error {
 		return errors.New("usage: shelf key rotate [-now] [-data FILE] [-alg ALG], or shelf key list [-data FILE]")
 	}
 	rotate, args := args[0] == "rotate", args[1:]
-	isNow := func(arg string) bool { return arg == "-now" || arg == "--now" }
-	leaked := rotate && slices.ContainsFunc(args, isNow)
-	if leaked {
-		args = slices.DeleteFunc(slices.Clone(args), isNow)
+	leaked := false
+	if rotate {
+		args, leaked = config.TakeFlag(args, "now")
 	}
 	c, err := sh.parse(args)
 	switch {

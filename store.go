@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"example.com/shelf/internal/clock"
@@ -141,9 +140,7 @@ func openStore(d journal.Disk, path string, log *slog.Logger, now func() time.Ti
 		return nil, journal.Explain(path, err)
 	}
 	j.Warn(log)
-	if j.Found().Size >= largeFile {
-		debug.FreeOSMemory()
-	}
+	j.Found().FreeMemory()
 	return s, nil
 }
 
@@ -151,11 +148,6 @@ func openStore(d journal.Disk, path string, log *slog.Logger, now func() time.Ti
 // revocations, demotions and deleted accounts, so that a full disk stops none of
 // them. An account with all the token records that it may have takes half of it.
 const reserveForEndings = 512 << 10
-
-// largeFile is the size in bytes from which on the memory that reading a data
-// file took is given back at once. It can be more than what was read takes up,
-// and otherwise stays the process's until much later.
-const largeFile = 64 << 20
 
 // loadStore reads the data file at path into a store that keeps to memory. It
 // takes no lock and changes nothing, so it works beside a server that runs on

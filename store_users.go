@@ -224,20 +224,18 @@ func (s *store) makeRoom(tx *db.Tx, userID, inUse, more int) {
 	}
 }
 
-// endTokens ends those of a user's tokens that which names, those of a sign-in
+// endTokens ends those of a user's tokens that which names (nil: all), those of a sign-in
 // that is still pending included, by one of the endedBy constants.
 func (s *store) endTokens(tx *db.Tx, userID int, by string, which func(*tokenRecord) bool) {
 	now := s.now().UTC().Truncate(time.Second)
 	for _, t := range s.tokensOf.Rows(tx, userID) {
-		if which(t) && (t.EndedBy == "" || t.EndedBy == endedByOwner) {
+		if (which == nil || which(t)) && (t.EndedBy == "" || t.EndedBy == endedByOwner) {
 			ended := *t
 			ended.EndedBy, ended.Ended = by, now
 			s.tokens.Put(tx, &ended)
 		}
 	}
 }
-
-func anyRecord(*tokenRecord) bool { return true }
 
 // endSession ends every token of t's sign-in.
 func (s *store) endSession(t *tokenRecord, by string) error {
@@ -252,7 +250,7 @@ func (s *store) endSession(t *tokenRecord, by string) error {
 func (s *store) endSessions(userID int, by string) error {
 	return s.Update(func(tx *db.Tx) error {
 		tx.Ends()
-		s.endTokens(tx, userID, by, anyRecord)
+		s.endTokens(tx, userID, by, nil)
 		return nil
 	})
 }
@@ -411,7 +409,7 @@ func (s *store) setAccess(by, id int, admin, disabled *bool) (row *user, err err
 		}
 		s.users.Put(tx, row)
 		if row.Disabled {
-			s.endTokens(tx, id, endedByAdmin, anyRecord)
+			s.endTokens(tx, id, endedByAdmin, nil)
 		}
 		return nil
 	})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,7 +71,7 @@ func importCommand(_ context.Context, sh shell, args []string) error {
 	if err != nil {
 		return err
 	}
-	document, err := readDocument(name)
+	document, err := durable.ReadText(name)
 	if err != nil {
 		return err
 	}
@@ -97,7 +96,7 @@ func seedStore(s *store, name string, interrupt *config.Interrupt) error {
 	if s.View(func(tx *db.Tx) { empty = tx.Empty() }); !empty {
 		return nil
 	}
-	document, err := readDocument(name)
+	document, err := durable.ReadText(name)
 	if err != nil {
 		return fmt.Errorf("-seed: %w", err)
 	}
@@ -106,13 +105,6 @@ func seedStore(s *store, name string, interrupt *config.Interrupt) error {
 		return fmt.Errorf("-seed %s: %w", name, err)
 	}
 	return nil
-}
-
-// readDocument reads a file, without the byte order mark that editors on Windows
-// put in front (RFC 8259 §8.1 lets a reader ignore it).
-func readDocument(name string) ([]byte, error) {
-	document, err := durable.ReadFile(name)
-	return bytes.TrimPrefix(document, []byte("\ufeff")), err
 }
 
 // importDocument adds a JSON document to s, all of it or nothing. What shelf

@@ -197,3 +197,9 @@ func ExitStatus(program string, err error, stderr io.Writer) int {
 	}
 	return 1
 }
+
+// TakeFlag takes the flag of that name, which has no value, out of args.
+func TakeFlag(args []string, name string) (rest []string, given bool) {
+	rest = slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == "-"+name || arg == "--"+name })
+	return rest, len(rest) < len(args)
+}

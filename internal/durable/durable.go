@@ -12,6 +12,7 @@
 package durable
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -165,4 +166,11 @@ func CheckAllPrivate(files map[string]string, warn func(string)) error {
 		}
 	}
 	return nil
+}
+
+// ReadText reads a file, without the byte order mark that editors on Windows put in
+// front (RFC 8259 §8.1 lets a reader ignore it).
+func ReadText(name string) ([]byte, error) {
+	text, err := ReadFile(name)
+	return bytes.TrimPrefix(text, []byte("\ufeff")), err
 }

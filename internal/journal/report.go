@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/term"
@@ -50,5 +51,17 @@ func (j *Journal) Warn(log *slog.Logger) {
 		log.Warn("a torn tail stays where it is: a write that was never acknowledged", "file", j.path, "bytes", f.Torn, "reason", f.TornStays)
 	case f.TornFile != "":
 		log.Warn("moved a torn tail aside: a write that was never acknowledged", "from", j.path, "to", f.TornFile, "bytes", f.Torn)
+	}
+}
+
+// largeFile is the size in bytes from which on FreeMemory does something.
+const largeFile = 64 << 20
+
+// FreeMemory gives back at once the memory that reading a large file took. It can be
+// more than what was read takes up, and otherwise stays the process's until much
+// later.
+func (f Found) FreeMemory() {
+	if f.Size >= largeFile {
+		debug.FreeOSMemory()
 	}
 }
