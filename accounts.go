@@ -52,7 +52,7 @@ func (s *server) patchMe(w http.ResponseWriter, r *http.Request, c *caller) erro
 	if err := validNames(&edited); err != nil {
 		return err
 	}
-	u, err := s.store.editUser(c.user.ID, edit)
+	u, err := s.store.as(c).editUser(edit)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *calle
 	if err != nil {
 		return err
 	}
-	if err := s.store.setPassword(c.user, hash, c.token.Session); err != nil {
+	if err := s.store.as(c).setPassword(c.user, hash); err != nil {
 		return err
 	}
 	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Password successfully changed"})
@@ -112,8 +112,12 @@ func passwordFault(u *user, p form.Password) string {
 }
 
 // confirm checks the password that the caller shows again. Wrong ones count
-// like those of a sign-in: who stole a token must not guess faster here.
+// like those of a sign-in: who stole a token must not guess faster here. A token
+// that was revoked while the body was on its way guesses no more.
 func (s *server) confirm(r *http.Request, c *caller, p form.Password) error {
+	if err := s.stillGood(c); err != nil {
+		return err
+	}
 	ok, err := s.checkPassword(r, c.user.identity(), c.user, p)
 	if err == nil && !ok {
 		err = reply.Fail(http.StatusForbidden, wrongPassword)
@@ -134,7 +138,7 @@ func (s *server) deleteMe(w http.ResponseWriter, r *http.Request, c *caller) err
 	if err := s.confirm(r, c, shown); err != nil {
 		return err
 	}
-	if err := s.store.deleteSelf(c.user); err != nil {
+	if err := s.store.as(c).deleteSelf(); err != nil {
 		return err
 	}
 	return userDeleted(w, c.user.ID)
@@ -147,7 +151,7 @@ func userDeleted(w http.ResponseWriter, id int) error {
 // endSessions handles DELETE /api/v1/auth/sessions: log-out everywhere, here
 // included (OWASP ASVS 5, 7.5.2).
 func (s *server) endSessions(w http.ResponseWriter, r *http.Request, c *caller) error {
-	if err := s.store.endSessions(c.user.ID, endedByLogout); err != nil {
+	if err := s.store.as(c).endSessions(); err != nil {
 		return err
 	}
 	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Successfully logged out everywhere"})
@@ -219,7 +223,7 @@ func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller) er
 	if _, err := form.Read(w, r, form.Fields{"admin": &admin, "disabled": &disabled}); err != nil {
 		return err
 	}
-	u, err := s.store.setAccess(c.user.ID, id, admin, disabled)
+	u, err := s.store.as(c).setAccess(id, admin, disabled)
 	if errors.Is(err, errNoUser) {
 		return errNobody
 	}
@@ -235,7 +239,7 @@ func (s *server) deleteUser(w http.ResponseWriter, r *http.Request, c *caller) e
 	if err != nil {
 		return err
 	}
-	err = s.store.deleteUser(c.user.ID, id)
+	err = s.store.as(c).deleteUser(id)
 	if errors.Is(err, errNoUser) {
 		return errNobody
 	}
@@ -302,7 +306,7 @@ func (s *store) hand(a *operator.Accounts[user]) {
 	a.Find, a.Taken, a.Close = s.userByName, s.userTaken, s.Close
 	a.Fault = func(u *user, text string) string { return passwordFault(u, form.Password(text)) }
 	a.Add = func(u *user, hash string) error { u.Hash = hash; return s.signUp(u) }
-	a.SetPassword = func(u *user, hash string) error { return s.setPassword(u, hash, noSession) }
-	a.SetAdmin = func(u *user, admin bool) error { _, err := s.setAccess(byOperator, u.ID, &admin, nil); return err }
-	a.Delete = func(u *user) error { return s.deleteUser(byOperator, u.ID) }
+	a.SetPassword = func(u *user, hash string) error { return s.as(theOperator).setPassword(u, hash) }
+	a.SetAdmin = func(u *user, admin bool) error { _, err := s.as(theOperator).setAccess(u.ID, &admin, nil); return err }
+	a.Delete = func(u *user) error { return s.as(theOperator).deleteUser(u.ID) }
 }

@@ -161,7 +161,7 @@ func (k *accountKit) signIn(name string) accountLogin {
 func (k *accountKit) admin(name string) accountLogin {
 	k.t.Helper()
 	u, yes := k.signUp(name), true
-	if _, err := k.server.store.setAccess(byOperator, u.ID, &yes, nil); err != nil {
+	if _, err := k.server.store.as(theOperator).setAccess(u.ID, &yes, nil); err != nil {
 		k.t.Fatal(err)
 	}
 	return u
@@ -549,8 +549,8 @@ func TestAccountSlowBodies(t *testing.T) {
 		want                  int
 	}{
 		{"a demoted admin makes no admin", "PATCH /api/v1/users/3", `{"admin":true}`, "PATCH /api/v1/users/2", `{"admin":false}`, 403},
-		{"a disabled admin enables nobody", "PATCH /api/v1/users/2", `{"disabled":false}`, "PATCH /api/v1/users/2", `{"disabled":true}`, 403},
-		{"a deleted admin makes no admin", "PATCH /api/v1/users/3", `{"admin":true}`, "DELETE /api/v1/users/2", "", 403},
+		{"a disabled admin enables nobody", "PATCH /api/v1/users/2", `{"disabled":false}`, "PATCH /api/v1/users/2", `{"disabled":true}`, 401},
+		{"a deleted admin makes no admin", "PATCH /api/v1/users/3", `{"admin":true}`, "DELETE /api/v1/users/2", "", 401},
 		{"a deleted account has no names", "PATCH /api/v1/auth/me", `{"firstname":"Ann"}`, "DELETE /api/v1/users/2", "", 401},
 		{"a disabled account keeps its names", "PATCH /api/v1/auth/me", `{"firstname":"Ann"}`, "PATCH /api/v1/users/2", `{"disabled":true}`, 401},
 		{"a disabled account keeps its password", "POST /api/v1/auth/password", change, "PATCH /api/v1/users/2", `{"disabled":true}`, 401},
@@ -656,15 +656,15 @@ func TestAccountAdminsAllLeave(t *testing.T) {
 func TestAccountLastAdminWaits(t *testing.T) {
 	t.Parallel()
 	yes, no := true, false
-	demote := func(s *store, id int) error { _, err := s.setAccess(id, id, &no, nil); return err }
+	demote := func(s *store, id int) error { _, err := s.asUser(id).setAccess(id, &no, nil); return err }
 	tests := []struct {
 		name   string
 		before func(s *store) error // by or for user 2
 		want   error                // for user 1's demoting itself
 	}{
 		{"an admin whose demotion waits is none", func(s *store) error { return demote(s, 2) }, errLastAdmin},
-		{"an admin whose deletion waits is none", func(s *store) error { return s.deleteUser(2, 2) }, errLastAdmin},
-		{"an account whose promotion waits is one", func(s *store) error { _, err := s.setAccess(1, 3, &yes, nil); return err }, nil},
+		{"an admin whose deletion waits is none", func(s *store) error { return s.asUser(2).deleteUser(2) }, errLastAdmin},
+		{"an account whose promotion waits is one", func(s *store) error { _, err := s.asUser(1).setAccess(3, &yes, nil); return err }, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -773,10 +773,10 @@ func TestAccountWaitingSignIn(t *testing.T) {
 		end  func(s *store, u *user) error
 		said string
 	}{
-		{"a password change", func(s *store, u *user) error { return s.setPassword(u, "", 1) }, accountRevoked},
-		{"a log-out everywhere", func(s *store, u *user) error { return s.endSessions(u.ID, endedByLogout) }, accountRevoked},
-		{"disabling", func(s *store, u *user) error { _, err := s.setAccess(byOperator, u.ID, nil, &yes); return err }, "Account is disabled"},
-		{"deletion", func(s *store, u *user) error { return s.deleteUser(byOperator, u.ID) }, "User not found"},
+		{"a password change", func(s *store, u *user) error { return s.asUser(u.ID).setPassword(u, "") }, accountRevoked},
+		{"a log-out everywhere", func(s *store, u *user) error { return s.asUser(u.ID).endSessions() }, accountRevoked},
+		{"disabling", func(s *store, u *user) error { _, err := s.as(theOperator).setAccess(u.ID, nil, &yes); return err }, "Account is disabled"},
+		{"deletion", func(s *store, u *user) error { return s.as(theOperator).deleteUser(u.ID) }, "User not found"},
 	} {
 		t.Run(tt.name+" ends a sign-in that waits for the disk", func(t *testing.T) {
 			t.Parallel()

@@ -63,6 +63,7 @@ type api struct {
 	labTime  *clock.Clock       // and what one with -lab goes by
 	sessions map[string]session // by name, of those who have come through as
 	restart  func() *api        // closes the store and starts again on the same file
+	uses     int                // the id of the token in a request, for the tests of meanwhile
 	first    func(token string) // called with each token before it is sent; nil for nothing
 }
 
@@ -167,7 +168,7 @@ func (a *api) asAdmin(name string) *client {
 	a.t.Helper()
 	c := a.as(name)
 	admin := true
-	if _, err := a.store.setAccess(byOperator, a.store.userByName(name+"@example.com").ID, &admin, nil); err != nil {
+	if _, err := a.store.as(theOperator).setAccess(a.store.userByName(name+"@example.com").ID, &admin, nil); err != nil {
 		a.t.Fatal(err)
 	}
 	return c
@@ -197,6 +198,12 @@ func (a *api) change(rules func(tx *db.Tx)) {
 	if err := a.store.Update(func(tx *db.Tx) error { rules(tx); return nil }); err != nil {
 		a.t.Fatal(err)
 	}
+}
+
+// asUser is the store as a user changes it, with the oldest token that they have.
+func (s *store) asUser(id int) acting {
+	u, _ := s.users.Row(id)
+	return s.as(&caller{user: u, token: s.liveTokens(id)[0]})
 }
 
 // counts are how many rows readers see.

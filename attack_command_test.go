@@ -352,7 +352,7 @@ var holes = []hole{
 				Admin bool
 			}
 			if json.Unmarshal(text, &asked); asked.Admin {
-				a.store.setAccess(byOperator, a.store.userByEmail(asked.Email).ID, &asked.Admin, nil)
+				a.store.as(theOperator).setAccess(a.store.userByEmail(asked.Email).ID, &asked.Admin, nil)
 			}
 		})
 	}, through: []string{"admin-at-signup"}},
@@ -738,7 +738,7 @@ func TestAttackCommandReport(t *testing.T) {
 		}
 	}
 	wantText(t, stdout, "others-item-changed  200                                            GOT THROUGH\n  Another account's item is changed: the server took it.\n  The token is genuine, but",
-		"store.go: (actor).check", "https://owasp.org/API-Security/editions/2023/en/0xa1-broken-object-level-authorization/",
+		"store.go: (terms).check", "https://owasp.org/API-Security/editions/2023/en/0xa1-broken-object-level-authorization/",
 		"\n21 of 23 refused; 2 GOT THROUGH; 2 need the lab's clock")
 }
 

@@ -17,8 +17,9 @@ import (
 // A caller is who sent a request: whom the token speaks for, and the store's
 // record of the token.
 type caller struct {
-	user  *user
-	token *tokenRecord
+	user    *user
+	token   *tokenRecord
+	asAdmin bool // what it asks for is for admins only
 }
 
 // A callerHandler is a handler behind a token.
@@ -86,19 +87,38 @@ func (s *server) callerOf(text, typ string) (*caller, error) {
 // a thief of SECRET_KEY could write a later exp into an old token.
 func (s *server) knownCaller(publicID, jti, typ string, now time.Time) (*caller, error) {
 	u, record := s.store.userWithToken(publicID, jti)
+	if err := judge(u, record, typ, now); err != nil {
+		return nil, err
+	}
+	return &caller{user: u, token: record}, nil
+}
+
+// judge judges a token by what the store holds: its user and its record, nil for
+// one that isn't there.
+func judge(u *user, record *tokenRecord, typ string, now time.Time) error {
 	switch {
 	case u == nil:
-		return nil, errTokenUserGone
+		return errTokenUserGone
 	case u.Disabled:
-		return nil, errTokenDisabled
+		return errTokenDisabled
 	case record == nil || record.User != u.ID || record.Type != typ || record.expired(now):
-		return nil, errTokenUnknown
+		return errTokenUnknown
 	case record.EndedBy != "":
 		revoked := *errTokenRevoked
 		revoked.Detail = endedText(record, now)
-		return nil, &revoked
+		return &revoked
 	}
-	return &caller{u, record}, nil
+	return nil
+}
+
+// stillGood judges the caller once more: time has passed since.
+func (s *server) stillGood(c *caller) error {
+	now := s.now()
+	if c.token.expired(now) {
+		return errTokenExpired
+	}
+	_, err := s.knownCaller(c.user.PublicID, c.token.JTI, c.token.Type, now)
+	return err
 }
 
 // endedText says when a token was ended, and by what.
@@ -122,6 +142,7 @@ func requireAdmin(next callerHandler) callerHandler {
 		if !c.user.Admin {
 			return errNotAdmin
 		}
+		c.asAdmin = true // asked again when it changes something
 		return next(w, r, c)
 	}
 }
@@ -356,9 +377,7 @@ func (s *server) refresh(w http.ResponseWriter, r *http.Request, c *caller) erro
 	if err != nil {
 		return err
 	}
-	if err := s.store.refresh(c.token, record); errors.Is(err, errNoToken) {
-		return errTokenRevoked
-	} else if err != nil {
+	if err := s.store.as(c).refresh(record); err != nil {
 		return err
 	}
 	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{struct {
@@ -370,7 +389,7 @@ func (s *server) refresh(w http.ResponseWriter, r *http.Request, c *caller) erro
 // sign-in: an access token that outlived its refresh token, or the reverse,
 // would make it a promise half kept (OWASP ASVS 5, 7.4.1).
 func (s *server) logOut(w http.ResponseWriter, r *http.Request, c *caller) error {
-	if err := s.store.endSession(c.token, endedByLogout); err != nil {
+	if err := s.store.as(c).endSession(); err != nil {
 		return err
 	}
 	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Successfully logged out"})
@@ -409,7 +428,7 @@ func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, c *caller) 
 	if revoke == nil {
 		return reply.Fail(http.StatusBadRequest, "Missing 'revoke' in body")
 	}
-	if err := s.store.setRevoked(c.user.ID, id, *revoke); err != nil {
+	if err := s.store.as(c).setRevoked(id, *revoke); err != nil {
 		return err
 	}
 	done := "Token successfully restored"
@@ -420,8 +439,8 @@ func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, c *caller) 
 }
 
 // pruneTokens handles DELETE /api/v1/auth/tokens, for admins.
-func (s *server) pruneTokens(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	n, err := s.store.pruneTokens()
+func (s *server) pruneTokens(w http.ResponseWriter, r *http.Request, c *caller) error {
+	n, err := s.store.as(c).pruneTokens()
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -1163,4 +1166,192 @@ func TestJWKSHeaders(t *testing.T) {
 	if w := getJWKS(t, tokenRing(t), "POST"); w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD, OPTIONS" {
 		t.Errorf("POST = %d, Allow %q; want 405", w.Code, w.Header().Get("Allow"))
 	}
+}
+
+// goodWrites is a good request of ann, an admin, to each route that changes
+// something and wants a token. TestWritesJudgeAgain fails for a route that the
+// table lacks.
+var goodWrites = map[string]struct {
+	request string
+	body    body
+}{
+	"POST /api/v1/auth/refresh":        {"POST /api/v1/auth/refresh", body{}},
+	"DELETE /api/v1/auth/logout":       {"DELETE /api/v1/auth/logout", body{}},
+	"POST /api/v1/auth/logout":         {"POST /api/v1/auth/logout", body{}},
+	"PUT /api/v1/auth/tokens/{id}":     {"PUT /api/v1/auth/tokens/1", asJSON(`{"revoke": false}`)}, // its own
+	"DELETE /api/v1/auth/tokens":       {"DELETE /api/v1/auth/tokens", body{}},
+	"PATCH /api/v1/auth/me":            {"PATCH /api/v1/auth/me", asJSON(`{"firstname": "Eve"}`)},
+	"DELETE /api/v1/auth/me":           {"DELETE /api/v1/auth/me", asJSON(`{"password": "` + annPassword + `"}`)},
+	"POST /api/v1/auth/password":       {"POST /api/v1/auth/password", asJSON(`{"current_password": "` + annPassword + `", "new_password": "st0len-worm"}`)},
+	"DELETE /api/v1/auth/sessions":     {"DELETE /api/v1/auth/sessions", body{}},
+	"PATCH /api/v1/users/{id}":         {"PATCH /api/v1/users/3", asJSON(`{"admin": true}`)},
+	"DELETE /api/v1/users/{id}":        {"DELETE /api/v1/users/3", body{}},
+	"POST /api/v1/items":               {"POST /api/v1/items", asJSON(`{"itemname":"a","category":"b","description":"c"}`)},
+	"PUT /api/v1/items/{id}":           {"PUT /api/v1/items/1", asJSON(`{"itemname":"a","category":"b","description":"c"}`)},
+	"PATCH /api/v1/items/{id}":         {"PATCH /api/v1/items/1", asJSON(`{"itemname":"a"}`)},
+	"PATCH /api/v1/items/{id}/{field}": {"PATCH /api/v1/items/1/itemname", asJSON(`{"itemname":"a"}`)},
+	"DELETE /api/v1/items/{id}":        {"DELETE /api/v1/items/1", body{}},
+	"POST /bookapi/addbook":            {"POST /bookapi/addbook", asJSON(`{"title":"a","author":"b"}`)},
+	"POST /bookapi/books":              {"POST /bookapi/books", asJSON(`{"title":"a","author":"b"}`)},
+	"DELETE /bookapi/books/{id}":       {"DELETE /bookapi/books/1", body{}},
+}
+
+// meanwhile is what can happen to a caller, ann, between the moment that her token
+// is judged and the moment that her request changes something.
+var meanwhile = []struct {
+	name string
+	do   func(a *api) error
+	said string // to her, in the words of the catalog
+}{
+	{"her token is revoked", func(a *api) error { return a.store.asUser(1).setRevoked(a.uses, true) }, "Token has been revoked"},
+	{"she logs out", func(a *api) error { return a.store.asUser(1).endSession() }, "Token has been revoked"},
+	{"she logs out everywhere", func(a *api) error { return a.store.asUser(1).endSessions() }, "Token has been revoked"},
+	{"she changes her password elsewhere", func(a *api) error {
+		ann, _ := a.store.users.Row(1)
+		elsewhere := a.store.liveTokens(1)[2]
+		return a.store.as(&caller{user: ann, token: elsewhere}).setPassword(ann, "")
+	}, "Token has been revoked"},
+	{"she is disabled", func(a *api) error {
+		yes := true
+		_, err := a.store.as(theOperator).setAccess(1, nil, &yes)
+		return err
+	}, "Account is disabled"},
+	{"her account is deleted", func(a *api) error { return a.store.as(theOperator).deleteUser(1) }, "User not found"},
+	{"she is demoted", func(a *api) error {
+		no := false
+		_, err := a.store.as(theOperator).setAccess(1, &no, nil)
+		return err
+	}, "Only admins can access this endpoint"},
+	{"her token expires", func(a *api) error { a.clock.advance(31 * 24 * time.Hour); return nil }, "Token has expired"},
+}
+
+// guardedWrites are the routes that change something and want a token.
+func guardedWrites(a *api) (patterns []string) {
+	for _, rt := range a.routes() {
+		if method, path, _ := strings.Cut(rt.pattern, " "); method != "GET" {
+			switch ans := a.as("").send(method + " " + strings.NewReplacer("{id}", "1", "{field}", "itemname").Replace(path)); ans.says() {
+			case "Missing Authorization Header", "A valid token is missing!":
+				patterns = append(patterns, rt.pattern)
+			}
+		}
+	}
+	return patterns
+}
+
+// annWrites is a server whose users are ann and root, who are admins, and bob. ann
+// has an item and a book. The request is a good one of hers.
+func annWrites(t *testing.T, pattern string) (a *api, c *client, r *http.Request, body string) {
+	t.Helper()
+	write, ok := goodWrites[pattern]
+	if !ok {
+		t.Fatalf("goodWrites has no request to %s", pattern)
+	}
+	a = newAPI(t)
+	a.asAdmin("ann") // tokens 1 and 2
+	a.asAdmin("root")
+	a.session("bob")
+	a.signIn("signin", "ann")
+	a.as("ann").send("POST /api/v1/items", asForm("itemname", "ball", "category", "c", "description", "d")).wantStatus(201)
+	text := a.session("ann").Access
+	a.as("").with("X-Access-Token", text).send("POST /bookapi/books", asForm("title", "Dune", "author", "Herbert")).wantStatus(200)
+	a.uses = 1
+	if pattern == "POST /api/v1/auth/refresh" {
+		text, a.uses = a.session("ann").Refresh, 2
+	}
+	method, path, _ := strings.Cut(write.request, " ")
+	r = httptest.NewRequest(method, path, strings.NewReader(write.body.text))
+	r.Host = "localhost"
+	if write.body.text != "" {
+		r.Header.Set("Content-Type", write.body.contentType)
+	}
+	c = a.as("").bearing(text)
+	if strings.HasPrefix(path, "/bookapi") {
+		c = a.as("").with("X-Access-Token", text)
+	}
+	return a, c, r, write.body.text
+}
+
+// wantRefused says what the refusal has to be: in the dialect of the path.
+func wantRefused(ans *answer, path, said string) {
+	ans.t.Helper()
+	status := map[string]int{"Only admins can access this endpoint": 403}[said]
+	if strings.HasPrefix(path, "/bookapi") {
+		switch said {
+		case "User not found":
+			status, said = 404, "User not found!"
+		case "Token has expired":
+			said = "Token has expired!"
+		default:
+			said = "Invalid token!"
+		}
+	}
+	ans.want(cmp.Or(status, 401), said)
+}
+
+// A request was begun with a good token, and something happens to its caller
+// before it changes anything: it changes nothing (CWE-367, CWE-613).
+func TestWritesJudgeAgain(t *testing.T) {
+	t.Parallel()
+	patterns := guardedWrites(newAPI(t))
+	if len(patterns) < 19 {
+		t.Fatalf("only %d routes change something: %q", len(patterns), patterns)
+	}
+	for _, pattern := range patterns {
+		t.Run(pattern, func(t *testing.T) {
+			t.Parallel()
+			_, c, r, _ := annWrites(t, pattern)
+			if ans := c.do(r); ans.status >= 300 {
+				t.Fatalf("%v; want success", ans)
+			}
+			for _, m := range meanwhile {
+				if m.said == "Only admins can access this endpoint" && !forAdminsOnly(newAPI(t), pattern) {
+					continue
+				}
+				t.Run(m.name+" while the body is on its way", func(t *testing.T) {
+					a, c, r, text := annWrites(t, pattern)
+					if text == "" {
+						t.Skip("no body")
+					}
+					r.Body = io.NopCloser(&bodyAfter{Reader: strings.NewReader(text), first: func() {
+						if err := m.do(a); err != nil {
+							t.Error(err)
+						}
+					}})
+					wantRefused(c.do(r), r.URL.Path, m.said)
+				})
+				t.Run(m.name+" in a write that is not yet on disk", func(t *testing.T) {
+					a, c, r, _ := annWrites(t, pattern)
+					if m.said == "Token has expired" {
+						t.Skip("no write")
+					}
+					release := slow(t, a.store)
+					ended := make(chan error)
+					go func() { ended <- m.do(a) }()
+					for pending := 0; pending == 0; _, pending = a.store.rowsOf("") {
+						runtime.Gosched()
+					}
+					answers := make(chan *answer)
+					go func() { answers <- c.do(r) }()
+					select {
+					case ans := <-answers:
+						release(nil)
+						wantRefused(ans, r.URL.Path, m.said)
+					case <-time.After(10 * time.Second):
+						t.Error("the request waits for the disk, so it was accepted")
+						release(nil)
+						<-answers
+					}
+					if err := <-ended; err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		})
+	}
+}
+
+// forAdminsOnly reports whether a route is for admins only.
+func forAdminsOnly(a *api, pattern string) bool {
+	write := goodWrites[pattern]
+	return a.as("eve").send(write.request, write.body).status == 403
 }

@@ -62,13 +62,9 @@ func (s *store) selectBooks(r db.Range) (rows []*book, total, changes int) {
 	return rows, total, changes
 }
 
-// addBook gives b its id and stores it. It fails with errTitleTaken, with tooManyRows,
-// or with errNoUser if its creator has gone.
-func (s *store) addBook(b *book) error {
-	return s.Update(func(tx *db.Tx) error {
-		if _, ok := s.users.Get(tx, b.CreatedBy); !ok {
-			return errNoUser
-		}
+// addBook gives b its id and stores it. It fails with errTitleTaken or tooManyRows.
+func (s acting) addBook(b *book) error {
+	return s.Update(func(tx *db.Tx, _ *user) error {
 		if err := s.roomFor(tx, b.CreatedBy, 1); err != nil {
 			return err
 		}
@@ -87,14 +83,14 @@ func (s *store) putNewBook(tx *db.Tx, b *book) error {
 	return nil
 }
 
-// deleteBook fails with errNoBook, errNotOwner or as by expects.
-func (s *store) deleteBook(id int, by actor) error {
-	return s.Update(func(tx *db.Tx) error {
+// deleteBook fails with errNoBook, errNotOwner or as the terms do.
+func (s acting) deleteBook(id int, on terms) error {
+	return s.Update(func(tx *db.Tx, me *user) error {
 		b, ok := s.books.Get(tx, id)
 		if !ok {
 			return errNoBook
 		}
-		if err := by.check(b.CreatedBy, b.wire); err != nil {
+		if err := on.check(me, b.CreatedBy, b.wire); err != nil {
 			return err
 		}
 		s.books.Delete(tx, id)
@@ -157,7 +153,7 @@ func (s *server) addBook(w http.ResponseWriter, r *http.Request, c *caller) erro
 	if err := b.validate(); err != nil {
 		return err
 	}
-	if err := s.store.addBook(&b); err != nil {
+	if err := s.store.as(c).addBook(&b); err != nil {
 		return err
 	}
 	return reply.JSON(w, http.StatusOK, message{"new book created"})
@@ -179,13 +175,13 @@ func (b *book) validate() error {
 // If-Match too, as the client has what it asks for.
 func (s *server) deleteBook(w http.ResponseWriter, r *http.Request, c *caller) error {
 	id, ok := parseID(r.PathValue("id"))
-	by, err := s.actor(r, c)
+	on, err := s.terms(r)
 	if err != nil {
 		return err
 	}
 	err = errNoBook
 	if ok {
-		err = s.store.deleteBook(id, by)
+		err = s.store.as(c).deleteBook(id, on)
 	}
 	if errors.Is(err, errNoBook) {
 		return reply.JSON(w, http.StatusOK, message{"book does not exist"})

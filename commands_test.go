@@ -992,10 +992,10 @@ func filledStore(t *testing.T) string {
 	}
 	check(s.signUp(ann, record))
 	for _, name := range []string{"ball", "<b>&\"ü\u2028", "bat"} {
-		check(s.addItem(&item{Itemname: name, Category: "sports", Description: "d", CreatedBy: ann.ID}))
+		check(s.as(theOperator).addItem(&item{Itemname: name, Category: "sports", Description: "d", CreatedBy: ann.ID}))
 	}
-	check(s.deleteItem(3, actor{all: true}))
-	check(s.addBook(&book{Title: "Dune", Author: "Herbert", CreatedBy: ann.ID}))
+	check(s.as(theOperator).deleteItem(3, terms{}))
+	check(s.as(theOperator).addBook(&book{Title: "Dune", Author: "Herbert", CreatedBy: ann.ID}))
 	check(s.Close())
 	return path
 }
@@ -1033,7 +1033,7 @@ func TestExportImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := &item{Itemname: "n", Category: "c", Description: "d", CreatedBy: 1}
-	if err := s.addItem(next); err != nil || next.ID != 4 {
+	if err := s.as(theOperator).addItem(next); err != nil || next.ID != 4 {
 		t.Errorf("the first item after an import has id %d (%v); want 4, as 3 was used", next.ID, err)
 	}
 	if err := s.Close(); err != nil {

@@ -110,6 +110,7 @@ var (
 	errOnlyAccess    = &token.Error{Kind: token.WrongType, At: token.CheckType, Message: "Only non-refresh tokens are allowed", Detail: "this is a refresh token; it is good for a new access token and for log-out only"}
 	errTokenUserGone = &token.Error{Kind: token.UserGone, At: token.CheckUser, Message: "User not found"}
 	errTokenDisabled = &token.Error{Kind: token.Disabled, At: token.CheckUser, Message: "Account is disabled"}
+	errTokenExpired  = &token.Error{Kind: token.Expired, At: token.CheckTimes, Message: "Token has expired"}
 	errTokenRevoked  = &token.Error{Kind: token.Revoked, At: token.CheckRevocation, Message: "Token has been revoked"}
 	errTokenUnknown  = &token.Error{Kind: token.Revoked, At: token.CheckRevocation, Message: "Token has been revoked", Detail: "this server has no record of the token"}
 )

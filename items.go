@@ -31,7 +31,7 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 			return err
 		}
 	}
-	if err := s.store.addItem(items...); err != nil {
+	if err := s.store.as(c).addItem(items...); err != nil {
 		return err
 	}
 	rows := make([][]byte, len(items))
@@ -200,11 +200,11 @@ func (s *server) mergeItem(w http.ResponseWriter, r *http.Request, c *caller) er
 // byte, lest the client take the one for the other. Our answer has the row in
 // it, and without the tag who goes on editing would have to read it again.
 func (s *server) changeItem(w http.ResponseWriter, r *http.Request, c *caller, id int, done string, edit func(*item)) error {
-	by, err := s.actor(r, c)
+	on, err := s.terms(r)
 	if err != nil {
 		return err
 	}
-	it, err := s.store.changeItem(id, by, edit)
+	it, err := s.store.as(c).changeItem(id, on, edit)
 	if err != nil {
 		return err
 	}
@@ -249,21 +249,20 @@ func (s *server) deleteItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	if err != nil {
 		return err
 	}
-	by, err := s.actor(r, c)
+	on, err := s.terms(r)
 	if err != nil {
 		return err
 	}
-	if err := s.store.deleteItem(id, by); err != nil {
+	if err := s.store.as(c).deleteItem(id, on); err != nil {
 		return err
 	}
 	return reply.Rows(w, http.StatusOK, "", fmt.Appendf(nil, `{"id":%d,"message":"Item has been deleted"}`, id))
 }
 
-// actor is the caller as the store's rules see it: what it may change, and on
-// which conditions it wants to.
-func (s *server) actor(r *http.Request, c *caller) (actor, error) {
+// terms are those on which a request may change a row.
+func (s *server) terms(r *http.Request) (terms, error) {
 	conditions, err := reply.ReadConditions(r)
-	return actor{id: c.user.ID, all: c.user.Admin || s.config.sharedWrites, expects: conditions.Check}, err
+	return terms{s.config.sharedWrites, conditions.Check}, err
 }
 
 // listTag is the entity tag of any list after so many changes to its rows; an

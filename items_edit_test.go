@@ -341,7 +341,7 @@ func TestListTag(t *testing.T) {
 		before = now
 	}
 	// What an account leaves behind is made by nobody from then on.
-	err := ann.server.store.deleteUser(byOperator, ann.user.ID)
+	err := ann.server.store.as(theOperator).deleteUser(ann.user.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

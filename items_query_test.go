@@ -166,7 +166,7 @@ func newQueryItems(t *testing.T) *queryClient {
 		clients[2].want(200, "", "POST /bookapi/books", fmt.Sprintf(`{"title":%q,"author":%q}`, title, author))
 	}
 	carl := clients[2].user.ID
-	err := clients[0].server.store.deleteUser(byOperator, carl)
+	err := clients[0].server.store.as(theOperator).deleteUser(carl)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -431,14 +431,14 @@ func TestIndexes(t *testing.T) {
 		id := 1 + random.IntN(400)
 		switch random.IntN(4) {
 		case 0:
-			s.deleteItem(id, actor{all: true})
+			s.as(theOperator).deleteItem(id, terms{})
 		case 1:
-			s.changeItem(id, actor{all: true}, func(it *item) { it.Category = category })
+			s.as(theOperator).changeItem(id, terms{}, func(it *item) { it.Category = category })
 		default:
-			s.addItem(&item{Itemname: "n", Category: category, Description: "d", CreatedBy: clients[random.IntN(3)].user.ID})
+			s.as(theOperator).addItem(&item{Itemname: "n", Category: category, Description: "d", CreatedBy: clients[random.IntN(3)].user.ID})
 		}
 	}
-	s.deleteUser(byOperator, clients[2].user.ID)
+	s.as(theOperator).deleteUser(clients[2].user.ID)
 	all, total, _ := s.selectItems(itemFilter{}, db.Range{})
 	if total != len(all) || total < 500 {
 		t.Fatalf("there are %d items, counted as %d", len(all), total)
@@ -487,7 +487,7 @@ func TestListPagesWhileOthersWrite(t *testing.T) {
 				return &item{Itemname: fmt.Sprintf("thing %d", n*7919%101), Category: category, Description: "d", CreatedBy: ann.user.ID}
 			}
 			add := func(items ...*item) {
-				if err := s.addItem(items...); err != nil {
+				if err := s.as(theOperator).addItem(items...); err != nil {
 					t.Error(err)
 				}
 			}
@@ -512,10 +512,10 @@ func TestListPagesWhileOthersWrite(t *testing.T) {
 						case <-done:
 							return
 						default:
-							s.deleteItem(2+2*(n*31%5000), actor{all: true})
+							s.as(theOperator).deleteItem(2+2*(n*31%5000), terms{})
 							added := thing(n, "goes")
 							add(added)
-							s.deleteItem(added.ID, actor{all: true})
+							s.as(theOperator).deleteItem(added.ID, terms{})
 						}
 					}
 				})
@@ -529,7 +529,7 @@ func TestListPagesWhileOthersWrite(t *testing.T) {
 					seen[id]++
 				}
 				if last := ids[len(ids)-1]; !stays[last] {
-					s.deleteItem(last, actor{all: true}) // the cursor's own row goes
+					s.as(theOperator).deleteItem(last, terms{}) // the cursor's own row goes
 				}
 				add(thing(pages, "goes"))
 			}

@@ -518,7 +518,7 @@ func benchItems(b *testing.B, size int) *queryClient {
 		}
 		items[i] = it
 	}
-	if err := s.addItem(items...); err != nil {
+	if err := s.as(theOperator).addItem(items...); err != nil {
 		b.Fatal(err)
 	}
 	return ann
@@ -532,7 +532,7 @@ func BenchmarkPutItem(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				n++
-				_, err := s.changeItem(1+n%size, actor{all: true}, func(it *item) { it.Category = []string{"large", "small"}[n%2] })
+				_, err := s.as(theOperator).changeItem(1+n%size, terms{}, func(it *item) { it.Category = []string{"large", "small"}[n%2] })
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -632,7 +632,7 @@ func BenchmarkAppend(b *testing.B) {
 			for range writers {
 				wg.Go(func() {
 					for left.Add(-1) >= 0 {
-						if err := s.addItem(benchItem(1)); err != nil {
+						if err := s.as(theOperator).addItem(benchItem(1)); err != nil {
 							b.Error(err)
 							return
 						}
@@ -708,7 +708,7 @@ func BenchmarkWrite(b *testing.B) {
 			s := benchStore(b, journal.OS{}, benchFile(b, n))
 			runtime.GC()
 			for b.Loop() {
-				if err := s.addItem(benchItem(1)); err != nil {
+				if err := s.as(theOperator).addItem(benchItem(1)); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -725,7 +725,7 @@ func BenchmarkCompaction(b *testing.B) {
 	var reads, writes []time.Duration
 	for b.Loop() {
 		for i := range 10 { // so that there is some history
-			if _, err := s.changeItem(i+1, actor{all: true}, func(it *item) { it.Category += "x" }); err != nil {
+			if _, err := s.as(theOperator).changeItem(i+1, terms{}, func(it *item) { it.Category += "x" }); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -744,7 +744,7 @@ func BenchmarkCompaction(b *testing.B) {
 		wg.Go(func() {
 			for !done.Load() {
 				start := time.Now()
-				if err := s.addItem(benchItem(1)); err != nil {
+				if err := s.as(theOperator).addItem(benchItem(1)); err != nil {
 					b.Error(err)
 				}
 				writes = append(writes, time.Since(start))

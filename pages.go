@@ -78,10 +78,7 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, c *caller)
 			}
 			return text, last, more, err
 		},
-		Good: func() bool { // whether the token would still be taken
-			_, err := s.knownCaller(c.user.PublicID, c.token.JTI, c.token.Type, s.now())
-			return err == nil
-		},
+		Good: func() bool { return s.stillGood(c) == nil },
 	}, from)
 }
 

@@ -532,7 +532,7 @@ func TestReadyzWhileAWriteWaits(t *testing.T) {
 	reached, gate := make(chan bool), make(chan bool)
 	d.OnSync = func(string) { reached <- true; <-gate }
 	result := make(chan error)
-	go func() { result <- a.store.addItem(&item{Itemname: "held", CreatedBy: 1}) }()
+	go func() { result <- a.store.as(theOperator).addItem(&item{Itemname: "held", CreatedBy: 1}) }()
 	<-reached
 	a.as("").send("GET /readyz").want(200, "ready")
 	a.series()
@@ -1160,7 +1160,7 @@ func (k *eventsServer) must(err error) {
 // add makes an item and returns the number of that change.
 func (k *eventsServer) add(name string) int64 {
 	k.t.Helper()
-	k.must(k.store.addItem(&item{Itemname: name, Category: "c", Description: "d", CreatedBy: k.ann.ID}))
+	k.must(k.store.as(theOperator).addItem(&item{Itemname: name, Category: "c", Description: "d", CreatedBy: k.ann.ID}))
 	return k.store.LastSeq()
 }
 
@@ -1449,16 +1449,16 @@ func TestEventsTell(t *testing.T) {
 	at := time.Now().UTC().Format(wireTime)
 	ball := &item{Itemname: "ball", Category: "soccer", Description: "a\r\n\"b\"\u2028", CreatedBy: bob.ID}
 	dune := &book{Title: "Dune", Author: "Herbert", CreatedBy: bob.ID}
-	k.must(st.addItem(ball))                                                                   // 1
-	_, err = st.changeItem(ball.ID, actor{all: true}, func(it *item) { it.Description = "d" }) // 2
+	k.must(st.as(theOperator).addItem(ball))                                                          // 1
+	_, err = st.as(theOperator).changeItem(ball.ID, terms{}, func(it *item) { it.Description = "d" }) // 2
 	k.must(err)
-	k.must(st.addBook(dune))                         // 3
-	k.signIn(bob, token.Access, time.Hour)           // 4: tokens and users are not told of
-	k.deleteUser(bob.ID)                             // 5, 6: the token goes, and ball is nobody's now
-	k.must(st.deleteItem(ball.ID, actor{all: true})) // 7
-	k.must(st.deleteBook(dune.ID, actor{all: true})) // 8
-	k.deleteUser(k.signUp("eve").ID)                 // 9, 10: she made nothing
-	k.add("bat")                                     // 11
+	k.must(st.as(theOperator).addBook(dune))                // 3
+	k.signIn(bob, token.Access, time.Hour)                  // 4: tokens and users are not told of
+	k.deleteUser(bob.ID)                                    // 5: ball is nobody's now
+	k.must(st.as(theOperator).deleteItem(ball.ID, terms{})) // 6
+	k.must(st.as(theOperator).deleteBook(dune.ID, terms{})) // 7
+	k.deleteUser(k.signUp("eve").ID)                        // 8, 9: she made nothing
+	k.add("bat")                                            // 10
 	created := "createdon\":\"" + ball.Created.Format(wireTime)
 	if !strings.Contains(at+time.Now().UTC().Format(wireTime), ball.Created.Format(wireTime)) {
 		t.Fatalf("created at %v", ball.Created)
@@ -1489,7 +1489,7 @@ func TestEventsOrphan(t *testing.T) {
 	k := newEventsServer(t, st)
 	bob := k.signUp("bob")
 	it := &item{Itemname: "ball", Category: "c", Description: "d", CreatedBy: bob.ID}
-	k.must(st.addItem(it))
+	k.must(st.as(theOperator).addItem(it))
 	later := *it
 	later.Itemname = "bat"
 	later.render()
@@ -1528,20 +1528,20 @@ func TestEventsCutAndResumed(t *testing.T) {
 				switch n := rand.IntN(8); {
 				case n < 3:
 					it := &item{Itemname: fmt.Sprint(w, "-", i), Category: "c", Description: strings.Repeat("ü", rand.IntN(200)+1), CreatedBy: u.ID}
-					k.must(st.addItem(it))
+					k.must(st.as(theOperator).addItem(it))
 					items = append(items, it.ID)
 				case n < 4 && len(items) > 0:
-					_, err := st.changeItem(items[rand.IntN(len(items))], actor{all: true}, func(it *item) { it.Category = fmt.Sprint(i) })
+					_, err := st.as(theOperator).changeItem(items[rand.IntN(len(items))], terms{}, func(it *item) { it.Category = fmt.Sprint(i) })
 					k.must(err)
 				case n < 5 && len(items) > 0:
-					k.must(st.deleteItem(items[0], actor{all: true}))
+					k.must(st.as(theOperator).deleteItem(items[0], terms{}))
 					items = items[1:]
 				case n < 6:
 					b := &book{Title: fmt.Sprint(w, "-", i), Author: "a", CreatedBy: u.ID}
-					k.must(st.addBook(b))
+					k.must(st.as(theOperator).addBook(b))
 					books = append(books, b.ID)
 				case n < 7 && len(books) > 0:
-					k.must(st.deleteBook(books[0], actor{all: true}))
+					k.must(st.as(theOperator).deleteBook(books[0], terms{}))
 					books = books[1:]
 				default:
 					k.signIn(u, token.Access, time.Hour)
@@ -1623,7 +1623,7 @@ func TestEventsRestart(t *testing.T) {
 
 	// A compaction changes nothing for a server that runs …
 	for id := 1; id <= 200; id++ {
-		k.must(st.deleteItem(id, actor{all: true}))
+		k.must(st.as(theOperator).deleteItem(id, terms{}))
 	}
 	before := eventsOf(t, path, middle)
 	k.must(st.Compact())
@@ -1658,7 +1658,7 @@ func TestEventsRefusedWrites(t *testing.T) {
 	k.add("first")
 	full.Store(true)
 	for i := range 3 {
-		if err := st.addItem(&item{Itemname: fmt.Sprint("refused ", i), Category: "c", Description: "d", CreatedBy: k.ann.ID}); !errors.Is(err, history.ErrFull) && !errors.Is(err, history.ErrReadOnly) {
+		if err := st.as(theOperator).addItem(&item{Itemname: fmt.Sprint("refused ", i), Category: "c", Description: "d", CreatedBy: k.ann.ID}); !errors.Is(err, history.ErrFull) && !errors.Is(err, history.ErrReadOnly) {
 			t.Fatalf("a write to a full disk = %v", err)
 		}
 	}
@@ -1725,10 +1725,10 @@ func TestEventsTokenEnds(t *testing.T) {
 			return nil
 		}},
 		{"the token is revoked", func(k *eventsServer, token *tokenRecord) error {
-			return k.store.setRevoked(k.ann.ID, token.ID, true)
+			return k.store.asUser(k.ann.ID).setRevoked(token.ID, true)
 		}},
 		{"the sign-in logs out", func(k *eventsServer, token *tokenRecord) error {
-			return k.store.endSession(token, endedByLogout)
+			return k.store.as(&caller{user: k.ann, token: token}).endSession()
 		}},
 		{"the account is disabled", func(k *eventsServer, _ *tokenRecord) error {
 			u := *k.ann
@@ -1755,7 +1755,7 @@ func TestEventsTokenEnds(t *testing.T) {
 
 				k.must(tt.end(k, k.store.liveTokens(k.ann.ID)[1]))
 				ended := time.Now()
-				k.must(k.store.addItem(&item{Itemname: "secret", Category: "c", Description: "d", CreatedBy: bob.ID}))
+				k.must(k.store.as(theOperator).addItem(&item{Itemname: "secret", Category: "c", Description: "d", CreatedBy: bob.ID}))
 				seq := k.store.LastSeq()
 				if took := own.untilEnd(t).Sub(ended); took > time.Second {
 					t.Errorf("the stream ended %v after its token", took)
@@ -1840,7 +1840,7 @@ func TestEventsHTTP2(t *testing.T) {
 		k.add("ball")
 		s.upTo(t, k.store.LastSeq())
 		s.beats = 0
-		k.must(k.store.endSession(k.store.liveTokens(k.ann.ID)[0], endedByLogout))
+		k.must(k.store.asUser(k.ann.ID).endSession())
 		ended := time.Now()
 		if took := s.untilEnd(t).Sub(ended); took > time.Second {
 			t.Errorf("the stream ended %v after its token", took)

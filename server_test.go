@@ -1193,7 +1193,7 @@ func BenchmarkRequest(b *testing.B) {
 			a.log = serve.NewLog(b.Output(), a.config.log, a.config.logFormat)
 			token := a.session("ann").Access
 			for i := range 1000 {
-				if err := a.store.addItem(benchItem(i)); err != nil {
+				if err := a.store.as(theOperator).addItem(benchItem(i)); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -1951,10 +1951,10 @@ func TestLabEvents(t *testing.T) {
 				// From the beginning all is well.
 				is := k.present.Load()
 				s = k.follow("")
-				k.must(is.store.addItem(&item{Itemname: "cube", Category: "c", Description: "d", CreatedBy: k.ann.ID}))
+				k.must(is.store.as(theOperator).addItem(&item{Itemname: "cube", Category: "c", Description: "d", CreatedBy: k.ann.ID}))
 				s.upTo(t, is.store.LastSeq())
 				s = k.follow(s.last)
-				k.must(is.store.addItem(&item{Itemname: "cone", Category: "c", Description: "d", CreatedBy: k.ann.ID}))
+				k.must(is.store.as(theOperator).addItem(&item{Itemname: "cone", Category: "c", Description: "d", CreatedBy: k.ann.ID}))
 				s.upTo(t, is.store.LastSeq())
 			})
 		})

@@ -65,7 +65,7 @@ type store struct {
 // newStore declares the tables. The store keeps to memory until it is opened.
 func newStore(log *slog.Logger, now func() time.Time) *store {
 	s := &store{now: now}
-	s.DB = db.New(db.Options{Log: log, Now: now, Tidy: func() error { _, err := s.pruneTokens(); return err }})
+	s.DB = db.New(db.Options{Log: log, Now: now, Tidy: func() error { _, err := s.as(theOperator).pruneTokens(); return err }})
 	s.addUsers()
 	s.addTokens()
 	s.addItems()
@@ -188,9 +188,13 @@ func (e tooManyRows) Error() string {
 	return fmt.Sprintf("The server keeps at most %d accounts, items and books (-max-rows)", e.most)
 }
 
-// roomFor fails with tooManyRows unless there may be so many more rows of the owner's.
+// roomFor fails with tooManyRows unless there may be so many more rows of the owner's,
+// and with errNoUser if the owner has gone.
 // All rows are counted with what is pending, of which a little may be counted twice.
 func (s *store) roomFor(tx *db.Tx, owner, more int) error {
+	if _, there := s.users.Get(tx, owner); owner != nobody && !there {
+		return errNoUser
+	}
 	if s.maxOwned > 0 && owner != nobody && s.itemsOf.Count(tx, owner)+s.booksOf.Count(tx, owner)+more > s.maxOwned {
 		return tooManyRows{"max-owned", s.maxOwned}
 	}
@@ -203,24 +207,71 @@ func (s *store) roomFor(tx *db.Tx, owner, more int) error {
 // nobody owns accounts, and what was made by accounts that are gone.
 const nobody = 0
 
-// An actor is who wants to change a row, and what they take it to be.
-type actor struct {
-	id      int
-	all     bool                   // may change what others made
-	expects func(tag string) error // refuses a row that is another by now; nil for no conditions
+// An acting store is one that a caller changes. All rules for what callers ask
+// are its methods: so none can be reached without naming the caller, and its
+// Update judges the caller.
+type acting struct {
+	*store
+	caller *caller
+}
+
+// as is the store as c changes it.
+func (s *store) as(c *caller) acting { return acting{s, c} }
+
+// theOperator is the caller who has the data file in hand: a command, or the store
+// itself. Such a caller may do what an admin may. The rule about the last admin
+// doesn't bind it, as it can make another admin at any time.
+var theOperator = new(caller)
+
+// Update is [db.DB.Update] for the caller. The caller was judged before the body of
+// the request was read, and a client can hold its body back. Its token may have
+// been revoked meanwhile, and an admin may have been demoted (CWE-367, CWE-613).
+// So the caller is judged again here, with the pending changes included. me is
+// the caller's user as it is now.
+func (s acting) Update(rules func(tx *db.Tx, me *user) error) error {
+	return s.store.Update(func(tx *db.Tx) error {
+		me, err := s.judgeAgain(tx)
+		if err != nil {
+			return err
+		}
+		return rules(tx, me)
+	})
+}
+
+func (s acting) judgeAgain(tx *db.Tx) (*user, error) {
+	if s.caller == theOperator {
+		return &user{Admin: true}, nil
+	}
+	now := s.now()
+	if s.caller.token.expired(now) {
+		return nil, errTokenExpired
+	}
+	me, _ := s.users.Get(tx, s.caller.user.ID)
+	record, _ := s.tokens.Get(tx, s.caller.token.ID)
+	if err := judge(me, record, s.caller.token.Type, now); err != nil {
+		return nil, err
+	}
+	if s.caller.asAdmin && !me.Admin {
+		return nil, errNotAdmin
+	}
+	return me, nil
+}
+
+// terms are on which a caller wants to change a row.
+type terms struct {
+	shared  bool                   // anybody may change what others made
+	expects func(tag string) error // rejects a row that has changed; nil for no conditions
 }
 
 // check fails with errNotOwner, or as expects does. It is called by rules, with
 // the latest row, the pending changes included: of two who edit what they have
 // both read, the second is told, though the first may still be pending.
-func (a actor) check(createdBy int, latest reply.Rendered) error {
+func (t terms) check(me *user, createdBy int, latest reply.Rendered) error {
 	switch {
-	case !a.may(createdBy):
+	case !t.shared && !me.Admin && (createdBy == 0 || createdBy != me.ID):
 		return errNotOwner
-	case a.expects != nil:
-		return a.expects(latest.Tag())
+	case t.expects != nil:
+		return t.expects(latest.Tag())
 	}
 	return nil
 }
-
-func (a actor) may(createdBy int) bool { return a.all || createdBy != 0 && createdBy == a.id }

@@ -218,14 +218,9 @@ func (s *store) categories() (all []category, changes int) {
 }
 
 // addItem gives items their ids and their time, and stores them, all or none. It
-// fails with errNoUser if the creator has gone, and with tooManyRows.
-func (s *store) addItem(items ...*item) error {
-	return s.Update(func(tx *db.Tx) error {
-		for _, it := range items {
-			if _, ok := s.users.Get(tx, it.CreatedBy); !ok {
-				return errNoUser
-			}
-		}
+// fails with tooManyRows.
+func (s acting) addItem(items ...*item) error {
+	return s.Update(func(tx *db.Tx, _ *user) error {
 		if err := s.roomFor(tx, items[0].CreatedBy, len(items)); err != nil {
 			return err
 		}
@@ -243,10 +238,10 @@ func (s *store) putNewItems(tx *db.Tx, items []*item) {
 }
 
 // changeItem stores what edit makes of a copy of the item, and returns that. It
-// fails with errNoItem, errNotOwner or as by expects.
-func (s *store) changeItem(id int, by actor, edit func(*item)) (it *item, err error) {
-	err = s.Update(func(tx *db.Tx) error {
-		row, err := s.itemFor(tx, id, by)
+// fails with errNoItem, errNotOwner or as the terms do.
+func (s acting) changeItem(id int, on terms, edit func(*item)) (it *item, err error) {
+	err = s.Update(func(tx *db.Tx, me *user) error {
+		row, err := s.itemFor(tx, id, me, on)
 		if err != nil {
 			return err
 		}
@@ -260,10 +255,10 @@ func (s *store) changeItem(id int, by actor, edit func(*item)) (it *item, err er
 	return it, err
 }
 
-// deleteItem fails with errNoItem, errNotOwner or as by expects.
-func (s *store) deleteItem(id int, by actor) error {
-	return s.Update(func(tx *db.Tx) error {
-		if _, err := s.itemFor(tx, id, by); err != nil {
+// deleteItem fails with errNoItem, errNotOwner or as the terms do.
+func (s acting) deleteItem(id int, on terms) error {
+	return s.Update(func(tx *db.Tx, me *user) error {
+		if _, err := s.itemFor(tx, id, me, on); err != nil {
 			return err
 		}
 		s.items.Delete(tx, id)
@@ -271,11 +266,11 @@ func (s *store) deleteItem(id int, by actor) error {
 	})
 }
 
-// itemFor returns the item that by wants to change, if by may.
-func (s *store) itemFor(tx *db.Tx, id int, by actor) (storedItem, error) {
+// itemFor returns the item that a user wants to change, if the user may.
+func (s *store) itemFor(tx *db.Tx, id int, me *user, on terms) (storedItem, error) {
 	row, ok := s.items.Get(tx, id)
 	if !ok {
 		return row, errNoItem
 	}
-	return row, by.check(row.createdBy(), row.wire)
+	return row, on.check(me, row.createdBy(), row.wire)
 }

@@ -98,8 +98,9 @@ func guardSignIn(t *testing.T, st *store, u *user) (access, refresh *tokenRecord
 
 func guardRefresh(t *testing.T, st *store, by *tokenRecord) *tokenRecord {
 	t.Helper()
+	u, _ := st.users.Row(by.User)
 	access := &tokenRecord{JTI: token.NewUUID(), Type: token.Access, Expires: st.now().Add(time.Hour)}
-	if err := st.refresh(by, access); err != nil {
+	if err := st.as(&caller{user: u, token: by}).refresh(access); err != nil {
 		t.Fatal(err)
 	}
 	return access
@@ -446,14 +447,16 @@ func TestStoreChangesNothing(t *testing.T) {
 	t.Parallel()
 	st, ann, _ := guardStore(t)
 	record, _ := guardSignIn(t, st, ann)
+	other, _ := guardSignIn(t, st, ann)
 	check := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	check(st.addItem(&item{Itemname: "lamp", CreatedBy: ann.ID}))
-	check(st.setRevoked(ann.ID, record.ID, true))
+	check(st.as(theOperator).addItem(&item{Itemname: "lamp", CreatedBy: ann.ID}))
+	by := st.as(&caller{user: ann, token: other})
+	check(by.setRevoked(record.ID, true))
 	revoked := *st.liveTokens(ann.ID)[0]
 	no := false
 	for _, tt := range []struct {
@@ -461,16 +464,16 @@ func TestStoreChangesNothing(t *testing.T) {
 		change func() error
 	}{
 		{"an item gets the name that it has", func() error {
-			_, err := st.changeItem(1, actor{id: ann.ID}, func(it *item) { it.Itemname = "lamp" })
+			_, err := by.changeItem(1, terms{}, func(it *item) { it.Itemname = "lamp" })
 			return err
 		}},
-		{"a revoked token is revoked", func() error { return st.setRevoked(ann.ID, record.ID, true) }},
+		{"a revoked token is revoked", func() error { return by.setRevoked(record.ID, true) }},
 		{"a user gets the name that it has", func() error {
-			_, err := st.editUser(ann.ID, func(u *user) { u.Username = "ann" })
+			_, err := by.editUser(func(u *user) { u.Username = "ann" })
 			return err
 		}},
-		{"a user who is no admin is made none", func() error { _, err := st.setAccess(byOperator, ann.ID, &no, &no); return err }},
-		{"nothing has expired", func() error { _, err := st.pruneTokens(); return err }},
+		{"a user who is no admin is made none", func() error { _, err := st.as(theOperator).setAccess(ann.ID, &no, &no); return err }},
+		{"nothing has expired", func() error { _, err := by.pruneTokens(); return err }},
 	} {
 		before := st.LastSeq()
 		check(tt.change())
@@ -481,7 +484,7 @@ func TestStoreChangesNothing(t *testing.T) {
 	if after := *st.liveTokens(ann.ID)[0]; after != revoked {
 		t.Errorf("the revoked token was %+v and is %+v", revoked, after)
 	}
-	check(st.setRevoked(ann.ID, record.ID, false))
+	check(by.setRevoked(record.ID, false))
 	if after := *st.liveTokens(ann.ID)[0]; after.EndedBy != "" || !after.Ended.IsZero() {
 		t.Errorf("the restored token is %+v", after)
 	}
@@ -498,8 +501,8 @@ func TestStoreCompaction(t *testing.T) {
 	good := &tokenRecord{JTI: "good", Type: token.Access, Expires: noon.Add(time.Second)}
 	for _, err := range []error{
 		s.signUp(ann, old, good), s.signUp(bob, &tokenRecord{JTI: "bob's", Type: token.Access, Expires: noon.Add(time.Hour)}),
-		s.addItem(&item{Itemname: "lamp", CreatedBy: bob.ID}), s.addBook(&book{Title: "Dune", CreatedBy: bob.ID}),
-		s.deleteUser(byOperator, bob.ID), s.Compact(), s.Close(),
+		s.as(theOperator).addItem(&item{Itemname: "lamp", CreatedBy: bob.ID}), s.as(theOperator).addBook(&book{Title: "Dune", CreatedBy: bob.ID}),
+		s.as(theOperator).deleteUser(bob.ID), s.Compact(), s.Close(),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -522,10 +525,10 @@ func TestStoreRulesSeePending(t *testing.T) {
 	t.Parallel()
 	d := journaltest.New(1)
 	s := storeOn(t, d)
-	admin, yes := actor{all: true}, true
+	yes := true
 	for _, err := range []error{
 		s.signUp(&user{PublicID: "p1", Username: "ann", Email: "ann@example.com"}), s.signUp(&user{PublicID: "p2", Username: "bob", Email: "bob@example.com"}),
-		s.addItem(&item{CreatedBy: 1}),
+		s.as(theOperator).addItem(&item{CreatedBy: 1}),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -540,7 +543,7 @@ func TestStoreRulesSeePending(t *testing.T) {
 		}
 	}
 	first := make(chan error, 1)
-	go func() { first <- s.addItem(&item{Itemname: "first", CreatedBy: 1}) }()
+	go func() { first <- s.as(theOperator).addItem(&item{Itemname: "first", CreatedBy: 1}) }()
 	select {
 	case <-reached:
 	case err := <-first:
@@ -553,6 +556,7 @@ func TestStoreRulesSeePending(t *testing.T) {
 		return n
 	}
 	answers := make(chan error, 20)
+	cat := &caller{user: &user{ID: 3}, token: &tokenRecord{ID: 1, Type: token.Access, Expires: noon.Add(time.Hour)}}
 	started := 0
 	for _, tt := range []struct {
 		name string
@@ -563,21 +567,21 @@ func TestStoreRulesSeePending(t *testing.T) {
 			return s.signUp(&user{PublicID: "p3", Username: "cat", Email: "cat@example.com"}, &tokenRecord{JTI: "j1", Type: token.Access, Expires: noon.Add(time.Hour)})
 		}, nil},
 		{"its e-mail again", func() error { return s.signUp(&user{PublicID: "p4", Username: "dan", Email: "Cat@example.com"}) }, errUserExists},
-		{"a title", func() error { return s.addBook(&book{Title: "Dune", CreatedBy: 1}) }, nil},
-		{"the title again", func() error { return s.addBook(&book{Title: "Dune", CreatedBy: 1}) }, errTitleTaken},
-		{"deleting the book", func() error { return s.deleteBook(1, admin) }, nil},
-		{"the title once more", func() error { return s.addBook(&book{Title: "Dune", CreatedBy: 1}) }, nil},
-		{"deleting the account that made the item", func() error { return s.deleteUser(byOperator, 1) }, nil},
-		{"an item of that account", func() error { return s.addItem(&item{CreatedBy: 1}) }, errNoUser},
-		{"making that account an admin", func() error { _, err := s.setAccess(byOperator, 1, &yes, nil); return err }, errNoUser},
+		{"a title", func() error { return s.as(theOperator).addBook(&book{Title: "Dune", CreatedBy: 1}) }, nil},
+		{"the title again", func() error { return s.as(theOperator).addBook(&book{Title: "Dune", CreatedBy: 1}) }, errTitleTaken},
+		{"deleting the book", func() error { return s.as(theOperator).deleteBook(1, terms{}) }, nil},
+		{"the title once more", func() error { return s.as(theOperator).addBook(&book{Title: "Dune", CreatedBy: 1}) }, nil},
+		{"deleting the account that made the item", func() error { return s.as(theOperator).deleteUser(1) }, nil},
+		{"an item of that account", func() error { return s.as(theOperator).addItem(&item{CreatedBy: 1}) }, errNoUser},
+		{"making that account an admin", func() error { _, err := s.as(theOperator).setAccess(1, &yes, nil); return err }, errNoUser},
 		{"its username", func() error { return s.signUp(&user{PublicID: "p5", Username: "ann"}) }, nil},
 		{"changing its item", func() error {
-			_, err := s.changeItem(1, admin, func(it *item) { it.Itemname = "changed" })
+			_, err := s.as(theOperator).changeItem(1, terms{}, func(it *item) { it.Itemname = "changed" })
 			return err
 		}, nil},
-		{"revoking the new account's token", func() error { return s.setRevoked(3, 1, true) }, nil},
-		{"deleting the new account, and so its token", func() error { return s.deleteUser(byOperator, 3) }, nil},
-		{"revoking that token again", func() error { return s.setRevoked(3, 1, false) }, errNoToken},
+		{"revoking the new account's token", func() error { return s.as(cat).setRevoked(1, true) }, nil},
+		{"deleting the new account, and so its token", func() error { return s.as(theOperator).deleteUser(3) }, nil},
+		{"revoking that token again", func() error { return s.as(cat).setRevoked(1, true) }, errTokenUserGone},
 	} {
 		before := pending()
 		done := make(chan error, 1)
@@ -694,13 +698,24 @@ func (w *storeWorld) do(op func(*store) error) error {
 	case !slices.ContainsFunc([]error{
 		errUserExists, errNoUser, errDisabled, errLastAdmin, errNoToken, errTokenEnded, errNoItem, errNoBook, errTitleTaken, errNotOwner, errStaleHash,
 		history.ErrFull, history.ErrReadOnly, journaltest.ErrIO, journaltest.ErrNoRoom, journaltest.ErrCrash, journal.ErrNoHistory,
-	}, func(may error) bool { return errors.Is(err, may) }) && w.store.State().Failed == nil:
+	}, func(may error) bool { return errors.Is(err, may) }) && w.store.State().Failed == nil && !isTokenError(err):
 		return fmt.Errorf("an unexpected error: %w", err)
 	}
 	if diff := rowsDiffer(storeRows(w.store), w.known); diff != "" {
 		return fmt.Errorf("readers see what was not acknowledged, or the other way round; the last write: %v%s", err, diff)
 	}
 	return soundStore(w.store)
+}
+
+// asToken is the store as whoever has that token changes it.
+func (s *store) asToken(t *tokenRecord) acting {
+	u, _ := s.users.Row(t.User)
+	return s.as(&caller{user: u, token: t})
+}
+
+func isTokenError(err error) bool {
+	_, is := errors.AsType[*token.Error](err)
+	return is
 }
 
 // TestStoreModel compares the store with what its writes said, through random
@@ -762,7 +777,7 @@ func (w *storeWorld) randomStep(chance *rand.Rand) (what string, err error) {
 	case n < 22:
 		// In two steps, as the first may work when the other fails.
 		var failed error
-		err = w.do(func(s *store) error { _, failed = s.pruneTokens(); return failed })
+		err = w.do(func(s *store) error { _, failed = s.as(theOperator).pruneTokens(); return failed })
 		if err == nil && failed == nil {
 			err = w.do(func(s *store) error { return s.Compact() })
 		}
@@ -791,10 +806,11 @@ func (w *storeWorld) randomWrite(chance *rand.Rand) (string, func(*store) error)
 		return &tokenRecord{JTI: fmt.Sprint("jti", w.names), Type: kind, Expires: w.time.Add(time.Hour)}
 	}
 	name := fmt.Sprint("name", chance.IntN(8))
-	by := actor{id: any("user"), all: chance.IntN(2) == 0}
+	by := any("user")
+	on := terms{shared: chance.IntN(2) == 0}
 	as := func(do func(*store, *user) error) func(*store) error {
 		return func(s *store) error {
-			u, ok := s.users.Row(by.id)
+			u, ok := s.users.Row(by)
 			if !ok {
 				return errNoUser
 			}
@@ -821,36 +837,41 @@ func (w *storeWorld) randomWrite(chance *rand.Rand) (string, func(*store) error)
 			return s.signIn(u, "", record(token.Access), record(token.Refresh))
 		})
 	case 3:
-		return "refresh", with(func(s *store, t *tokenRecord) error { return s.refresh(t, record(token.Access)) })
+		return "refresh", with(func(s *store, t *tokenRecord) error { return s.asToken(t).refresh(record(token.Access)) })
 	case 4:
-		return "revoke", with(func(s *store, t *tokenRecord) error { return s.setRevoked(t.User, t.ID, yes) })
+		return "revoke", with(func(s *store, t *tokenRecord) error { return s.asToken(t).setRevoked(t.ID, yes) })
 	case 5:
-		return "log-out", with(func(s *store, t *tokenRecord) error { return s.endSession(t, endedByLogout) })
+		return "log-out", with(func(s *store, t *tokenRecord) error { return s.asToken(t).endSession() })
 	case 6:
 		return "new password", as(func(s *store, u *user) error {
-			return s.setPassword(u, fmt.Sprintf("$2b$04$%053d", w.names), noSession)
+			return s.as(theOperator).setPassword(u, fmt.Sprintf("$2b$04$%053d", w.names))
 		})
 	case 7:
-		return "edit user", func(s *store) error { _, err := s.editUser(by.id, func(u *user) { u.Username = name }); return err }
+		return "edit user", with(func(s *store, t *tokenRecord) error {
+			_, err := s.asToken(t).editUser(func(u *user) { u.Username = name })
+			return err
+		})
 	case 8:
-		return "access", func(s *store) error { _, err := s.setAccess(byOperator, by.id, &yes, nil); return err }
+		return "access", func(s *store) error { _, err := s.as(theOperator).setAccess(by, &yes, nil); return err }
 	case 9:
-		items := []*item{{Itemname: name, Category: name, CreatedBy: by.id}, {Itemname: `"` + name, Description: strings.Repeat("long ", chance.IntN(100)), CreatedBy: by.id}}
-		return "add items", func(s *store) error { return s.addItem(items...) }
+		items := []*item{{Itemname: name, Category: name, CreatedBy: by}, {Itemname: `"` + name, Description: strings.Repeat("long ", chance.IntN(100)), CreatedBy: by}}
+		return "add items", func(s *store) error { return s.as(theOperator).addItem(items...) }
 	case 10:
 		id := any("item")
-		return "change item", func(s *store) error {
-			_, err := s.changeItem(id, by, func(it *item) { it.Category = name })
+		return "change item", with(func(s *store, t *tokenRecord) error {
+			_, err := s.asToken(t).changeItem(id, on, func(it *item) { it.Category = name })
 			return err
-		}
+		})
 	case 11:
 		id, bookID := any("item"), any("book")
 		if yes {
-			return "delete book", func(s *store) error { return s.deleteBook(bookID, by) }
+			return "delete book", with(func(s *store, t *tokenRecord) error { return s.asToken(t).deleteBook(bookID, on) })
 		}
-		return "delete item", func(s *store) error { return s.deleteItem(id, by) }
+		return "delete item", with(func(s *store, t *tokenRecord) error { return s.asToken(t).deleteItem(id, on) })
 	case 12:
-		return "add book", func(s *store) error { return s.addBook(&book{Title: name, Author: "somebody", CreatedBy: by.id}) }
+		return "add book", func(s *store) error {
+			return s.as(theOperator).addBook(&book{Title: name, Author: "somebody", CreatedBy: by})
+		}
 	}
-	return "delete user", func(s *store) error { return s.deleteUser(byOperator, by.id) }
+	return "delete user", func(s *store) error { return s.as(theOperator).deleteUser(by) }
 }

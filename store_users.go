@@ -153,15 +153,11 @@ func (s *store) signIn(u *user, newHash string, tokens ...*tokenRecord) error {
 	})
 }
 
-// refresh records a new access token of the sign-in that the refresh token by
-// belongs to, and drops records over maxTokens. It fails with errNoToken if the
-// sign-in has ended meanwhile.
-func (s *store) refresh(by *tokenRecord, access *tokenRecord) error {
-	return s.Update(func(tx *db.Tx) error {
-		latest, ok := s.tokens.Get(tx, by.ID)
-		if _, there := s.users.Get(tx, by.User); !ok || latest.EndedBy != "" || !there {
-			return errNoToken
-		}
+// refresh records a new access token of the caller's sign-in, and drops records
+// over maxTokens.
+func (s acting) refresh(access *tokenRecord) error {
+	by := s.caller.token
+	return s.Update(func(tx *db.Tx, _ *user) error {
 		if s.tokensOf.AtMost(tx, by.User) >= maxTokens { // or else there is room for certain
 			s.makeRoom(tx, by.User, by.Session, 1)
 		}
@@ -237,20 +233,20 @@ func (s *store) endTokens(tx *db.Tx, userID int, by string, which func(*tokenRec
 	}
 }
 
-// endSession ends every token of t's sign-in.
-func (s *store) endSession(t *tokenRecord, by string) error {
-	return s.Update(func(tx *db.Tx) error {
+// endSession ends every token of the caller's sign-in.
+func (s acting) endSession() error {
+	return s.Update(func(tx *db.Tx, me *user) error {
 		tx.Ends()
-		s.endTokens(tx, t.User, by, func(other *tokenRecord) bool { return other.Session == t.Session })
+		s.endTokens(tx, me.ID, endedByLogout, func(t *tokenRecord) bool { return t.Session == s.caller.token.Session })
 		return nil
 	})
 }
 
-// endSessions ends every token of the user.
-func (s *store) endSessions(userID int, by string) error {
-	return s.Update(func(tx *db.Tx) error {
+// endSessions ends every token of the caller's user.
+func (s acting) endSessions() error {
+	return s.Update(func(tx *db.Tx, me *user) error {
 		tx.Ends()
-		s.endTokens(tx, userID, by, nil)
+		s.endTokens(tx, me.ID, endedByLogout, nil)
 		return nil
 	})
 }
@@ -274,14 +270,14 @@ func (s *store) lastExpiry() (last time.Time) {
 	return last
 }
 
-// setRevoked revokes or restores the user's token. It fails with errNoToken for
-// another's or an expired one, and with errTokenEnded when it would restore
-// what something else ended.
-func (s *store) setRevoked(userID, tokenID int, revoke bool) error {
-	return s.Update(func(tx *db.Tx) error {
+// setRevoked revokes or restores a token of the caller's user. It fails with
+// errNoToken for another's or an expired one, and with errTokenEnded when it would
+// restore what something else ended.
+func (s acting) setRevoked(tokenID int, revoke bool) error {
+	return s.Update(func(tx *db.Tx, me *user) error {
 		t, ok := s.tokens.Get(tx, tokenID)
 		switch {
-		case !ok || t.User != userID || t.expired(s.now()):
+		case !ok || t.User != me.ID || t.expired(s.now()):
 			return errNoToken
 		case revoke == (t.EndedBy != ""):
 			return nil // so it is already
@@ -302,8 +298,8 @@ func (s *store) setRevoked(userID, tokenID int, revoke bool) error {
 }
 
 // pruneTokens drops every expired record and returns how many those were.
-func (s *store) pruneTokens() (n int, err error) {
-	err = s.Update(func(tx *db.Tx) error {
+func (s acting) pruneTokens() (n int, err error) {
+	err = s.Update(func(tx *db.Tx, _ *user) error {
 		n = 0
 		now := s.now()
 		for id, t := range s.tokens.All(tx) {
@@ -317,22 +313,15 @@ func (s *store) pruneTokens() (n int, err error) {
 	return n, err
 }
 
-// editUser changes the user by edit, and returns it. It fails with errNoUser,
-// with errDisabled, or with errUserExists if the new username is another's.
-func (s *store) editUser(id int, edit func(*user)) (row *user, err error) {
-	err = s.Update(func(tx *db.Tx) error {
-		u, ok := s.users.Get(tx, id)
-		switch {
-		case !ok:
-			return errNoUser
-		case u.Disabled:
-			return errDisabled
-		}
-		changed := *u
+// editUser changes the caller's user by edit, and returns it. It fails with
+// errUserExists if the new username is another's.
+func (s acting) editUser(edit func(*user)) (row *user, err error) {
+	err = s.Update(func(tx *db.Tx, me *user) error {
+		changed := *me
 		row = &changed
 		edit(row)
 		switch {
-		case *row == *u:
+		case *row == *me:
 			return nil
 		case s.taken(tx, row):
 			return errUserExists
@@ -344,12 +333,16 @@ func (s *store) editUser(id int, edit func(*user)) (row *user, err error) {
 }
 
 // setPassword gives u, as the caller knew u when it checked the old password,
-// a new hash, and ends all of u's sign-ins but the session keep. A sign-in that
+// a new hash, and ends all of u's sign-ins but the caller's own. A sign-in that
 // checked the old password and has still to be recorded finds that it is
 // stale. It fails with errNoUser, errDisabled or errStaleHash if u is no longer
 // as it was.
-func (s *store) setPassword(u *user, hash string, keep int) error {
-	return s.Update(func(tx *db.Tx) error {
+func (s acting) setPassword(u *user, hash string) error {
+	keep := noSession
+	if s.caller.token != nil {
+		keep = s.caller.token.Session
+	}
+	return s.Update(func(tx *db.Tx, _ *user) error {
 		tx.Ends()
 		latest, err := s.unchanged(tx, u)
 		if err != nil {
@@ -379,21 +372,15 @@ func (s *store) unchanged(tx *db.Tx, u *user) (*user, error) {
 	return latest, nil
 }
 
-// byOperator stands in the place of an admin's id for whoever has the data file
-// in hand. The rule about the last admin doesn't bind them: they can make
-// another at any time, in the same way.
-const byOperator = 0
-
 // setAccess makes the user an admin or not, and disabled or not, and returns
 // it; nil leaves either as it is. Disabling ends the user's tokens for good, so
 // that enabling brings back an account but not whatever was signed in (OWASP
-// ASVS 5, 7.4.2). It fails with errNotAdmin if by isn't an admin any more, and
-// with errNoUser or errLastAdmin.
-func (s *store) setAccess(by, id int, admin, disabled *bool) (row *user, err error) {
-	err = s.Update(func(tx *db.Tx) error {
-		u, err := s.administered(tx, by, id)
-		if err != nil {
-			return err
+// ASVS 5, 7.4.2). It fails with errNoUser or errLastAdmin.
+func (s acting) setAccess(id int, admin, disabled *bool) (row *user, err error) {
+	err = s.Update(func(tx *db.Tx, _ *user) error {
+		u, ok := s.users.Get(tx, id)
+		if !ok {
+			return errNoUser
 		}
 		changed := *u
 		row = &changed
@@ -401,7 +388,7 @@ func (s *store) setAccess(by, id int, admin, disabled *bool) (row *user, err err
 		if *row == *u {
 			return nil
 		}
-		if by != byOperator && s.lastAdmin(tx, u) { // either change would end that
+		if s.caller != theOperator && s.lastAdmin(tx, u) { // either change would end that
 			return errLastAdmin
 		}
 		if !(row.Admin && !u.Admin) && !(u.Disabled && !row.Disabled) { // nothing is granted
@@ -417,16 +404,15 @@ func (s *store) setAccess(by, id int, admin, disabled *bool) (row *user, err err
 }
 
 // deleteUser removes the user; what it made stays, as made by nobody. It fails
-// with errNotAdmin if by isn't an admin any more, and with errNoUser or
-// errLastAdmin.
-func (s *store) deleteUser(by, id int) error {
-	return s.Update(func(tx *db.Tx) error {
-		tx.Ends()
-		u, err := s.administered(tx, by, id)
-		if err != nil {
-			return err
+// with errNoUser or errLastAdmin.
+func (s acting) deleteUser(id int) error {
+	return s.Update(func(tx *db.Tx, _ *user) error {
+		u, ok := s.users.Get(tx, id)
+		if !ok {
+			return errNoUser
 		}
-		if by != byOperator && s.lastAdmin(tx, u) {
+		tx.Ends()
+		if s.caller != theOperator && s.lastAdmin(tx, u) {
 			return errLastAdmin
 		}
 		s.users.Delete(tx, id) // and its tokens: addTokens
@@ -434,38 +420,21 @@ func (s *store) deleteUser(by, id int) error {
 	})
 }
 
-// deleteSelf is deleteUser for the user itself, as the caller knew it when it
-// checked the password. It fails with errNoUser, errDisabled or errStaleHash if
-// u is no longer as it was, and with errLastAdmin.
-func (s *store) deleteSelf(u *user) error {
-	return s.Update(func(tx *db.Tx) error {
+// deleteSelf is deleteUser for the caller's own user, which has shown its
+// password. It fails with errStaleHash if that has changed since, and with
+// errLastAdmin.
+func (s acting) deleteSelf() error {
+	return s.Update(func(tx *db.Tx, me *user) error {
 		tx.Ends()
-		latest, err := s.unchanged(tx, u)
-		if err != nil {
-			return err
-		}
-		if s.lastAdmin(tx, latest) {
+		switch {
+		case me.Hash != s.caller.user.Hash:
+			return errStaleHash
+		case s.lastAdmin(tx, me):
 			return errLastAdmin
 		}
-		s.users.Delete(tx, u.ID)
+		s.users.Delete(tx, me.ID)
 		return nil
 	})
-}
-
-// administered returns the user that by wants to change. Whoever was an admin
-// when a request began may have been demoted while its body was on its way
-// (CWE-367), so that is asked again here: errNotAdmin.
-func (s *store) administered(tx *db.Tx, by, id int) (*user, error) {
-	if by != byOperator {
-		if admin, ok := s.users.Get(tx, by); !ok || !admin.administers() {
-			return nil, errNotAdmin
-		}
-	}
-	u, ok := s.users.Get(tx, id)
-	if !ok {
-		return nil, errNoUser
-	}
-	return u, nil
 }
 
 // administers reports whether u is an admin who can act as one.

@@ -51,13 +51,13 @@ internal/token/claims.go: (*rawClaims).judge`,
 		"RFC 8725 §3.1", "https://www.rfc-editor.org/rfc/rfc8725#section-3.1"},
 	{"What the store knows of it", `auth.go: (*server).knownCaller
 auth.go: (*server).logOut
-store_users.go: (*store).endSession`,
+store_users.go: (acting).endSession`,
 		"A signature stays good until the token ends, so by itself it makes a log-out a mere wish. The store therefore remembers each token by its jti and when it ended: log-out holds from the next request on, and a stolen key alone opens nothing.",
 		"RFC 7519 §4.1.7", "https://www.rfc-editor.org/rfc/rfc7519#section-4.1.7"},
 	{"The item", `items.go: (*server).createItem
-store_items.go: (*store).addItem
+store_items.go: (acting).addItem
 items.go: (*server).deleteItem
-store.go: (actor).check`,
+store.go: (terms).check`,
 		"A handler reads, checks, changes and answers, and knows no status of a failure. To be signed in is not to be allowed: who made the item is asked in the store, with the lock held, so that nothing can change between the question and the deed.",
 		"OWASP API1:2023", "https://owasp.org/API-Security/editions/2023/en/0xa1-broken-object-level-authorization/"},
 	{"The journal", `internal/db/db.go: (*DB).Update
