@@ -302,16 +302,6 @@ func (s *server) authenticate(r *http.Request, name string, p form.Password, fin
 	}
 }
 
-// accountKey is what an account is counted as. Spellings of one e-mail are one
-// name. Of a username they are not: that could be an account of the attacker's
-// own, to sign in to and have the count reset.
-func accountKey(name string) string {
-	if strings.Contains(name, "@") {
-		return emailKey(name)
-	}
-	return name
-}
-
 // checkPassword reports whether p is u's password, which for no user it never
 // is. account is what the client calls u. It fails with 429 where there were too
 // many wrong ones, and with 503 if no worker is free in time.

@@ -44,6 +44,16 @@ func validEmail(s string) bool {
 // emailKey is what two spellings of one e-mail address have in common.
 func emailKey(s string) string { return strings.ToLower(s) }
 
+// accountKey is what an account is counted as. Spellings of one e-mail are one
+// name. Of a username they are not: that could be an account of the attacker's
+// own, to sign in to and have the count reset.
+func accountKey(name string) string {
+	if strings.Contains(name, "@") {
+		return emailKey(name)
+	}
+	return name
+}
+
 // validNames checks the names that an account may choose. An e-mail address
 // as a username is fine if it is the account's own; another's would keep its
 // owner out.
