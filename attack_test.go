@@ -751,6 +751,20 @@ var tokenAttacks = []attackCase{
 			a.as("ann").send("PUT /api/v1/auth/tokens/1", asForm("revoke", "true")).want(200, "Token successfully revoked")
 			a.as("ann").send("PUT /api/v1/auth/tokens/1", asForm("revoke", "false")).want(401, revoked)
 		}},
+	{"a token restores none of its own sign-in, and another sign-in does", "CWE-613",
+		func(t *testing.T, a *api) {
+			const own = "A token of the same sign-in can't restore it: sign in again"
+			ann := a.session("ann")                                                               // tokens 1 and 2
+			made := row[session](a.as("").bearing(ann.Refresh).send("POST /api/v1/auth/refresh")) // token 3
+			for _, id := range []string{"2", "1"} {                                               // by which and with which it was made
+				a.as("").bearing(made.Access).send("PUT /api/v1/auth/tokens/"+id, asForm("revoke", "true")).wantStatus(200)
+				a.as("").bearing(made.Access).send("PUT /api/v1/auth/tokens/"+id, asForm("revoke", "false")).want(409, own)
+			}
+			a.as("").bearing(ann.Refresh).send("POST /api/v1/auth/refresh").want(401, revoked)
+			newer := a.as("").bearing(a.signIn("signin", "ann").Access)
+			newer.send("PUT /api/v1/auth/tokens/2", asForm("revoke", "false")).want(200, "Token successfully restored")
+			a.as("").bearing(ann.Refresh).send("POST /api/v1/auth/refresh").wantStatus(200)
+		}},
 	{"nobody revokes or restores another's token", "CWE-639",
 		func(t *testing.T, a *api) {
 			ann := a.session("ann") // tokens 1 and 2

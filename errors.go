@@ -97,6 +97,7 @@ var refusals = []struct {
 	{errNoBook, http.StatusNotFound, "book does not exist"},
 	{errNoToken, http.StatusNotFound, "The specified token was not found"},
 	{errTokenEnded, http.StatusConflict, "The specified token has ended and can't be restored"},
+	{errOwnSignIn, http.StatusConflict, "A token of the same sign-in can't restore it: sign in again"},
 	{errNotOwner, http.StatusForbidden, "Only the creator of a book or an admin can delete it"},
 	{db.ErrEventsGone, http.StatusGone, "The events after that id are no longer kept: start without Last-Event-ID and read the lists anew"},
 	{history.ErrFull, http.StatusInsufficientStorage, "The disk is full: nothing was changed"},

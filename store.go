@@ -25,6 +25,7 @@ var (
 	errLastAdmin  = errors.New("the last admin")
 	errNoToken    = errors.New("no such token")
 	errTokenEnded = errors.New("token ended by something else than its owner's revoking it")
+	errOwnSignIn  = errors.New("token of the caller's own sign-in")
 	errNoItem     = errors.New("no such item")
 	errNoBook     = errors.New("no such book")
 	errTitleTaken = errors.New("title taken")

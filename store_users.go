@@ -271,8 +271,10 @@ func (s *store) lastExpiry() (last time.Time) {
 }
 
 // setRevoked revokes or restores a token of the caller's user. It fails with
-// errNoToken for another's or an expired one, and with errTokenEnded when it would
-// restore what something else ended.
+// errNoToken for another's or an expired one, with errTokenEnded when it would
+// restore what something else ended, and with errOwnSignIn when the caller's token
+// is of the same sign-in. A thief of a refresh token could otherwise undo its
+// revocation, with an access token that the refresh token had made.
 func (s acting) setRevoked(tokenID int, revoke bool) error {
 	return s.Update(func(tx *db.Tx, me *user) error {
 		t, ok := s.tokens.Get(tx, tokenID)
@@ -283,6 +285,8 @@ func (s acting) setRevoked(tokenID int, revoke bool) error {
 			return nil // so it is already
 		case t.EndedBy != "" && t.EndedBy != endedByOwner:
 			return errTokenEnded
+		case !revoke && t.Session == s.caller.token.Session:
+			return errOwnSignIn
 		}
 		if revoke {
 			tx.Ends()
