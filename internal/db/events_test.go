@@ -91,7 +91,12 @@ func TestEventsWake(t *testing.T) {
 	}
 	brake.off()
 	must(t, <-result)
-	<-more
+	h.View(func(*db.Tx) {}) // after the commit
+	select {
+	case <-more:
+	default:
+		t.Error("not woken after the fsync")
+	}
 	got, _ := events(t, h, next)
 	if len(got) != 1 || got[0].Name != "thing.created" {
 		t.Errorf("the events are %v", got)

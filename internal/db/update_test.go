@@ -249,7 +249,7 @@ func TestNoChangeWaits(t *testing.T) {
 	nothing := h.begin(func(*db.Tx) error { return nil })
 	select {
 	case err := <-nothing:
-		t.Errorf("it returns %v while what it saw is pending", err)
+		t.Fatalf("it returns %v while what it saw is pending", err)
 	default:
 	}
 	brake.off()
@@ -358,11 +358,22 @@ func TestIDsAreNeverReused(t *testing.T) {
 	must(t, h.Compact())
 	h = reopened(t, h, d)
 	check("a deletion, a compaction and a restart")
-	must(t, h.Update(func(tx *db.Tx) error {
+	brake := brakeOn(&d.OnSync)
+	own := h.begin(func(tx *db.Tx) error {
 		h.things.Put(tx, thingRow{ID: 40}.thing())
 		return nil
-	}))
-	want = 41
+	})
+	brake.await(t, own)
+	behind := h.begin(func(tx *db.Tx) error {
+		if id := h.things.NewID(tx); id != 41 {
+			t.Errorf("while a row with an id of its own is pending the id is %d; want 41", id)
+		}
+		return nil
+	})
+	brake.off()
+	must(t, <-own)
+	must(t, <-behind)
+	want = 42
 	check("a row with an id of its own")
 	if err := h.Update(func(tx *db.Tx) error { h.things.NewID(tx); return errTaken }); err != errTaken {
 		t.Error(err)
