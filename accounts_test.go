@@ -210,7 +210,7 @@ var accountRequests = []struct {
 	want                    string // the error or message, or a part of the body if it starts with a quote
 }{
 	{"an account reads itself", "ann", "GET /api/v1/auth/me", "", 200,
-		`"data":[{"id":2,"username":"ann@example.com","email":"ann@example.com","firstname":"","lastname":"","admin":false,"createdon":"Sun, 22 Nov 2026 14:05 PM"}]`},
+		`"data":[{"id":2,"username":"ann@example.com","email":"ann@example.com","firstname":"","lastname":"","admin":false,"createdon":"Sun, 22 Nov 2026 14:05 PM","created_at":"2026-11-22T14:05:00Z"}]`},
 	{"a book account is one like any other", "bob", "GET /api/v1/auth/me", "", 200, `"id":3,"username":"bob","email":""`},
 	{"nobody is no account", "", "GET /api/v1/auth/me", "", 401, "Missing Authorization Header"},
 	{"a refresh token is not enough", "ann's refresh token", "GET /api/v1/auth/me", "", 422, "Only non-refresh tokens are allowed"},
@@ -250,8 +250,8 @@ var accountRequests = []struct {
 
 	{"everywhere means everywhere", "ann", "DELETE /api/v1/auth/sessions", "", 200, "Successfully logged out everywhere"},
 
-	{"admins see all accounts", "root", "GET /api/v1/users", "", 200, `"id":3,"username":"bob","email":"","firstname":"","lastname":"","admin":false,"createdon":"Sun, 22 Nov 2026 14:05 PM","disabled":false}]}`},
-	{"nobody sees a hash", "root", "GET /api/v1/users", "", 200, `"admin":true,"createdon":"Sun, 22 Nov 2026 14:05 PM","disabled":false},{`},
+	{"admins see all accounts", "root", "GET /api/v1/users", "", 200, `"id":3,"username":"bob","email":"","firstname":"","lastname":"","admin":false,"createdon":"Sun, 22 Nov 2026 14:05 PM","created_at":"2026-11-22T14:05:00Z","disabled":false}]}`},
+	{"nobody sees a hash", "root", "GET /api/v1/users", "", 200, `"admin":true,"createdon":"Sun, 22 Nov 2026 14:05 PM","created_at":"2026-11-22T14:05:00Z","disabled":false},{`},
 	{"others don't", "ann", "GET /api/v1/users?limit=zero", "", 403, "Only admins can access this endpoint"},
 	{"a page has a size", "root", "GET /api/v1/users?limit=1&after=1", "", 200, `"data":[{"id":2,`},
 	{"an empty page is a list", "root", "GET /api/v1/users?after=3", "", 200, `"data":[]`},
@@ -265,7 +265,7 @@ var accountRequests = []struct {
 	{"a parameter that there isn't is named", "root", "GET /api/v1/users?Limit=1", "", 400, "Invalid query: 'Limit' must be written 'limit'"},
 	{"a broken query string is refused", "root", "GET /api/v1/users?limit=%zz", "", 400, `"Invalid query: 'limit' has an invalid URL escape \"%zz\""`},
 
-	{"an admin makes another", "root", "PATCH /api/v1/users/2", `{"admin":true}`, 200, `"admin":true,"createdon":"Sun, 22 Nov 2026 14:05 PM","disabled":false}]}`},
+	{"an admin makes another", "root", "PATCH /api/v1/users/2", `{"admin":true}`, 200, `"admin":true,"createdon":"Sun, 22 Nov 2026 14:05 PM","created_at":"2026-11-22T14:05:00Z","disabled":false}]}`},
 	{"a form says it in its own words", "root", "PATCH /api/v1/users/2", "disabled=True", 200, `"disabled":true}]}`},
 	{"an admin without a change to make reads", "root", "PATCH /api/v1/users/2", `{"password":"x","hash":"y"}`, 200, `"id":2,"username":"ann@example.com"`},
 	{"others change nobody", "ann", "PATCH /api/v1/users/2", `{"admin":true}`, 403, "Only admins can access this endpoint"},
@@ -441,7 +441,7 @@ var accountStories = []struct {
 			k.ended("User not found", ann.access, ann.refresh)
 			k.must(404, "User not found!", bob, "GET /bookapi/books", "")
 			items := k.must(200, "", root.access, "GET /api/v1/items", "").text
-			if !strings.Contains(items, `"description":"round","createdon":"Sun, 22 Nov 2026 14:05 PM","createdby":null}`) || !strings.Contains(items, `"createdby":1}`) {
+			if !strings.Contains(items, `"description":"round","createdon":"Sun, 22 Nov 2026 14:05 PM","created_at":"2026-11-22T14:05:00Z","createdby":null}`) || !strings.Contains(items, `"createdby":1}`) {
 				k.t.Errorf("items = %s; want ann's with createdby null and root's with 1", items)
 			}
 			if books := k.must(200, "", root.access, "GET /bookapi/books", "").text; !strings.Contains(books, "Dune") {

@@ -431,6 +431,7 @@ func (a *answer) says() string {
 	var v struct {
 		Status         int
 		Error, Message string
+		Data           []json.RawMessage
 	}
 	if a.dialect == plain && a.status >= 400 || a.body == "" {
 		return a.body
@@ -446,6 +447,9 @@ func (a *answer) says() string {
 		return v.Error
 	case a.status >= 300 && a.body != fmt.Sprintf("{\"message\":%s}\n", strictjson.AppendString(nil, v.Message)):
 		return a.body
+	}
+	if strings.HasPrefix(a.request, "PATCH ") && v.Message == "" && len(v.Data) == 1 { // where the tutorial has the message in the row
+		json.Unmarshal(v.Data[0], &v)
 	}
 	return v.Message
 }

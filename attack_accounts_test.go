@@ -1046,11 +1046,11 @@ var accountAttacks = []attackCase{
 				}
 			}
 		}
-		const all = "admin createdon email firstname id lastname username"
+		const all = "admin created_at createdon email firstname id lastname username"
 		wantFields(root.send("GET /api/v1/auth/me"), all)
 		wantFields(root.send("PATCH /api/v1/auth/me", asForm("firstname", "R")), all)
-		wantFields(root.send("GET /api/v1/users"), "admin createdon disabled email firstname id lastname username")
-		wantFields(root.send("PATCH /api/v1/users/1", asJSON(`{}`)), "admin createdon disabled email firstname id lastname username")
+		wantFields(root.send("GET /api/v1/users"), "admin created_at createdon disabled email firstname id lastname username")
+		wantFields(root.send("PATCH /api/v1/users/1", asJSON(`{}`)), "admin created_at createdon disabled email firstname id lastname username")
 		wantFields(root.send("GET /api/v1/auth/tokens"), "expires jti revoked token_id token_type user_identity")
 	}},
 	{"no answer, no log line and no export holds a password, a hash, a token or a key", "OWASP API3:2023; CWE-532; CWE-200", func(t *testing.T, _ *api) {

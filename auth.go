@@ -171,10 +171,11 @@ type userView struct {
 	Lastname  string `json:"lastname"`
 	Admin     bool   `json:"admin"`
 	CreatedOn string `json:"createdon"`
+	CreatedAt string `json:"created_at"` // the same, as JavaScript reads it
 }
 
 func viewUser(u *user) userView {
-	return userView{u.ID, u.Username, u.Email, u.Firstname, u.Lastname, u.Admin, u.Created.UTC().Format(wireTime)}
+	return userView{u.ID, u.Username, u.Email, u.Firstname, u.Lastname, u.Admin, u.Created.UTC().Format(wireTime), u.Created.UTC().Format(time.RFC3339)}
 }
 
 // A signedIn is what sign-up and sign-in give.

@@ -160,7 +160,7 @@ func TestSignUpAnswer(t *testing.T) {
 	got := a.as("").send("POST /api/v1/auth/signup", asForm("email", " Ann@Example.com ", "password", annPassword,
 		"firstname", " Ann ", "lastname", "O'Neill", "admin", "true", "disabled", "true", "id", "7"))
 	s := row[session](got)
-	const user = `"user":{"id":1,"username":"Ann@Example.com","email":"Ann@Example.com","firstname":"Ann","lastname":"O'Neill","admin":false,"createdon":"Sun, 22 Nov 2026 14:05 PM"}`
+	const user = `"user":{"id":1,"username":"Ann@Example.com","email":"Ann@Example.com","firstname":"Ann","lastname":"O'Neill","admin":false,"createdon":"Sun, 22 Nov 2026 14:05 PM","created_at":"2026-11-22T14:05:00Z"}`
 	got.wantBody(201, `{"status":201,"data":[{"access_token":"`+s.Access+`","refresh_token":"`+s.Refresh+`",`+user+`}]}`)
 	again := a.as("").send("POST /api/v1/auth/signin", asForm("email", "ann@example.COM", "password", annPassword))
 	s = row[session](again)

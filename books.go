@@ -156,6 +156,9 @@ func (s *server) addBook(w http.ResponseWriter, r *http.Request, c *caller) erro
 	if err := s.store.as(c).addBook(&b); err != nil {
 		return err
 	}
+	// The tutorial's client looks at neither of these.
+	w.Header().Set("Location", s.origin.BaseURL(r)+"/bookapi/books/"+strconv.Itoa(b.ID))
+	w.Header().Set("ETag", b.wire.Tag())
 	return reply.JSON(w, http.StatusOK, message{"new book created"})
 }
 

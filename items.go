@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/list"
@@ -46,6 +47,14 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	w.Header().Set("Location", uri)
 	w.Header().Set("ETag", items[0].wire.Tag())
 	return reply.Rows(w, http.StatusCreated, "Created a new item", rows...)
+}
+
+// withMember is the row with one member more, a text.
+func withMember(row reply.Rendered, name, text string) []byte {
+	old := strings.TrimSuffix(row.Row(), "}")
+	b := append(make([]byte, 0, len(old)+len(name)+len(text)+len(`,"":""}`)), old...)
+	b = append(append(append(b, `,"`...), name...), `":`...)
+	return append(strictjson.AppendString(b, text), '}')
 }
 
 // maxItems is the most items in one request.
@@ -164,9 +173,13 @@ func (s *server) putItem(w http.ResponseWriter, r *http.Request, c *caller) erro
 	if err := in.validate(); err != nil {
 		return err
 	}
-	return s.changeItem(w, r, c, id, "successfully updated item", func(it *item) {
+	it, err := s.changeItem(w, r, c, id, func(it *item) {
 		it.Itemname, it.Category, it.Description = in.Itemname, in.Category, in.Description
 	})
+	if err != nil {
+		return err
+	}
+	return reply.Rows(w, http.StatusOK, "successfully updated item", it.wire.Row())
 }
 
 // mergeItem handles PATCH /api/v1/items/{id}: a JSON merge patch (RFC 7396), or
@@ -191,28 +204,33 @@ func (s *server) mergeItem(w http.ResponseWriter, r *http.Request, c *caller) er
 	if err := trial.validate(); err != nil {
 		return err
 	}
-	return s.changeItem(w, r, c, id, "successfully updated item", edit)
+	it, err := s.changeItem(w, r, c, id, edit)
+	if err != nil {
+		return err
+	}
+	return reply.Rows(w, http.StatusOK, "successfully updated item", it.wire.Row())
 }
 
-// changeItem has the store edit an item, and answers with what became of it.
+// changeItem has the store edit an item, and returns what became of it, whose tag
+// it sends.
 //
 // RFC 9110 §9.3.4 wants no ETag after a PUT unless the row is the body, byte for
 // byte, lest the client take the one for the other. Our answer has the row in
 // it, and without the tag who goes on editing would have to read it again.
-func (s *server) changeItem(w http.ResponseWriter, r *http.Request, c *caller, id int, done string, edit func(*item)) error {
+func (s *server) changeItem(w http.ResponseWriter, r *http.Request, c *caller, id int, edit func(*item)) (*item, error) {
 	on, err := s.terms(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	it, err := s.store.as(c).changeItem(id, on, edit)
-	if err != nil {
-		return err
+	if err == nil {
+		w.Header().Set("ETag", it.wire.Tag())
 	}
-	w.Header().Set("ETag", it.wire.Tag())
-	return reply.Rows(w, http.StatusOK, done, it.wire.Row())
+	return it, err
 }
 
-// patchItem handles PATCH /api/v1/items/{id}/{field}: one field, named twice.
+// patchItem handles PATCH /api/v1/items/{id}/{field}: one field, named twice. The
+// message is a member of the row, as in the tutorial.
 func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller) error {
 	id, err := pathID(r, "Item")
 	if err != nil {
@@ -240,7 +258,11 @@ func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller) er
 	if !within(value, limit) {
 		return reply.Fail(http.StatusBadRequest, field+" field is invalid")
 	}
-	return s.changeItem(w, r, c, id, "successfully updated item "+field, func(it *item) { set(it, value) })
+	it, err := s.changeItem(w, r, c, id, func(it *item) { set(it, value) })
+	if err != nil {
+		return err
+	}
+	return reply.Rows(w, http.StatusOK, "", withMember(it.wire, "message", "successfully updated item "+field))
 }
 
 // deleteItem handles DELETE /api/v1/items/{id}.

@@ -26,7 +26,7 @@ func newEditItems(t *testing.T) (ann, bob *queryClient) {
 
 // editRow is item 1 with these fields, as clients read it.
 func editRow(itemname, category, description string) string {
-	return fmt.Sprintf(`{"id":1,"itemname":%q,"category":%q,"description":%q,"createdon":"Sun, 22 Nov 2026 14:05 PM","createdby":1}`, itemname, category, description)
+	return fmt.Sprintf(`{"id":1,"itemname":%q,"category":%q,"description":%q,"createdon":"Sun, 22 Nov 2026 14:05 PM","created_at":"2026-11-22T14:05:00Z","createdby":1}`, itemname, category, description)
 }
 
 const (
@@ -72,8 +72,8 @@ var editTests = []struct {
 	{"the body before existence", "ann", "PATCH /api/v1/items/7", editMerge, `{"itemname":null}`, 400, "Invalid item name"},
 	{"no such item", "ann", "PATCH /api/v1/items/7", editMerge, `{"itemname":"a"}`, 404, "Item does not exist"},
 	{"a patch by somebody else", "bob", "PATCH /api/v1/items/1", editMerge, `{"itemname":"a"}`, 403, "Only the creator of an item or an admin can change it"},
-	{"the tutorial's PATCH is what it was", "ann", "PATCH /api/v1/items/1/itemname", editForm, "itemname=bat",
-		200, `{"status":200,"message":"successfully updated item itemname","data":[` + editRow("bat", "soccer", "to kick") + `]}`},
+	{"the tutorial's PATCH has the message in the row", "ann", "PATCH /api/v1/items/1/itemname", editForm, "itemname=bat",
+		200, `{"status":200,"data":[` + strings.TrimSuffix(editRow("bat", "soccer", "to kick"), "}") + `,"message":"successfully updated item itemname"}]}`},
 	{"with its own words for null", "ann", "PATCH /api/v1/items/1/itemname", "", `{"itemname":null}`, 400, "Invalid input data. Only itemname field should be provided"},
 }
 
@@ -171,7 +171,7 @@ func TestItemArray(t *testing.T) {
 	}
 	ann := newQueryServer(t, clock, s, "ann")[0]
 	w := ann.want(201, `{"status":201,"message":"Created 2 new items","data":[{"id":1,"itemname":"n0","category":"c","description":"d",`+
-		`"createdon":"Sun, 22 Nov 2026 14:05 PM","createdby":1,"uri":"http://localhost:8080/api/v1/items/1"},{"id":2,`,
+		`"createdon":"Sun, 22 Nov 2026 14:05 PM","created_at":"2026-11-22T14:05:00Z","createdby":1,"uri":"http://localhost:8080/api/v1/items/1"},{"id":2,`,
 		"POST /api/v1/items", " \n"+editArray(2, ""))
 	if w.Header().Get("Location") != "" || w.Header().Get("ETag") != "" {
 		t.Errorf("POST of many has Location %q and ETag %q; want none", w.Header().Get("Location"), w.Header().Get("ETag"))

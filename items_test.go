@@ -27,7 +27,7 @@ import (
 var ball = asForm("itemname", "ball", "category", "soccer", "description", "something to kick")
 
 // ballRow is the same as clients read it.
-const ballRow = `"itemname":"ball","category":"soccer","description":"something to kick","createdon":"Sun, 22 Nov 2026 14:05 PM","createdby":1`
+const ballRow = `"itemname":"ball","category":"soccer","description":"something to kick","createdon":"Sun, 22 Nov 2026 14:05 PM","created_at":"2026-11-22T14:05:00Z","createdby":1`
 
 // TestTutorialItems is tests/v1/test_items.py of the first tutorial, step by
 // step; each subtest has the name of its function there. The tutorial sends
@@ -246,8 +246,12 @@ func TestItemShape(t *testing.T) {
 	patched := strings.Replace(ballRow, "ball", "a <b> & é\u2028😀", 1)
 	patched = strings.Replace(patched, "\u2028", `\u2028`, 1)
 	ann.send("PATCH /api/v1/items/1/itemname", asForm("itemname", " a <b> & é\u2028😀 ")).
-		wantBody(200, `{"status":200,"message":"successfully updated item itemname","data":[{"id":1,`+patched+`}]}`)
+		wantBody(200, `{"status":200,"data":[{"id":1,`+patched+`,"message":"successfully updated item itemname"}]}`)
 	ann.send("GET /api/v1/items/1").wantBody(200, `{"status":200,"data":[{"id":1,`+patched+`}]}`)
+	for _, request := range []string{"PUT /api/v1/items/1", "PATCH /api/v1/items/1"} { // of no tutorial
+		ann.send(request, ball).wantBody(200, `{"status":200,"message":"successfully updated item","data":[{"id":1,`+ballRow+`}]}`)
+	}
+	ann.send("PATCH /api/v1/items/1/itemname", asForm("itemname", "a <b> & é\u2028😀")).want(200, "successfully updated item itemname")
 	a.remove("ann@example.com")
 	orphan := strings.Replace(patched, `"createdby":1`, `"createdby":null`, 1)
 	a.as("bob").send("GET /api/v1/items").wantBody(200, `{"status":200,"data":[{"id":1,`+orphan+`}]}`)

@@ -1459,7 +1459,7 @@ func TestEventsTell(t *testing.T) {
 	k.must(st.as(theOperator).deleteBook(dune.ID, terms{})) // 7
 	k.deleteUser(k.signUp("eve").ID)                        // 8, 9: she made nothing
 	k.add("bat")                                            // 10
-	created := "createdon\":\"" + ball.Created.Format(wireTime)
+	created := "createdon\":\"" + ball.Created.Format(wireTime) + "\",\"created_at\":\"" + ball.Created.Format(time.RFC3339)
 	if !strings.Contains(at+time.Now().UTC().Format(wireTime), ball.Created.Format(wireTime)) {
 		t.Fatalf("created at %v", ball.Created)
 	}

@@ -28,7 +28,9 @@ type item struct {
 // the store gets the row.
 func (it *item) render() {
 	b := it.appendTexts(make([]byte, 0, 512)) // longer than most, and on the stack
-	b = it.Created.UTC().AppendFormat(append(b, `,"createdon":"`...), wireTime)
+	created := it.Created.UTC()
+	b = created.AppendFormat(append(b, `,"createdon":"`...), wireTime)
+	b = created.AppendFormat(append(b, `","created_at":"`...), time.RFC3339) // which JavaScript reads
 	b = append(b, `","createdby":`...)
 	if it.CreatedBy == 0 {
 		b = append(b, `null}`...)

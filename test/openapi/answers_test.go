@@ -270,7 +270,7 @@ func TestFaults(t *testing.T) {
 				"Etag":          {`"2c26b46b68ffc68ff99b453c"`},
 			},
 			Body: `{"status":200,"data":[{"id":1,"itemname":"ball","category":"toys","description":"It is round",` +
-				`"createdon":"Sun, 22 Nov 2026 14:05 PM","createdby":null}]}` + "\n",
+				`"createdon":"Sun, 22 Nov 2026 14:05 PM","created_at":"2026-11-22T14:05:00Z","createdby":null}]}` + "\n",
 		}
 	}
 	check := func(text []byte, a answer) error {
