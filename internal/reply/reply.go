@@ -38,6 +38,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // SetHeaders sets the headers that the error asks for.
 func (e *Error) SetHeaders(h http.Header) {
+	h.Del("ETag") // of what would have been answered
 	if e.Challenge != "" {
 		h.Set("WWW-Authenticate", e.Challenge)
 	}
