@@ -58,7 +58,8 @@ func (k *accountKit) open() {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	c := settings{bcryptCost: password.MinCost, accessTTL: 15 * time.Minute, refreshTTL: 24 * time.Hour, bookTTL: time.Hour}
+	c := defaultSettings
+	c.bcryptCost, c.refreshTTL, c.bookTTL = password.MinCost, 24*time.Hour, time.Hour
 	k.server = newServer(c, st, k.keys, log, clock, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
 	k.server.hashes.Patience = time.Hour // as in startAPI
 }

@@ -108,7 +108,7 @@ func runCommand(ctx context.Context, sh shell, args []string) error {
 	if err == nil {
 		return config.Failed(cmd.Status(), nil)
 	}
-	cmd.End(drainTime)
+	cmd.End(c.drain)
 	if failed, ok := errors.AsType[*child.Error](err); ok {
 		return config.Failed(failed.Status, err)
 	}

@@ -17,7 +17,7 @@ import (
 // With a JSON array in the body it is many, all or none.
 func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) error {
 	var items []*item
-	many, err := form.ReadRows(w, r, "items", maxItems, func() form.Fields {
+	many, err := form.ReadRows(w, r, "items", s.config.maxBatch, func() form.Fields {
 		it := &item{CreatedBy: c.user.ID}
 		items = append(items, it)
 		return it.fields()
@@ -56,9 +56,6 @@ func withMember(row reply.Rendered, name, text string) []byte {
 	b = append(append(append(b, `,"`...), name...), `":`...)
 	return append(strictjson.AppendString(b, text), '}')
 }
-
-// maxItems is the most items in one request.
-const maxItems = 1000
 
 // fields are what a client sets.
 func (it *item) fields() form.Fields {

@@ -47,7 +47,8 @@ func newQueryServer(t testing.TB, clock *queryClock, st *store, names ...string)
 	if st == nil {
 		st = newStore(log, clock.now)
 	}
-	c := settings{bcryptCost: password.MinCost, accessTTL: 24 * time.Hour}
+	c := defaultSettings
+	c.bcryptCost, c.accessTTL = password.MinCost, 24*time.Hour
 	s := newServer(c, st, token.MemoryKeys(token.HS256), log, clock.now, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
 	clients := make([]*queryClient, len(names))
 	for i, name := range names {

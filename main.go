@@ -35,6 +35,7 @@ import (
 func main() {
 	ctx := config.UntilSignal(context.Background())
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
+	durable.Abandon() // a command that was interrupted may be writing a file
 	if status := config.ExitStatus("shelf", err, os.Stderr); status != 0 {
 		os.Exit(status)
 	}
@@ -44,7 +45,7 @@ func main() {
 // returns; any other command ends at once.
 func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdin io.Reader, stdout, stderr io.Writer) error {
 	sh := newShell(lookupEnv, stdin, stdout, stderr)
-	return sh.interrupt.Run(ctx, "nothing was changed", func() error { return commands().Run(ctx, sh, stdout, args) }, durable.Abandon)
+	return sh.interrupt.Run(ctx, "nothing was changed", func() error { return commands().Run(ctx, sh, stdout, args) })
 }
 
 // inMemory is the -data that keeps nothing.
@@ -124,7 +125,7 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 			return err
 		}
 		return ready(handler, url)
-	}, handler.streams.Stop, drainTime)
+	}, handler.streams.Stop, c.drain)
 }
 
 // checkFiles refuses files that other users of this machine can change, and warns of
@@ -140,9 +141,6 @@ func (c settings) checkFiles(log *slog.Logger) error {
 	delete(files, "")
 	return durable.CheckAllPrivate(files, func(warning string) { log.Warn(warning) })
 }
-
-// drainTime is how long requests that are running may go on after a signal.
-const drainTime = 10 * time.Second
 
 // openData opens the store and the keys that go with it.
 func openData(c settings, log *slog.Logger, now func() time.Time) (st *store, keys *token.Keyring, err error) {

@@ -39,7 +39,6 @@ import (
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/journal/journaltest"
-	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/serve"
@@ -200,15 +199,15 @@ var metricTests = []struct {
 		and(answers(1, signInRoute, "401"), signIns("disabled", 1))},
 	{"one too many",
 		func(a *api) {
-			for range limit.FreeTries + 2 {
+			for range defaultSettings.limits.FreeTries + 2 {
 				a.as("").send(loginRoute, asForm("username", "rae", "password", "n0t-that"))
 			}
 		},
-		and(answers(limit.FreeTries, loginRoute, "403"),
+		and(answers(float64(defaultSettings.limits.FreeTries), loginRoute, "403"),
 			map[string]float64{
 				`shelf_http_requests_total{route="POST /login",status="429"}`:    2,
-				`shelf_http_request_duration_seconds_count{route="POST /login"}`: limit.FreeTries + 2,
-			}, signIns("wrong", limit.FreeTries), signIns("limited", 2))},
+				`shelf_http_request_duration_seconds_count{route="POST /login"}`: float64(defaultSettings.limits.FreeTries) + 2,
+			}, signIns("wrong", float64(defaultSettings.limits.FreeTries)), signIns("limited", 2))},
 	{"a sign-in where the line is full",
 		func(a *api) {
 			fillLine(a.t, a.hashes)
@@ -1105,7 +1104,8 @@ type eventsServer struct {
 func newEventsServer(t testing.TB, st *store) *eventsServer {
 	t.Helper()
 	k := &eventsServer{t: t, eventsListener: eventsListener{make(chan net.Conn), make(chan struct{})}}
-	c := settings{bcryptCost: password.MinCost}
+	c := defaultSettings
+	c.bcryptCost = password.MinCost
 	k.server = newServer(c, st, tokenRing(t), quiet, st.now, k.Addr())
 	k.http = serve.New(k.server, serve.Config{Log: quiet})
 	k.http.RegisterOnShutdown(k.streams.Stop)
@@ -1891,7 +1891,7 @@ func TestEventsTooManyStreams(t *testing.T) {
 	t.Parallel()
 	inEventsBubble(t, func(t *testing.T, k *eventsServer) {
 		var open []*eventsStream
-		for range reply.MaxEach {
+		for range defaultSettings.maxAccountStreams {
 			open = append(open, k.follow(""))
 		}
 		refused := k.request("GET", k.token, "", 1<<20)

@@ -122,15 +122,16 @@ func (s *server) routes() []route {
 func newServer(c settings, st *store, keys *token.Keyring, log *slog.Logger, now func() time.Time, addr net.Addr) *server {
 	s := &server{
 		config: c, store: st, keys: keys, log: log, now: now,
-		hashes: password.New(c.bcryptCost), limits: limit.New(now), scans: limit.NewGate(c.maxScans),
+		hashes: password.New(c.bcryptCost).Bound(c.hashQueue, c.hashWait), limits: limit.New(now, c.limits), scans: limit.NewGate(c.maxScans),
 		origin: origin.New(addr, origin.Policy{
 			Hosts: c.hosts, Origins: c.cors, Proxies: c.proxies,
 			RequestHeaders:  "Authorization, Content-Type, x-access-token, If-Match, If-None-Match, Last-Event-ID",
 			ResponseHeaders: "Location, ETag, Link, X-Total-Count, Retry-After, WWW-Authenticate",
 		}),
-		streams: reply.NewStreams(), metrics: newServerMetrics(),
+		streams: reply.NewStreams(c.maxStreams, c.maxAccountStreams), metrics: newServerMetrics(),
 	}
 	st.maxOwned, st.maxRows = c.maxOwned, c.maxRows
+	st.maxTokens = c.maxTokens
 	s.mux = s.newMux()
 	return s
 }
@@ -160,8 +161,8 @@ func (p *present) Restore(to *db.Snapshot, c *clock.Clock) {
 	is.now = c.Now
 	is.store = newStore(was.log, c.Now)
 	is.store.Load(to, was.store.EndEvents()+1)
-	is.store.maxOwned, is.store.maxRows = was.store.maxOwned, was.store.maxRows
-	is.limits = limit.New(c.Now)
+	is.store.maxOwned, is.store.maxRows, is.store.maxTokens = was.store.maxOwned, was.store.maxRows, was.store.maxTokens
+	is.limits = limit.New(c.Now, was.config.limits)
 	is.mux = is.newMux()
 	p.Store(&is)
 }

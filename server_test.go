@@ -40,7 +40,6 @@ import (
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/lab"
-	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
@@ -1609,7 +1608,7 @@ func TestLabReset(t *testing.T) {
 	a.as("").with("X-Access-Token", a.session("ann").Access).send("DELETE /bookapi/books/1").want(200, "Book deleted")
 	a.as("ann").send("PATCH /api/v1/auth/me", asForm("firstname", "Ann")).want(200, "")
 	a.setClock(`{"advance":"1m","freeze":true}`)
-	for range limit.FreeTries {
+	for range defaultSettings.limits.FreeTries {
 		a.as("").send(signInPath, signingIn("ann@example.com", wrongGuess)).want(401, badSignIn)
 	}
 
@@ -1861,7 +1860,7 @@ func TestLabTime(t *testing.T) {
 	}
 
 	// A wrong password's wait.
-	for range limit.FreeTries {
+	for range defaultSettings.limits.FreeTries {
 		a.as("").send(signInPath, signingIn("ann@example.com", wrongGuess)).want(401, badSignIn)
 	}
 	a.as("").send(signInPath, signingIn("ann@example.com", annPassword)).want(429, tooManyText).wantHeader("Retry-After", "1")

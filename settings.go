@@ -14,6 +14,7 @@ import (
 	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/explain"
 	"example.com/shelf/internal/lab"
+	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/origin"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/serve"
@@ -41,10 +42,17 @@ type settings struct {
 	metrics      string // who may read /metrics: "loopback", "all" or "off"
 	lab          bool   // see prepareLab
 
-	maxConns int // connections at a time
-	maxScans int // lists at a time that look at every row; 0: by processors
-	maxOwned int // items and books of an account
-	maxRows  int // accounts, items and books
+	maxConns                      int // connections at a time
+	maxScans                      int // lists at a time that look at every row; 0: by processors
+	maxOwned                      int // items and books of an account
+	maxRows                       int // accounts, items and books
+	limits                        limit.Rules
+	maxStreams, maxAccountStreams int // streams of events at a time
+	maxBatch                      int // items in one request
+	maxTokens                     int // token records of an account
+	hashQueue                     int // passwords that work or wait at a time
+	hashWait                      time.Duration
+	drain                         time.Duration // for the requests that run at a stop
 
 	proxies []netip.Prefix // whose forwarded headers are believed
 	tlsCert string         // PEM files; both or neither
@@ -90,8 +98,22 @@ func (c *settings) table() config.Table {
 		config.Row("max-scans", "N", "0", "lists at a time that look at every row, by q= or a\nsort= other than id; 0: one less than processors", config.Number(&c.maxScans, 0, 1000)),
 		config.Row("max-conns", "N", strconv.Itoa(serve.DefaultMaxConns), "connections at a time; others wait", config.Number(&c.maxConns, 10, 1000000)),
 		config.Row("lab", "", "false", "for tests: calls below /lab/ that put the data back\nand set the clock; in memory and on loopback only", config.Bool(&c.lab)),
+		config.Row("sign-ups", "N", "20", "sign-ups a minute from one address", config.Number(&c.limits.SignUps, 1, million)),
+		config.Row("failures", "N", "100", "wrong passwords a minute from one address", config.Number(&c.limits.Failures, 1, million)),
+		config.Row("free-tries", "N", "10", "wrong passwords of an account from one address before\nit has to wait, longer each time", config.Number(&c.limits.FreeTries, 1, million)),
+		config.Row("longest-wait", "TIME", "60s", "up to that, an hour at most", config.Lifetime(&c.limits.LongestWait)),
+		config.Row("hash-queue", "N", "1000", "passwords that are hashed or wait for it at a time", config.Number(&c.hashQueue, 1, million)),
+		config.Row("hash-wait", "TIME", "5s", "how long one waits before it is sent away with a 503", config.Lifetime(&c.hashWait)),
+		config.Row("max-tokens", "N", "1000", "tokens that an account may have; then its oldest\nsign-ins end", config.Number(&c.maxTokens, 2, million)),
+		config.Row("max-batch", "N", "1000", "items that one request may add", config.Number(&c.maxBatch, 1, million)),
+		config.Row("max-streams", "N", "1000", "streams of events at a time", config.Number(&c.maxStreams, 1, million)),
+		config.Row("max-account-streams", "N", "8", "streams of events of one account at a time", config.Number(&c.maxAccountStreams, 1, million)),
+		config.Row("drain", "TIME", "10s", "how long requests that run may go on at a stop", config.Lifetime(&c.drain)),
 	}}
 }
+
+// million is more than any of the limits can use.
+const million = 1_000_000
 
 // parseSettings reads the settings: from args, else from the environment, else
 // from .env, else the default. An empty variable counts as unset. Only the value

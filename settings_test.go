@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"example.com/shelf/internal/form"
+	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/token"
 )
 
@@ -32,6 +33,15 @@ var defaultSettings = settings{
 	cors:       []string{"loopback"},
 	logFormat:  "text",
 	metrics:    "loopback",
+
+	limits:            limit.Rules{FreeTries: 10, LongestWait: time.Minute, Failures: 100, SignUps: 20},
+	hashQueue:         1000,
+	hashWait:          5 * time.Second,
+	maxTokens:         1000,
+	maxBatch:          1000,
+	maxStreams:        1000,
+	maxAccountStreams: 8,
+	drain:             10 * time.Second,
 
 	secretName: "SECRET_KEY", fallbacksName: "SECRET_KEY_FALLBACKS",
 }

@@ -50,9 +50,10 @@ type store struct {
 	byUsername *db.Unique[*user, string]
 	byPublicID *db.Unique[*user, string]
 
-	tokens   *db.Table[*tokenRecord]
-	byJTI    *db.Unique[*tokenRecord, string]
-	tokensOf *db.Multi[*tokenRecord, int] // by user
+	tokens    *db.Table[*tokenRecord]
+	byJTI     *db.Unique[*tokenRecord, string]
+	tokensOf  *db.Multi[*tokenRecord, int] // by user
+	maxTokens int                          // records that an account may have
 
 	items   *db.Table[storedItem]
 	itemsOf *db.Multi[storedItem, int]    // by user, 0 for those made by nobody
@@ -65,7 +66,7 @@ type store struct {
 
 // newStore declares the tables. The store keeps to memory until it is opened.
 func newStore(log *slog.Logger, now func() time.Time) *store {
-	s := &store{now: now}
+	s := &store{now: now, maxTokens: defaultMaxTokens}
 	s.DB = db.New(db.Options{Log: log, Now: now, Tidy: func() error { _, err := s.as(theOperator).pruneTokens(); return err }})
 	s.addUsers()
 	s.addTokens()

@@ -128,9 +128,9 @@ func (s *store) signUp(u *user, tokens ...*tokenRecord) error {
 	})
 }
 
-// maxTokens is how many token records an account may have: whoever has its
+// defaultMaxTokens is how many token records an account may have: whoever has its
 // password could otherwise sign in until the disk is full (CWE-770).
-const maxTokens = 1000
+const defaultMaxTokens = 1000
 
 // signIn records the tokens of a sign-in of u as the caller knew u when it
 // checked the password, and drops the account's expired records and those over
@@ -158,7 +158,7 @@ func (s *store) signIn(u *user, newHash string, tokens ...*tokenRecord) error {
 func (s acting) refresh(access *tokenRecord) error {
 	by := s.caller.token
 	return s.Update(func(tx *db.Tx, _ *user) error {
-		if s.tokensOf.AtMost(tx, by.User) >= maxTokens { // or else there is room for certain
+		if s.tokensOf.AtMost(tx, by.User) >= s.maxTokens { // or else there is room for certain
 			s.makeRoom(tx, by.User, by.Session, 1)
 		}
 		s.putNewTokens(tx, by.User, by.Session, []*tokenRecord{access})
@@ -200,7 +200,7 @@ func (s *store) makeRoom(tx *db.Tx, userID, inUse, more int) {
 			sessions[t.Session] = append(sessions[t.Session], t)
 		}
 	}
-	over := len(live) + more - maxTokens
+	over := len(live) + more - s.maxTokens
 	if over <= 0 {
 		return
 	}

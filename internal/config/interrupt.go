@@ -70,8 +70,8 @@ func (i *Interrupt) settleLocked() {
 // Run runs a command that at first keeps what it says, and returns the command's
 // error. When ctx is done the command ends, by itself or left behind: then the
 // error is a [Status] of 128 and the signal's number, as shells have it, and the
-// process is to exit. Before that Run calls abandon, which tidies up.
-func (i *Interrupt) Run(ctx context.Context, keeps string, command func() error, abandon func()) error {
+// process is to exit.
+func (i *Interrupt) Run(ctx context.Context, keeps string, command func() error) error {
 	i.kept, i.over = keeps, make(chan struct{})
 	done := make(chan error, 1)
 	go func() { done <- command() }()
@@ -89,7 +89,6 @@ func (i *Interrupt) Run(ctx context.Context, keeps string, command func() error,
 		return interruption(ctx, err)
 	case <-i.over:
 	}
-	abandon()
 	return interruption(ctx, term.Interrupted(i.kept))
 }
 

@@ -12,15 +12,18 @@ import (
 	"time"
 )
 
-// Who guesses at one account from one address waits longer and longer; who goes
-// through many accounts from one address runs into the address's own limits.
-const (
-	FreeTries   = 10          // wrong passwords in a row, of one account from one address
-	firstWait   = time.Second // after that many; it doubles with each further one
-	longestWait = time.Minute
-	maxFailures = 100 // wrong passwords from one address in a minute
-	maxSignUps  = 20  // sign-ups from one address in a minute
-)
+// Rules say how often is too often. Who guesses at one account from one address
+// waits longer and longer; who goes through many accounts from one address runs
+// into the address's own limits.
+type Rules struct {
+	FreeTries   int           // wrong passwords in a row, of one account from one address
+	LongestWait time.Duration // after more; the first wait is a second, each further one twice as long
+	Failures    int           // wrong passwords from one address in a minute
+	SignUps     int           // sign-ups from one address in a minute
+}
+
+// firstWait is how long to wait after the free tries.
+const firstWait = time.Second
 
 // A Limiter counts who guesses (OWASP ASVS 5, 6.3.1; CWE-307). Its counters are
 // kept per pair of account and address, and not per account, so that nobody can
@@ -29,8 +32,9 @@ const (
 //
 // Its memory is three tables of a fixed size, whatever is sent to it.
 type Limiter struct {
-	now  func() time.Time
-	seed maphash.Seed // secret: nobody can aim at a place in a table
+	now   func() time.Time
+	rules Rules
+	seed  maphash.Seed // secret: nobody can aim at a place in a table
 
 	mu       sync.Mutex // guards what follows
 	pairs    tallies    // wrong passwords in a row, of account and address
@@ -55,8 +59,8 @@ type tally struct {
 	until time.Time // when it is forgotten; zero if it was never used
 }
 
-// pairMemory is how long a pair is remembered after its last wrong password.
-// Ten free tries an hour are fewer than one a minute, so it pays to forget
+// pairMemory is how long a pair is remembered after its last wrong password, and
+// so the longest wait there can be. Ten free tries an hour are fewer than one a minute, so it pays to forget
 // nothing sooner, and an attacker gains nothing by waiting for it.
 const pairMemory = time.Hour
 
@@ -72,8 +76,8 @@ type TooMany struct {
 func (e TooMany) Error() string { return "too many attempts" }
 
 // New makes a limiter that has counted nothing, by the clock now.
-func New(now func() time.Time) *Limiter {
-	return &Limiter{now: now, seed: maphash.MakeSeed()}
+func New(now func() time.Time, rules Rules) *Limiter {
+	return &Limiter{now: now, rules: rules, seed: maphash.MakeSeed()}
 }
 
 // Try reports whether a password for the account may be tried from the address.
@@ -121,7 +125,7 @@ func (l *Limiter) SignUp(from netip.Addr) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now, key := l.now(), l.keyOf("", from)
-	if t := l.signUps.find(key, now); t != nil && t.count >= maxSignUps {
+	if t := l.signUps.find(key, now); t != nil && t.count >= l.rules.SignUps {
 		return TooMany{t.until.Sub(now)}
 	}
 	l.signUps.add(key, now, window)
@@ -130,22 +134,22 @@ func (l *Limiter) SignUp(from netip.Addr) error {
 
 func (l *Limiter) refusalLocked(pair, address uint64, now time.Time) error {
 	if t := l.pairs.find(pair, now); t != nil {
-		if ready := t.last.Add(backOff(t.count)); now.Before(ready) {
+		if ready := t.last.Add(l.rules.backOff(t.count)); now.Before(ready) {
 			return TooMany{ready.Sub(now)}
 		}
 	}
-	if t := l.failures.find(address, now); t != nil && t.count >= maxFailures {
+	if t := l.failures.find(address, now); t != nil && t.count >= l.rules.Failures {
 		return TooMany{t.until.Sub(now)}
 	}
 	return nil
 }
 
 // backOff is how long to wait after n wrong passwords in a row.
-func backOff(n int) time.Duration {
-	if n < FreeTries {
+func (r Rules) backOff(n int) time.Duration {
+	if n < r.FreeTries {
 		return 0
 	}
-	return min(firstWait<<min(n-FreeTries, 6), longestWait) // 1<<6 s are above the longest
+	return min(firstWait<<min(n-r.FreeTries, 20), r.LongestWait) // 1<<20 s are twelve days
 }
 
 // keyOf is the key of a counter: a hash, so that a name takes no room however

@@ -38,7 +38,7 @@ type testLimiter struct {
 
 func newTestLimiter() testLimiter {
 	clock := &testClock{at: time.Date(2030, 1, 31, 12, 0, 0, 0, time.UTC)}
-	return testLimiter{New(clock.now), clock}
+	return testLimiter{New(clock.now, Rules{FreeTries: 10, LongestWait: time.Minute, Failures: 100, SignUps: 20}), clock}
 }
 
 // attempt is one password for an account from an address. It returns how long

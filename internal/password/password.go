@@ -42,6 +42,7 @@ func (b Busy) Error() string { return "too many passwords to hash at once" }
 // a flood of sign-ins must not keep everybody else from the processors.
 type Hasher struct {
 	cost     int
+	retry    time.Duration // when one that was sent away may come again
 	Patience time.Duration // how long a request waits for a worker before it is sent away
 	line     chan struct{} // holds one for each that works or waits
 	workers  chan struct{} // holds one for each that works
@@ -62,10 +63,18 @@ func NewWith(cost, workers int) *Hasher {
 	return &Hasher{
 		cost:     cost,
 		Patience: patience,
+		retry:    patience,
 		line:     make(chan struct{}, lineLength),
 		workers:  make(chan struct{}, workers),
 		nobody:   fmt.Appendf(nil, "$2a$%02d$%053d", cost, 0),
 	}
+}
+
+// Bound sets how many may work or wait at a time, and how long one waits. Call it
+// before the Hasher is used.
+func (h *Hasher) Bound(line int, patience time.Duration) *Hasher {
+	h.line, h.Patience, h.retry = make(chan struct{}, line), patience, patience
+	return h
 }
 
 // State is how many workers there are, how many of them work, and how many wait
@@ -82,7 +91,7 @@ func (h *Hasher) Work(ctx context.Context, f func() error) error {
 	case h.line <- struct{}{}:
 		defer func() { <-h.line }()
 	default:
-		return Busy{patience}
+		return Busy{h.retry}
 	}
 	timer := time.NewTimer(h.Patience)
 	defer timer.Stop()
@@ -93,7 +102,7 @@ func (h *Hasher) Work(ctx context.Context, f func() error) error {
 	case <-ctx.Done(): // nobody is there to read the answer
 	case <-timer.C:
 	}
-	return Busy{patience}
+	return Busy{h.retry}
 }
 
 // Hash makes the hash of a password that is stored.

@@ -27,9 +27,6 @@ const (
 	// grace is what a stream that has to end may take to do so. With the
 	// last it makes less than a second.
 	grace = 500 * time.Millisecond
-
-	maxAll  = 1000 // each costs some 20 kB and a file descriptor
-	MaxEach = 8    // of one account: its tabs and devices
 )
 
 // Streams are the streams that are open.
@@ -37,15 +34,19 @@ type Streams struct {
 	stopped chan struct{} // closed when the server stops
 	end     func()        // closes it; may be called more than once
 
+	maxAll, maxEach int
+
 	mu   sync.Mutex
 	all  int
 	each map[int]int // by account; one without any is not in it
 }
 
-// NewStreams is none, of a server that has not stopped.
-func NewStreams() *Streams {
+// NewStreams is none, of a server that has not stopped. There may be maxAll at a
+// time, which cost some 20 kB and a file descriptor each, and maxEach of one
+// account: its tabs and devices.
+func NewStreams(maxAll, maxEach int) *Streams {
 	stopped := make(chan struct{})
-	return &Streams{stopped: stopped, end: sync.OnceFunc(func() { close(stopped) }), each: map[int]int{}}
+	return &Streams{maxAll: maxAll, maxEach: maxEach, stopped: stopped, end: sync.OnceFunc(func() { close(stopped) }), each: map[int]int{}}
 }
 
 // Stop ends all streams, as the server stops. It may be called more than once.
@@ -67,9 +68,9 @@ func (st *Streams) Join(account int) (leave func(), err error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	switch {
-	case st.each[account] >= MaxEach:
-		return nil, &Error{Status: http.StatusTooManyRequests, Message: fmt.Sprintf("Too many event streams: an account may have %d at a time", MaxEach), RetryAfter: retry}
-	case st.all >= maxAll:
+	case st.each[account] >= st.maxEach:
+		return nil, &Error{Status: http.StatusTooManyRequests, Message: fmt.Sprintf("Too many event streams: an account may have %d at a time", st.maxEach), RetryAfter: retry}
+	case st.all >= st.maxAll:
 		return nil, &Error{Status: http.StatusServiceUnavailable, Message: "Too many event streams", RetryAfter: retry}
 	}
 	st.all++
