@@ -36,9 +36,14 @@ func writeUser(w http.ResponseWriter, u *user) error {
 
 // patchMe handles PATCH /api/v1/auth/me: the caller's names, and nothing else
 // that a body may hold (CWE-915). An empty first or last name clears it.
+//
+// A book account signs in under its username. So a new one wants the password: a
+// stolen token must not change how its owner signs in. The answer tells whether a
+// username is taken, as sign-up does, so it counts as one.
 func (s *server) patchMe(w http.ResponseWriter, r *http.Request, c *caller) error {
 	var username, firstname, lastname *string
-	_, err := form.Read(w, r, form.Fields{"username": &username, "firstname": &firstname, "lastname": &lastname})
+	var current form.Password
+	_, err := form.ReadSmall(w, r, form.Fields{"username": &username, "firstname": &firstname, "lastname": &lastname, "current_password": &current})
 	if err != nil {
 		return err
 	}
@@ -49,8 +54,21 @@ func (s *server) patchMe(w http.ResponseWriter, r *http.Request, c *caller) erro
 	}
 	edited := *c.user
 	edit(&edited)
-	if err := validNames(&edited); err != nil {
+	if err := newNames(&edited, c.user); err != nil {
 		return err
+	}
+	if edited.Username != c.user.Username {
+		switch {
+		case c.user.Email == "" && current == "":
+			return reply.Fail(http.StatusBadRequest, "Missing 'current_password' in body")
+		case c.user.Email == "":
+			if err := s.confirm(r, c, current); err != nil {
+				return err
+			}
+		}
+		if err := s.limits.SignUp(s.origin.Client(r)); err != nil {
+			return err
+		}
 	}
 	u, err := s.store.as(c).editUser(edit)
 	if err != nil {
@@ -118,7 +136,7 @@ func (s *server) confirm(r *http.Request, c *caller, p form.Password) error {
 	if err := s.stillGood(c); err != nil {
 		return err
 	}
-	ok, err := s.checkPassword(r, c.user.identity(), c.user, p)
+	ok, err := s.checkPassword(r, "", c.user, p)
 	if err == nil && !ok {
 		err = reply.Fail(http.StatusForbidden, wrongPassword)
 	}
@@ -289,10 +307,12 @@ func newAccount(name string, now time.Time) (*user, error) {
 		u.Email = name
 	}
 	switch {
-	case u.Email != "" && !validEmail(u.Email):
+	case u.Email != "" && !(validEmail(u.Email) && visible(u.Email)):
 		return nil, fmt.Errorf("%q is no e-mail address that an account can have", name)
 	case !utf8.ValidString(u.Username) || !within(u.Username, maxUsername):
 		return nil, fmt.Errorf("a username is UTF-8 text of at most %d characters", maxUsername)
+	case !visible(u.Username):
+		return nil, errors.New("a username has no control characters and no invisible ones")
 	}
 	return u, nil
 }

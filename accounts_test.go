@@ -492,7 +492,10 @@ var accountStories = []struct {
 	}},
 	{"a book account signs in under its new username", func(k *accountKit) {
 		bob := k.bookLogin("bob")
-		k.must(200, "", bob, "PATCH /api/v1/auth/me", "username=robert")
+		k.must(400, "Missing 'current_password' in body", bob, "PATCH /api/v1/auth/me", "username=robert")
+		k.must(403, "Wrong password", bob, "PATCH /api/v1/auth/me", "username=robert&current_password=guess")
+		k.must(200, "", bob, "PATCH /api/v1/auth/me", "firstname=Bob")
+		k.must(200, "", bob, "PATCH /api/v1/auth/me", "username=robert&current_password="+accountPassword)
 		k.must(401, "", "", "POST /login", "username=bob&password="+accountPassword)
 		k.must(201, "", "", "POST /login", "username=robert&password="+accountPassword)
 	}},

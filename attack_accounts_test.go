@@ -668,6 +668,63 @@ var accountAttacks = []attackCase{
 		a.as("").bearing(a.reader("rae").headers[1]).send("PATCH /api/v1/auth/me", asForm("username", "bob@example.com")).want(400, "Invalid username")
 		a.session("bob")
 	}},
+	{"a new name is no way around the wait for guesses", "CWE-307", func(t *testing.T, a *api) {
+		rae := a.reader("rae").headers[1]
+		rename := func(name string) {
+			a.change(func(tx *db.Tx) {
+				row, _ := a.store.users.Get(tx, 1)
+				renamed := *row
+				renamed.Username = name
+				a.store.users.Put(tx, &renamed)
+			})
+		}
+		name := "rae"
+		for i := range a.config.limits.FreeTries { // by turns on all ways to guess, each time under another name
+			switch i % 4 {
+			case 0:
+				a.as("").at(guardHere, "POST /login", asForm("username", name, "password", wrongGuess)).want(403, "Could not verify password!")
+			case 1:
+				a.as("").bearing(rae).at(guardHere, "POST /api/v1/auth/password", asForm("current_password", wrongGuess, "new_password", "new")).want(403, "Wrong password")
+			case 2:
+				a.as("").bearing(rae).at(guardHere, "DELETE /api/v1/auth/me", asForm("password", wrongGuess)).want(403, "Wrong password")
+			case 3:
+				a.as("").bearing(rae).at(guardHere, "PATCH /api/v1/auth/me", asForm("current_password", wrongGuess, "username", "eve")).want(403, "Wrong password")
+			}
+			name = fmt.Sprint("rae", i)
+			rename(name)
+		}
+		a.as("").at(guardHere, "POST /login", asForm("username", name, "password", annPassword)).want(429, tooManyText)
+		a.as("").bearing(rae).at(guardHere, "PATCH /api/v1/auth/me", asForm("current_password", annPassword, "username", "eve")).want(429, tooManyText)
+		a.as("").bearing(rae).at(guardHere, "PATCH /api/v1/auth/me", asForm("firstname", "Rae")).want(200, "")
+	}},
+	{"who asks by PATCH which usernames are taken has to wait as at sign-up", "CWE-204", func(t *testing.T, a *api) {
+		a.reader("rae")
+		for i := range 20 {
+			a.as("ann").at(guardHere, "PATCH /api/v1/auth/me", asForm("username", []string{"rae", fmt.Sprint("ann", i)}[i%2]))
+		}
+		a.as("ann").at(guardHere, "PATCH /api/v1/auth/me", asForm("username", "rae")).want(429, tooManyText)
+		a.as("").at(guardHere, signUpPath, signingIn("bob@example.com", annPassword)).want(429, tooManyText)
+		a.as("ann").at(guardHere, "PATCH /api/v1/auth/me", asForm("firstname", "Ann")).want(200, "")
+	}},
+	{"no name holds what can't be seen", "Unicode TR 36 §2; CWE-1007; CWE-117", func(t *testing.T, a *api) {
+		ann, rae := a.as("ann"), a.as("").bearing(a.reader("rae").headers[1])
+		for _, r := range "\x00\x1b\n\r\t\x7f\u0085\u00ad\u034f\u061c\u115f\u200b\u200d\u200e\u2028\u2029\u202e\u2060\u2066\u2800\u3164\ufe0f\ufeff\uffa0\U000e0041\U000e0100" {
+			text := "a" + string(r) + "b"
+			field := func(more string) body { return asJSON(`{` + more + `:` + string(strictjson.Encode(text)) + `}`) }
+			const account = `"email":"cat@example.com","password":"` + annPassword + `",`
+			a.as("").send("POST /signup", field(`"password":"worm","username"`)).want(400, "Invalid input!")
+			a.as("").send(signUpPath, field(account+`"username"`)).want(400, "Invalid username")
+			a.as("").send(signUpPath, field(account+`"firstname"`)).want(400, "Invalid firstname")
+			a.as("").send(signUpPath, field(account+`"lastname"`)).want(400, "Invalid lastname")
+			a.as("").send(signUpPath, asJSON(`{"password":"`+annPassword+`","email":`+string(strictjson.Encode(text+"@example.com"))+`}`)).want(400, "Invalid email format")
+			ann.send("PATCH /api/v1/auth/me", field(`"username"`)).want(400, "Invalid username")
+			rae.send("PATCH /api/v1/auth/me", field(`"current_password":"`+annPassword+`","username"`)).want(400, "Invalid username")
+			ann.send("PATCH /api/v1/auth/me", field(`"firstname"`)).want(400, "Invalid firstname")
+			ann.send("PATCH /api/v1/auth/me", field(`"lastname"`)).want(400, "Invalid lastname")
+		}
+		ann.send("PATCH /api/v1/auth/me", asJSON(`{"firstname":"Ann Kathrin","lastname":"O’Brien-Ñuñez 日本 🙂"}`)).want(200, "")
+		a.wantAccounts(2)
+	}},
 	{"a username that is taken is not to be had by PATCH", "CWE-283", func(t *testing.T, a *api) {
 		a.reader("rae")
 		for _, name := range []string{"rae", " rae ", "rae\t"} {

@@ -218,6 +218,9 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if !visible(in.email) {
+		return reply.Fail(http.StatusBadRequest, badEmail)
+	}
 	if err := in.validate(); err != nil {
 		return err
 	}
@@ -228,7 +231,7 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	if u.Username == "" {
 		u.Username = u.Email
 	}
-	if err := validNames(u); err != nil {
+	if err := newNames(u, new(user)); err != nil {
 		return err
 	}
 	if err := s.hashNew(r, u, in.password); err != nil {
@@ -304,10 +307,10 @@ func (s *server) authenticate(r *http.Request, name string, p form.Password, fin
 }
 
 // checkPassword reports whether p is u's password, which for no user it never
-// is. account is what the client calls u. It fails with 429 where there were too
-// many wrong ones, and with 503 if no worker is free in time.
-func (s *server) checkPassword(r *http.Request, account string, u *user, p form.Password) (ok bool, err error) {
-	account, client := accountKey(account), s.origin.Client(r)
+// is. name is what the client calls an account that isn't there. It fails with 429
+// where there were too many wrong ones, and with 503 if no worker is free in time.
+func (s *server) checkPassword(r *http.Request, name string, u *user, p form.Password) (ok bool, err error) {
+	account, client := accountKey(u, name), s.origin.Client(r)
 	if err := s.limits.Try(account, client); err != nil {
 		return false, err
 	}
@@ -446,7 +449,7 @@ func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 	if _, err := form.ReadSmall(w, r, form.Fields{"username": &u.Username, "password": &pw}); err != nil {
 		return err
 	}
-	if !within(u.Username, maxUsername) || strings.Contains(u.Username, "@") || pw == "" {
+	if !within(u.Username, maxUsername) || !visible(u.Username) || strings.Contains(u.Username, "@") || pw == "" {
 		return reply.Fail(http.StatusBadRequest, "Invalid input!")
 	}
 	if why := password.Fault(string(pw)); why != "" {

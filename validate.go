@@ -44,14 +44,42 @@ func validEmail(s string) bool {
 // emailKey is what two spellings of one e-mail address have in common.
 func emailKey(s string) string { return strings.ToLower(s) }
 
-// accountKey is what an account is counted as. Spellings of one e-mail are one
-// name. Of a username they are not: that could be an account of the attacker's
-// own, to sign in to and have the count reset.
-func accountKey(name string) string {
-	if strings.Contains(name, "@") {
-		return emailKey(name)
+// accountKey is what wrong passwords of an account are counted under: its id, as
+// its names are the account's to change. One that isn't there has a name only, of
+// which the spellings of an e-mail are one.
+func accountKey(u *user, name string) string {
+	switch {
+	case u != nil:
+		return "id " + strconv.Itoa(u.ID)
+	case strings.Contains(name, "@"):
+		return "name " + emailKey(name)
 	}
-	return name
+	return "name " + name
+}
+
+// visible reports whether s holds nothing but characters that can be seen, and
+// spaces: no control characters, line breaks, zero-width characters or marks that
+// turn the direction of text around. With those two names look alike (Unicode
+// TR 36 §2, CWE-1007), or a log line is broken in two (CWE-117). Names that look alike
+// otherwise, as by accents that are written in two ways, stay different.
+func visible(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || r == '\u2800' || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp,
+			unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+	})
+}
+
+// newNames is validNames for names that take the place of others. What has been
+// in use stays.
+func newNames(u, was *user) error {
+	for _, n := range []struct{ name, was, called string }{
+		{u.Username, was.Username, "username"}, {u.Firstname, was.Firstname, "firstname"}, {u.Lastname, was.Lastname, "lastname"},
+	} {
+		if n.name != n.was && !visible(n.name) {
+			return reply.Fail(http.StatusBadRequest, "Invalid "+n.called)
+		}
+	}
+	return validNames(u)
 }
 
 // validNames checks the names that an account may choose. An e-mail address
