@@ -18,6 +18,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -88,7 +89,7 @@ func (f Fields) read(w http.ResponseWriter, r *http.Request, most int64) (unknow
 	if err != nil {
 		return nil, err
 	}
-	return f.decode(data, r.Header.Get("Content-Type"))
+	return f.decode(data, contentTypeOf(r))
 }
 
 // ReadOnly is Read for a body that has that field, a text, and no other.
@@ -114,8 +115,8 @@ func ReadRows(w http.ResponseWriter, r *http.Request, name string, most int, nex
 	if err != nil {
 		return false, err
 	}
-	contentType := r.Header.Get("Content-Type")
-	mediaType, _, _ := mime.ParseMediaType(contentType)
+	contentType := contentTypeOf(r)
+	mediaType, _ := parseMedia(contentType)
 	if !isJSON(mediaType) || !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("[")) {
 		_, err = next().decode(data, contentType)
 		return false, err
@@ -187,13 +188,59 @@ func isJSON(mediaType string) bool {
 	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
 }
 
+// contentTypeOf is the Content-Type, of which there may be several lines.
+func contentTypeOf(r *http.Request) string { return strings.Join(r.Header["Content-Type"], ", ") }
+
+// parseMedia takes a Content-Type apart. The media type alone decides how a body is
+// read. So a parameter may be given twice, or be broken, as some proxies leave it;
+// only a multipart form needs its boundary, and needs it to be one. The type may be
+// given twice as well, but two types are none: another reader could take the other.
+func parseMedia(contentType string) (mediaType, boundary string) {
+	mediaType, params, err := mime.ParseMediaType(contentType)
+	if err == nil {
+		return mediaType, params["boundary"]
+	}
+	for i, one := range strings.Split(contentType, ",") {
+		name, rest, _ := strings.Cut(one, ";")
+		if name = strings.ToLower(strings.TrimSpace(name)); i > 0 && name != mediaType {
+			return "", ""
+		}
+		mediaType = name
+		for param := range strings.SplitSeq(rest, ";") {
+			name, value, _ := strings.Cut(param, "=")
+			if !strings.EqualFold(strings.TrimSpace(name), "boundary") {
+				continue
+			}
+			if value = strings.Trim(strings.TrimSpace(value), `"`); boundary != "" && value != boundary {
+				return mediaType, ""
+			}
+			boundary = value
+		}
+	}
+	return mediaType, boundary
+}
+
+// otherType is the error for a body that begins as one of the other type does. It is
+// nil for any other.
+func otherType(data []byte, isJSON bool) error {
+	start := bytes.TrimLeft(data, " \t\r\n")
+	switch {
+	case !isJSON && len(start) > 0 && (start[0] == '{' || start[0] == '['):
+		return errors.New("it was read as a form, as its Content-Type says, and begins like JSON: send Content-Type: application/json")
+	case isJSON && likeForm.Match(start):
+		return errors.New("it was read as JSON, as its Content-Type says, and begins like a form: send Content-Type: application/x-www-form-urlencoded")
+	}
+	return nil
+}
+
+var likeForm = regexp.MustCompile(`^[A-Za-z_]+=`)
+
 // decode is Read for what was read.
 func (f Fields) decode(data []byte, contentType string) (unknown []string, err error) {
 	if len(data) == 0 {
 		return nil, nil
 	}
-	// A faulty parameter leaves the type itself readable: only multipart needs one.
-	mediaType, params, _ := mime.ParseMediaType(contentType)
+	mediaType, boundary := parseMedia(contentType)
 	isJSON := isJSON(mediaType)
 	var members strictjson.Object
 	switch {
@@ -204,13 +251,16 @@ func (f Fields) decode(data []byte, contentType string) (unknown []string, err e
 	case mediaType == "application/x-www-form-urlencoded":
 		members, err = decodeURLEncoded(string(data))
 	case mediaType == "multipart/form-data":
-		members, err = decodeMultipart(data, params["boundary"])
+		members, err = decodeMultipart(data, boundary)
 	default:
 		return nil, reply.Fail(http.StatusUnsupportedMediaType,
 			"The body must be application/json, application/x-www-form-urlencoded or multipart/form-data")
 	}
 	if err == nil {
 		unknown, err = f.set(members, !isJSON)
+	}
+	if hint := otherType(data, isJSON); hint != nil && (err != nil || len(unknown) == len(members)) {
+		err = hint // curl -d sends JSON as a form, unless it is told otherwise
 	}
 	if err != nil {
 		return nil, reply.Fail(http.StatusBadRequest, "Invalid request body: "+err.Error())

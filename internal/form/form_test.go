@@ -148,6 +148,7 @@ func filePart(name string) string {
 }
 
 const (
+	likeJSON   = `400 Invalid request body: it was read as a form, as its Content-Type says, and begins like JSON: send Content-Type: application/json`
 	endless    = `400 Invalid request body: the multipart form has no end`
 	typeFault  = `415 The body must be application/json, application/x-www-form-urlencoded or multipart/form-data`
 	brokenForm = `400 Invalid request body: the multipart form is broken`
@@ -265,6 +266,30 @@ var bodyTests = []struct {
 	{"line ends belong to a password", multipartType, asMultipart([]pair{{"secret", "a\r\n"}}), `secret="a\r\n"`},
 	{"as many parts as may be", multipartType, numberedParts(100) + "--cut--\r\n", "unknown=" + fmt.Sprint(strings.Split(numberedFields(100), "&"))},
 	{"a part too many", multipartType, numberedParts(101) + "--cut--\r\n", `400 Invalid request body: must not have more than 100 fields`},
+
+	// Types that clients and proxies malform.
+	{"a parameter twice", "application/json; charset=utf-8; charset=UTF-8", `{"text":"a"}`, `text="a"`},
+	{"a parameter without a value", "application/json; charset", `{"text":"a"}`, `text="a"`},
+	{"a quote without an end", `application/json; charset="utf-8`, `{"text":"a"}`, `text="a"`},
+	{"a semicolon too many", "application/json;;", `{"text":"a"}`, `text="a"`},
+	{"a charset that is none", "application/json; charset=utf8 utf8", `{"text":"a"}`, `text="a"`},
+	{"capitals and blanks", " Application/JSON ; Charset = UTF-8; charset=x", `{"text":"a"}`, `text="a"`},
+	{"a type twice", "application/json, application/json", `{"text":"a"}`, `text="a"`},
+	{"a type twice with parameters", "application/json; charset=utf-8, application/json", `{"text":"a"}`, `text="a"`},
+	{"two types", "application/json, text/plain", `{"text":"a"}`, typeFault},
+	{"a form's parameter twice", formType + "; charset=utf-8; charset=UTF-8", "text=a", `text="a"`},
+	{"a multipart form's charset twice", multipartType + "; charset=utf-8; charset=UTF-8", asMultipart([]pair{{"text", "a"}}), `text="a"`},
+	{"a boundary twice", multipartType + "; boundary=cut", asMultipart([]pair{{"text", "a"}}), `text="a"`},
+	{"two boundaries", multipartType + "; boundary=other", asMultipart([]pair{{"text", "a"}}), `400 Invalid request body: the Content-Type names no multipart boundary`},
+
+	// A body of another type than it says.
+	{"JSON as a form, from curl -d", formType, `{"text":"a"}`, likeJSON},
+	{"JSON with an =", formType, `{"text":"a=b&c"}`, likeJSON},
+	{"JSON with a %", formType, `{"text":"50%"}`, likeJSON},
+	{"a list as a form", formType, ` [{"text":"a"}]`, likeJSON},
+	{"JSON as a multipart form", multipartType, `{"text":"a"}`, likeJSON},
+	{"a form whose first name is odd", formType, `{a=b&text=c`, `text="c" unknown=[{a]`},
+	{"a form as JSON", jsonType, "text=a", "400 Invalid request body: it was read as JSON, as its Content-Type says, and begins like a form: send Content-Type: application/x-www-form-urlencoded"},
 
 	// The size.
 	{"1 MiB", jsonType, `{"other": "` + strings.Repeat("x", 1<<20-13) + `"}`, `unknown=[other]`},
