@@ -103,7 +103,7 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *calle
 	if err := s.confirm(r, c, current); err != nil {
 		return err
 	}
-	hash, err := s.hashes.Hash(r.Context(), string(changed))
+	hash, err := s.hashes.Hash(r.Context(), s.network(r), string(changed))
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -600,7 +601,7 @@ func holdWorkers(h *password.Hasher) (release func()) {
 	workers, _, _ := h.State()
 	begun, end := make(chan struct{}), make(chan struct{})
 	for range workers {
-		go h.Work(context.Background(), func() error {
+		go h.Work(context.Background(), netip.Prefix{}, func() error {
 			begun <- struct{}{}
 			<-end
 			return nil
@@ -618,7 +619,7 @@ func fillLine(t testing.TB, h *password.Hasher) {
 	ctx, leave := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	for range line {
-		all.Go(func() { h.Work(ctx, func() error { <-ctx.Done(); return nil }) })
+		all.Go(func() { h.Work(ctx, netip.Prefix{}, func() error { <-ctx.Done(); return nil }) })
 	}
 	t.Cleanup(func() { leave(); all.Wait() })
 	for {

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
 	"example.com/shelf/internal/form"
+	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/token"
@@ -249,9 +251,12 @@ func (s *server) hashNew(r *http.Request, u *user, p form.Password) (err error) 
 	if s.store.userTaken(u) { // asked again with the lock held; here it saves the hashing
 		return errUserExists
 	}
-	u.Hash, err = s.hashes.Hash(r.Context(), string(p))
+	u.Hash, err = s.hashes.Hash(r.Context(), s.network(r), string(p))
 	return err
 }
+
+// network is what the client of r has to itself.
+func (s *server) network(r *http.Request) netip.Prefix { return limit.Network(s.origin.Client(r)) }
 
 // signIn handles POST /api/v1/auth/signin. Unknown accounts and wrong passwords
 // get the same answer in the same time (OWASP ASVS 5, 6.3.8; CWE-204, CWE-208).
@@ -321,7 +326,7 @@ func (s *server) checkPassword(r *http.Request, name string, u *user, p form.Pas
 	if u != nil {
 		hash = u.Hash
 	}
-	err = s.hashes.Work(r.Context(), func() error {
+	err = s.hashes.Work(r.Context(), limit.Network(client), func() error {
 		// Those ahead in the line may have used up what was left.
 		if err := s.limits.Try(account, client); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -981,7 +982,7 @@ func filledStore(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hash, err := password.New(password.MinCost).Hash(t.Context(), "b00k-worm")
+	hash, err := password.New(password.MinCost).Hash(t.Context(), netip.Prefix{}, "b00k-worm")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,6 +101,7 @@ func (c *settings) table() config.Table {
 		config.Row("sign-ups", "N", "20", "sign-ups a minute from one address", config.Number(&c.limits.SignUps, 1, million)),
 		config.Row("failures", "N", "100", "wrong passwords a minute from one address", config.Number(&c.limits.Failures, 1, million)),
 		config.Row("free-tries", "N", "10", "wrong passwords of an account from one address before\nit has to wait, longer each time", config.Number(&c.limits.FreeTries, 1, million)),
+		config.Row("in-row", "N", "100", "wrong passwords of an account, from anywhere, before\nan address that is new to it has to wait first", config.Number(&c.limits.InRow, 1, million)),
 		config.Row("longest-wait", "TIME", "60s", "up to that, an hour at most", config.Lifetime(&c.limits.LongestWait)),
 		config.Row("hash-queue", "N", "1000", "passwords that are hashed or wait for it at a time", config.Number(&c.hashQueue, 1, million)),
 		config.Row("hash-wait", "TIME", "5s", "how long one waits before it is sent away with a 503", config.Lifetime(&c.hashWait)),

@@ -17,6 +17,7 @@ import (
 // into the address's own limits.
 type Rules struct {
 	FreeTries   int           // wrong passwords in a row, of one account from one address
+	InRow       int           // wrong passwords in a row, of one account from anywhere
 	LongestWait time.Duration // after more; the first wait is a second, each further one twice as long
 	Failures    int           // wrong passwords from one address in a minute
 	SignUps     int           // sign-ups from one address in a minute
@@ -25,12 +26,19 @@ type Rules struct {
 // firstWait is how long to wait after the free tries.
 const firstWait = time.Second
 
-// A Limiter counts who guesses (OWASP ASVS 5, 6.3.1; CWE-307). Its counters are
-// kept per pair of account and address, and not per account, so that nobody can
-// keep an owner out by guessing: a right password from elsewhere never waits.
-// Accounts that don't exist are counted alike, or a refusal would tell which do.
+// A Limiter counts who guesses (OWASP ASVS 5, 6.3.1; CWE-307). Most of its counters
+// are kept per pair of account and address, so that nobody can keep an owner out by
+// guessing. Accounts that don't exist are counted alike, or a refusal would tell
+// which do.
 //
-// Its memory is three tables of a fixed size, whatever is sent to it.
+// Who has many addresses gets few tries from each. So the wrong passwords in a row
+// of an account are counted over all addresses too, as NIST SP 800-63B §5.2.2 has
+// it. At the limit an address that is new to the account has to come again after
+// the longest wait, and waits as long after each wrong password. An owner is
+// slowed by that, once, and never locked out. An address from which a password of
+// the account was right waits for its own wrong ones only.
+//
+// Its memory is six tables of a fixed size, whatever is sent to it.
 type Limiter struct {
 	now   func() time.Time
 	rules Rules
@@ -40,6 +48,9 @@ type Limiter struct {
 	pairs    tallies    // wrong passwords in a row, of account and address
 	failures tallies    // wrong passwords, of an address
 	signUps  tallies    // of an address
+	inRow    tallies    // wrong passwords in a row, of an account
+	known    tallies    // right passwords, of account and address
+	newcomer tallies    // those of account and address that have to come again
 }
 
 // tallies is a table of counters: a key's is in one of the eight places of its
@@ -47,8 +58,8 @@ type Limiter struct {
 // room for a new one. To have a pair forgotten, an attacker must therefore fill
 // its set with counts as high as the pair's: as the seed hides which keys those
 // are, that takes some 160,000 wrong passwords, at the price of a bcrypt hash
-// each, for ten more free tries. Waiting is cheaper. Sign-ups have a table of
-// their own because they may cost no hash.
+// each, for ten more free tries. Waiting is cheaper. Sign-ups and newcomers have
+// tables of their own because they may cost no hash.
 type tallies [2048][8]tally
 
 // A tally is one counter.
@@ -63,6 +74,10 @@ type tally struct {
 // so the longest wait there can be. Ten free tries an hour are fewer than one a minute, so it pays to forget
 // nothing sooner, and an attacker gains nothing by waiting for it.
 const pairMemory = time.Hour
+
+// accountMemory is how long an account's wrong passwords in a row are remembered
+// after the last, and addresses from which its password was right.
+const accountMemory = 30 * 24 * time.Hour
 
 // window is what the limits of an address are counted in. It begins with the
 // first event, so no more than twice the limit fit into any one minute.
@@ -84,10 +99,10 @@ func New(now func() time.Time, rules Rules) *Limiter {
 // Otherwise it fails with [TooMany]. Two texts are two accounts: spellings that
 // name the same one must be made the same before.
 func (l *Limiter) Try(account string, from netip.Addr) error {
-	pair, address := l.keyOf(account, from), l.keyOf("", from)
+	k := l.keysOf(account, from)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.refusalLocked(pair, address, l.now())
+	return l.refusalLocked(k, l.now())
 }
 
 // Judge takes note of whether the password of a try was right. Tries that run
@@ -96,21 +111,26 @@ func (l *Limiter) Try(account string, from netip.Addr) error {
 // whether it was right. So what can be learned is what can be learned one by
 // one, and right passwords, however many at once, are never in each other's way.
 func (l *Limiter) Judge(account string, from netip.Addr, right bool) error {
-	pair, address := l.keyOf(account, from), l.keyOf("", from)
+	k := l.keysOf(account, from)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	refusal := l.refusalLocked(pair, address, now)
+	refusal := l.refusalLocked(k, now)
 	if !right && !from.IsLoopback() {
-		l.failures.add(address, now, window)
+		for _, network := range k.networks {
+			l.failures.add(network, now, window)
+		}
 	}
 	switch {
 	case refusal != nil:
 		return refusal
 	case right:
-		l.pairs.forget(pair)
+		l.pairs.forget(k.pair)
+		l.inRow.forget(k.account)
+		l.known.add(k.pair, now, accountMemory).until = now.Add(accountMemory)
 	default:
-		l.pairs.add(pair, now, pairMemory).until = now.Add(pairMemory)
+		l.pairs.add(k.pair, now, pairMemory).until = now.Add(pairMemory)
+		l.inRow.add(k.account, now, accountMemory).until = now.Add(accountMemory)
 	}
 	return nil
 }
@@ -124,22 +144,42 @@ func (l *Limiter) SignUp(from netip.Addr) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now, key := l.now(), l.keyOf("", from)
-	if t := l.signUps.find(key, now); t != nil && t.count >= l.rules.SignUps {
-		return TooMany{t.until.Sub(now)}
+	now, networks := l.now(), l.keysOf("", from).networks
+	if err := l.signUps.over(networks, l.rules.SignUps, now); err != nil {
+		return err
 	}
-	l.signUps.add(key, now, window)
+	for _, network := range networks {
+		l.signUps.add(network, now, window)
+	}
 	return nil
 }
 
-func (l *Limiter) refusalLocked(pair, address uint64, now time.Time) error {
-	if t := l.pairs.find(pair, now); t != nil {
-		if ready := t.last.Add(l.rules.backOff(t.count)); now.Before(ready) {
+func (l *Limiter) refusalLocked(k keys, now time.Time) error {
+	wait := l.rules.backOff
+	t := l.pairs.find(k.pair, now)
+	if all := l.inRow.find(k.account, now); all != nil && all.count >= l.rules.InRow && l.known.find(k.pair, now) == nil {
+		wait = func(int) time.Duration { return l.rules.LongestWait }
+		if t == nil {
+			t = l.newcomer.find(k.pair, now)
+		}
+		if t == nil {
+			t = l.newcomer.add(k.pair, now, pairMemory+l.rules.LongestWait)
+		}
+	}
+	if t != nil {
+		if ready := t.last.Add(wait(t.count)); now.Before(ready) {
 			return TooMany{ready.Sub(now)}
 		}
 	}
-	if t := l.failures.find(address, now); t != nil && t.count >= l.rules.Failures {
-		return TooMany{t.until.Sub(now)}
+	return l.failures.over(k.networks, l.rules.Failures, now)
+}
+
+// over fails with [TooMany] if any of the keys was counted so often.
+func (t *tallies) over(keys []uint64, most int, now time.Time) error {
+	for _, key := range keys {
+		if t := t.find(key, now); t != nil && t.count >= most {
+			return TooMany{t.until.Sub(now)}
+		}
 	}
 	return nil
 }
@@ -152,19 +192,41 @@ func (r Rules) backOff(n int) time.Duration {
 	return min(firstWait<<min(n-r.FreeTries, 20), r.LongestWait) // 1<<20 s are twelve days
 }
 
-// keyOf is the key of a counter: a hash, so that a name takes no room however
-// long it is, and so that none is kept. The addresses of an IPv6 network are one:
-// a client has the last 64 bits to itself and may take a new address for each
-// request (RFC 4291 §2.5.1, RFC 8981).
-func (l *Limiter) keyOf(account string, from netip.Addr) uint64 {
-	if from.Is6() {
-		network, _ := from.Prefix(64) // fails for more than 128 only
-		from = network.Addr()
+// keys are those of the counters of an account and an address.
+type keys struct {
+	pair, account uint64
+	networks      []uint64 // that the address is in
+}
+
+// keysOf makes hashes, so that a name takes no room however long it is, and so that
+// none is kept. The addresses of an IPv6 network are one: a client has the last 64
+// bits to itself and may take a new address for each request (RFC 4291 §2.5.1,
+// RFC 8981). A site has up to 65,536 such networks, so all in a /48 are counted
+// together too (RFC 6177 §2).
+func (l *Limiter) keysOf(account string, from netip.Addr) keys {
+	key := func(account string, network netip.Prefix) uint64 {
+		return maphash.Comparable(l.seed, struct {
+			account string
+			network netip.Prefix
+		}{account, network})
 	}
-	return maphash.Comparable(l.seed, struct {
-		account string
-		from    netip.Addr
-	}{account, from})
+	k := keys{pair: key(account, Network(from)), account: key(account, netip.Prefix{}), networks: []uint64{key("", Network(from))}}
+	if from.Is6() {
+		site, _ := from.Prefix(48) // fails for more than 128 only
+		k.networks = append(k.networks, key("", site))
+	}
+	return k
+}
+
+// Network is what one client has to itself: an IPv4 address, or the first 64 bits of
+// an IPv6 address.
+func Network(from netip.Addr) netip.Prefix {
+	bits := from.BitLen()
+	if from.Is6() {
+		bits = 64
+	}
+	network, _ := from.Prefix(bits)
+	return network
 }
 
 func (t *tallies) set(key uint64) *[8]tally { return &t[key%uint64(len(t))] }

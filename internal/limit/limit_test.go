@@ -38,7 +38,7 @@ type testLimiter struct {
 
 func newTestLimiter() testLimiter {
 	clock := &testClock{at: time.Date(2030, 1, 31, 12, 0, 0, 0, time.UTC)}
-	return testLimiter{New(clock.now, Rules{FreeTries: 10, LongestWait: time.Minute, Failures: 100, SignUps: 20}), clock}
+	return testLimiter{New(clock.now, Rules{FreeTries: 10, InRow: 100, LongestWait: time.Minute, Failures: 100, SignUps: 20}), clock}
 }
 
 // attempt is one password for an account from an address. It returns how long
@@ -285,4 +285,87 @@ func TestLimitsMillionNames(t *testing.T) {
 		t.Errorf("the pair with eleven wrong passwords waits %v after that; want 2s as before", wait)
 	}
 	runtime.KeepAlive(l)
+}
+
+// Who has a thousand addresses is slowed, and the owner is not locked out.
+func TestInRow(t *testing.T) {
+	t.Parallel()
+	const ann, home, elsewhere = "ann@example.com", "192.0.2.200", "192.0.2.201"
+	flooded := func(t *testing.T) testLimiter {
+		l := newTestLimiter()
+		l.attempt(ann, home, true)
+		for i := range 100 {
+			l.wrong(t, 1, ann, fmt.Sprintf("10.0.%d.1", i))
+		}
+		return l
+	}
+	for _, tt := range []struct {
+		name string
+		do   func(t *testing.T, l testLimiter) time.Duration
+		want time.Duration
+	}{
+		{"the next guess from a new address waits", func(t *testing.T, l testLimiter) time.Duration { return l.attempt(ann, "10.1.0.1", false) }, time.Minute},
+		{"and the next from an old one", func(t *testing.T, l testLimiter) time.Duration { return l.attempt(ann, "10.0.0.1", false) }, time.Minute},
+		{"the owner at home does not", func(t *testing.T, l testLimiter) time.Duration { return l.attempt(ann, home, true) }, 0},
+		{"nor has the owner fewer free tries there", func(t *testing.T, l testLimiter) time.Duration {
+			l.wrong(t, 9, ann, home)
+			return l.attempt(ann, home, true)
+		}, 0},
+		{"the owner elsewhere waits once, whatever others do meanwhile", func(t *testing.T, l testLimiter) time.Duration {
+			l.attempt(ann, elsewhere, true)
+			for i := range 60 {
+				l.attempt(ann, fmt.Sprintf("10.2.%d.1", i), false)
+				l.clock.advance(time.Second)
+			}
+			return l.attempt(ann, elsewhere, true)
+		}, 0},
+		{"a guess that has waited is one a minute", func(t *testing.T, l testLimiter) time.Duration {
+			l.attempt(ann, "10.1.0.1", false)
+			l.clock.advance(time.Minute)
+			l.wrong(t, 1, ann, "10.1.0.1")
+			return l.attempt(ann, "10.1.0.1", false)
+		}, time.Minute},
+		{"other accounts are as before", func(t *testing.T, l testLimiter) time.Duration {
+			return l.attempt("bob@example.com", "10.1.0.1", false)
+		}, 0},
+		{"a right password ends it", func(t *testing.T, l testLimiter) time.Duration {
+			l.attempt(ann, home, true)
+			return l.attempt(ann, "10.1.0.1", false)
+		}, 0},
+		{"to wait for a day does not", func(t *testing.T, l testLimiter) time.Duration {
+			l.clock.advance(24 * time.Hour)
+			return l.attempt(ann, "10.1.0.1", false)
+		}, time.Minute},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if wait := tt.do(t, flooded(t)); wait != tt.want {
+				t.Errorf("wait %v; want %v", wait, tt.want)
+			}
+		})
+	}
+}
+
+// A site with a /48 has 65,536 networks, and is one as far as an address's own
+// limits go.
+func TestSites(t *testing.T) {
+	t.Parallel()
+	l := newTestLimiter()
+	for i := range 100 {
+		l.wrong(t, 1, fmt.Sprintf("user%d@example.com", i), fmt.Sprintf("2001:db8:0:%x::1", i))
+	}
+	if wait := l.attempt("ann@example.com", "2001:db8:0:ffff::1", true); wait != time.Minute {
+		t.Errorf("wrong password 101 of a /48: wait %v; want a minute", wait)
+	}
+	if wait := l.attempt("ann@example.com", "2001:db8:1::1", true); wait != 0 {
+		t.Errorf("another /48: wait %v; want none", wait)
+	}
+	for i := range 20 {
+		if err := l.SignUp(netip.MustParseAddr(fmt.Sprintf("2001:db8:2:%x::1", i))); err != nil {
+			t.Errorf("sign-up %d: %v", i, err)
+		}
+	}
+	if err := l.SignUp(netip.MustParseAddr("2001:db8:2:ffff::1")); err == nil {
+		t.Error("sign-up 21 of a /48 is allowed")
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -242,5 +243,5 @@ func (c *command[U]) newHash(ctx context.Context, u *U) (string, error) {
 	}
 	c.Interrupt.Keeps("nothing was changed")
 	defer c.Interrupt.Keeps("")
-	return password.New(c.BcryptCost).Hash(ctx, text)
+	return password.New(c.BcryptCost).Hash(ctx, netip.Prefix{}, text)
 }

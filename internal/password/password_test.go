@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,18 +33,18 @@ func TestLine(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				h := New(bcrypt.MinCost)
-				for range cap(h.workers) {
-					go h.Work(t.Context(), func() error { <-time.After(time.Hour); return nil })
+				for range h.workers {
+					go h.Work(t.Context(), self, func() error { <-time.After(time.Hour); return nil })
 				}
 				synctest.Wait()
-				for range tt.line - cap(h.workers) {
-					go h.Work(t.Context(), func() error { t.Error("worked"); return nil })
+				for range tt.line - h.workers {
+					go h.Work(t.Context(), self, func() error { t.Error("worked"); return nil })
 				}
 				synctest.Wait()
 				ctx, cancel := context.WithTimeout(t.Context(), tt.stays)
 				defer cancel()
 				began := time.Now()
-				err := h.Work(ctx, func() error { t.Error("worked"); return nil })
+				err := h.Work(ctx, self, func() error { t.Error("worked"); return nil })
 				refused, ok := errors.AsType[Busy](err)
 				if !ok || time.Since(began) != tt.want {
 					t.Errorf("after %v: %v; want to be refused after %v", time.Since(began), err, tt.want)
@@ -51,22 +54,79 @@ func TestLine(t *testing.T) {
 				}
 				<-time.After(2 * time.Hour)
 				synctest.Wait()
-				if len(h.line) != 0 || len(h.workers) != 0 {
-					t.Errorf("%d are in the line and %d work when all is over; want none", len(h.line), len(h.workers))
+				if _, working, waiting := h.State(); working+waiting != 0 || len(h.queues)+len(h.turns) != 0 {
+					t.Errorf("%d wait and %d work when all is over; want none", waiting, working)
 				}
 			})
 		})
 	}
 }
 
+// self is no network: the program itself.
+var self netip.Prefix
+
+// Three hundred at once from one network delay another by one sign-in, and those
+// of each network are served as they came.
+func TestNetworksTakeTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := NewWith(bcrypt.MinCost, 1).Bound(1000, time.Hour)
+		var order []string
+		work := func(network string, n int) {
+			for i := range n {
+				go h.Work(t.Context(), netip.MustParsePrefix(network), func() error {
+					order = append(order, fmt.Sprint(network, i))
+					<-time.After(time.Second)
+					return nil
+				})
+				synctest.Wait()
+			}
+		}
+		const flood, ann, bob = "192.0.2.1/32 ", "198.51.100.7/32 ", "2001:db8::/64 "
+		work(strings.TrimSpace(flood), 300)
+		work(strings.TrimSpace(ann), 2)
+		work(strings.TrimSpace(bob), 1)
+		<-time.After(time.Hour)
+		synctest.Wait()
+		want := "192.0.2.1/320 192.0.2.1/321 198.51.100.7/320 2001:db8::/640 192.0.2.1/322 198.51.100.7/321 192.0.2.1/323"
+		if got := strings.Join(order[:7], " "); got != want || len(order) != 303 {
+			t.Errorf("%d worked, in the order %s …; want %s …", len(order), got, want)
+		}
+	})
+}
+
+// A network that has half of the line is turned away, and others are not.
+func TestShareOfTheLine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := NewWith(bcrypt.MinCost, 1).Bound(10, time.Minute)
+		var refused [2]int
+		for i, n := range []int{20, 3} {
+			network := netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 32)
+			for range n {
+				go func() {
+					if h.Work(t.Context(), network, func() error { <-time.After(time.Second); return nil }) != nil {
+						refused[i]++
+					}
+				}()
+				synctest.Wait()
+			}
+		}
+		<-time.After(time.Hour)
+		synctest.Wait()
+		if refused != [2]int{14, 0} { // one works and five wait of the first
+			t.Errorf("%v were turned away; want 14 and none", refused)
+		}
+	})
+}
+
 func TestWorksInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := New(bcrypt.MinCost)
-		h.workers = make(chan struct{}, 1)
+		h := NewWith(bcrypt.MinCost, 1)
 		var order []int
 		for i := range 4 {
-			go h.Work(t.Context(), func() error {
+			go h.Work(t.Context(), self, func() error {
 				order = append(order, i)
 				<-time.After(time.Second)
 				return nil
@@ -92,6 +152,21 @@ func TestUnknownAccountsCostTheSame(t *testing.T) {
 	// bcrypt reports a hash that it couldn't work on by another error.
 	if err := bcrypt.CompareHashAndPassword(New(MinCost).nobody, []byte("b00k-worm")); err != bcrypt.ErrMismatchedHashAndPassword {
 		t.Errorf("bcrypt says %v to an unknown account's hash; want a mismatch", err)
+	}
+}
+
+func TestWeakerHashesCostTheSame(t *testing.T) {
+	t.Parallel()
+	for configured := MinCost; configured <= MaxCost; configured++ {
+		for cost := MinCost; cost <= configured; cost++ {
+			sum := 1 << cost
+			for _, more := range padding(cost, configured) {
+				sum += 1 << more
+			}
+			if sum != 1<<configured {
+				t.Errorf("cost %d with %v is %d rounds; want those of cost %d, %d", cost, padding(cost, configured), sum, configured, 1<<configured)
+			}
+		}
 	}
 }
 
@@ -128,7 +203,7 @@ func TestMatchesAndUpgrade(t *testing.T) {
 		{"one of the configured cost stays", 5, false},
 		{"a stronger one stays", 6, false},
 	} {
-		hash, err := New(tt.cost).Hash(t.Context(), typed)
+		hash, err := New(tt.cost).Hash(t.Context(), self, typed)
 		if err != nil || CheckHash(hash) != nil || !h.Matches(hash, typed) || h.Matches(hash, typed+"!") {
 			t.Errorf("%s: %q, %v; want a hash that matches its password alone", tt.name, hash, err)
 		}
@@ -145,18 +220,26 @@ func TestMatchesAndUpgrade(t *testing.T) {
 // A sign-in waits for no upgrade.
 func TestUpgradeWaitsForNoWorker(t *testing.T) {
 	t.Parallel()
-	weak, err := New(4).Hash(t.Context(), "b00k-worm")
+	weak, err := New(4).Hash(t.Context(), self, "b00k-worm")
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := NewWith(5, 1)
-	h.workers <- struct{}{}
+	begun, end := make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() { h.Work(t.Context(), self, func() error { close(begun); <-end; return nil }) })
+	<-begun
 	if hash := h.Upgrade(weak, "b00k-worm"); hash != "" {
 		t.Errorf("the hash was made anew; want it left for the next sign-in")
 	}
-	h.line <- struct{}{}
-	h.line <- struct{}{}
-	h.line <- struct{}{}
+	for range 2 {
+		all.Go(func() { h.Work(t.Context(), self, func() error { return nil }) })
+	}
+	for waiting := 0; waiting < 2; _, _, waiting = h.State() {
+		runtime.Gosched()
+	}
+	defer all.Wait()
+	defer close(end)
 	if workers, working, waiting := h.State(); workers != 1 || working != 1 || waiting != 2 {
 		t.Errorf("of %d workers %d work, and %d wait; want 1, 1, 2: who is being served doesn't wait", workers, working, waiting)
 	}
