@@ -13,12 +13,10 @@ import (
 	"unicode/utf8"
 
 	"example.com/shelf/internal/form"
-	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/list"
 	"example.com/shelf/internal/operator"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
-	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
 
@@ -290,7 +288,7 @@ func userCommand(ctx context.Context, sh shell, args []string) error {
 			}
 			accounts.NewFile = c.data
 		}
-		st, err := openStore(journal.OS{}, c.data, serve.NewLog(sh.stderr, c.log, c.logFormat), sh.now)
+		st, err := openStoreForCommand(c, sh)
 		if err != nil {
 			return nil, nil, err
 		}

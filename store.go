@@ -13,6 +13,7 @@ import (
 	"example.com/shelf/internal/metrics"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
 
@@ -131,8 +132,19 @@ func (s *store) addTokens() {
 // openStore opens the data file at path, creating it if there is none, and
 // holds it until Close. It fails with one clear line.
 func openStore(d journal.Disk, path string, log *slog.Logger, now func() time.Time) (*store, error) {
+	return openStoreWith(journal.Options{Reserve: reserveForEndings}, d, path, log, now)
+}
+
+// openStoreForCommand is openStore for a command that leaves no file behind when it
+// has nothing to keep.
+func openStoreForCommand(c settings, sh shell) (*store, error) {
+	return openStoreWith(journal.Options{DropUnused: true, Reserve: reserveForEndings}, journal.OS{}, c.data, serve.NewLog(sh.stderr, c.log, c.logFormat), sh.now)
+}
+
+func openStoreWith(options journal.Options, d journal.Disk, path string, log *slog.Logger, now func() time.Time) (*store, error) {
 	s := newStore(log, now)
-	j, err := journal.Open(d, path, journal.Options{Synced: s.fsyncs.Observe, Reserve: reserveForEndings})
+	options.Synced = s.fsyncs.Observe
+	j, err := journal.Open(d, path, options)
 	if err == nil {
 		if err = s.Open(j); err != nil {
 			j.Close()

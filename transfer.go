@@ -17,8 +17,6 @@ import (
 	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/history"
-	"example.com/shelf/internal/journal"
-	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/term"
 	"example.com/shelf/internal/token"
@@ -75,7 +73,7 @@ func importCommand(_ context.Context, sh shell, args []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := openStore(journal.OS{}, c.data, serve.NewLog(sh.stderr, c.log, c.logFormat), sh.now)
+	s, err := openStoreForCommand(c, sh)
 	if err != nil {
 		return err
 	}

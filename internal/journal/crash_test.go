@@ -262,7 +262,7 @@ func TestEveryPrefix(t *testing.T) {
 			}
 			kept := content(d)
 			torn, _ := d.Content(dataFile + ".torn")
-			if n > strings.Index(text, "\n") && kept+torn != text[:n] {
+			if n > strings.Index(text, "\n") && kept+torn != text[:n] && kept != text[:n+1] { // at most its newline was missing
 				t.Fatalf("%d of %d bytes: kept %q and %q", n, len(text), kept, torn)
 			}
 			if n == len(text) && difference(got, known) != "" {
@@ -273,7 +273,8 @@ func TestEveryPrefix(t *testing.T) {
 	}
 }
 
-// TestEveryFlippedByte: what was acknowledged can't be changed without notice.
+// TestEveryFlippedByte: what was acknowledged can't be changed without notice, and
+// doesn't look like a torn tail either.
 func TestEveryFlippedByte(t *testing.T) {
 	t.Parallel()
 	for _, steps := range []int{beforeCompaction, len(script)} {
@@ -297,11 +298,7 @@ func TestEveryFlippedByte(t *testing.T) {
 					}
 					continue
 				}
-				kept := content(d)
 				torn, _ := d.Content(dataFile + ".torn")
-				if torn != "" && kept+torn == string(b) && at >= len(kept) && strings.Count(text[len(kept):], `"closes"`) == 1 {
-					continue // the last batch looks torn: it is set aside, with a warning
-				}
 				if diff := difference(got, known); diff != "" {
 					t.Fatalf("byte %d (%q) ^ %#x goes unnoticed: %s\n%q", at, text[at], flip, diff, torn)
 				}

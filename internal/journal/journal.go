@@ -22,23 +22,27 @@ type Options struct {
 	// Reserve is how many bytes behind the end of the file are kept free for
 	// AppendEnding, where the system can do that and there is so much room.
 	Reserve int64
+	// DropUnused has Close remove a file that Open created, if nothing was ever
+	// appended to it.
+	DropUnused bool
 }
 
 // A Journal is a file that is open for writing, and locked. It is a history.Log:
 // see there for the order of calls. Beyond what a Log promises, all methods but
 // Replay and Start may be called at any time from any goroutine.
 type Journal struct {
-	disk   Disk
-	path   string // as the settings have it
-	real   string // the same, or what it is a symbolic link to: what compaction replaces
-	synced func(time.Duration)
-	want   int64 // Options.Reserve
-	scan   *scan // by Replay
-	found  Found // by Replay and Start
-	missed []string
+	disk    Disk
+	path    string // as the settings have it
+	real    string // the same, or what it is a symbolic link to: what compaction replaces
+	options Options
+	scan    *scan // by Replay
+	found   Found // by Replay and Start
+	missed  []string
 
 	// mu is held by whoever uses the file, also while the disk works.
 	mu           sync.Mutex
+	created      bool // by Open
+	dropUnused   bool // Options.DropUnused; set anyway until Start has come to its end
 	f            File
 	seq          int64  // of the last closed batch
 	size         int64  // of the file, as we left it
@@ -65,11 +69,11 @@ func Open(disk Disk, path string, options Options) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := lockFile(disk, real)
+	f, created, err := lockFile(disk, real)
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{disk: disk, path: path, real: real, synced: options.Synced, want: options.Reserve, f: f}
+	j := &Journal{created: created, dropUnused: true, options: options, disk: disk, path: path, real: real, f: f}
 	j.note()
 	return j, nil
 }
@@ -81,7 +85,7 @@ func Lock(disk Disk, path string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := lockFile(disk, real)
+	f, _, err := lockFile(disk, real)
 	if err != nil {
 		return nil, err
 	}
@@ -90,41 +94,47 @@ func Lock(disk Disk, path string) (io.Closer, error) {
 
 // lockFile opens path and locks it. The file may have been replaced between
 // the two (by a compaction just ended), so it looks again afterwards.
-func lockFile(disk Disk, path string) (File, error) {
+// A file that can't be used is not left behind if lockFile made it.
+func lockFile(disk Disk, path string) (f File, created bool, err error) {
 	const (
 		patience = 300 * time.Millisecond
 		pause    = 10 * time.Millisecond
 	)
 	failure := ErrLocked
 	for waited := time.Duration(0); waited < patience; waited += pause {
-		f, err := disk.Open(path, false)
+		f, err = disk.Open(path, false)
 		if errors.Is(err, fs.ErrNotExist) {
 			f, err = disk.Open(path, true)
 			if errors.Is(err, fs.ErrExist) {
 				continue
 			}
+			created = err == nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if err := f.Lock(); errors.Is(err, ErrLocked) {
 			f.Close()
-			failure = ErrLocked
+			failure, created = ErrLocked, false // it is another's now
 			time.Sleep(pause)
 			continue
 		} else if err != nil {
 			f.Close()
-			return nil, lacks("lock a file", "another shelf could write to it at the same time", err)
+			if created {
+				disk.Remove(path)
+			}
+			return nil, false, lacks("lock a file", "another shelf could write to it at the same time", err)
 		}
 		if _, same, err := disk.Names(path, f); err == nil && same {
-			return f, nil
+			return f, created, nil
 		}
 		f.Close()
+		created = false
 		// A file that is replaced all the time, or one whose inode number changes.
 		failure = &lack{"tell one file from another", "shelf could write into a file that nobody can see", errors.New("the file that was opened is never the one that has the name")}
 		time.Sleep(pause)
 	}
-	return nil, failure
+	return nil, false, failure
 }
 
 // A lack is a call that the data file's file system doesn't have, and without which
@@ -243,8 +253,8 @@ func (j *Journal) append(at time.Time, bodies [][]byte, ends bool) error {
 	}
 	start := clock.Real()
 	err := j.f.Sync()
-	if j.synced != nil {
-		j.synced(clock.Since(start))
+	if j.options.Synced != nil {
+		j.options.Synced(clock.Since(start))
 	}
 	if err != nil {
 		// The kernel may have dropped the pages and forgotten the error, so a
@@ -263,24 +273,24 @@ func (j *Journal) append(at time.Time, bodies [][]byte, ends bool) error {
 // leavesReserve reports whether a write of n bytes leaves the reserve. Where the
 // system can't keep room free, there is no reserve to leave.
 func (j *Journal) leavesReserve(n int64) bool {
-	if j.want == 0 {
+	if j.options.Reserve == 0 {
 		return true
 	}
-	if !durable.Full(j.f.Reserve(j.size + n + j.want)) {
-		j.reserve = j.want
+	if !durable.Full(j.f.Reserve(j.size + n + j.options.Reserve)) {
+		j.reserve = j.options.Reserve
 		return true
 	}
 	// A disk that never had so much room gives what it has.
-	return j.reserve < j.want && (j.reserve == 0 || !durable.Full(j.f.Reserve(j.size+n+j.reserve)))
+	return j.reserve < j.options.Reserve && (j.reserve == 0 || !durable.Full(j.f.Reserve(j.size+n+j.reserve)))
 }
 
 // findReserve takes as much of the reserve as there is room for. A reserve that was
 // whole once stays what Append has to leave.
 func (j *Journal) findReserve() {
-	for j.reserve = j.want; j.reserve > j.want/100 && durable.Full(j.f.Reserve(j.size+j.reserve)); {
+	for j.reserve = j.options.Reserve; j.reserve > j.options.Reserve/100 && durable.Full(j.f.Reserve(j.size+j.reserve)); {
 		j.reserve /= 4
 	}
-	if j.reserve <= j.want/100 {
+	if j.reserve <= j.options.Reserve/100 {
 		j.reserve = 0
 	}
 }
@@ -291,6 +301,18 @@ func (j *Journal) writeFailed(err error, n int64) error {
 	if sizeErr != nil || size < j.size || size >= j.size+n {
 		j.failed = fmt.Errorf("a write failed and may have arrived all the same: %w", err)
 		return fmt.Errorf("%w: %v", history.ErrOutcomeUnknown, err)
+	}
+	if size == j.size+n-1 {
+		// Only the newline is missing, so a start would take the batch for whole.
+		// A blank over the last brace makes it a torn tail, and needs no room.
+		_, spoilErr := j.f.WriteAt([]byte(" "), size-1)
+		if spoilErr == nil {
+			spoilErr = j.f.Sync()
+		}
+		if spoilErr != nil {
+			j.failed = fmt.Errorf("a write failed and may have arrived all the same: %w", err)
+			return fmt.Errorf("%w: %v", history.ErrOutcomeUnknown, err)
+		}
 	}
 	j.partialWrite = j.partialWrite || size > j.size
 	j.size = size
@@ -339,8 +361,16 @@ func (j *Journal) State() history.State { return *j.state.Load() }
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.unlock()
+	unused := j.created && j.seq == 0 && j.dropUnused && j.failed == nil
 	j.failed = errors.New("closed")
-	return j.f.Close()
+	if unused && j.disk.Remove(j.real) == nil { // while it is locked: who waits for it makes another
+		unused = false
+	}
+	err := j.f.Close()
+	if unused { // Windows removes no open file
+		j.disk.Remove(j.real)
+	}
+	return err
 }
 
 // unlock is for the ends of all methods that may change what State says.

@@ -179,9 +179,16 @@ func unborn(rest []byte) bool {
 // lostPage reports whether a page that never reached the disk explains an
 // unreadable line at offset pos: the file had grown over it, so it reads as
 // zeros up to a sector's end or the file's. No line of ours holds a zero byte.
-func lostPage(line []byte, pos int64) bool {
+//
+// The zeros begin where the sector does, or where the file ended before: at offset
+// end, or behind what a failed write left. A single zero elsewhere is a byte that was
+// damaged: it would begin behind such a write in the last byte of a sector, which
+// hardly ever happens.
+func lostPage(line []byte, pos, end int64) bool {
 	for i, c := range line {
-		if c == 0 && (i+1 == len(line) || (pos+int64(i)+1)%sector == 0) {
+		at := pos + int64(i)
+		if c == 0 && (i+1 == len(line) || (at+1)%sector == 0) &&
+			(i > 0 && line[i-1] == 0 || at == end || at%sector == 0) {
 			return true
 		}
 	}

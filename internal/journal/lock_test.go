@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"example.com/shelf/internal/history"
@@ -179,4 +180,60 @@ type swappingDisk struct {
 func (d *swappingDisk) Names(name string, f journal.File) (int64, bool, error) {
 	d.before()
 	return d.Disk.Names(name, f)
+}
+
+// A file that Open made doesn't stay if it can't be used, or, for who wants that, if
+// nothing was written. One that was there stays as it is.
+func TestUnusedFile(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name           string
+		there, drop    bool
+		fault          string // the call that fails
+		written, stays bool
+	}{
+		{name: "nothing is written", drop: true},
+		{name: "nothing is written, by a server", stays: true},
+		{name: "something is written", drop: true, written: true, stays: true},
+		{name: "the file was there", there: true, drop: true, stays: true},
+		{name: "it can't be locked", fault: "Lock", stays: false},
+		{name: "it can't be synced", fault: "Sync"},
+		{name: "the file was there and can't be synced", there: true, fault: "Sync", stays: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := journaltest.New(1)
+			if tt.there {
+				d.Put(dataFile, journaltest.Header(0, 0))
+			}
+			for at := 0; tt.fault != "" && at < 20; at++ {
+				// The fault strikes the first call of its kind: see the calls of a start that works.
+				dry := journaltest.New(1)
+				if tt.there {
+					dry.Put(dataFile, journaltest.Header(0, 0))
+				}
+				mustOpen(t, dry, dataFile)
+				if calls := dry.Calls(); at < len(calls) && calls[at].Name == tt.fault+" "+dataFile {
+					d.Fail(journaltest.Fault{At: at, Err: syscall.EINVAL})
+					break
+				}
+			}
+			j, err := journal.Open(d, dataFile, journal.Options{DropUnused: tt.drop})
+			if err == nil {
+				if _, err = read(j); err == nil {
+					err = j.Start()
+				}
+				if err == nil && tt.written {
+					mustAppend(t, j, one)
+				}
+				j.Close()
+			}
+			if (err != nil) != (tt.fault != "") {
+				t.Errorf("a start: %v", err)
+			}
+			if _, stays := d.Content(dataFile); stays != tt.stays {
+				t.Errorf("the file is there: %v; want %v", stays, tt.stays)
+			}
+		})
+	}
 }

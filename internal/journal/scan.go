@@ -15,7 +15,7 @@ import (
 // how far the reading came.
 type Found struct {
 	Version  int   // of the format, 0 if there is no header
-	Size     int64 // of the file in bytes, with the newline that Start adds to a manual last line without one
+	Size     int64 // of the file in bytes, with the newline that Start adds to a last line without one
 	Lines    int   // in closed batches
 	Seq      int64 // of the last of them
 	Snapshot int64 // lines up to this seq are a snapshot; 0: the file was never compacted
@@ -65,7 +65,7 @@ type scan struct {
 	size    int64 // of the file; what lies between end and size is a torn tail
 	lines   int   // in closed batches
 	refused int   // failed writes that were skipped
-	newline bool  // the last line, a person's, lacks its newline
+	newline bool  // the last line lacks its newline
 
 	line    int              // the number of lines read
 	pending []history.Record // of the batch that is still open
@@ -141,7 +141,7 @@ func (s *scan) take(line []byte, pos int64) error {
 		if s.bad == nil {
 			s.bad = &history.Damage{Line: s.line, What: err.Error()}
 		}
-		s.lost = s.lost || lostPage(line, pos)
+		s.lost = s.lost || lostPage(line, pos, s.end)
 		return nil
 	}
 	rec.Line = s.line
@@ -241,7 +241,9 @@ func (s *scan) finish(rest []byte, pos int64) error {
 		}
 		return errNotOurs
 	}
-	if rec, _, err := parseLine(rest); err == nil && rec.Manual {
+	// An editor may have taken the newline of the last line. A write that failed
+	// there was made unreadable before anybody was told: see writeFailed.
+	if rec, closes, err := parseLine(rest); err == nil && (rec.Manual || closes > 0) {
 		if err := s.take(rest, pos); err != nil {
 			return err
 		}
@@ -256,9 +258,9 @@ func (s *scan) finish(rest []byte, pos int64) error {
 	}
 	if len(rest) > 0 && s.bad == nil && !cutShort(rest) {
 		s.line++
-		s.bad, s.lost = &history.Damage{Line: s.line, What: "not a whole line, and not the beginning of one"}, lostPage(rest, pos)
+		s.bad, s.lost = &history.Damage{Line: s.line, What: "not a whole line, and not the beginning of one"}, lostPage(rest, pos, s.end)
 	} else if len(rest) > 0 {
-		s.lost = s.lost || lostPage(rest, pos)
+		s.lost = s.lost || lostPage(rest, pos, s.end)
 	}
 	if s.bad != nil && !s.lost {
 		return s.bad

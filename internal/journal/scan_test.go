@@ -29,7 +29,8 @@ func TestTornTail(t *testing.T) {
 	zeros := strings.Repeat("\x00", journaltest.Sector-len(whole)%journaltest.Sector)
 	tests := []struct{ name, tail string }{
 		{"half a line", next[:40]},
-		{"a line without its newline", next[:len(next)-1]},
+		{"a line that was spoiled at its end", next[:len(next)-2] + " "},
+		{"a line without its newline, inside its batch", half[:len(half)-1]},
 		{"a batch without its last line", half},
 		{"a line and a half", half + next[:30]},
 		{"half a line and a mark", next[:40] + journaltest.RefusedMark + "\n"},
@@ -68,6 +69,51 @@ func TestTornTail(t *testing.T) {
 				t.Errorf("two torn tails are %q", got)
 			}
 		})
+	}
+}
+
+// An editor may take the newline of the last line. The line counts, and gets it
+// back.
+func TestLastNewlineIsMissing(t *testing.T) {
+	t.Parallel()
+	whole := journaltest.File(one, two+"\n"+three)
+	d := diskWith(whole[:len(whole)-1])
+	for range 2 {
+		j, got := mustOpen(t, d, dataFile)
+		if !maps.Equal(got, state{1: one, 2: two, 3: three}) {
+			t.Errorf("replayed %v", got)
+		}
+		if content(d) != whole {
+			t.Errorf("the file is %q", content(d))
+		}
+		if _, ok := d.Content(dataFile + ".torn"); ok {
+			t.Error("something was set aside")
+		}
+		j.Close()
+		d = d.Crash(journaltest.LeaveNothing)
+	}
+}
+
+// A write that fails for want of its newline's room is refused, and stays refused.
+func TestOnlyTheNewlineFails(t *testing.T) {
+	t.Parallel()
+	d := diskWith(journaltest.File(one))
+	j, s := mustOpen(t, d, dataFile)
+	d.SetRoom(int64(len(content(d)) + len(line(2, two, 1)) - 1))
+	if err := j.Append(journaltest.Noon, bodies(two)); !errors.Is(err, history.ErrFull) {
+		t.Fatalf("Append = %v", err)
+	}
+	for _, leave := range []journaltest.Leftover{journaltest.LeaveNothing, journaltest.LeaveAll} {
+		if _, got := mustOpen(t, d.Crash(leave), dataFile); !maps.Equal(got, s) {
+			t.Errorf("after a crash: %s", difference(got, s))
+		}
+	}
+	d.SetRoom(0)
+	mustAppend(t, j, three)
+	s[3] = three
+	j.Close()
+	if _, got := mustOpen(t, d, dataFile); !maps.Equal(got, s) {
+		t.Error(difference(got, s))
 	}
 }
 

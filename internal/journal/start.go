@@ -18,13 +18,21 @@ import (
 func (j *Journal) Start() error {
 	j.mu.Lock()
 	defer j.unlock()
+	if err := j.startLocked(); err != nil {
+		return err
+	}
+	j.dropUnused = j.options.DropUnused
+	j.findReserve()
+	return nil
+}
+
+func (j *Journal) startLocked() error {
 	// A compaction that a crash ended leaves its unfinished file.
 	if err := j.disk.Remove(j.real + newFile); denied(err) {
 		j.missing("the unfinished file %s of a compaction can't be removed, so none can be made: %w", j.real+newFile, err)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	defer j.findReserve()
 	s := j.scan
 	if s.line == 0 {
 		return j.create()
