@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,7 +32,10 @@ type server struct {
 	log    *slog.Logger
 	now    func() time.Time
 	origin *origin.Policy // who may call
-	mux    *http.ServeMux
+
+	elsewhere *serve.Seldom // the log's line about other Hosts
+	once      *sync.Once    // and that about a proxy that is not trusted
+	mux       *http.ServeMux
 
 	streams *reply.Streams
 	metrics *serverMetrics
@@ -126,8 +130,10 @@ func newServer(c settings, st *store, keys *token.Keyring, log *slog.Logger, now
 		origin: origin.New(addr, origin.Policy{
 			Hosts: c.hosts, Origins: c.cors, Proxies: c.proxies,
 			RequestHeaders:  "Authorization, Content-Type, x-access-token, If-Match, If-None-Match, Last-Event-ID",
+			Forbidden:       "x-lab-token",
 			ResponseHeaders: "Location, ETag, Link, X-Total-Count, Retry-After, WWW-Authenticate",
 		}),
+		elsewhere: new(serve.Seldom), once: new(sync.Once),
 		streams: reply.NewStreams(c.maxStreams, c.maxAccountStreams), metrics: newServerMetrics(),
 	}
 	st.maxOwned, st.maxRows = c.maxOwned, c.maxRows
@@ -223,7 +229,15 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	defer w.Recover(func(message string) {
 		writeError(w, r, s.log, reply.Fail(http.StatusInternalServerError, message))
 	})
+	if s.origin.Stranger(r) {
+		s.once.Do(func() {
+			s.log.Warn("X-Forwarded-For or Forwarded from an address that -trusted-proxies doesn't name: if that is your proxy, all its clients count as one until you name it", "address", s.origin.Client(r))
+		})
+	}
 	if !s.origin.AnswersTo(r.Host) {
+		if due, left := s.elsewhere.Due(); due {
+			s.log.Warn("asked for a Host that this server doesn't answer to; -hosts names more", "host", r.Host[:min(len(r.Host), 255)], "left_out", left)
+		}
 		writeError(w, r, s.log, reply.Fail(http.StatusMisdirectedRequest, "This server does not answer to that Host; -hosts names more"))
 		return
 	}
@@ -247,7 +261,7 @@ func (s *server) dispatch(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawQuery != "" {
 			clean += "?" + r.URL.RawQuery
 		}
-		w.Header().Set("Location", clean)
+		w.Header().Set("Location", s.origin.Prefix(r)+clean)
 		writeError(w, r, s.log, reply.Fail(http.StatusPermanentRedirect, "The path is written without empty or dot segments"))
 	default:
 		s.mux.ServeHTTP(w, r)

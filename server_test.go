@@ -854,6 +854,51 @@ func TestForwardedHeaders(t *testing.T) {
 	}
 }
 
+// Behind a proxy the server names itself as the proxy's clients do.
+func TestBehindAProxy(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, "-trusted-proxies=127.0.0.1")
+	root := a.asAdmin("root").with("X-Access-Token", a.session("root").Access)
+	a.as("ann")
+	behind := root.with("X-Forwarded-Proto", "https").with("X-Forwarded-Host", "shelf.example").with("X-Forwarded-Prefix", "/tools")
+	const base = "https://shelf.example/tools"
+	got := behind.send("POST /api/v1/items", ball).want(201, "Created a new item").wantHeader("Location", base+"/api/v1/items/1")
+	if !strings.Contains(got.body, `"uri":"`+base+`/api/v1/items/1"`) {
+		t.Errorf("the uri is another: %s", got.body)
+	}
+	behind.send("POST /api/v1/items", ball)
+	behind.send("POST /bookapi/books", dune).wantHeader("Location", base+"/bookapi/books/1")
+	behind.send("POST /bookapi/books", asForm("title", "Emma", "author", "Jane Austen"))
+	for _, path := range []string{"/api/v1/items", "/bookapi/books", "/api/v1/users"} {
+		if link := behind.send("GET " + path + "?limit=1").header.Get("Link"); !strings.HasPrefix(link, "<"+base+path+"?") {
+			t.Errorf("the next page of %s is %s", path, link)
+		}
+	}
+	behind.send("GET //healthz").wantHeader("Location", "/tools/healthz")
+}
+
+// What an operator has to know of proxies and Hosts is in the log, and no client can
+// fill it.
+func TestLogOfProxiesAndHosts(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, header, value, want string }{
+		{"a proxy that nobody named", "X-Forwarded-For", "192.0.2.9", "-trusted-proxies"},
+		{"one that says so in the new way", "Forwarded", "for=192.0.2.9", "-trusted-proxies"},
+		{"another Host", "Host", "evil.example\x1b[2J", `"host":"evil.example\u001b[2J"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a, log := logging(t, journal.OS{}, "-log=problems")
+			for range 3 {
+				a.as("").with(tt.header, tt.value).send("GET /nothing")
+			}
+			if got := log.String(); strings.Count(got, tt.want) != 1 || strings.Count(got, `"level":"WARN"`) != 1 {
+				t.Errorf("the log says %s; want one line with %s", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestForeignPages(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

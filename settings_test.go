@@ -108,6 +108,8 @@ func TestSettings(t *testing.T) {
 		{"hosts are kept in lower case, without brackets", "-hosts Shelf.Example,[2001:db8::1],10.0.0.1", "", "", func(c *settings) {
 			c.hosts = []string{"shelf.example", "2001:db8::1", "10.0.0.1"}
 		}},
+		{"a host with a dot in front is all below it", "-hosts .Ngrok-Free.app", "", "", func(c *settings) { c.hosts = []string{".ngrok-free.app"} }},
+		{"an origin with a star in front is all below it", "-cors https://*.App.Example:443", "", "", func(c *settings) { c.cors = []string{"https://*.app.example"} }},
 		{"-hosts takes back what the environment names", "-hosts=", "SHELF_HOSTS=shelf.example", "", func(c *settings) {}},
 
 		{"the key is taken as it is", "", "SECRET_KEY= a,b ", "SECRET_KEY=file", func(c *settings) { c.secret = " a,b " }},
@@ -140,8 +142,8 @@ func TestSettingsRefused(t *testing.T) {
 	t.Parallel()
 	const (
 		wantTime   = "want a time above zero in whole seconds, such as 90s, 15m, 12h or 30d"
-		wantOrigin = "want loopback, *, off, or origins such as https://app.example with no path, comma separated"
-		wantHost   = "want host names without a port, comma separated, such as shelf.example"
+		wantOrigin = "want loopback, *, off, or origins such as https://app.example or https://*.app.example with no path, comma separated"
+		wantHost   = "want host names without a port, comma separated, such as shelf.example, or .shelf.example for all below it"
 		wantAddr   = "want HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8080"
 	)
 	tests := []struct {

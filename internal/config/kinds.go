@@ -92,15 +92,15 @@ func List(s string) (elements []string) {
 
 var (
 	hostPattern   = regexp.MustCompile(`^(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])$`)
-	originPattern = regexp.MustCompile(`^([a-z][a-z0-9+.-]*)://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$`)
+	originPattern = regexp.MustCompile(`^([a-z][a-z0-9+.-]*)://(?:(?:\*\.[a-z0-9_-]+\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$`)
 )
 
 // Hosts reads names of hosts. It keeps them in lower case, without brackets.
 func Hosts(p *[]string) func(string) error {
-	return into(p, "host names without a port, comma separated, such as shelf.example", func(s string) ([]string, bool) {
+	return into(p, "host names without a port, comma separated, such as shelf.example, or .shelf.example for all below it", func(s string) ([]string, bool) {
 		names := List(strings.ToLower(s))
 		for i, name := range names {
-			if !hostPattern.MatchString(name) {
+			if !hostPattern.MatchString(name) || strings.LastIndex(name, ".") == 0 { // .com is all the world
 				return nil, false
 			}
 			names[i] = strings.Trim(name, "[]")
@@ -132,7 +132,7 @@ func Networks(p *[]netip.Prefix) func(string) error {
 // the scheme's own port (RFC 6454 §6.2), and refuses what none would send. "null"
 // is refused as well: any page can send that, from a sandboxed frame.
 func Origins(p *[]string) func(string) error {
-	const want = "loopback, *, off, or origins such as https://app.example with no path, comma separated"
+	const want = "loopback, *, off, or origins such as https://app.example or https://*.app.example with no path, comma separated"
 	return into(p, want, func(s string) ([]string, bool) {
 		if s == "off" {
 			return nil, true

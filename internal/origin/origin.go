@@ -16,11 +16,12 @@ import (
 // A Policy says who may call a server. It is made by [New], and then doesn't
 // change.
 type Policy struct {
-	Hosts   []string       // names to answer to beside those of loopback: in lower case, without port or brackets
-	Origins []string       // of web pages that may call: "loopback", "*", and origins as browsers write them
+	Hosts   []string       // names to answer to beside those of loopback: in lower case, without port or brackets; .name for all below it
+	Origins []string       // of web pages that may call: "loopback", "*", origins as browsers write them, and https://*.name
 	Proxies []netip.Prefix // whose forwarded headers are believed
 
-	RequestHeaders  string // which web pages may send, comma separated
+	RequestHeaders  string // which web pages may send, comma separated, without being asked
+	Forbidden       string // one that they may not, in lower case
 	ResponseHeaders string // which web pages may read
 
 	usual      []string // Host headers, on loopback; nil: any will do
@@ -48,7 +49,12 @@ func (p *Policy) AnswersTo(hostport string) bool {
 		return true // the latter as most requests have it, without taking it apart
 	}
 	host := Host(hostport)
-	return Loopback(host) || slices.ContainsFunc(p.Hosts, func(name string) bool { return strings.EqualFold(name, host) })
+	return Loopback(host) || slices.ContainsFunc(p.Hosts, func(name string) bool {
+		if strings.HasPrefix(name, ".") { // any name below it
+			return len(host) > len(name) && strings.HasSuffix(strings.ToLower(host), name)
+		}
+		return strings.EqualFold(name, host)
+	})
 }
 
 // Allow lets web pages of allowed origins read the answer (CORS, the Fetch
@@ -75,7 +81,7 @@ func (p *Policy) Allow(w http.ResponseWriter, r *http.Request) (answered bool) {
 	}
 	if allowed {
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
-		h.Set("Access-Control-Allow-Headers", p.RequestHeaders)
+		h.Set("Access-Control-Allow-Headers", p.mayAsk(r.Header["Access-Control-Request-Headers"]))
 		h.Set("Access-Control-Max-Age", "600") // seconds
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -94,7 +100,7 @@ func (p *Policy) allowed(origin string) bool {
 				return true
 			}
 		default:
-			if strings.EqualFold(allowed, origin) {
+			if strings.EqualFold(allowed, origin) || below(allowed, strings.ToLower(origin)) {
 				return true
 			}
 		}
@@ -102,13 +108,38 @@ func (p *Policy) allowed(origin string) bool {
 	return false
 }
 
-// BaseURL is the address that the client used.
-func (p *Policy) BaseURL(r *http.Request) string {
-	if p.HTTPS(r) {
-		return "https://" + r.Host
+// below reports whether an origin fits a pattern such as https://*.example.com, in
+// which the * stands for one name or several.
+func below(pattern, origin string) bool {
+	start, end, ok := strings.Cut(pattern, "*")
+	if !ok || len(origin) <= len(start)+len(end) || !strings.HasPrefix(origin, start) || !strings.HasSuffix(origin, end) {
+		return false
 	}
-	return "http://" + r.Host
+	names := origin[len(start) : len(origin)-len(end)]
+	return strings.Trim(names, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == "" && names[0] != '.'
 }
+
+// mayAsk is the headers that a page of an allowed origin may send, as it asks for
+// some: those that the server reads, and any other. Libraries that trace requests
+// have their own. It leaves out what tells who a request is from, which no page has
+// to say. Browsers send no others that are forbidden (the Fetch standard §2.2.2).
+func (p *Policy) mayAsk(asked []string) string {
+	may := p.RequestHeaders
+	known := strings.Split(strings.ToLower(may), ", ")
+	for name := range strings.SplitSeq(strings.ToLower(strings.Join(asked, ",")), ",") {
+		name = strings.TrimSpace(name)
+		foreign := slices.ContainsFunc(forwarded, func(f string) bool { return strings.EqualFold(f, name) })
+		if name == "" || name == p.Forbidden || foreign || strings.Trim(name, tokenLetters) != "" || slices.Contains(known, name) {
+			continue
+		}
+		known = append(known, name)
+		may += ", " + name
+	}
+	return may
+}
+
+// tokenLetters is what a header's name consists of, in lower case (RFC 9110 §5.6.2).
+const tokenLetters = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 
 // CheckPage fails if the request comes from a web page of another origin that is
 // not among Origins, and would change something. Clients that are no browsers

@@ -160,3 +160,130 @@ func TestCheckPage(t *testing.T) {
 		})
 	}
 }
+
+// What a trusted proxy says of the address that the client used is believed as a
+// whole; what anybody else says, or what makes no address, isn't.
+func TestBaseURL(t *testing.T) {
+	t.Parallel()
+	const proxy, other = "198.51.100.1:1234", "192.0.2.1:1234"
+	for _, tt := range []struct {
+		name, peer string
+		headers    []string
+		want       string
+	}{
+		{"no proxy", other, nil, "http://inner:8080"},
+		{"a proxy that keeps the Host", proxy, []string{"X-Forwarded-Proto", "https"}, "https://inner:8080"},
+		{"scheme and host", proxy, []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "shelf.example"}, "https://shelf.example"},
+		{"a port of its own", proxy, []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "shelf.example", "X-Forwarded-Port", "8443"}, "https://shelf.example:8443"},
+		{"the scheme's own port", proxy, []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "shelf.example", "X-Forwarded-Port", "443"}, "https://shelf.example"},
+		{"the port in the host", proxy, []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "shelf.example:8443", "X-Forwarded-Port", "443"}, "https://shelf.example:8443"},
+		{"IPv6", proxy, []string{"X-Forwarded-Host", "[2001:db8::1]", "X-Forwarded-Port", "81"}, "http://[2001:db8::1]:81"},
+		{"a prefix", proxy, []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "a.example", "X-Forwarded-Prefix", "/tools/shelf/"}, "https://a.example/tools/shelf"},
+		{"the root as a prefix", proxy, []string{"X-Forwarded-Host", "a.example", "X-Forwarded-Prefix", "/"}, "http://a.example"},
+		{"Forwarded", proxy, []string{"Forwarded", `for=192.0.2.9;proto=https;host="shelf.example:8443"`}, "https://shelf.example:8443"},
+		{"Forwarded in capitals, with blanks", proxy, []string{"Forwarded", `For="[2001:db8::9]:4711"; Proto=HTTPS; Host=a.example`}, "https://a.example"},
+		{"Forwarded of two proxies", proxy, []string{"Forwarded", "for=192.0.2.9;host=outer.example;proto=https, for=198.51.100.2;host=inner.example"}, "https://outer.example"},
+		{"Forwarded of a client and a proxy", proxy, []string{"Forwarded", "for=10.0.0.1;host=evil.example", "Forwarded", "for=192.0.2.9;host=a.example"}, "http://a.example"},
+		{"a client's Forwarded beside the proxy's headers", proxy, []string{"Forwarded", "host=evil.example", "X-Forwarded-For", "192.0.2.9"}, "http://inner:8080"},
+		{"a client's host before the proxy's", proxy, []string{"X-Forwarded-For", "192.0.2.9", "X-Forwarded-Host", "evil.example, a.example"}, "http://a.example"},
+		{"two proxies", proxy, []string{"X-Forwarded-For", "192.0.2.9, 198.51.100.2", "X-Forwarded-Host", "evil.example, outer.example, mid.example", "X-Forwarded-Proto", "https, http"}, "https://outer.example"},
+		{"a stranger", other, []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "evil.example", "X-Forwarded-Prefix", "/a", "Forwarded", "host=evil.example"}, "http://inner:8080"},
+		{"a host that is none", proxy, []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "a.example/b"}, "http://inner:8080"},
+		{"a scheme that is none", proxy, []string{"X-Forwarded-Proto", "javascript", "X-Forwarded-Host", "a.example"}, "http://inner:8080"},
+		{"a port that is none", proxy, []string{"X-Forwarded-Host", "a.example", "X-Forwarded-Port", "99999"}, "http://inner:8080"},
+		{"a prefix that is none", proxy, []string{"X-Forwarded-Host", "a.example", "X-Forwarded-Prefix", "//evil.example"}, "http://inner:8080"},
+		{"a prefix with a line end", proxy, []string{"X-Forwarded-Host", "a.example", "X-Forwarded-Prefix", "/a>;b"}, "http://inner:8080"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := New(nil, Policy{Proxies: networks(t, "198.51.100.0/24")})
+			r := httptest.NewRequest("GET", "http://inner:8080/", nil)
+			r.RemoteAddr = tt.peer
+			for i := 0; i < len(tt.headers); i += 2 {
+				r.Header.Add(tt.headers[i], tt.headers[i+1])
+			}
+			if got := p.BaseURL(r); got != tt.want {
+				t.Errorf("BaseURL = %s; want %s", got, tt.want)
+			}
+			if got, want := p.Stranger(r), tt.peer == other && tt.headers != nil; got != want {
+				t.Errorf("Stranger = %v; want %v", got, want)
+			}
+		})
+	}
+}
+
+// Forwarded names the client where nothing else does.
+func TestClientByForwarded(t *testing.T) {
+	t.Parallel()
+	p := New(nil, Policy{Proxies: networks(t, "198.51.100.0/24")})
+	for header, want := range map[string]string{
+		"for=192.0.2.9":                                 "192.0.2.9",
+		`for="[2001:db8::9]:4711"`:                      "2001:db8::9",
+		"for=10.0.0.1, for=192.0.2.9;by=198.51.100.1":   "192.0.2.9",
+		`for="a, b";x="c;d", for=192.0.2.9`:             "192.0.2.9",
+		"for=192.0.2.9, for=198.51.100.2;proto=https":   "192.0.2.9",
+		"for=unknown":                                   "198.51.100.1",
+		"proto=https":                                   "198.51.100.1",
+		"for=_hidden, for=198.51.100.7;host=shelf.test": "198.51.100.7",
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = "198.51.100.1:1234"
+		r.Header.Set("Forwarded", header)
+		if got := p.Client(r).String(); got != want {
+			t.Errorf("Forwarded: %s: the client is %s; want %s", header, got, want)
+		}
+	}
+}
+
+func TestPatterns(t *testing.T) {
+	t.Parallel()
+	p := New(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}, Policy{
+		Hosts:   []string{".ngrok-free.app"},
+		Origins: []string{"https://*.example.com", "http://*.dev.test:3000"},
+	})
+	for origin, want := range map[string]bool{
+		"https://app.example.com": true, "https://a.b.example.com": true, "HTTPS://APP.Example.com": true, "http://x.dev.test:3000": true,
+		"https://example.com": false, "https://.example.com": false, "http://app.example.com": false, "https://app.example.com:444": false,
+		"https://evilexample.com": false, "https://example.com.evil.net": false, "https://evil.net/.example.com": false,
+		"https://evil.net?.example.com": false, "https://evil.net:443#.example.com": false, "https://a@b.example.com": false,
+		"http://x.dev.test": false, "null": false,
+	} {
+		if got := p.allowed(origin); got != want {
+			t.Errorf("pages of %s may call: %v; want %v", origin, got, want)
+		}
+	}
+	for host, want := range map[string]bool{
+		"abc123.ngrok-free.app": true, "A.B.Ngrok-Free.App:8080": true, "abc.ngrok-free.app.": true,
+		"ngrok-free.app": false, ".ngrok-free.app": false, "evil-ngrok-free.app": false, "a.ngrok-free.app.evil.net": false,
+	} {
+		if got := p.AnswersTo(host); got != want {
+			t.Errorf("the server answers to %s: %v; want %v", host, got, want)
+		}
+	}
+}
+
+// A page of an allowed origin may send the headers that it asks for.
+func TestRequestHeaders(t *testing.T) {
+	t.Parallel()
+	p := New(nil, Policy{Origins: []string{"https://app.example"}, RequestHeaders: "Authorization, Content-Type"})
+	for asked, want := range map[string]string{
+		"":                           "Authorization, Content-Type",
+		"authorization,content-type": "Authorization, Content-Type",
+		"x-requested-with, sentry-trace,traceparent,baggage": "Authorization, Content-Type, x-requested-with, sentry-trace, traceparent, baggage",
+		"X-A, x-a, x-A":   "Authorization, Content-Type, x-a",
+		"x-b, a b, x\"c":  "Authorization, Content-Type, x-b",
+		"x-forwarded-for": "Authorization, Content-Type",
+	} {
+		for origin, want := range map[string]string{"https://app.example": want, "https://evil.example": ""} {
+			r := httptest.NewRequest("OPTIONS", "/", nil)
+			r.Header.Set("Origin", origin)
+			r.Header.Set("Access-Control-Request-Method", "GET")
+			r.Header.Set("Access-Control-Request-Headers", asked)
+			w := httptest.NewRecorder()
+			p.Allow(w, r)
+			if got := w.Header().Get("Access-Control-Allow-Headers"); got != want {
+				t.Errorf("%s may send %q of %q; want %q", origin, got, asked, want)
+			}
+		}
+	}
+}

@@ -13,15 +13,15 @@ import (
 // repeat as often as they like (CWE-779).
 const quiet = time.Minute
 
-// A once is for a line that is written at most once in [quiet].
-type once struct {
+// A Seldom is for a line that is written at most once in [quiet].
+type Seldom struct {
 	mu   sync.Mutex
 	last time.Time
 	left int // how many were left out since
 }
 
-// due reports whether the line is due, and how many were left out since the last.
-func (o *once) due() (due bool, left int) {
+// Due reports whether the line is due, and how many were left out since the last.
+func (o *Seldom) Due() (due bool, left int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := clock.Real()
@@ -37,14 +37,14 @@ func (o *once) due() (due bool, left int) {
 // complain of a TLS handshake, so such lines are sampled.
 type errorLog struct {
 	log       *slog.Logger
-	handshake once
+	handshake Seldom
 }
 
 func (l *errorLog) Write(line []byte) (int, error) {
 	text := strings.TrimSuffix(string(line), "\n")
 	if !strings.Contains(text, "TLS handshake error") {
 		l.log.Warn(text)
-	} else if due, left := l.handshake.due(); due {
+	} else if due, left := l.handshake.Due(); due {
 		l.log.Warn(text, "left_out", left)
 	}
 	return len(line), nil

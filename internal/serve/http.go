@@ -48,7 +48,7 @@ type Server struct {
 	log     *slog.Logger
 	places  chan struct{} // holds one for each connection
 	waiting atomic.Bool   // whether a client waits for a place
-	full    once          // the log's line about that
+	full    Seldom        // the log's line about that
 
 	mu    sync.Mutex
 	conns map[*conn]bool
@@ -106,7 +106,7 @@ func (s *Server) changed(c net.Conn, state http.ConnState) {
 // closeIdle closes a connection that waits for its next request, if there is one:
 // a client is there that has a request now.
 func (s *Server) closeIdle() {
-	if due, _ := s.full.due(); due {
+	if due, _ := s.full.Due(); due {
 		s.log.Warn("there are as many connections as there may be: who has no request loses one, and others wait", "connections", cap(s.places))
 	}
 	s.mu.Lock()
