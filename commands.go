@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"example.com/shelf/internal/attack"
@@ -64,7 +65,12 @@ func newShell(lookupEnv func(string) (string, bool), stdin io.Reader, stdout, st
 	parse := func(flags []string) (settings, error) {
 		c, err := parseSettings(flags, lookupEnv, func() ([]byte, error) { return durable.ReadFile(".env") })
 		if c.log != "off" {
-			for _, warning := range c.warnings {
+			set := slices.DeleteFunc(os.Environ(), func(entry string) bool { // lookupEnv may know less
+				name, _, _ := strings.Cut(entry, "=")
+				_, there := lookupEnv(name)
+				return !there
+			})
+			for _, warning := range append(c.warnings, new(settings).table().Stray(set, callersVariables...)...) {
 				fmt.Fprintln(stderr, "shelf: warning:", warning)
 			}
 		}

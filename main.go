@@ -88,7 +88,7 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	if c.seed != "" {
-		if err := seedStore(st, c.seed, sh.interrupt); err != nil {
+		if err := seedStore(st, c.seed, sh.interrupt, log); err != nil {
 			return err
 		}
 	}
@@ -115,6 +115,9 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 	}
 	httpServer := serve.New(handler, serve.Config{Log: log, MaxConns: c.maxConns, Refuse: handler.refuseUnread})
 	url := serve.URL(listener, cert)
+	for _, warning := range c.idle() {
+		log.Warn(warning)
+	}
 	if cert == nil && !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 		log.Warn("listening beyond this machine without TLS: passwords and tokens can be read on their way; set -tls-cert and -tls-key, or put a proxy with TLS in front")
 	}

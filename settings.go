@@ -8,7 +8,9 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"example.com/shelf/internal/config"
@@ -67,6 +69,7 @@ type settings struct {
 	labToken                  string // the lab's secret, SHELF_LAB_TOKEN
 	labMade                   bool   // it was made by prepareLab, so it has to be shown
 
+	fromPort bool     // addr is that of PORT
 	envFile  string   // ".env" when a setting came from it, for the start line
 	warnings []string // what is odd without being wrong, a sentence each
 }
@@ -130,7 +133,7 @@ func parseSettings(args []string, lookupEnv func(string) (string, bool), dotenv 
 	}
 	if port := in.Env("PORT"); port != "" {
 		// A platform that runs programs sets PORT for this one alone: that goes before a file.
-		in.Preset("addr", "127.0.0.1:"+port, "environment PORT")
+		in.Preset("addr", "127.0.0.1:"+strings.TrimSpace(port), "environment PORT")
 	}
 	if err := in.Apply(); err != nil {
 		return settings{}, err
@@ -144,13 +147,37 @@ func parseSettings(args []string, lookupEnv func(string) (string, bool), dotenv 
 	if (c.tlsCert == "") != (c.tlsKey == "") {
 		return settings{}, errors.New("-tls-cert and -tls-key go together, but only one of them is set")
 	}
-	// These four are no settings, and no mistake: programs that call a shelf keep
-	// its address and their tokens under these names.
-	c.warnings = in.Unknown("SHELF_URL", "SHELF_TOKEN", "SHELF_ADMIN_TOKEN", "SHELF_LAB_TOKEN")
+	c.warnings = in.Unknown(callersVariables...)
+	c.fromPort = in.From("addr") == "environment PORT"
 	if c.refreshTTL < c.accessTTL {
 		c.warnings = append(c.warnings, fmt.Sprintf("refresh-ttl (%v) is shorter than access-ttl (%v): there is nothing to refresh", c.refreshTTL, c.accessTTL))
 	}
 	return c, nil
+}
+
+// callersVariables are no settings, and no mistake: programs that call a shelf keep
+// its address and their tokens under these names.
+var callersVariables = []string{"SHELF_URL", "SHELF_TOKEN", "SHELF_ADMIN_TOKEN", "SHELF_LAB_TOKEN"}
+
+// idle says which settings have no effect in a server, or not the one meant.
+func (c settings) idle() (warnings []string) {
+	host, port, _ := net.SplitHostPort(c.addr)
+	for _, w := range []struct {
+		is   bool
+		says string
+	}{
+		{c.fromPort, "PORT is set, but shelf listens on this machine only: a platform that sets it wants -addr 0.0.0.0:" + port},
+		{len(c.hosts) > 0 && !origin.Loopback(host), "-hosts has no effect: beyond loopback shelf answers to any name"},
+		{len(c.cors) > 1 && slices.Contains(c.cors, "*"), "-cors: * allows all web pages, so the rest of the list has no effect"},
+		{c.limits.LongestWait > time.Hour, "-longest-wait: no wait is longer than an hour"},
+		{c.maxAccountStreams > c.maxStreams, "-max-account-streams is above -max-streams, and has no effect"},
+		{c.maxOwned > c.maxRows, "-max-owned is above -max-rows, and has no effect"},
+	} {
+		if w.is {
+			warnings = append(warnings, w.says)
+		}
+	}
+	return warnings
 }
 
 // configuredKeys are the keys that the settings hold, nil if shelf makes its own.

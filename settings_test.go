@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -61,7 +62,18 @@ func settingsFrom(args, environ, dotenv string) (settings, error) {
 		}
 		return []byte(dotenv), nil
 	}
-	return parseSettings(strings.Fields(args), lookup, file)
+	return parseSettings(fields(args), lookup, file)
+}
+
+// fields are args without the blanks between them. The folder of the tests may have
+// blanks in its name.
+func fields(args string) []string {
+	folder := os.TempDir()
+	all := strings.Fields(strings.ReplaceAll(args, folder, "\x00"))
+	for i := range all {
+		all[i] = strings.ReplaceAll(all[i], "\x00", folder)
+	}
+	return all
 }
 
 func TestSettings(t *testing.T) {
@@ -79,10 +91,10 @@ func TestSettings(t *testing.T) {
 		{"a value that doesn't decide isn't judged", "-log off", "SHELF_LOG=loud", "SHELF_LOG=louder", func(c *settings) { c.log = "off" }},
 		{"two dashes are as good as one", "--data=memory", "", "", func(c *settings) { c.data = "memory" }},
 
-		{"PORT is the port of the default address", "", "PORT=5000", "", func(c *settings) { c.addr = "127.0.0.1:5000" }},
+		{"PORT is the port of the default address", "", "PORT=5000", "", func(c *settings) { c.addr, c.fromPort = "127.0.0.1:5000", true }},
 		{"-addr goes before PORT", "-addr :80", "PORT=5000", "", func(c *settings) { c.addr = ":80" }},
 		{"SHELF_ADDR goes before PORT", "", "PORT=5000\nSHELF_ADDR=[::1]:0", "", func(c *settings) { c.addr = "[::1]:0" }},
-		{"PORT goes before .env", "", "PORT=5000", "SHELF_ADDR=:80", func(c *settings) { c.addr = "127.0.0.1:5000" }},
+		{"PORT goes before .env", "", "PORT=5000", "SHELF_ADDR=:80", func(c *settings) { c.addr, c.fromPort = "127.0.0.1:5000", true }},
 		{"PORT in .env is another program's", "", "", "PORT=5000", func(c *settings) {}},
 
 		{"times have units, days too", "-access-ttl 90s -refresh-ttl 7d -book-ttl 1h30m", "", "", func(c *settings) {

@@ -89,9 +89,10 @@ func importCommand(_ context.Context, sh shell, args []string) error {
 
 // seedStore imports the file name into a store that holds nothing; one that
 // does was seeded at an earlier start, or never wanted it.
-func seedStore(s *store, name string, interrupt *config.Interrupt) error {
+func seedStore(s *store, name string, interrupt *config.Interrupt, log *slog.Logger) error {
 	var empty bool
 	if s.View(func(tx *db.Tx) { empty = tx.Empty() }); !empty {
+		log.Warn("-seed has no effect: the store holds something already", "file", name, "holds", s.contents())
 		return nil
 	}
 	document, err := durable.ReadText(name)

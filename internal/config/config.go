@@ -174,6 +174,23 @@ func (v *Values) DotenvUsed() string {
 	return ""
 }
 
+// Stray warns of each variable of the environment that begins like a setting's, but
+// is neither that nor one of known. What Kubernetes sets for a service that has
+// the program's name is left out: HELLO_SERVICE_HOST, HELLO_PORT_80_TCP.
+func (t Table) Stray(environ []string, known ...string) (warnings []string) {
+	for _, s := range t.Settings {
+		known = append(known, t.Variable(s.Name))
+	}
+	for _, entry := range slices.Sorted(slices.Values(environ)) {
+		name, value, _ := strings.Cut(entry, "=")
+		rest, ours := strings.CutPrefix(name, t.prefix())
+		if ours && value != "" && !strings.HasPrefix(rest, "SERVICE_") && !strings.HasPrefix(rest, "PORT") && !slices.Contains(known, name) {
+			warnings = append(warnings, fmt.Sprintf("environment: %s is not a setting of %s", name, t.Program))
+		}
+	}
+	return warnings
+}
+
 // Unknown warns of each name in .env that begins like a setting's variable, but
 // is neither that nor one of known: most likely a typing mistake, but it may be
 // another program's.

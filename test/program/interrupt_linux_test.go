@@ -48,20 +48,24 @@ func TestInterrupt(t *testing.T) {
 		opens      string // the signal comes once the command has opened this
 		kept       string
 	}{
-		{"a server that reads its data", "-data=" + data, data, "the data is as it was"},
-		{"check", "check " + data, data, "nothing was changed"},
-		{"export to a file", "export -o out.json " + data, data, "nothing was changed"},
-		{"explain", "explain eyJhbGciOiJIUzI1NiJ9.e30.x -data=" + data, data, "nothing was changed"},
-		{"user list", "user list -data=" + data, data, "nothing was changed"},
-		{"user delete", "user delete nobody -data=" + data, data, "nothing was changed"},
-		{"import", "import " + filepath.Join(full, "big.json"), "shelf.jsonl", "nothing was changed"},
-		{"a server that is seeded", "-seed=" + filepath.Join(full, "big.json"), filepath.Join(full, "big.json"), "the data is as it was"},
-		{"run that is seeded", "run -seed=" + filepath.Join(full, "big.json") + " -- false", filepath.Join(full, "big.json"), "the command was not started"},
+		{"a server that reads its data", "-data=DATA", data, "the data is as it was"},
+		{"check", "check DATA", data, "nothing was changed"},
+		{"export to a file", "export -o out.json DATA", data, "nothing was changed"},
+		{"explain", "explain eyJhbGciOiJIUzI1NiJ9.e30.x -data=DATA", data, "nothing was changed"},
+		{"user list", "user list -data=DATA", data, "nothing was changed"},
+		{"user delete", "user delete nobody -data=DATA", data, "nothing was changed"},
+		{"import", "import BIG", "shelf.jsonl", "nothing was changed"},
+		{"a server that is seeded", "-seed=BIG", filepath.Join(full, "big.json"), "the data is as it was"},
+		{"run that is seeded", "run -seed=BIG -- false", filepath.Join(full, "big.json"), "the command was not started"},
 	} {
 		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 			t.Run(tt.name+", "+sig.String(), func(t *testing.T) { // one after the other: they lock one file
 				dir := t.TempDir()
-				p := launch(t, shelfCommand(t, dir, []string{secret}, strings.Fields(tt.args)...))
+				var args []string
+				for _, arg := range strings.Fields(tt.args) {
+					args = append(args, strings.NewReplacer("DATA", data, "BIG", filepath.Join(full, "big.json")).Replace(arg))
+				}
+				p := launch(t, shelfCommand(t, dir, []string{secret}, args...))
 				opens := tt.opens
 				if !filepath.IsAbs(opens) {
 					opens = filepath.Join(dir, opens)

@@ -64,6 +64,7 @@ func buildShelf() (string, error) {
 }
 
 func TestMain(m *testing.M) {
+	asUsual()
 	var err error
 	if binaryDir, err = os.MkdirTemp("", "shelf-test-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)

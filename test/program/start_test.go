@@ -343,3 +343,46 @@ func TestGreetingTranscript(t *testing.T) {
 		p.kill()
 	}
 }
+
+// A setting that has no effect says so, in one line.
+func TestStartIdleSettings(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, flags string
+		env         []string
+		want        string // "" for silence
+	}{
+		{"nothing given", "", nil, ""},
+		{"a seed for a store that holds something", "-seed=db.json", nil, "-seed has no effect: the store holds something already"},
+		{"PORT without an address", "", []string{"SHELF_ADDR=", "PORT= 0\r"}, "a platform that sets it wants -addr 0.0.0.0:0"},
+		{"PORT with one", "-addr=127.0.0.1:0", []string{"PORT=80"}, ""},
+		{"hosts beyond loopback", "-addr=0.0.0.0:0 -hosts=shelf.example", nil, "-hosts has no effect"},
+		{"all pages and some", "-cors=*,https://app.example", nil, "-cors: * allows all web pages"},
+		{"a wait of a day", "-longest-wait=1d", nil, "no wait is longer than an hour"},
+		{"more of one account than in all", "-max-streams=2", nil, "-max-account-streams is above"},
+		{"more rows of one account than in all", "-max-rows=2", nil, "-max-owned is above"},
+		{"a slip in the environment", "", []string{"SHELF_ADR=:80"}, "environment: SHELF_ADR is not a setting of shelf"},
+		{"what Kubernetes sets", "", []string{"SHELF_SERVICE_HOST=10.0.0.1", "SHELF_PORT=tcp://10.0.0.1:80", "SHELF_PORT_80_TCP_ADDR=10.0.0.1"}, ""},
+		{"what shelf run sets", "", []string{"SHELF_URL=http://127.0.0.1", "SHELF_TOKEN=x", "SHELF_ADMIN_TOKEN=x", "SHELF_LAB_TOKEN=x"}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			writeTestFile(t, dir, "db.json", `{"books":[{"title":"Dune","author":"Frank Herbert"}]}`)
+			if status, _, stderr := runShelf(t, dir, nil, "import", "db.json"); status != 0 {
+				t.Fatal(stderr)
+			}
+			p := launch(t, shelfCommand(t, dir, tt.env, strings.Fields(tt.flags)...)).listening()
+			p.kill()
+			said := ""
+			for line := range strings.Lines(p.stderr.String()) {
+				if (strings.Contains(line, "level=WARN") || strings.Contains(line, "warning")) && !strings.Contains(line, "without TLS") {
+					said += line
+				}
+			}
+			if strings.Count(said, "\n") > 1 || !strings.Contains(said, tt.want) || tt.want == "" && said != "" {
+				t.Errorf("shelf says\n%swant one line with %q", said, tt.want)
+			}
+		})
+	}
+}
