@@ -72,6 +72,9 @@ func (s *server) patchMe(w http.ResponseWriter, r *http.Request, c *caller) erro
 	if err != nil {
 		return err
 	}
+	if u.Username != c.user.Username {
+		s.note(r, "username changed", c.user)
+	}
 	return writeUser(w, u)
 }
 
@@ -108,6 +111,7 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *calle
 	if err := s.store.as(c).setPassword(c.user, hash); err != nil {
 		return err
 	}
+	s.note(r, "password changed", c.user)
 	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Password successfully changed"})
 }
 
@@ -136,6 +140,7 @@ func (s *server) confirm(r *http.Request, c *caller, p form.Password) error {
 	}
 	ok, err := s.checkPassword(r, "", c.user, p)
 	if err == nil && !ok {
+		s.note(r, "wrong password", c.user)
 		err = reply.Fail(http.StatusForbidden, wrongPassword)
 	}
 	return err
@@ -157,6 +162,7 @@ func (s *server) deleteMe(w http.ResponseWriter, r *http.Request, c *caller) err
 	if err := s.store.as(c).deleteSelf(); err != nil {
 		return err
 	}
+	s.note(r, "account deleted", c.user)
 	return userDeleted(w, c.user.ID)
 }
 
@@ -170,6 +176,7 @@ func (s *server) endSessions(w http.ResponseWriter, r *http.Request, c *caller) 
 	if err := s.store.as(c).endSessions(); err != nil {
 		return err
 	}
+	s.note(r, "logged out everywhere", c.user)
 	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Successfully logged out everywhere"})
 }
 
@@ -246,6 +253,7 @@ func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller) er
 	if err != nil {
 		return err
 	}
+	s.note(r, "account changed by an admin", c.user, "account", id, "admin", u.Admin, "disabled", u.Disabled)
 	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{manageUser(u)}})
 }
 
@@ -262,6 +270,7 @@ func (s *server) deleteUser(w http.ResponseWriter, r *http.Request, c *caller) e
 	if err != nil {
 		return err
 	}
+	s.note(r, "account deleted by an admin", c.user, "account", id)
 	return userDeleted(w, id)
 }
 

@@ -296,6 +296,10 @@ func (s *server) authenticate(r *http.Request, name string, p form.Password, fin
 		switch {
 		case err != nil:
 			return err
+		case u == nil || !ok || u.Disabled:
+			s.note(r, "sign-in failed", u)
+		}
+		switch {
 		case u == nil:
 			return errNoUser
 		case !ok:
@@ -430,10 +434,11 @@ func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, c *caller) 
 	if err := s.store.as(c).setRevoked(id, *revoke); err != nil {
 		return err
 	}
-	done := "Token successfully restored"
+	done, event := "Token successfully restored", "token restored"
 	if *revoke {
-		done = "Token successfully revoked"
+		done, event = "Token successfully revoked", "token revoked"
 	}
+	s.note(r, event, c.user, "token", id)
 	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Message: done})
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -24,6 +25,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/token"
 )
@@ -1354,4 +1356,83 @@ func TestWritesJudgeAgain(t *testing.T) {
 func forAdminsOnly(a *api, pattern string) bool {
 	write := goodWrites[pattern]
 	return a.as("eve").send(write.request, write.body).status == 403
+}
+
+// What matters to the security of an account leaves one line, with who and from
+// where, and without anything that a client typed (CWE-778, CWE-532).
+func TestSecurityEvents(t *testing.T) {
+	t.Parallel()
+	const typed = "typ3d-by-mistake"
+	for _, tt := range []struct {
+		name string
+		do   func(a *api)
+		want string
+	}{
+		{"a wrong password", func(a *api) { a.as("").at(guardHere, signInPath, signingIn("ann@example.com", typed)) }, "sign-in failed user=1"},
+		{"an unknown account", func(a *api) { a.as("").at(guardHere, signInPath, signingIn(typed+"@example.com", wrongGuess)) }, "sign-in failed"},
+		{"a password in the place of a username", func(a *api) { a.as("").at(guardHere, "POST /login", asForm("username", typed, "password", typed)) }, "sign-in failed"},
+		{"a disabled account", func(a *api) {
+			a.disable("ann@example.com")
+			a.as("").at(guardHere, signInPath, signingIn("ann@example.com", annPassword))
+		}, "sign-in failed user=1"},
+		{"a wrong password to confirm", func(a *api) {
+			a.as("ann").at(guardHere, "DELETE /api/v1/auth/me", asForm("password", typed))
+		}, "wrong password user=1"},
+		{"too many sign-ups", func(a *api) {
+			a.session("ann")
+			for range 21 {
+				a.as("").at(guardHere, signUpPath, signingIn("ann@example.com", annPassword))
+			}
+		}, "too many attempts"},
+		{"a revocation", func(a *api) { a.as("ann").at(guardHere, "PUT /api/v1/auth/tokens/2", asForm("revoke", "1")) }, "token revoked user=1 token=2"},
+		{"a restored token", func(a *api) { a.as("ann").at(guardHere, "PUT /api/v1/auth/tokens/2", asForm("revoke", "0")) }, "token restored user=1 token=2"},
+		{"a log-out everywhere", func(a *api) { a.as("ann").at(guardHere, "DELETE /api/v1/auth/sessions", asForm()) }, "logged out everywhere user=1"},
+		{"a change of password", func(a *api) {
+			a.as("ann").at(guardHere, "POST /api/v1/auth/password", asForm("current_password", annPassword, "new_password", typed))
+		}, "password changed user=1"},
+		{"a change of username", func(a *api) { a.as("ann").at(guardHere, "PATCH /api/v1/auth/me", asForm("username", typed)) }, "username changed user=1"},
+		{"a deleted account", func(a *api) { a.as("ann").at(guardHere, "DELETE /api/v1/auth/me", asForm("password", annPassword)) }, "account deleted user=1"},
+		{"a new admin", func(a *api) {
+			a.asAdmin("ann").at(guardHere, "PATCH /api/v1/users/2", asForm("admin", "1"))
+		}, "account changed by an admin user=1 account=2 admin=true disabled=false"},
+		{"an account that an admin deletes", func(a *api) {
+			a.asAdmin("ann").at(guardHere, "DELETE /api/v1/users/2", asForm())
+		}, "account deleted by an admin user=1 account=2"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			a := startAPI(t, &stoppedClock{at: tokenNow}, journal.OS{}, slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+			a.session("ann")
+			a.session("bob")
+			tt.do(a)
+			event, attrs, _ := strings.Cut(tt.want, " user=")
+			want := fmt.Sprintf("event=%q client=%s", event, guardHere)
+			if attrs != "" {
+				want += " user=" + attrs
+			}
+			want += "\n"
+			if n := strings.Count(log.String(), want); n != 1 {
+				t.Errorf("the log is\n%s\nwant one line that ends in %s", &log, want)
+			}
+			if strings.Contains(log.String(), typed) || strings.Contains(log.String(), "example.com") {
+				t.Errorf("the log has what a client typed:\n%s", &log)
+			}
+		})
+	}
+}
+
+func TestSecurityEventsAreSampled(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	a := startAPI(t, &stoppedClock{at: tokenNow}, journal.OS{}, slog.NewTextHandler(&log, nil), "-log=problems")
+	a.session("ann")
+	log.Reset()
+	for i := range 100 {
+		a.as("").at(fmt.Sprintf("192.0.2.%d", i), signInPath, signingIn("ann@example.com", wrongGuess))
+	}
+	a.as("ann").at(guardHere, "DELETE /api/v1/auth/sessions", asForm())
+	if failed, ended := strings.Count(log.String(), `"sign-in failed"`), strings.Count(log.String(), `"logged out everywhere"`); failed != 10 || ended != 1 {
+		t.Errorf("%d lines of failed sign-ins and %d of a log-out everywhere; want 10 and one", failed, ended)
+	}
 }

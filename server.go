@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -37,6 +38,7 @@ type server struct {
 	once      *sync.Once    // and that about a proxy that is not trusted
 	mux       *http.ServeMux
 
+	trail   *serve.Trail
 	streams *reply.Streams
 	metrics *serverMetrics
 	lab     *lab.Lab // nil: no -lab
@@ -133,7 +135,7 @@ func newServer(c settings, st *store, keys *token.Keyring, log *slog.Logger, now
 			Forbidden:       "x-lab-token",
 			ResponseHeaders: "Location, ETag, Link, X-Total-Count, Retry-After, WWW-Authenticate",
 		}),
-		elsewhere: new(serve.Seldom), once: new(sync.Once),
+		elsewhere: new(serve.Seldom), once: new(sync.Once), trail: new(serve.Trail),
 		streams: reply.NewStreams(c.maxStreams, c.maxAccountStreams), metrics: newServerMetrics(),
 	}
 	st.maxOwned, st.maxRows = c.maxOwned, c.maxRows
@@ -207,9 +209,20 @@ const acceptPatch = "application/merge-patch+json, application/json, application
 func (s *server) answering(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
+			if _, many := errors.AsType[limit.TooMany](err); many {
+				s.note(r, "too many attempts", nil)
+			}
 			writeError(w, r, s.log, err)
 		}
 	})
+}
+
+// note logs what matters to the security of u's account, nil for none that is known.
+func (s *server) note(r *http.Request, event string, u *user, attrs ...any) {
+	if u != nil {
+		attrs = append([]any{"user", u.ID}, attrs...)
+	}
+	s.trail.Note(s.log, s.origin.Client(r), event, attrs...)
 }
 
 // ServeHTTP is what every request goes through: the log, a net under panics,

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -48,4 +49,56 @@ func (l *errorLog) Write(line []byte) (int, error) {
 		l.log.Warn(text, "left_out", left)
 	}
 	return len(line), nil
+}
+
+// A Trail is the log of what matters to the security of accounts (CWE-778): one
+// line each, with the client's address. Clients can cause some of them as often as
+// they like. So there are at most [trailLines] of a kind in a minute, and the next
+// line says how many were left out (CWE-779).
+type Trail struct {
+	mu    sync.Mutex
+	kinds map[string]*kindOfEvent
+}
+
+type kindOfEvent struct {
+	since      time.Time
+	lines, out int
+}
+
+const trailLines = 10
+
+// Note writes a line about an event to log. The event is one of a few constant
+// texts. attrs are as in [slog.Logger.Warn]. What they must not hold: anything that
+// a client typed, as that may be a password in the wrong field.
+func (t *Trail) Note(log *slog.Logger, client netip.Addr, event string, attrs ...any) {
+	if out, due := t.due(event, clock.Real()); due {
+		line := append([]any{"event", event, "client", client.String()}, attrs...)
+		if out > 0 {
+			line = append(line, "left_out", out)
+		}
+		log.Warn("security", line...)
+	}
+}
+
+func (t *Trail) due(event string, now time.Time) (out int, due bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	k := t.kinds[event]
+	if k == nil {
+		if t.kinds == nil {
+			t.kinds = map[string]*kindOfEvent{}
+		}
+		k = new(kindOfEvent)
+		t.kinds[event] = k
+	}
+	if now.Sub(k.since) >= quiet || now.Before(k.since) {
+		k.since, k.lines = now, 0
+	}
+	if k.lines == trailLines {
+		k.out++
+		return 0, false
+	}
+	k.lines++
+	out, k.out = k.out, 0
+	return out, true
 }
