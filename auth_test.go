@@ -559,8 +559,8 @@ var bearerTests = []struct {
 	{"another public_id", `{"public_id": "\"somebody\""}`, 422, "Invalid claim: public_id", true},
 	{"another issuer", `{"iss": "\"bookshop\""}`, 422, "Invalid claim: iss", true},
 	{"an audience", `{"aud": "\"shelf\""}`, 422, "Invalid claim: aud", true},
-	{"issued in the future", `{"iat": "1795356301"}`, 422, "The token is not yet valid (iat)", true},
-	{"not yet good", `{"nbf": "1795356301"}`, 422, "The token is not yet valid (nbf)", true},
+	{"issued in the future", `{"iat": "1795356306"}`, 422, "The token is not yet valid (iat)", true},
+	{"not yet good", `{"nbf": "1795356306"}`, 422, "The token is not yet valid (nbf)", true},
 	{"expired", `{"exp": "1795356300"}`, 401, "Token has expired", true},
 	{"a jti that the store doesn't know", `{"jti": "\"7c9e6679-7425-40de-944b-e07fc1f90ae7\""}`, 401, "Token has been revoked", true},
 	{"a user whom it doesn't know", `{"sub": "\"x\"", "public_id": "\"x\""}`, 401, "User not found", true},
@@ -645,8 +645,8 @@ func TestBearer(t *testing.T) {
 				// Where the description can say more than the body, it does.
 				description, more := map[string]string{
 					"Token has expired":                   "expired 0s ago",
-					"The token is not yet valid (nbf)":    "not valid for another 1s (nbf)",
-					"The token is not yet valid (iat)":    "issued 1s in the future (iat)",
+					"The token is not yet valid (nbf)":    "not valid for another 6s (nbf)",
+					"The token is not yet valid (iat)":    "issued 6s in the future (iat)",
 					"Only non-refresh tokens are allowed": "this is a refresh token; it is good for a new access token and for log-out only",
 					"Token has been revoked":              "this server has no record of the token",
 				}[tt.wantSays]

@@ -275,7 +275,7 @@ var accessTokenTests = []struct {
 	{"no exp", `{"exp": ""}`, 401, "Invalid token!"},
 	{"no jti", `{"jti": ""}`, 401, "Invalid token!"},
 	{"an audience", `{"aud": "1"}`, 401, "Invalid token!"},
-	{"not yet good", `{"nbf": "1795356301"}`, 401, "Invalid token!"},
+	{"not yet good", `{"nbf": "1795356306"}`, 401, "Invalid token!"},
 	{"a list for public_id", `{"public_id": "[1]"}`, 401, "Invalid token!"},
 	{"a jti that the store doesn't know", `{"jti": "\"x\""}`, 401, "Invalid token!"},
 	{"another's jti", `{"jti": "BOBSJTI"}`, 401, "Invalid token!"},

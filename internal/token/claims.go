@@ -66,13 +66,17 @@ func (r *rawClaims) judge(now time.Time) (*Claims, error) {
 	return c, nil
 }
 
-// judgeTimes refuses a token before its time and after. There is no leeway:
-// whoever made the times has the clock that they are checked by.
+// leeway is how far ahead of the clock iat and nbf may be: a clock that was put back
+// a little must not refuse the tokens that it has just dated. exp has no leeway, as
+// the only thing that a late end can do is harm.
+const leeway = 5 * time.Second
+
+// judgeTimes refuses a token before its time and after.
 func (c *Claims) judgeTimes(now time.Time) error {
 	switch {
-	case now.Before(c.IssuedAt): // RFC 7519 §4.1.6 leaves it open; PyJWT refuses it too
+	case now.Before(c.IssuedAt.Add(-leeway)): // RFC 7519 §4.1.6 leaves it open; PyJWT refuses it too
 		return malformed(CheckTimes, "The token is not yet valid (iat)", fmt.Sprintf("issued %v in the future (iat)", until(c.IssuedAt, now)))
-	case now.Before(c.NotBefore): // RFC 7519 §4.1.5
+	case now.Before(c.NotBefore.Add(-leeway)): // RFC 7519 §4.1.5
 		return malformed(CheckTimes, "The token is not yet valid (nbf)", fmt.Sprintf("not valid for another %v (nbf)", until(c.NotBefore, now)))
 	case !now.Before(c.ExpiresAt): // the very second is too late already (RFC 7519 §4.1.4)
 		return &Error{Kind: Expired, At: CheckTimes, Message: "Token has expired", Detail: "expired " + Ago(c.ExpiresAt, now)}
