@@ -39,7 +39,7 @@ async function items() {
 
   const list = await client.GET("/api/v1/items", { headers, params: { query: { category: "toys", sort: "-itemname", limit: 10 } } });
   const item: components["schemas"]["Item"] = sole(need(list, 200));
-  assert.deepEqual(item, { ...ball, id, createdon: item.createdon, createdby: signedUp.user.id });
+  assert.deepEqual(item, { ...ball, id, createdon: item.createdon, created_at: item.created_at, createdby: signedUp.user.id });
   assert.equal(list.response.headers.get("X-Total-Count"), "1");
   const first = await client.GET("/api/v1/items", { headers, params: { query: { limit: 1 } } });
   const after = /[?&]after=([^&>]+)/.exec(first.response.headers.get("Link") ?? "")?.[1];
