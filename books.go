@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strconv"
@@ -42,7 +43,7 @@ func (s *store) addBooks() {
 			}
 			return b, err
 		},
-		Valid: (*book).validate,
+		Valid: (*book).lengths,
 		Event: db.EventsOf("book"),
 		Show:  func(b *book) string { return b.wire.Row() },
 	})
@@ -171,6 +172,11 @@ func (b *book) validate() error {
 		return reply.Fail(http.StatusBadRequest, "Invalid input!")
 	}
 	return nil
+}
+
+// lengths is validate for an import: it names the field and says what is wrong.
+func (b *book) lengths() error {
+	return cmp.Or(checkLength("title", b.Title, maxTitle), checkLength("author", b.Author, maxAuthor))
 }
 
 // deleteBook handles DELETE /bookapi/books/{id}. Deleting what is not there is

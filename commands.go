@@ -31,7 +31,7 @@ func commands() config.Commands[shell] {
 		config.Do("run", "[flags] -- COMMAND ARGS...", "run a command with a server of its own, on a free\nport and with its data in memory, that ends with it.\nThe command finds SHELF_URL, SHELF_TOKEN, which is an\naccount's, SHELF_ADMIN_TOKEN and SHELF_LAB_TOKEN", "run -- npm test", runCommand),
 		config.Do("check", "[FILE]", "examine a data file", "check shelf.jsonl", checkCommand),
 		config.Do("export", "[FILE] [-o OUT] [-secrets]", "its state as one JSON document, also beside a server;\n-secrets: with the password hashes", "export -o backup.json", exportCommand),
-		config.Do("import", "FILE.json [-data FILE]", "an export, into an empty store; or a plain file of\n{\"items\":[],\"books\":[]}; the server is stopped", "import db.json", importCommand),
+		config.Do("import", "FILE.json [-data FILE] [-keep-tokens]", "an export, into an empty store; or a plain file of\n{\"items\":[],\"books\":[]}; the server is stopped; the\ntokens of an export end, but with -keep-tokens", "import db.json", importCommand),
 		config.Do("explain", "[TOKEN] [flags]", "say what is in a token, from standard input if not\ngiven, and why it is good or refused", "explain eyJhbGciOiJIUzI1NiIs...", explainCommand),
 		config.Do("key list", "[flags]", "which keys there are", "key list", keyCommand),
 		config.Do("key rotate", "[-now] [flags]", "sign with a new key from the next start on; the old\none goes on verifying, or ends at once with -now, for\na key that has leaked; the server is stopped", "key rotate", keyCommand),

@@ -1015,8 +1015,16 @@ func TestExportImport(t *testing.T) {
 	if info, err := os.Stat(document); err != nil || info.Mode().Perm()&0o077 != 0 && os.PathSeparator == '/' {
 		t.Errorf("mode of the export = %v, %v; want 0600", info.Mode(), err)
 	}
-	if _, err := runArgs(t, "import", document, "-data", copied); err != nil {
-		t.Fatal(err)
+	// The export may be older than a log-out, so its tokens end.
+	other := filepath.Join(dir, "other.jsonl")
+	if done, err := runArgs(t, "import", document, "-data", other); err != nil || !strings.Contains(done, "; ended 1 token, so all sign in anew (-keep-tokens keeps them)") {
+		t.Fatalf("import = %q, %v; want that a token has ended", done, err)
+	}
+	if ended, _ := runArgs(t, "export", other); !strings.Contains(ended, `"ended_by":"import"`) {
+		t.Errorf("an import leaves the tokens as they were: %s", ended)
+	}
+	if done, err := runArgs(t, "import", document, "-data", copied, "-keep-tokens"); err != nil || strings.Contains(done, "ended") {
+		t.Fatalf("import -keep-tokens = %q, %v", done, err)
 	}
 	want, _ := runArgs(t, "export", from, "-secrets")
 	got, err := runArgs(t, "export", copied, "-secrets")
@@ -1079,15 +1087,16 @@ func TestImportRefuses(t *testing.T) {
 	t.Parallel()
 	const ids = `"format":"shelf-export","version":1,"last_ids":{}`
 	for _, tt := range []struct{ name, document, want string }{
-		{"what is not JSON", `{"items":[`, "unexpected end of JSON input"},
+		{"what is not JSON", `{"items":[`, "line 1, column 11: the text ends here"},
+		{"a trailing comma", "{\n\"items\":[1,]}", "line 2, column 11: a comma with nothing behind it"},
 		{"what is not an object", `[]`, "must be a JSON object"},
 		{"an empty object", `{}`, "nothing to import"},
 		{"items that are no list", `{"items":{}}`, "items: must be a list"},
-		{"an item without a name", `{"items":[{"itemname":"a","category":"b","description":"c"},{"category":"b","description":"c"}]}`, "items[1]: Invalid item name"},
+		{"an item without a name", `{"items":[{"itemname":"a","category":"b","description":"c"},{"category":"b","description":"c"}]}`, "items[1]: itemname is missing or blank"},
 		{"an item whose name is a number", `{"items":[{"itemname":5}]}`, "items[0]: 'itemname' must be a string"},
 		{"an item that is no object", `{"items":["ball"]}`, "items[0]: must be a JSON object"},
-		{"a book without an author", `{"books":[{"title":"Dune"}]}`, "books[0]: Invalid input!"},
-		{"one title twice", `{"books":[{"title":"Dune","author":"h"},{"title":"Dune","author":"h"}]}`, "books[1]: title taken"},
+		{"a book without an author", `{"books":[{"title":"Dune"}]}`, "books[0]: author is missing or blank"},
+		{"one title twice", `{"books":[{"title":"Dune","author":"h"},{"title":"Dune","author":"h"}]}`, `books[1]: title taken: "Dune"`},
 		{"another format", `{"format":"x"}`, "this shelf reads"},
 		{"a later version", `{"format":"shelf-export","version":2}`, "this shelf reads"},
 		{"an export without its last ids", `{"format":"shelf-export","version":1}`, "last_ids"},
@@ -1097,13 +1106,15 @@ func TestImportRefuses(t *testing.T) {
 		{"an e-mail given twice", `{` + ids + `,"users":[{"id":1,"public_id":"a","username":"a","email":"a@b.cd"},{"id":2,"public_id":"b","username":"b","email":"A@b.cd"}]}`, "users[1]: user 1 already has this e-mail"},
 		{"a hash that is not bcrypt's", `{` + ids + `,"users":[{"id":1,"public_id":"a","username":"a","hash":"plain"}]}`, "users[0]: the hash is not bcrypt's"},
 		{"a hash of a cost beyond bearing", `{` + ids + `,"users":[{"id":1,"public_id":"a","username":"a","hash":"$2a$31$` + strings.Repeat("0", 53) + `"}]}`, "users[0]: the hash is not bcrypt's"},
+		{"a time that no later file could hold", `{` + ids + `,"users":[{"id":1,"public_id":"a","username":"a","created":"9999-12-31T23:59:59-01:00"}]}`, "users[0]: 9999-12-31T23:59:59-01:00 is in the year 10000 in UTC"},
+		{"an item's time that no later file could hold", `{` + ids + `,"items":[{"id":1,"itemname":"a","category":"b","description":"c","created":"0000-01-01T00:00:00+01:00"}]}`, "items[0]: "},
 		{"a token of nobody's", `{` + ids + `,"tokens":[{"id":1,"jti":"a","type":"access","user":7}]}`, "tokens[0]: user 7 does not exist"},
 		{"a member that no row has", `{` + ids + `,"books":[{"id":1,"titel":"a"}]}`, `books[0]: json: unknown field "titel"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := newStore(slog.New(slog.DiscardHandler), time.Now)
-			_, err := importDocument(s, []byte(tt.document), func() {})
+			_, err := importDocument(s, []byte(tt.document), false, func() {})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("import of %s = %v; want %q", tt.document, err, tt.want)
 			}
@@ -1119,8 +1130,8 @@ func TestImportPlain(t *testing.T) {
 	s := newStore(slog.New(slog.DiscardHandler), time.Now)
 	const document = `{"items":[{"id":"x7","itemname":" ball ","category":"b","description":"c","price":3}],"books":[{"title":"Dune","author":"h"}],"posts":[]}`
 	for i, id := range []int{1, 2} {
-		done, err := importDocument(s, []byte(strings.ReplaceAll(document, "Dune", "Dune"+strings.Repeat("!", i))), func() {})
-		if want := "imported 1 item, 1 book; left out what shelf has no place for: posts"; err != nil || done != want {
+		done, err := importDocument(s, []byte(strings.ReplaceAll(document, "Dune", "Dune"+strings.Repeat("!", i))), false, func() {})
+		if want := "imported 1 item, 1 book; dropped from items: price (1 row); new ids for 1 of 1 items; left out what shelf has no place for: posts"; err != nil || done != want {
 			t.Fatalf("import = %q, %v; want %q", done, err, want)
 		}
 		row, ok := s.items.Row(id)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -73,6 +74,11 @@ func (it *item) validate() error {
 		return reply.Fail(http.StatusBadRequest, "Invalid description")
 	}
 	return nil
+}
+
+// lengths is validate for an import: it names the field and says what is wrong.
+func (it *item) lengths() error {
+	return cmp.Or(checkLength("itemname", it.Itemname, maxItemname), checkLength("category", it.Category, maxCategory), checkLength("description", it.Description, maxDescription))
 }
 
 // itemList is what GET /api/v1/items can be asked. Texts are in the order of

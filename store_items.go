@@ -160,7 +160,7 @@ func (s *store) addItems() {
 		Append: func(b []byte, row storedItem) []byte { return row.item().appendTo(b) },
 		Decode: decodeItem,
 		Times:  func(row storedItem) []time.Time { return []time.Time{time.Unix(row.created, 0).UTC()} },
-		Valid:  func(row storedItem) error { return row.item().validate() },
+		Valid:  func(row storedItem) error { return row.item().lengths() },
 		Event:  db.EventsOf("item"),
 		Show:   func(row storedItem) string { return row.wire.Row() },
 	})

@@ -50,6 +50,7 @@ const (
 	endedByLogout   = "log-out"
 	endedByPassword = "password change"
 	endedByAdmin    = "admin"
+	endedByImport   = "import"
 )
 
 func (t *tokenRecord) expired(now time.Time) bool { return !now.Before(t.Expires) }
@@ -231,6 +232,24 @@ func (s *store) endTokens(tx *db.Tx, userID int, by string, which func(*tokenRec
 			s.tokens.Put(tx, &ended)
 		}
 	}
+}
+
+// endAllTokens ends every token of everybody, and returns how many of them were good
+// until now.
+func (s *store) endAllTokens(by string) (good int, err error) {
+	err = s.Update(func(tx *db.Tx) error {
+		good = 0
+		for _, t := range s.tokens.All(tx) {
+			if t.EndedBy == "" && !t.expired(s.now()) {
+				good++
+			}
+		}
+		for id := range s.users.All(tx) {
+			s.endTokens(tx, id, by, nil)
+		}
+		return nil
+	})
+	return good, err
 }
 
 // endSession ends every token of the caller's sign-in.

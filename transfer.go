@@ -55,9 +55,10 @@ func exportCommand(_ context.Context, sh shell, args []string) error {
 
 // importCommand is the command shelf import, for a server that is stopped.
 func importCommand(_ context.Context, sh shell, args []string) error {
-	const usage = "usage: shelf import FILE.json [-data FILE]"
+	const usage = "usage: shelf import FILE.json [-data FILE] [-keep-tokens]"
 	flags := flag.NewFlagSet("import", flag.ContinueOnError)
 	data := flags.String("data", "", "")
+	keepTokens := flags.Bool("keep-tokens", false, "")
 	name, err := config.FileArgument(flags, usage, args)
 	if err == nil && name == "" {
 		err = errors.New(usage)
@@ -77,11 +78,11 @@ func importCommand(_ context.Context, sh shell, args []string) error {
 	if err != nil {
 		return err
 	}
-	done, err := importDocument(s, document, func() {
+	done, err := importDocument(s, document, *keepTokens, func() {
 		sh.interrupt.Keeps(c.data + " holds all of " + name + ", or nothing of it")
 	})
 	if err = errors.Join(err, s.Close()); err != nil {
-		return fmt.Errorf("%s: %w; nothing was imported", name, err)
+		return inDocument(name, err, "; nothing was imported")
 	}
 	fmt.Fprintf(sh.stdout, "%s: %s\n", c.data, done)
 	return nil
@@ -100,10 +101,19 @@ func seedStore(s *store, name string, interrupt *config.Interrupt, log *slog.Log
 		return fmt.Errorf("-seed: %w", err)
 	}
 	commit := func() { interrupt.Keeps("the store holds all of " + name + ", or nothing of it") }
-	if _, err := importDocument(s, document, commit); err != nil {
-		return fmt.Errorf("-seed %s: %w", name, err)
+	if _, err := importDocument(s, document, false, commit); err != nil {
+		return inDocument("-seed "+name, err, "")
 	}
 	return nil
+}
+
+// inDocument words an error in a file that a person wrote. If that is no JSON, the
+// line is shown.
+func inDocument(name string, err error, tail string) error {
+	if slip, ok := errors.AsType[*strictjson.Slip](err); ok {
+		return fmt.Errorf("%s, %w%s%s", name, slip, tail, strings.TrimSuffix("\n"+slip.Show(), "\n"))
+	}
+	return fmt.Errorf("%s: %w%s", name, err, tail)
 }
 
 // importDocument adds a JSON document to s, all of it or nothing. What shelf
@@ -112,26 +122,42 @@ func seedStore(s *store, name string, interrupt *config.Interrupt, log *slog.Log
 // {"items":[…],"books":[…]}, such as json-server's db.json, is added with new
 // ids, created by nobody. An error names the element that offends. It returns
 // a sentence on what was done. commit is called before the rows are written.
-func importDocument(s *store, data []byte, commit func()) (string, error) {
+//
+// An export may be older than a log-out, so the tokens in it end unless keepTokens is
+// set.
+func importDocument(s *store, data []byte, keepTokens bool, commit func()) (string, error) {
+	if slip := strictjson.FindSlip(data); slip != nil {
+		return "", slip
+	}
 	members, err := strictjson.Decode(data)
 	if err != nil {
 		return "", err
 	}
 	if members.Has("format") {
-		return importExport(s, members.Map(), commit)
+		return importExport(s, members.Map(), keepTokens, commit)
 	}
 	return importPlain(s, members.Map(), commit)
 }
 
 // importExport rehearses in a store of its own, where each element has to keep
 // the rules that a line of the data file has to keep.
-func importExport(s *store, parts map[string]json.RawMessage, commit func()) (string, error) {
+func importExport(s *store, parts map[string]json.RawMessage, keepTokens bool, commit func()) (string, error) {
 	rehearsal := newStore(slog.New(slog.DiscardHandler), s.now)
 	if err := rehearsal.Import(parts); err != nil {
 		return "", err
 	}
+	done := "imported " + rehearsal.contents()
+	if !keepTokens {
+		ended, err := rehearsal.endAllTokens(endedByImport)
+		if err != nil {
+			return "", err
+		}
+		if ended > 0 {
+			done += "; ended " + term.Count(ended, "token") + ", so all sign in anew (-keep-tokens keeps them)"
+		}
+	}
 	commit()
-	return "imported " + rehearsal.contents(), s.Fill(rehearsal.Snapshot())
+	return done, s.Fill(rehearsal.Snapshot())
 }
 
 // validUser checks the fields of an imported account.
@@ -147,11 +173,11 @@ func validUser(u *user) error {
 
 // importPlain adds rows that say nothing but what a client would send.
 func importPlain(s *store, parts map[string]json.RawMessage, commit func()) (string, error) {
-	items, err := plainRows(parts, "items", (*item).fields, (*item).validate)
+	items, itemChanges, err := form.Rows(parts, "items", (*item).fields, (*item).lengths)
 	if err != nil {
 		return "", err
 	}
-	books, err := plainRows(parts, "books", (*book).fields, (*book).validate)
+	books, bookChanges, err := form.Rows(parts, "books", (*book).fields, (*book).lengths)
 	if err != nil {
 		return "", err
 	}
@@ -163,27 +189,11 @@ func importPlain(s *store, parts map[string]json.RawMessage, commit func()) (str
 		return "", err
 	}
 	done := fmt.Sprintf("imported %s, %s", term.Count(len(items), "item"), term.Count(len(books), "book"))
+	done += itemChanges.Words(func(i int) int { return items[i].ID }) + bookChanges.Words(func(i int) int { return books[i].ID })
 	if len(parts) > 0 {
 		done += "; left out what shelf has no place for: " + strings.Join(slices.Sorted(maps.Keys(parts)), ", ")
 	}
 	return done, nil
-}
-
-// plainRows takes the rows of that name out of parts. An error names the row.
-func plainRows[T any](parts map[string]json.RawMessage, name string, fields func(*T) form.Fields, validate func(*T) error) (rows []*T, err error) {
-	texts, err := db.Elements(name, parts[name])
-	for i, text := range texts {
-		row := new(T)
-		if err = form.ReadObject(text, fields(row)); err == nil {
-			err = validate(row)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s[%d]: %w", name, i, err)
-		}
-		rows = append(rows, row)
-	}
-	delete(parts, name)
-	return rows, err
 }
 
 // fileConfig is the settings for a command on the data file called name, "" for
@@ -238,7 +248,7 @@ func (s *store) addAll(items []*item, books []*book) error {
 		s.putNewItems(tx, items)
 		for i, b := range books {
 			if err := s.putNewBook(tx, b); err != nil {
-				return fmt.Errorf("books[%d]: %w", i, err)
+				return fmt.Errorf("books[%d]: %w: %.200q", i, err, b.Title)
 			}
 		}
 		return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"net/mail"
 	"strconv"
@@ -27,6 +28,18 @@ const (
 // within reports whether s is neither blank nor longer than max code points.
 func within(s string, max int) bool {
 	return strings.TrimSpace(s) != "" && utf8.RuneCountInString(s) <= max
+}
+
+// checkLength words what within finds.
+func checkLength(name, s string, max int) error {
+	switch n := utf8.RuneCountInString(s); {
+	case within(s, max):
+		return nil
+	case n <= max:
+		return fmt.Errorf("%s is missing or blank", name)
+	default:
+		return fmt.Errorf("%s has %d characters, %d are the most", name, n, max)
+	}
 }
 
 // validEmail reports whether s is a bare address, as RFC 5322 §3.4.1 writes

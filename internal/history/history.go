@@ -31,6 +31,7 @@ var (
 type Damage struct {
 	Line int // of the file, from 1
 	What string
+	Show string // the line and a caret below the fault, to go below the error; "" for none
 }
 
 func (d *Damage) Error() string { return fmt.Sprintf("line %d: %s", d.Line, d.What) }

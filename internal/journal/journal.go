@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -165,7 +166,7 @@ func Explain(path string, err error) error {
 	var d *history.Damage
 	switch {
 	case errors.As(err, &d):
-		return fmt.Errorf("%s is damaged: %w (nothing was changed; mend or restore the file, or start with another -data)", path, d)
+		return fmt.Errorf("%s is damaged: %w (nothing was changed; mend or restore the file, or start with another -data)%s", path, d, below(d.Show))
 	case errors.Is(err, ErrLocked):
 		return fmt.Errorf("%s is in use by another shelf", path)
 	}
@@ -176,6 +177,14 @@ func Explain(path string, err error) error {
 		return fmt.Errorf("can't %s the data file %s: %w", at.Op, at.Path, at.Err)
 	}
 	return fmt.Errorf("%s: %w", path, err)
+}
+
+// below is what stands below an error's line.
+func below(show string) string {
+	if show == "" {
+		return ""
+	}
+	return "\n" + strings.TrimSuffix(show, "\n")
 }
 
 // Replay calls emit with each closed batch in the file, in order. The bodies

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/history"
+	"example.com/shelf/internal/strictjson"
 )
 
 const (
@@ -119,6 +120,9 @@ func parseManual(line []byte) (rec history.Record, closes int, err error) {
 		Closes int     `json:"closes"`
 		CRC    *string `json:"crc"`
 	}
+	if slip := strictjson.FindSlip(line); slip != nil {
+		return rec, 0, &notJSON{slip}
+	}
 	if err := json.Unmarshal(line, &frame); err != nil {
 		return rec, 0, fmt.Errorf("not a JSON object: %v", err)
 	}
@@ -132,6 +136,15 @@ func parseManual(line []byte) (rec history.Record, closes int, err error) {
 	}
 	return history.Record{Seq: frame.Seq, Manual: true, Body: line}, frame.Closes, nil
 }
+
+// A notJSON is a slip in a line of the file, whose number is said elsewhere.
+type notJSON struct{ slip *strictjson.Slip }
+
+func (n *notJSON) Error() string {
+	return fmt.Sprintf("not a JSON object: column %d: %s", n.slip.Column, n.slip.What)
+}
+
+func (n *notJSON) Unwrap() error { return n.slip }
 
 // manualBody takes the frame from a line that parseManual accepted and returns
 // the other members, in order, as they are written. It fails if a time is none.

@@ -16,7 +16,7 @@ import (
 func (f Found) Print(w io.Writer, path, alive string, rows int, damage *history.Damage) {
 	verdict := "sound"
 	if damage != nil {
-		verdict = fmt.Sprintf("damaged at line %d: %s", damage.Line, damage.What)
+		verdict = fmt.Sprintf("damaged at line %d: %s", damage.Line, damage.What) + below(damage.Show)
 	}
 	fmt.Fprintf(w, "%s: %s\n", path, verdict)
 	fmt.Fprintf(w, "  format     %d\n", f.Version)

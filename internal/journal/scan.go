@@ -9,6 +9,7 @@ import (
 
 	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/history"
+	"example.com/shelf/internal/strictjson"
 )
 
 // Found is what reading a journal found in it. After a *history.Damage it says
@@ -140,6 +141,9 @@ func (s *scan) take(line []byte, pos int64) error {
 	if err != nil {
 		if s.bad == nil {
 			s.bad = &history.Damage{Line: s.line, What: err.Error()}
+			if slip, ok := errors.AsType[*strictjson.Slip](err); ok {
+				s.bad.Show = slip.Show()
+			}
 		}
 		s.lost = s.lost || lostPage(line, pos, s.end)
 		return nil

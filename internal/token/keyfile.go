@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/durable"
+	"example.com/shelf/internal/strictjson"
 )
 
 // A JWKSet is a JWK Set (RFC 7517 §5): the form of the key file, and of the
@@ -230,6 +231,9 @@ func ReadKeyFile(path string) (JWKSet, []*Key, error) {
 		return refuse(errors.New("it is empty"))
 	}
 	var set JWKSet
+	if slip := strictjson.FindSlip(text); slip != nil {
+		return refuse(slip) // without the line: it may hold a key
+	}
 	if err := json.Unmarshal(text, &set); err != nil {
 		return refuse(err)
 	}

@@ -1,0 +1,77 @@
+package form
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"example.com/shelf/internal/strictjson"
+	"example.com/shelf/internal/term"
+)
+
+// Rows takes the rows of that name out of parts. An error names the row.
+func Rows[T any](parts map[string]json.RawMessage, name string, fields func(*T) Fields, validate func(*T) error) (rows []*T, changes *RowChanges, err error) {
+	changes = &RowChanges{name: name, dropped: map[string]int{}}
+	var texts []json.RawMessage
+	if list, given := parts[name]; given && json.Unmarshal(list, &texts) != nil {
+		return nil, nil, fmt.Errorf("%s: must be a list", name)
+	}
+	for i, text := range texts {
+		row := new(T)
+		known := fields(row)
+		if err = ReadObject(text, known); err == nil {
+			err = validate(row)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s[%d]: %w", name, i, err)
+		}
+		rows = append(rows, row)
+		changes.note(text, known)
+	}
+	delete(parts, name)
+	return rows, changes, err
+}
+
+// RowChanges are what the import of rows of one name has changed in them.
+type RowChanges struct {
+	name    string
+	dropped map[string]int // by field: how many rows had it
+	ids     []string       // as the rows have them, "" for none
+}
+
+func (p *RowChanges) note(row []byte, known Fields) {
+	members, _ := strictjson.Decode(row) // which ReadObject has read
+	id := ""
+	for _, m := range members {
+		if m.Name == "id" {
+			id = string(m.Value)
+		} else if _, ok := known[m.Name]; !ok {
+			p.dropped[m.Name]++
+		}
+	}
+	p.ids = append(p.ids, id)
+}
+
+// Words says what was changed, "" for nothing; newID is the id of a row now.
+func (p *RowChanges) Words(newID func(i int) int) (text string) {
+	var fields []string
+	for _, name := range slices.Sorted(maps.Keys(p.dropped)) {
+		fields = append(fields, fmt.Sprintf("%s (%s)", term.Printable(name), term.Count(p.dropped[name], "row")))
+	}
+	if fields != nil {
+		text = "; dropped from " + p.name + ": " + strings.Join(fields, ", ")
+	}
+	renumbered := 0
+	for i, id := range p.ids {
+		if id != "" && id != strconv.Itoa(newID(i)) {
+			renumbered++
+		}
+	}
+	if renumbered > 0 {
+		text += fmt.Sprintf("; new ids for %d of %d %s", renumbered, len(p.ids), p.name)
+	}
+	return text
+}
