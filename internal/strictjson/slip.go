@@ -18,9 +18,19 @@ type Slip struct {
 	Line, Column int // from 1; columns are characters
 	What         string
 	text         []byte // the line
+	quotes       bool   // What has a word of the text behind its colon
 }
 
 func (s *Slip) Error() string { return fmt.Sprintf("line %d, column %d: %s", s.Line, s.Column, s.What) }
+
+// Discreet is Error without anything that stands in the text: that may be secret.
+func (s *Slip) Discreet() string {
+	what := s.What
+	if s.quotes {
+		what, _, _ = strings.Cut(what, ":")
+	}
+	return fmt.Sprintf("line %d, column %d: %s", s.Line, s.Column, what)
+}
 
 // Show is the line of the text around the slip, and a caret below it: two lines, each
 // with a line end, or "" where there is nothing to show.
@@ -55,12 +65,14 @@ func FindSlip(text []byte) *Slip {
 		at = len(text)
 	}
 	at, what := guess(text, min(at, len(text)), fault.Error())
+	quotes := strings.Contains(what, "without quotes: write")
 	start := bytes.LastIndexByte(text[:at], '\n') + 1
 	line, _, _ := bytes.Cut(text[start:], []byte("\n"))
 	return &Slip{
 		Line:   bytes.Count(text[:at], []byte("\n")) + 1,
 		Column: utf8.RuneCount(text[start:at]) + 1,
 		What:   what,
+		quotes: quotes,
 		text:   bytes.TrimSuffix(line, []byte("\r")),
 	}
 }
@@ -122,7 +134,7 @@ func guess(text []byte, at int, says string) (int, string) {
 	case word.text != "":
 		return word.at, fmt.Sprintf(`a text without quotes: write "%.40s"`, word.text)
 	}
-	return at, says
+	return at, "not JSON: {, [, a quote, a number, true, false or null should stand here"
 }
 
 // A wordIn is a word and its offset.

@@ -232,7 +232,7 @@ func ReadKeyFile(path string) (JWKSet, []*Key, error) {
 	}
 	var set JWKSet
 	if slip := strictjson.FindSlip(text); slip != nil {
-		return refuse(slip) // without the line: it may hold a key
+		return refuse(errors.New(slip.Discreet())) // the line may hold a key
 	}
 	if err := json.Unmarshal(text, &set); err != nil {
 		return refuse(err)

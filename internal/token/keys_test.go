@@ -189,10 +189,10 @@ func TestKeyFileRefused(t *testing.T) {
 	const k = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr8"
 	tests := []struct{ name, text, wantError string }{
 		{"an empty file", "", "it is empty"},
-		{"no JSON", "my secret", "invalid character 'm' looking for beginning of value"},
+		{"no JSON", "my secret", "line 1, column 1: a text without quotes"},
 		{"other JSON", `{"name":"shelf","version":"1"}`, "it has no keys"},
 		{"a lone key", `{"kty":"oct","alg":"HS256","k":"` + k + `"}`, "it has no keys"},
-		{"something behind", `{"keys":[{"kty":"oct","alg":"HS256","k":"` + k + `"}]}{}`, "invalid character '{' after top-level value"},
+		{"something behind", `{"keys":[{"kty":"oct","alg":"HS256","k":"` + k + `"}]}{}`, "line 1, column 89: something follows the end: remove it, or a bracket closes too early"},
 		{"a short secret", `{"keys":[{"kty":"oct","alg":"HS256","k":"c2hvcnQ"}]}`, "key 1: the secret has 5 bytes, HS256 takes at least 32 (RFC 7518 §3.2)"},
 		{"no base64url", `{"keys":[{"kty":"oct","alg":"HS256","k":"` + k + `="}]}`, "key 1: its k is not base64url"},
 		{"an RSA key", `{"keys":[{"kty":"RSA","alg":"RS256","n":"AQAB","e":"AQAB"}]}`, "key 1: it is neither kty oct with alg HS256 nor kty OKP with crv Ed25519 and alg EdDSA"},
