@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/list"
@@ -48,14 +47,6 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	w.Header().Set("Location", uri)
 	w.Header().Set("ETag", items[0].wire.Tag())
 	return reply.Rows(w, http.StatusCreated, "Created a new item", rows...)
-}
-
-// withMember is the row with one member more, a text.
-func withMember(row reply.Rendered, name, text string) []byte {
-	old := strings.TrimSuffix(row.Row(), "}")
-	b := append(make([]byte, 0, len(old)+len(name)+len(text)+len(`,"":""}`)), old...)
-	b = append(append(append(b, `,"`...), name...), `":`...)
-	return append(strictjson.AppendString(b, text), '}')
 }
 
 // fields are what a client sets.
@@ -232,6 +223,9 @@ func (s *server) changeItem(w http.ResponseWriter, r *http.Request, c *caller, i
 	return it, err
 }
 
+// longestOf is how long each field of an item may be.
+var longestOf = map[string]int{"itemname": maxItemname, "category": maxCategory, "description": maxDescription}
+
 // patchItem handles PATCH /api/v1/items/{id}/{field}: one field, named twice. The
 // message is a member of the row, as in the tutorial.
 func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller) error {
@@ -239,33 +233,23 @@ func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller) er
 	if err != nil {
 		return err
 	}
-	var (
-		field = r.PathValue("field")
-		limit int
-		set   func(*item, string)
-	)
-	switch field {
-	case "itemname":
-		limit, set = maxItemname, func(it *item, v string) { it.Itemname = v }
-	case "category":
-		limit, set = maxCategory, func(it *item, v string) { it.Category = v }
-	case "description":
-		limit, set = maxDescription, func(it *item, v string) { it.Description = v }
-	default:
+	field := r.PathValue("field")
+	longest, ok := longestOf[field]
+	if !ok {
 		return reply.Fail(http.StatusBadRequest, "Invalid field name")
 	}
 	value, err := form.ReadOnly(w, r, field)
 	if err != nil {
 		return err
 	}
-	if !within(value, limit) {
+	if !within(value, longest) {
 		return reply.Fail(http.StatusBadRequest, field+" field is invalid")
 	}
-	it, err := s.changeItem(w, r, c, id, func(it *item) { set(it, value) })
+	it, err := s.changeItem(w, r, c, id, func(it *item) { *it.fields()[field].(*string) = value })
 	if err != nil {
 		return err
 	}
-	return reply.Rows(w, http.StatusOK, "", withMember(it.wire, "message", "successfully updated item "+field))
+	return reply.Rows(w, http.StatusOK, "", it.wire.With("message", "successfully updated item "+field))
 }
 
 // deleteItem handles DELETE /api/v1/items/{id}.
