@@ -225,7 +225,8 @@ func (c *Certificate) TLSConfig() *tls.Config {
 // Listen listens on addr. It fails with one clear line.
 func Listen(addr string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
+	const windowsInUse = syscall.Errno(10048) // WSAEADDRINUSE: there EADDRINUSE is another number, which nothing returns
+	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, windowsInUse) {
 		return nil, fmt.Errorf("%s is in use by another program; choose another port with -addr, or 0 for a free one", addr)
 	}
 	if err != nil {
