@@ -29,7 +29,7 @@ func (s *server) getMe(w http.ResponseWriter, r *http.Request, c *caller) error 
 }
 
 func writeUser(w http.ResponseWriter, u *user) error {
-	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{viewUser(u)}})
+	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{viewUser(u)}})
 }
 
 // patchMe handles PATCH /api/v1/auth/me: the caller's names, and nothing else
@@ -218,7 +218,7 @@ func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) er
 	for i, u := range users {
 		rows[i] = manageUser(u)
 	}
-	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Data: rows})
+	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: rows})
 }
 
 // pathID reads the path's id, of a row of that kind.
@@ -254,7 +254,7 @@ func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller) er
 		return err
 	}
 	s.note(r, "account changed by an admin", c.user, "account", id, "admin", u.Admin, "disabled", u.Disabled)
-	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{manageUser(u)}})
+	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{manageUser(u)}})
 }
 
 // deleteUser handles DELETE /api/v1/users/{id}, for admins.

@@ -835,3 +835,16 @@ func TestAccountNothingToWrite(t *testing.T) {
 	}
 	k.good(ann.access)
 }
+
+// What is known of accounts and tokens stays in no cache.
+func TestAccountsAreInNoCache(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	root := a.asAdmin("root")
+	for request, b := range map[string]body{
+		"GET /api/v1/auth/me": {}, "PATCH /api/v1/auth/me": asForm("firstname", "R"), "GET /api/v1/auth/tokens": {},
+		"GET /api/v1/users": {}, "PATCH /api/v1/users/1": asForm("admin", "true"),
+	} {
+		root.send(request, b).want(200, "").wantHeader("Cache-Control", "no-store")
+	}
+}

@@ -414,7 +414,7 @@ func (s *server) listTokens(w http.ResponseWriter, r *http.Request, c *caller) e
 	for _, t := range s.store.liveTokens(c.user.ID) {
 		views = append(views, tokenView{t.ID, t.JTI, t.Type, c.user.identity(), t.EndedBy != "", t.Expires.UTC().Format(wireTime)})
 	}
-	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Data: views})
+	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: views})
 }
 
 // revokeToken handles PUT /api/v1/auth/tokens/{id}: it revokes one token of the

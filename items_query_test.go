@@ -186,6 +186,7 @@ var queryListTests = []struct {
 	{"the reverse of that, ties and all", "/api/v1/items?sort=-itemname", "5 6 2 4 1 3", "6"},
 	{"by category", "/api/v1/items?sort=category", "6 2 3 4 1 5", "6"},
 	{"by category, reversed", "/api/v1/items?sort=-category", "5 1 4 3 2 6", "6"},
+	{"jQuery's way past caches says nothing", "/api/v1/items?_=1700000000000", "1 2 3 4 5 6", "6"},
 	{"by time", "/api/v1/items?sort=createdon", "1 2 3 4 5 6", "6"},
 	{"by time, the last first", "/api/v1/items?sort=-createdon", "6 5 4 3 2 1", "6"},
 	{"of one category", "/api/v1/items?category=cricket", "2 3 4", "3"},
@@ -255,6 +256,7 @@ func TestListBodyStays(t *testing.T) {
 }
 
 var queryErrorTests = []struct{ name, target, want string }{
+	{"two underscores are a parameter", "/api/v1/items?__=1", "'__' is no parameter here"},
 	{"an unknown parameter", "/api/v1/items?colour=red", "'colour' is no parameter here"},
 	{"all that are unknown", "/api/v1/items?colour=red&size=3&limit=1", "'colour' is no parameter here; 'size' is no parameter here"},
 	{"a parameter of another list", "/bookapi/books?category=a", "'category' is no parameter here"},

@@ -61,6 +61,8 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 	if c.stdin {
 		ctx = child.UntilEOF(ctx, sh.stdin)
 	}
+	ctx, stop := serve.UntilHangup(ctx, c.tlsCert != "", serve.NewLog(sh.stderr, c.log, c.logFormat))
+	defer stop()
 	return runServer(ctx, c, sh, nil, func(s *server, url string) error {
 		sh.interrupt.Keeps("")                       // the requests that run are answered
 		if c.log != "off" && c.logFormat == "text" { // a program that reads JSON has the ready line

@@ -233,11 +233,6 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	w := serve.Begin(rw, r, s.log)
 	w.Header()["X-Content-Type-Options"] = noSniff
-	if r.TLS != nil && !origin.Loopback(origin.Host(r.Host)) {
-		// A year (OWASP ASVS 5, 3.4.1). Only TLS may say it (RFC 6797 §7.2), and
-		// localhost belongs to other programs too.
-		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
-	}
 	defer w.End(s.metrics.requests.Count)
 	defer w.Recover(func(message string) {
 		writeError(w, r, s.log, reply.Fail(http.StatusInternalServerError, message))
@@ -254,6 +249,11 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		writeError(w, r, s.log, reply.Fail(http.StatusMisdirectedRequest, "This server does not answer to that Host; -hosts names more"))
 		return
 	}
+	if r.TLS != nil && !origin.Loopback(origin.Host(r.Host)) {
+		// A year (OWASP ASVS 5, 3.4.1). Only TLS may say it (RFC 6797 §7.2), and
+		// localhost belongs to other programs too.
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+	}
 	if s.allowOrigin(w, r) {
 		return
 	}
@@ -265,20 +265,35 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 func (s *server) dispatch(w http.ResponseWriter, r *http.Request) {
 	at := r.URL.EscapedPath()
 	clean := serve.CleanPath(at)
+	redirect := func(to, why string) {
+		if r.URL.RawQuery != "" {
+			to += "?" + r.URL.RawQuery
+		}
+		w.Header().Set("Location", s.origin.Prefix(r)+to)
+		writeError(w, r, s.log, reply.Fail(http.StatusPermanentRedirect, why))
+	}
 	switch {
 	case at == "*" && r.Method == http.MethodOptions: // about the server as a whole (RFC 9110 §9.3.7)
 		w.WriteHeader(http.StatusNoContent)
 	case !strings.HasPrefix(at, "/"): // "*", urn:x, or CONNECT host:port
 		writeError(w, r, s.log, reply.Fail(http.StatusNotFound, "Not found"))
 	case clean != at:
-		if r.URL.RawQuery != "" {
-			clean += "?" + r.URL.RawQuery
-		}
-		w.Header().Set("Location", s.origin.Prefix(r)+clean)
-		writeError(w, r, s.log, reply.Fail(http.StatusPermanentRedirect, "The path is written without empty or dot segments"))
+		redirect(clean, "The path is written without empty or dot segments")
+	case len(at) > 1 && strings.HasSuffix(at, "/") && s.routeTo(r, strings.TrimSuffix(at, "/")):
+		redirect(strings.TrimSuffix(at, "/"), "The path is written without a slash at its end")
 	default:
 		s.mux.ServeHTTP(w, r)
 	}
+}
+
+// routeTo reports whether the route table knows the path.
+func (s *server) routeTo(r *http.Request, escaped string) bool {
+	u, err := url.ParseRequestURI(escaped)
+	if err != nil {
+		return false
+	}
+	_, pattern := s.mux.Handler(&http.Request{Method: r.Method, URL: u, Host: r.Host})
+	return pattern != "/"
 }
 
 // Values of headers that most answers have, made once. They are put under the

@@ -131,6 +131,9 @@ func ReadParameters(r *http.Request, names ...string) (Parameters, error) {
 	}
 	unknown, err := form.ReadQuery(r.URL.RawQuery, f)
 	for _, name := range unknown {
+		if name == "_" { // jQuery's, against caches; it says nothing
+			continue
+		}
 		err = errors.Join(err, strictjson.Member{Name: name}.Fault("is no parameter here"))
 	}
 	if err != nil {

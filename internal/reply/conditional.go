@@ -38,6 +38,8 @@ func (c Conditions) known(tag string) bool {
 // refused without conditions is refused as it would be (RFC 9110 §13.2.1).
 func (c Conditions) Check(tag string) error {
 	switch {
+	case c.stale(tag) && c.ifMatch.has(tag, true):
+		return errWeak
 	case c.stale(tag):
 		return ErrStale
 	case c.known(tag):
@@ -49,6 +51,10 @@ func (c Conditions) Check(tag string) error {
 // ErrStale is the 412 for a row that has changed since the client read it.
 var ErrStale = Fail(http.StatusPreconditionFailed, "If-Match names another ETag: this was changed since you read it")
 
+// errWeak is the 412 for a row that may not have changed, as far as its weak tag can
+// tell: a weak tag never matches If-Match (RFC 9110 §13.1.1).
+var errWeak = Fail(http.StatusPreconditionFailed, `If-Match takes no weak ETag, and this one was made weak on its way, as proxies do that compress: read it again with "Accept-Encoding: identity"`)
+
 // NotModified sends tag with the answer to a GET or HEAD, and the whole answer if
 // that is a 304, because the client has what it asks for.
 func NotModified(w http.ResponseWriter, r *http.Request, tag string) (bool, error) {
@@ -57,7 +63,7 @@ func NotModified(w http.ResponseWriter, r *http.Request, tag string) (bool, erro
 		return false, err
 	}
 	if c.stale(tag) {
-		return false, ErrStale
+		return false, Conditions{ifMatch: c.ifMatch}.Check(tag)
 	}
 	h := w.Header()
 	h["Etag"] = []string{tag}
@@ -131,11 +137,16 @@ func cutTag(s string) string {
 
 // has reports whether the list has the tag, which is a strong one. Weakly
 // compared, one that is marked as weak may be it too (RFC 9110 §8.8.3.2): a
-// proxy that compresses answers marks them so.
+// proxy that compresses answers marks them so. Apache's writes "tag-gzip" instead.
 func (l tagList) has(tag string, weak bool) bool {
 	return l.any || slices.ContainsFunc(l.tags, func(t string) bool {
 		if weak {
 			t = strings.TrimPrefix(t, "W/")
+			for _, coding := range []string{"-gzip", "-br", "-zstd"} {
+				if plain, ok := strings.CutSuffix(t, coding+`"`); ok {
+					t = plain + `"`
+				}
+			}
 		}
 		return t == tag
 	})

@@ -31,6 +31,8 @@ func TestReadConditions(t *testing.T) {
 		{"on several lines", []string{`"b"`, `"a"`}, nil, false, false, 0},
 		{"anything", []string{"*"}, nil, false, false, 0},
 		{"a weak tag is no strong one", []string{`W/"a"`}, nil, true, false, 0},
+		{"Apache's is no strong one", []string{`"a-gzip"`}, nil, true, false, 0},
+		{"but known", nil, []string{`"a-gzip"`}, false, true, 0},
 		{"it is known", nil, []string{`"a"`}, false, true, 0},
 		{"a weak tag is known", nil, []string{`W/"a"`}, false, true, 0},
 		{"another is known", nil, []string{`"b"`}, false, false, 0},
@@ -55,6 +57,27 @@ func TestReadConditions(t *testing.T) {
 		}
 		if status != tt.status || status == 0 && !reflect.DeepEqual([]bool{c.stale(`"a"`), c.known(`"a"`)}, []bool{tt.stale, tt.known}) {
 			t.Errorf("%s: %+v, %v; want stale %v, known %v, %d", tt.name, c, err, tt.stale, tt.known, tt.status)
+		}
+	}
+}
+
+// What a 412 says of If-Match is true: a weak tag tells nothing of a change.
+func TestStaleSays(t *testing.T) {
+	t.Parallel()
+	for match, want := range map[string]error{
+		`"b"`: ErrStale, `W/"b"`: ErrStale, `W/"a"`: errWeak, `"a-gzip"`: errWeak, `W/"b", W/"a"`: errWeak, `"a"`: nil, `W/"b", "a"`: nil, "*": nil,
+	} {
+		r := httptest.NewRequest("PUT", "/", nil)
+		r.Header.Set("If-Match", match)
+		c, err := ReadConditions(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Check(`"a"`); got != want {
+			t.Errorf("If-Match: %s: %v; want %v", match, got, want)
+		}
+		if _, got := NotModified(httptest.NewRecorder(), r, `"a"`); got != want {
+			t.Errorf("GET with If-Match: %s: %v; want %v", match, got, want)
 		}
 	}
 }

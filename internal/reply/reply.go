@@ -57,8 +57,8 @@ func JSON(w http.ResponseWriter, status int, v any) error {
 	return Bytes(w, status, append(strictjson.Encode(v), '\n'))
 }
 
-// Secret answers with v, which has a token in it and so must not stay in
-// any cache (RFC 6749 §5.1).
+// Secret answers with v, which has a token or personal data in it and so must not
+// stay in any cache (RFC 6749 §5.1; OWASP ASVS 5, 14.2.2).
 func Secret(w http.ResponseWriter, status int, v any) error {
 	w.Header().Set("Cache-Control", "no-store")
 	return JSON(w, status, v)

@@ -24,6 +24,7 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/durable"
 )
 
@@ -163,8 +164,20 @@ func KeepCertificate(ctx context.Context, certFile, keyFile string, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
+	c.warn(log)
 	c.ReloadOnHangup(ctx, log)
 	return c, nil
+}
+
+// warn says if the certificate is not one that clients take today.
+func (c *Certificate) warn(log *slog.Logger) {
+	leaf, now := c.current.Load().Leaf, clock.Real()
+	switch {
+	case now.After(leaf.NotAfter):
+		log.Warn("the TLS certificate has expired: clients will refuse it", "file", c.CertFile, "since", leaf.NotAfter)
+	case now.Before(leaf.NotBefore):
+		log.Warn("the TLS certificate is not valid yet: clients will refuse it", "file", c.CertFile, "until", leaf.NotBefore)
+	}
 }
 
 // LoadCertificate reads the pair. The error names the file.
@@ -209,15 +222,65 @@ func (c *Certificate) ReloadOnHangup(ctx context.Context, log *slog.Logger) {
 				log.Error("not reloaded; the old certificate stays in use", "error", err)
 			} else {
 				log.Info("certificate reloaded", "file", c.CertFile)
+				c.warn(log)
 			}
 		}
 	}()
 }
 
-// TLSConfig serves the current pair. The older versions are broken (RFC 8996).
+// UntilHangup is ctx, done at a SIGHUP that says that the terminal of the program has
+// gone. A service manager sends SIGHUP to have a program read its settings again, and
+// its programs have no terminal: then it ends nothing. With a certificate SIGHUP is
+// for that, see [Certificate.ReloadOnHangup], while the terminal is there. Where
+// SIGHUP is ignored, as under nohup, it stays so.
+func UntilHangup(ctx context.Context, withCertificate bool, log *slog.Logger) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	if signal.Ignored(syscall.SIGHUP) {
+		return ctx, cancel
+	}
+	hadTerminal := hasTerminal()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	go func() {
+		defer signal.Stop(hangup)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangup:
+			}
+			switch {
+			case hadTerminal && (!withCertificate || !hasTerminal()):
+				log.Warn("the terminal has gone: stopping")
+				cancel()
+				return
+			case !withCertificate:
+				log.Info("SIGHUP: there is no certificate to read again, and the rest is read at the start only")
+			}
+		}
+	}()
+	return ctx, cancel
+}
+
+// hasTerminal reports whether the process has a terminal that can end it.
+func hasTerminal() bool {
+	terminal, err := os.Open("/dev/tty")
+	if err == nil {
+		terminal.Close()
+	}
+	return err == nil
+}
+
+// TLSConfig serves the current pair. The older versions are broken (RFC 8996), and of
+// TLS 1.2 all but the suites with forward secrecy and AEAD (RFC 9325 §4.2).
 func (c *Certificate) TLSConfig() *tls.Config {
 	return &tls.Config{
-		MinVersion:     tls.VersionTLS12,
+		MinVersion: tls.VersionTLS12,
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
 	}
 }

@@ -4,11 +4,19 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -358,4 +366,91 @@ func TestMaxConns(t *testing.T) {
 		}
 		third.Close()
 	})
+}
+
+// writeCertificate makes a certificate that is good from one time to another, and
+// returns its files.
+func writeCertificate(t *testing.T, from, to time.Time) (certFile, keyFile string) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048) // as old suites want one
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: from, NotAfter: to}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for name, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certFile, keyFile
+}
+
+// A certificate that clients will refuse is served, and the log says so.
+func TestCertificateOutOfItsTime(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for _, tt := range []struct {
+		name     string
+		from, to time.Time
+		want     string // in the log; "" for nothing
+	}{
+		{"good", now.Add(-time.Hour), now.Add(time.Hour), ""},
+		{"expired", now.Add(-2 * time.Hour), now.Add(-time.Hour), "has expired"},
+		{"not yet valid", now.Add(time.Hour), now.Add(2 * time.Hour), "not valid yet"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			certFile, keyFile := writeCertificate(t, tt.from, tt.to)
+			if _, err := serve.KeepCertificate(t.Context(), certFile, keyFile, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(log.String(), tt.want) || (tt.want == "") != (log.Len() == 0) {
+				t.Errorf("the log says %q; want %q", log.String(), tt.want)
+			}
+		})
+	}
+}
+
+// With TLS 1.2 a client needs a suite with forward secrecy and AEAD.
+func TestCipherSuites(t *testing.T) {
+	t.Parallel()
+	certFile, keyFile := writeCertificate(t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+	cert, err := serve.LoadCertificate(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for suite, want := range map[uint16]bool{
+		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256: true, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384: true, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256: true,
+		tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA: false, tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA: false, tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256: false,
+		tls.TLS_RSA_WITH_AES_128_GCM_SHA256: false, tls.TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA: false,
+	} {
+		ours, theirs := net.Pipe()
+		go func() { tls.Server(theirs, cert.TLSConfig()).Handshake(); theirs.Close() }()
+		err := tls.Client(ours, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}}).Handshake()
+		if (err == nil) != want {
+			t.Errorf("%s: %v; want it taken: %v", tls.CipherSuiteName(suite), err, want)
+		}
+		ours.Close()
+	}
+}
+
+// Failed handshakes can't fill the log; other faults are all there.
+func TestErrorLogIsSampled(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s := serve.New(nil, serve.Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	for range 5 {
+		s.ErrorLog.Print("http: TLS handshake error from 192.0.2.1:1: EOF")
+		s.ErrorLog.Print("http: superfluous")
+	}
+	if h, o := strings.Count(log.String(), "handshake"), strings.Count(log.String(), "superfluous"); h != 1 || o != 5 {
+		t.Errorf("%d lines of handshakes and %d others; want 1 and 5", h, o)
+	}
 }
