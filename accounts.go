@@ -98,7 +98,7 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *calle
 	if current == "" {
 		return reply.Fail(http.StatusBadRequest, "Missing 'current_password' in body")
 	}
-	if why := passwordFault(c.user, changed); why != "" {
+	if why := s.config.passwordFault(c.user, changed); why != "" {
 		return reply.Fail(http.StatusBadRequest, why)
 	}
 	if err := s.confirm(r, c, current); err != nil {
@@ -115,21 +115,37 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *calle
 	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Password successfully changed"})
 }
 
-// passwordFault says why p can't be a password of u's, "" for no reason. The
-// rule is that of the sign-up which makes such accounts: the book tutorial's
-// has none.
-func passwordFault(u *user, p form.Password) string {
-	if u.Email != "" && !validPassword(p) {
+// passwordFault says why p can't be a new password of u's, "" for no reason. The
+// rule of the tutorials is kept for them: that of the catalog is weak, and the book
+// API has none. A server for the public should have -password-policy nist.
+func (c settings) passwordFault(u *user, p form.Password) string {
+	if c.passwordPolicy != nistPolicy && u.Email != "" && !validPassword(p) {
 		return badPassword
 	}
 	if p == "" {
 		return "Invalid password. It should not be empty"
 	}
-	if why := password.Fault(string(p)); why != "" {
+	if why := c.passwordWeakness(u, p); why != "" {
 		return "Invalid password. It " + why
 	}
 	return ""
 }
+
+// passwordWeakness is the part of passwordFault that holds for all accounts, to
+// follow "The password".
+func (c settings) passwordWeakness(u *user, p form.Password) string {
+	why := password.Fault(string(p))
+	if why == "" && c.passwordPolicy == nistPolicy {
+		why = password.Weakness(string(p), u.Username, u.Email)
+	}
+	return why
+}
+
+// The values of -password-policy.
+const (
+	tutorialPolicy = "tutorial"
+	nistPolicy     = "nist"
+)
 
 // confirm checks the password that the caller shows again. Wrong ones count
 // like those of a sign-in: who stole a token must not guess faster here. A token
@@ -301,7 +317,7 @@ func userCommand(ctx context.Context, sh shell, args []string) error {
 		if err != nil {
 			return nil, nil, err
 		}
-		st.hand(accounts)
+		st.hand(accounts, c)
 		return accounts, added, nil
 	})
 }
@@ -325,13 +341,13 @@ func newAccount(name string, now time.Time) (*user, error) {
 }
 
 // hand gives the operator the rules about accounts.
-func (s *store) hand(a *operator.Accounts[user]) {
+func (s *store) hand(a *operator.Accounts[user], c settings) {
 	a.Show = func(u *user) operator.Account {
 		return operator.Account{ID: u.ID, Username: u.Username, Email: u.Email, Admin: u.Admin, Disabled: u.Disabled, Hash: u.Hash != "", Created: u.Created}
 	}
 	a.All = func() []*user { all, _ := s.usersAfter(0, math.MaxInt); return all }
 	a.Find, a.Taken, a.Close = s.userByName, s.userTaken, s.Close
-	a.Fault = func(u *user, text string) string { return passwordFault(u, form.Password(text)) }
+	a.Fault = func(u *user, text string) string { return c.passwordFault(u, form.Password(text)) }
 	a.Add = func(u *user, hash string) error { u.Hash = hash; return s.signUp(u) }
 	a.SetPassword = func(u *user, hash string) error { return s.as(theOperator).setPassword(u, hash) }
 	a.SetAdmin = func(u *user, admin bool) error { _, err := s.as(theOperator).setAccess(u.ID, &admin, nil); return err }

@@ -192,20 +192,10 @@ const (
 	badPassword = "Invalid password. Should be at least 5 characters long and include a number and a special character"
 )
 
-// credentials are what sign-up and sign-in check alike.
+// credentials are what sign-up and sign-in read alike.
 type credentials struct {
 	email    string
 	password form.Password
-}
-
-func (c credentials) validate() error {
-	switch {
-	case !validEmail(c.email):
-		return reply.Fail(http.StatusBadRequest, badEmail)
-	case !validPassword(c.password):
-		return reply.Fail(http.StatusBadRequest, badPassword)
-	}
-	return nil
 }
 
 // signUp handles POST /api/v1/auth/signup: a new account, signed in. It has to
@@ -220,16 +210,13 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !visible(in.email) {
+	if !validEmail(in.email) || !visible(in.email) {
 		return reply.Fail(http.StatusBadRequest, badEmail)
 	}
-	if err := in.validate(); err != nil {
-		return err
-	}
-	if why := password.Fault(string(in.password)); why != "" {
-		return reply.Fail(http.StatusBadRequest, "Invalid password. It "+why)
-	}
 	u.Email = in.email
+	if why := s.config.passwordFault(u, in.password); why != "" {
+		return reply.Fail(http.StatusBadRequest, why)
+	}
 	if u.Username == "" {
 		u.Username = u.Email
 	}
@@ -265,8 +252,11 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 	if _, err := form.ReadSmall(w, r, form.Fields{"email": &in.email, "password": &in.password}); err != nil {
 		return err
 	}
-	if err := in.validate(); err != nil {
-		return err
+	switch {
+	case !validEmail(in.email):
+		return reply.Fail(http.StatusBadRequest, badEmail)
+	case in.password == "", s.config.passwordPolicy != nistPolicy && !validPassword(in.password):
+		return reply.Fail(http.StatusBadRequest, badPassword)
 	}
 	err := s.authenticate(r, in.email, in.password, s.store.userByEmail, func(u *user, newHash string) error {
 		return s.startSession(w, http.StatusOK, u, func(u *user, tokens ...*tokenRecord) error {
@@ -462,7 +452,7 @@ func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 	if !within(u.Username, maxUsername) || !visible(u.Username) || strings.Contains(u.Username, "@") || pw == "" {
 		return reply.Fail(http.StatusBadRequest, "Invalid input!")
 	}
-	if why := password.Fault(string(pw)); why != "" {
+	if why := s.config.passwordWeakness(u, pw); why != "" {
 		return reply.Fail(http.StatusBadRequest, "Invalid input! The password "+why)
 	}
 	if err := s.hashNew(r, u, pw); err != nil {

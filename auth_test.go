@@ -1436,3 +1436,33 @@ func TestSecurityEventsAreSampled(t *testing.T) {
 		t.Errorf("%d lines of failed sign-ins and %d of a log-out everywhere; want 10 and one", failed, ended)
 	}
 }
+
+// With -password-policy nist every way to a new password has the same rule, and
+// every way to sign in takes what was allowed (NIST SP 800-63B §5.1.1.2).
+func TestPasswordPolicy(t *testing.T) {
+	t.Parallel()
+	const worm, phrase, digits = "worms & all", "correct horse", "ß-ünïcödé"
+	a := newAPI(t, "-password-policy=nist")
+	for i, good := range []string{worm, phrase, digits, strings.Repeat("w0rm", 17) + "!"} {
+		email, name := fmt.Sprintf("u%d@example.com", i), fmt.Sprint("reader", i)
+		a.as("").send("POST /api/v1/auth/signup", asForm("email", email, "password", good)).want(201, "")
+		a.as("").send("POST /api/v1/auth/signin", asForm("email", email, "password", good)).want(200, "")
+		a.as("").send("POST /signup", asForm("username", name, "password", good)).want(201, "registered successfully")
+		a.as("").send("POST /login", asForm("username", name, "password", good)).want(201, "")
+	}
+	ann, rae := a.as("ann"), a.as("").bearing(a.reader("rae").headers[1])
+	for bad, why := range map[string]string{
+		"w0rm-ab":                "should be at least 8 characters long",
+		"Password123!":           "is one of those that are tried first",
+		"12345678":               "is one of those that are tried first",
+		strings.Repeat("é1", 25): "should be at most 72 bytes long",
+	} {
+		a.as("").send("POST /api/v1/auth/signup", asForm("email", "new@example.com", "password", bad)).want(400, "Invalid password. It "+why)
+		a.as("").send("POST /signup", asForm("username", "new", "password", bad)).want(400, "Invalid input! The password "+why)
+		for _, c := range []*client{ann, rae} {
+			c.send("POST /api/v1/auth/password", asForm("current_password", annPassword, "new_password", bad)).want(400, "Invalid password. It "+why)
+		}
+	}
+	a.as("").send("POST /api/v1/auth/signup", asForm("email", "new-worm@example.com", "password", "New-Worm")).want(400, "Invalid password. It should not be a name of the account")
+	ann.send("POST /api/v1/auth/password", asForm("current_password", annPassword, "new_password", phrase)).want(200, "Password successfully changed")
+}

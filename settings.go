@@ -26,23 +26,24 @@ import (
 // settings are those of the server, checked. What they can't tell, such as
 // whether standard error is a terminal, is left open for serve.NewLog to decide.
 type settings struct {
-	addr         string // HOST:PORT; HOST may be empty, PORT 0
-	data         string // the data file's path, or "memory" to keep nothing
-	seed         string // a JSON file for an empty store, "" for none
-	accessTTL    time.Duration
-	refreshTTL   time.Duration
-	bookTTL      time.Duration
-	bcryptCost   int
-	alg          string   // token.HS256 or token.EdDSA
-	cors         []string // "loopback", "*" and origins as browsers write them; none for off
-	hosts        []string // lower case, without port or brackets
-	sharedWrites bool
-	log          string // "requests", "problems", "off"; "": requests on a terminal, else problems
-	logFormat    string // "text" or "json"
-	readyFile    string // where the URL is written, "" for nowhere
-	stdin        bool   // stop when standard input ends
-	metrics      string // who may read /metrics: "loopback", "all" or "off"
-	lab          bool   // see prepareLab
+	addr           string // HOST:PORT; HOST may be empty, PORT 0
+	data           string // the data file's path, or "memory" to keep nothing
+	seed           string // a JSON file for an empty store, "" for none
+	accessTTL      time.Duration
+	refreshTTL     time.Duration
+	bookTTL        time.Duration
+	bcryptCost     int
+	passwordPolicy string   // tutorialPolicy or nistPolicy
+	alg            string   // token.HS256 or token.EdDSA
+	cors           []string // "loopback", "*" and origins as browsers write them; none for off
+	hosts          []string // lower case, without port or brackets
+	sharedWrites   bool
+	log            string // "requests", "problems", "off"; "": requests on a terminal, else problems
+	logFormat      string // "text" or "json"
+	readyFile      string // where the URL is written, "" for nowhere
+	stdin          bool   // stop when standard input ends
+	metrics        string // who may read /metrics: "loopback", "all" or "off"
+	lab            bool   // see prepareLab
 
 	maxConns                      int // connections at a time
 	maxScans                      int // lists at a time that look at every row; 0: by processors
@@ -83,6 +84,7 @@ func (c *settings) table() config.Table {
 		config.Row("access-ttl", "TIME", "15m", "how long an access token lasts: 90s, 15m, 12h, 30d", config.Lifetime(&c.accessTTL)),
 		config.Row("refresh-ttl", "TIME", "30d", "how long a refresh token lasts", config.Lifetime(&c.refreshTTL)),
 		config.Row("book-ttl", "TIME", "24h", "how long a token from /login lasts", config.Lifetime(&c.bookTTL)),
+		config.Row("password-policy", "WHICH", tutorialPolicy, "rules for new passwords: tutorial, or nist: 8 or more\ncharacters, any, but none that all try first", config.Choice(&c.passwordPolicy, tutorialPolicy, nistPolicy)),
 		config.Row("alg", "ALG", "HS256", "HS256, or EdDSA: then other services can check tokens\nwith the public keys at /.well-known/jwks.json", config.Choice(&c.alg, token.HS256, token.EdDSA)),
 		config.Row("bcrypt-cost", "N", "12", fmt.Sprintf("%d to %d: each step doubles the work of a sign-in,\nand of guessing a password", password.MinCost, password.MaxCost), config.Number(&c.bcryptCost, password.MinCost, password.MaxCost)),
 		config.Row("cors", "LIST", "loopback", "web pages that may call, comma separated: loopback,\n*, off, or origins such as https://app.example\nor https://*.app.example", config.Origins(&c.cors)),

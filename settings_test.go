@@ -35,6 +35,7 @@ var defaultSettings = settings{
 	logFormat:  "text",
 	metrics:    "loopback",
 
+	passwordPolicy:    tutorialPolicy,
 	limits:            limit.Rules{FreeTries: 10, InRow: 100, LongestWait: time.Minute, Failures: 100, SignUps: 20},
 	hashQueue:         1000,
 	hashWait:          5 * time.Second,

@@ -170,6 +170,23 @@ func TestWeakerHashesCostTheSame(t *testing.T) {
 	}
 }
 
+func TestWeakness(t *testing.T) {
+	t.Parallel()
+	const short, tried, name = "should be at least 8 characters long", "is one of those that are tried first", "should not be a name of the account"
+	for password, want := range map[string]string{
+		"b00k-wo": short, "pässwör": short, "": short,
+		"password": tried, "PassWord123": tried, "P@ssw0rd": tried, "iloveyou": tried, "qwertyuiop": tried,
+		"aaaaaaaaaa": tried, "abababab": tried, "abcdefghijk": tried, "87654321": tried, "worm worm worm": "",
+		"wormwormworm": tried,
+		"ann.smith":    name, "Ann.Smith@example.com": name, "ann-the-worm": "",
+		"b00k-worm": "", "correct horse": "", "ßßüüööää": "", "        x": "",
+	} {
+		if got := Weakness(password, "Ann.Smith@Example.com", ""); got != want {
+			t.Errorf("%q: %q; want %q", password, got, want)
+		}
+	}
+}
+
 func TestFault(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -1,0 +1,69 @@
+package password
+
+import (
+	_ "embed"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// minLength is how many characters NIST SP 800-63B §5.1.1.2 and OWASP ASVS 5, 6.2.1
+// want at least.
+const minLength = 8
+
+// common.txt has passwords of minLength or more that are tried first, in lower case.
+// It is a small part of the lists that leaks have made.
+//
+//go:embed common.txt
+var commonText string
+
+var common = sync.OnceValue(func() map[string]bool {
+	words := map[string]bool{}
+	for word := range strings.FieldsSeq(commonText) {
+		words[word] = true
+	}
+	return words
+})
+
+// Weakness says why a new password is too weak, "" for no reason: too short, of a
+// short pattern, one that everybody tries first, or one of the names of its account
+// (OWASP ASVS 5, 6.2.1, 6.2.4, 6.2.11). What characters it has is free (6.2.5).
+func Weakness(password string, names ...string) string {
+	text := strings.ToLower(password)
+	switch {
+	case utf8.RuneCountInString(password) < minLength:
+		return "should be at least 8 characters long"
+	case common()[text] || isPattern(text):
+		return "is one of those that are tried first"
+	}
+	for _, name := range names {
+		local, _, _ := strings.Cut(name, "@")
+		if text == strings.ToLower(name) || text == strings.ToLower(local) {
+			return "should not be a name of the account"
+		}
+	}
+	return ""
+}
+
+// isPattern reports whether a text is a part of up to four characters over and over
+// (abcabcabc), or characters that follow each other (12345678, hgfedcba).
+func isPattern(text string) bool {
+	runes := []rune(text)
+	repeats := func(n int) bool {
+		for i := n; i < len(runes); i++ {
+			if runes[i] != runes[i-n] {
+				return false
+			}
+		}
+		return true
+	}
+	follows := func(step rune) bool {
+		for i := 1; i < len(runes); i++ {
+			if runes[i] != runes[i-1]+step {
+				return false
+			}
+		}
+		return true
+	}
+	return repeats(1) || repeats(2) || repeats(3) || repeats(4) || follows(1) || follows(-1)
+}
