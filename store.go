@@ -8,7 +8,6 @@ import (
 
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/db"
-	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/metrics"
 	"example.com/shelf/internal/password"
@@ -132,29 +131,21 @@ func (s *store) addTokens() {
 // openStore opens the data file at path, creating it if there is none, and
 // holds it until Close. It fails with one clear line.
 func openStore(d journal.Disk, path string, log *slog.Logger, now func() time.Time) (*store, error) {
-	return openStoreWith(journal.Options{Reserve: reserveForEndings}, d, path, log, now)
+	return openStoreWith(journal.Options{}, d, path, log, now)
 }
 
 // openStoreForCommand is openStore for a command that leaves no file behind when it
 // has nothing to keep.
 func openStoreForCommand(c settings, sh shell) (*store, error) {
-	return openStoreWith(journal.Options{DropUnused: true, Reserve: reserveForEndings}, journal.OS{}, c.data, serve.NewLog(sh.stderr, c.log, c.logFormat), sh.now)
+	return openStoreWith(journal.Options{DropUnused: true}, journal.OS{}, c.data, serve.NewLog(sh.stderr, c.log, c.logFormat), sh.now)
 }
 
 func openStoreWith(options journal.Options, d journal.Disk, path string, log *slog.Logger, now func() time.Time) (*store, error) {
 	s := newStore(log, now)
-	options.Synced = s.fsyncs.Observe
-	j, err := journal.Open(d, path, options)
-	if err == nil {
-		if err = s.Open(j); err != nil {
-			j.Close()
-		}
+	options.Reserve, options.Synced = reserveForEndings, s.fsyncs.Observe
+	if err := journal.OpenFor(s, d, path, options, log); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, journal.Explain(path, err)
-	}
-	j.Warn(log)
-	j.Found().FreeMemory()
 	return s, nil
 }
 
@@ -163,23 +154,11 @@ func openStoreWith(options journal.Options, d journal.Disk, path string, log *sl
 // them. An account with all the token records that it may have takes half of it.
 const reserveForEndings = 512 << 10
 
-// loadStore reads the data file at path into a store that keeps to memory. It
-// takes no lock and changes nothing, so it works beside a server that runs on
-// the file: it sees what was on disk at one moment. It fails with one clear
-// line. After a *history.Damage the store holds what stood before it, and found
-// says how far that came.
+// loadStore is a store in memory with what the data file at path holds, which may
+// be a running server's: see journal.LoadFor.
 func loadStore(path string) (s *store, found journal.Found, err error) {
 	s = newStore(slog.New(slog.DiscardHandler), clock.Real)
-	applied, err := s.Read(func(emit func([]history.Record) error) (err error) {
-		found, err = journal.ReadFile(path, emit)
-		return err
-	})
-	if err != nil {
-		err = journal.Explain(path, err)
-	}
-	if applied < found.Lines { // the scan was ahead of what is wrong
-		found.Lines, found.Seq, found.Torn = applied, s.LastSeq(), 0
-	}
+	found, err = journal.LoadFor(s, path)
 	return s, found, err
 }
 

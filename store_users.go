@@ -86,14 +86,7 @@ func (s *store) userByName(name string) *user {
 // usersAfter returns the first limit users with an id above after, by id, and
 // whether there are more.
 func (s *store) usersAfter(after, limit int) (users []*user, more bool) {
-	s.View(func(tx *db.Tx) {
-		for _, u := range s.users.After(tx, after) {
-			if more = len(users) == limit; more {
-				return
-			}
-			users = append(users, u)
-		}
-	})
+	s.View(func(tx *db.Tx) { users, more = s.users.Page(tx, after, limit) })
 	return users, more
 }
 

@@ -266,6 +266,18 @@ func (t *Table[R]) After(tx *Tx, id int) iter.Seq2[int, R] {
 	}
 }
 
+// Page returns the first limit rows with an id above after, and whether there are
+// more.
+func (t *Table[R]) Page(tx *Tx, after, limit int) (rows []R, more bool) {
+	for _, row := range t.After(tx, after) {
+		if more = len(rows) == limit; more {
+			break
+		}
+		rows = append(rows, row)
+	}
+	return rows, more
+}
+
 // Len is the number of committed rows.
 func (t *Table[R]) Len(tx *Tx) int { return t.rows.len() }
 
