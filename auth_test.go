@@ -1466,3 +1466,43 @@ func TestPasswordPolicy(t *testing.T) {
 	a.as("").send("POST /api/v1/auth/signup", asForm("email", "new-worm@example.com", "password", "New-Worm")).want(400, "Invalid password. It should not be a name of the account")
 	ann.send("POST /api/v1/auth/password", asForm("current_password", annPassword, "new_password", phrase)).want(200, "Password successfully changed")
 }
+
+// The owner sets each limit. The flag of one row makes its last request too much.
+func TestLimitsAreFlags(t *testing.T) {
+	t.Parallel()
+	const signIn, wrong = "/api/v1/auth/signin", "email=ann@example.com&password=n0t-that!"
+	for _, tt := range []struct {
+		flag, path, form string
+		from             [2]string // of the first requests, and of the last
+		times            int       // that go through
+	}{
+		{"-sign-ups=3", "/signup", "username=ann&password=x", [2]string{guardHere, guardHere}, 3},
+		{"-sign-ups=40", "/signup", "username=ann&password=x", [2]string{guardHere, guardHere}, 40},
+		{"-free-tries=2", signIn, wrong, [2]string{guardHere, guardHere}, 2},
+		{"-free-tries=20", signIn, wrong, [2]string{guardHere, guardHere}, 20},
+		{"-failures=4", signIn, wrong, [2]string{guardHere, guardHere}, 4},
+	} {
+		t.Run(tt.flag, func(t *testing.T) {
+			t.Parallel()
+			g := newGuardServer(t, tt.flag)
+			for i := range tt.times {
+				if w := g.post(tt.path, tt.from[0], tt.form); w.Code == 429 {
+					t.Fatalf("request %d = 429 %s", i+1, w.Body)
+				}
+			}
+			g.want(g.post(tt.path, tt.from[1], tt.form), 429, "Too many attempts")
+		})
+	}
+	g := newGuardServer(t, "-longest-wait=3s")
+	for range 20 {
+		g.clock.advance(time.Hour / 20)
+		g.post(signIn, guardHere, wrong)
+	}
+	if w := g.post(signIn, guardHere, wrong); w.Code != 429 || w.Header().Get("Retry-After") != "3" {
+		t.Errorf("with -longest-wait=3s: %d, Retry-After %q; want 429 and 3", w.Code, w.Header().Get("Retry-After"))
+	}
+	a := newAPI(t, "-max-batch=2", "-max-account-streams=1", "-max-tokens=2")
+	row := `{"itemname":"n","category":"c","description":"d"}`
+	a.as("ann").send("POST /api/v1/items", asJSON("["+row+","+row+"]")).want(201, "Created 2 new items")
+	a.as("ann").send("POST /api/v1/items", asJSON("["+row+","+row+","+row+"]")).want(400, "Invalid request body: must hold from 1 to 2 items")
+}
