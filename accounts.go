@@ -292,7 +292,7 @@ func (s *server) deleteUser(w http.ResponseWriter, r *http.Request, c *caller) e
 
 // userCommand is the commands shelf user.
 func userCommand(ctx context.Context, sh shell, args []string) error {
-	return operator.Run(ctx, args, operator.Streams{In: sh.stdin, Out: sh.stdout, Err: sh.stderr, Interrupt: sh.interrupt}, func(flags []string, name string) (*operator.Accounts[user], *user, error) {
+	return operator.Run(ctx, args, sh.streams(), func(flags []string, name string) (*operator.Accounts[user], *user, error) {
 		c, err := sh.parse(flags)
 		if err != nil {
 			return nil, nil, err

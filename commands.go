@@ -18,7 +18,7 @@ import (
 	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/explain"
-	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/operator"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
@@ -29,8 +29,8 @@ func commands() config.Commands[shell] {
 	return config.Commands[shell]{Program: "shelf", Intro: "shelf is a small JSON API behind JWT sign-in, items and books, kept in one file.", Flags: printSettings, All: []config.Command[shell]{
 		config.Do("", "[flags]", "start the server; Ctrl-C stops it", "-addr 127.0.0.1:5000", serveCommand),
 		config.Do("run", "[flags] -- COMMAND ARGS...", "run a command with a server of its own, on a free\nport and with its data in memory, that ends with it.\nThe command finds SHELF_URL, SHELF_TOKEN, which is an\naccount's, SHELF_ADMIN_TOKEN and SHELF_LAB_TOKEN", "run -- npm test", runCommand),
-		config.Do("check", "[FILE]", "examine a data file", "check shelf.jsonl", checkCommand),
-		config.Do("export", "[FILE] [-o OUT] [-secrets]", "its state as one JSON document, also beside a server;\n-secrets: with the password hashes", "export -o backup.json", exportCommand),
+		config.Do("check", "[FILE]", "examine a data file", "check shelf.jsonl", func(_ context.Context, sh shell, args []string) error { return sh.files().Check(args) }),
+		config.Do("export", "[FILE] [-o OUT] [-secrets]", "its state as one JSON document, also beside a server;\n-secrets: with the password hashes", "export -o backup.json", func(_ context.Context, sh shell, args []string) error { return sh.files().Export(args, sh.now()) }),
 		config.Do("import", "FILE.json [-data FILE] [-keep-tokens]", "an export, into an empty store; or a plain file of\n{\"items\":[],\"books\":[]}; the server is stopped; the\ntokens of an export end, but with -keep-tokens", "import db.json", importCommand),
 		config.Do("explain", "[TOKEN] [flags]", "say what is in a token, from standard input if not\ngiven, and why it is good or refused", "explain eyJhbGciOiJIUzI1NiIs...", explainCommand),
 		config.Do("key list", "[flags]", "which keys there are", "key list", keyCommand),
@@ -58,6 +58,11 @@ type shell struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	interrupt      *config.Interrupt // says at each moment what Ctrl-C keeps
+}
+
+// streams are those that package operator works with.
+func (sh shell) streams() operator.Streams {
+	return operator.Streams{In: sh.stdin, Out: sh.stdout, Err: sh.stderr, Interrupt: sh.interrupt}
 }
 
 // newShell is that of the program itself.
@@ -250,78 +255,16 @@ func (s *server) judge() explain.Server {
 
 // keyCommand is the commands shelf key.
 func keyCommand(_ context.Context, sh shell, args []string) error {
-	if config.WantsHelp(args) {
-		return flag.ErrHelp
-	}
-	if len(args) == 0 || args[0] != "rotate" && args[0] != "list" {
-		return errors.New("usage: shelf key rotate [-now] [-data FILE] [-alg ALG], or shelf key list [-data FILE]")
-	}
-	rotate, args := args[0] == "rotate", args[1:]
-	leaked := false
-	if rotate {
-		args, leaked = config.TakeFlag(args, "now")
-	}
-	c, err := sh.parse(args)
-	switch {
-	case err != nil:
-		return err
-	case rotate && c.secret != "":
-		return errors.New(token.RotateSecret)
-	case rotate && c.data == inMemory:
-		return errMemoryKeys
-	case rotate:
-		if err := rotateKeys(c, leaked, sh); err != nil {
-			return err
+	return operator.RunKeys(args, sh.streams(), func(flags []string) (operator.Keys, error) {
+		c, err := sh.parse(flags)
+		keys := operator.Keys{Data: c.data, Alg: c.alg, Secret: c.secret != "", Configured: c.configuredKeys, Now: sh.now()}
+		if c.data == inMemory {
+			keys.Data = ""
 		}
-	}
-	return listKeys(c, sh.now(), sh.stdout)
-}
-
-var errMemoryKeys = errors.New("a server with -data memory makes a new key whenever it starts")
-
-// listKeys prints what keys there are, and nothing of what is secret in them.
-func listKeys(c settings, now time.Time, stdout io.Writer) error {
-	ring, err := c.configuredKeys()
-	switch {
-	case err != nil:
-		return err
-	case ring != nil:
-		ring.Print(stdout)
-		return nil
-	case c.data == inMemory:
-		return errMemoryKeys
-	}
-	return token.PrintKeyFile(stdout, token.KeyPath(c.data), c.alg, now)
-}
-
-// rotateKeys makes a new key that signs from the next start on. The one before
-// it verifies until the last token that the store knows of has ended, as no
-// other token is good; if it has leaked it goes at once, and what it signed with
-// it.
-//
-// It holds the data file's lock meanwhile. A server that ran on would sign with
-// the old key for longer than that verifies, and go on trusting a leaked one.
-func rotateKeys(c settings, leaked bool, sh shell) error {
-	if _, err := os.Stat(c.data); err != nil {
-		return fmt.Errorf("no data file: %w", err)
-	}
-	lock, err := journal.Lock(journal.OS{}, c.data)
-	if errors.Is(err, journal.ErrLocked) {
-		return fmt.Errorf("a server runs on %s and would go on with the key that it has: stop it, rotate, start it", c.data)
-	}
-	if err != nil {
-		return journal.Explain(c.data, err)
-	}
-	defer lock.Close()
-	if leaked {
-		sh.interrupt.Keeps("")
-	}
-	return token.Rotate(sh.stdout, token.KeyPath(c.data), c.alg, leaked, sh.now(), func() (time.Time, error) {
-		st, _, err := loadStore(c.data)
-		if err != nil {
-			return time.Time{}, err
+		keys.LastExpiry = func() (time.Time, error) {
+			st, _, err := loadStore(c.data)
+			return st.lastExpiry(), err
 		}
-		sh.interrupt.Keeps("")
-		return st.lastExpiry(), nil
+		return keys, err
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -16,41 +15,25 @@ import (
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/form"
-	"example.com/shelf/internal/history"
+	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/operator"
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/term"
-	"example.com/shelf/internal/token"
 )
 
-// exportCommand is the command shelf export. It works beside a running server.
-func exportCommand(_ context.Context, sh shell, args []string) error {
-	flags := flag.NewFlagSet("export", flag.ContinueOnError)
-	out := flags.String("o", "", "")
-	secrets := flags.Bool("secrets", false, "")
-	name, err := config.FileArgument(flags, "usage: shelf export [FILE] [-o OUT] [-secrets]", args)
-	if err != nil {
-		return err
+// files are the data files, for shelf export and shelf check.
+func (sh shell) files() operator.Files {
+	return operator.Files{
+		Streams: sh.streams(),
+		Path: func(name string) (string, error) {
+			c, err := fileConfig(sh, name)
+			return c.data, err
+		},
+		Load: func(path string) (*db.DB, journal.Found, error) {
+			s, found, err := loadStore(path)
+			return s.DB, found, err
+		},
 	}
-	c, err := fileConfig(sh, name)
-	if err != nil {
-		return err
-	}
-	if *out != "" {
-		if err := durable.CheckReplace(*out, c.data, token.KeyPath(c.data)); err != nil {
-			return fmt.Errorf("-o %w", err)
-		}
-	}
-	s, _, err := loadStore(c.data)
-	if err != nil {
-		return err
-	}
-	document := s.Snapshot().Export(sh.now(), *secrets)
-	if *out == "" {
-		sh.interrupt.Keeps("what was written is not whole")
-		_, err := sh.stdout.Write(document)
-		return err
-	}
-	return durable.WriteFile(*out, document)
 }
 
 // importCommand is the command shelf import, for a server that is stopped.
@@ -207,38 +190,6 @@ func fileConfig(sh shell, name string) (settings, error) {
 		err = errors.New("-data memory has no file")
 	}
 	return c, err
-}
-
-// checkCommand is the command shelf check.
-func checkCommand(_ context.Context, sh shell, args []string) error {
-	name, err := config.FileArgument(flag.NewFlagSet("check", flag.ContinueOnError), "usage: shelf check [FILE]", args)
-	if errors.Is(err, flag.ErrHelp) {
-		return err
-	}
-	var c settings
-	if err == nil {
-		c, err = fileConfig(sh, name)
-	}
-	if err != nil {
-		return config.Failed(2, err)
-	}
-	return checkFile(c.data, sh.stdout)
-}
-
-// checkFile reports on the data file at path and changes nothing. Exit status 0:
-// sound; 1: damaged; 2: not readable, or no data file of ours.
-func checkFile(path string, stdout io.Writer) error {
-	s, found, err := loadStore(path)
-	damage, _ := errors.AsType[*history.Damage](err)
-	if err != nil && damage == nil {
-		return config.Failed(2, err)
-	}
-	counts := s.Counts()
-	found.Print(stdout, path, counts.Words(), counts.Rows(), damage)
-	if damage != nil {
-		return config.Failed(1, errors.New("nothing was changed; the counts are of what stands before the damage"))
-	}
-	return nil
 }
 
 // addAll adds items and books made by nobody, in one batch. It fails with

@@ -1,6 +1,7 @@
-// Package operator is what somebody who has the data file in hand does with the
-// accounts in it, at a terminal: list them, add one, give one a new password, make
-// one an admin, delete one. The server is stopped meanwhile.
+// Package operator is what the owner of a data file does with it at a terminal.
+// [Run] lists the accounts, adds one, gives one a new password, makes one an admin
+// or deletes one; [RunKeys] lists the keys or makes a new one. The server is stopped
+// meanwhile. [Files] reads a data file, beside a running server too.
 //
 // It reads the arguments, asks for passwords and says what was done. The rules are
 // those of the program that has the accounts: it hands them over as functions, in

@@ -1,0 +1,84 @@
+package operator
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"time"
+
+	"example.com/shelf/internal/config"
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/durable"
+	"example.com/shelf/internal/history"
+	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/token"
+)
+
+// Files are the data files, which may be those of a running server: they are only
+// read.
+type Files struct {
+	Streams
+	// Path is the path of the data file called name, "" for the one that the
+	// settings name.
+	Path func(name string) (string, error)
+	// Load is journal.LoadFor for tables of the program.
+	Load func(path string) (*db.DB, journal.Found, error)
+}
+
+// Export is the command that writes what a data file holds as one JSON document.
+func (f Files) Export(args []string, now time.Time) error {
+	flags := flag.NewFlagSet("export", flag.ContinueOnError)
+	out := flags.String("o", "", "")
+	secrets := flags.Bool("secrets", false, "")
+	name, err := config.FileArgument(flags, "usage: shelf export [FILE] [-o OUT] [-secrets]", args)
+	if err != nil {
+		return err
+	}
+	path, err := f.Path(name)
+	if err != nil {
+		return err
+	}
+	if *out != "" {
+		if err := durable.CheckReplace(*out, path, token.KeyPath(path)); err != nil {
+			return fmt.Errorf("-o %w", err)
+		}
+	}
+	tables, _, err := f.Load(path)
+	if err != nil {
+		return err
+	}
+	document := tables.Snapshot().Export(now, *secrets)
+	if *out == "" {
+		f.Interrupt.Keeps("what was written is not whole")
+		_, err := f.Out.Write(document)
+		return err
+	}
+	return durable.WriteFile(*out, document)
+}
+
+// Check is the command that reports on a data file. Exit status 0: sound; 1:
+// damaged; 2: not readable, or no data file of ours.
+func (f Files) Check(args []string) error {
+	name, err := config.FileArgument(flag.NewFlagSet("check", flag.ContinueOnError), "usage: shelf check [FILE]", args)
+	if errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	var path string
+	if err == nil {
+		path, err = f.Path(name)
+	}
+	if err != nil {
+		return config.Failed(2, err)
+	}
+	tables, found, err := f.Load(path)
+	damage, _ := errors.AsType[*history.Damage](err)
+	if err != nil && damage == nil {
+		return config.Failed(2, err)
+	}
+	counts := tables.Counts()
+	found.Print(f.Out, path, counts.Words(), counts.Rows(), damage)
+	if damage != nil {
+		return config.Failed(1, errors.New("nothing was changed; the counts are of what stands before the damage"))
+	}
+	return nil
+}

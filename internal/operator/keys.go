@@ -1,0 +1,100 @@
+package operator
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"example.com/shelf/internal/config"
+	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/token"
+)
+
+// Keys say where a server has its keys from.
+type Keys struct {
+	Data       string                         // the data file beside the key file; "": the server keeps to memory
+	Alg        string                         // token.HS256 or token.EdDSA
+	Secret     bool                           // a secret is configured: it signs, not the key file
+	Configured func() (*token.Keyring, error) // the configured keys; nil: there are none
+	Now        time.Time
+	LastExpiry func() (time.Time, error) // when the last token that the data file knows of ends
+}
+
+// RunKeys runs the key command that args begin with. open reads the flags.
+func RunKeys(args []string, streams Streams, open func(flags []string) (Keys, error)) error {
+	if config.WantsHelp(args) {
+		return flag.ErrHelp
+	}
+	if len(args) == 0 || args[0] != "rotate" && args[0] != "list" {
+		return errors.New("usage: shelf key rotate [-now] [-data FILE] [-alg ALG], or shelf key list [-data FILE]")
+	}
+	rotate, args := args[0] == "rotate", args[1:]
+	leaked := false
+	if rotate {
+		args, leaked = config.TakeFlag(args, "now")
+	}
+	k, err := open(args)
+	switch {
+	case err != nil:
+		return err
+	case rotate && k.Secret:
+		return errors.New(token.RotateSecret)
+	case rotate && k.Data == "":
+		return errMemoryKeys
+	case rotate:
+		if err := k.rotate(streams, leaked); err != nil {
+			return err
+		}
+	}
+	return k.list(streams)
+}
+
+var errMemoryKeys = errors.New("a server with -data memory makes a new key whenever it starts")
+
+// list prints what keys there are, and nothing of what is secret in them.
+func (k Keys) list(streams Streams) error {
+	ring, err := k.Configured()
+	switch {
+	case err != nil:
+		return err
+	case ring != nil:
+		ring.Print(streams.Out)
+		return nil
+	case k.Data == "":
+		return errMemoryKeys
+	}
+	return token.PrintKeyFile(streams.Out, token.KeyPath(k.Data), k.Alg, k.Now)
+}
+
+// rotate makes a new key that signs from the next start on. The one before
+// it verifies until the last token that the store knows of has ended, as no
+// other token is good; if it has leaked it goes at once, and what it signed with
+// it.
+//
+// It holds the data file's lock meanwhile. A server that ran on would sign with
+// the old key for longer than that verifies, and go on trusting a leaked one.
+func (k Keys) rotate(streams Streams, leaked bool) error {
+	if _, err := os.Stat(k.Data); err != nil {
+		return fmt.Errorf("no data file: %w", err)
+	}
+	lock, err := journal.Lock(journal.OS{}, k.Data)
+	if errors.Is(err, journal.ErrLocked) {
+		return fmt.Errorf("a server runs on %s and would go on with the key that it has: stop it, rotate, start it", k.Data)
+	}
+	if err != nil {
+		return journal.Explain(k.Data, err)
+	}
+	defer lock.Close()
+	if leaked {
+		streams.Interrupt.Keeps("")
+	}
+	return token.Rotate(streams.Out, token.KeyPath(k.Data), k.Alg, leaked, k.Now, func() (time.Time, error) {
+		last, err := k.LastExpiry()
+		if err == nil {
+			streams.Interrupt.Keeps("")
+		}
+		return last, err
+	})
+}
