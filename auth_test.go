@@ -1501,8 +1501,10 @@ func TestLimitsAreFlags(t *testing.T) {
 	if w := g.post(signIn, guardHere, wrong); w.Code != 429 || w.Header().Get("Retry-After") != "3" {
 		t.Errorf("with -longest-wait=3s: %d, Retry-After %q; want 429 and 3", w.Code, w.Header().Get("Retry-After"))
 	}
-	a := newAPI(t, "-max-batch=2", "-max-account-streams=1", "-max-tokens=2")
+	a := newAPI(t, "-max-batch=2", "-max-body=20000", "-max-account-streams=1", "-max-tokens=2")
 	row := `{"itemname":"n","category":"c","description":"d"}`
 	a.as("ann").send("POST /api/v1/items", asJSON("["+row+","+row+"]")).want(201, "Created 2 new items")
+	a.as("ann").send("POST /api/v1/items", asJSON(row+strings.Repeat(" ", 20_000))).want(413, "The body must be at most 20000 bytes long")
+	a.as("ann").send("POST /api/v1/items", asJSON(row+strings.Repeat(" ", 19_000))).want(201, "Created a new item")
 	a.as("ann").send("POST /api/v1/items", asJSON("["+row+","+row+","+row+"]")).want(400, "Invalid request body: must hold from 1 to 2 items")
 }

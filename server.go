@@ -13,6 +13,7 @@ import (
 
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/lab"
 	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/origin"
@@ -256,6 +257,9 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	if s.allowOrigin(w, r) {
 		return
+	}
+	if most := s.config.maxBody; most != form.MaxBody && r.ContentLength != 0 {
+		r.Body = form.Body{ReadCloser: r.Body, Most: int64(most)}
 	}
 	s.dispatch(w, r)
 }

@@ -40,6 +40,7 @@ var defaultSettings = settings{
 	hashQueue:         1000,
 	hashWait:          5 * time.Second,
 	maxTokens:         1000,
+	maxBody:           form.MaxBody,
 	maxBatch:          1000,
 	maxStreams:        1000,
 	maxAccountStreams: 8,

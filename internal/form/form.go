@@ -71,11 +71,25 @@ type Password string
 // are read alike; no body and JSON null are an empty one. It never looks at the
 // query string, which ends up in logs.
 //
-// It fails with 413 for a body over 1 MiB, 415 for one of another content type,
+// It fails with 413 for a body over MaxBody or what [Body] says, 415 for one of another content type,
 // 503 if too many large bodies are on their way, and 400 for any other fault of the
 // body, naming the field where there is one. The variables may then be half set.
 func Read(w http.ResponseWriter, r *http.Request, f Fields) (unknown []string, err error) {
-	return f.read(w, r, MaxBody)
+	return f.read(w, r, largest(r))
+}
+
+// A Body is a request's body that may have Most bytes instead of [MaxBody].
+type Body struct {
+	io.ReadCloser
+	Most int64
+}
+
+// largest is how many bytes r's body may have.
+func largest(r *http.Request) int64 {
+	if body, ok := r.Body.(Body); ok {
+		return body.Most
+	}
+	return MaxBody
 }
 
 // ReadSmall is Read for a body of at most 16 KiB: one from a client that has shown
@@ -111,7 +125,7 @@ func ReadOnly(w http.ResponseWriter, r *http.Request, field string) (string, err
 // objects: next gives the variables for one more. many reports that it was an
 // array. A fault in one of its elements is named as in items[3], from 0.
 func ReadRows(w http.ResponseWriter, r *http.Request, name string, most int, next func() Fields) (many bool, err error) {
-	data, err := readAll(w, r, MaxBody)
+	data, err := readAll(w, r, largest(r))
 	if err != nil {
 		return false, err
 	}
@@ -142,9 +156,12 @@ func ReadRows(w http.ResponseWriter, r *http.Request, name string, most int, nex
 }
 
 func tooLarge(most int64) error {
-	size := "1 MiB"
-	if most == MaxSmall {
-		size = "16 KiB"
+	size := fmt.Sprintf("%d bytes", most)
+	switch {
+	case most%(1<<20) == 0:
+		size = fmt.Sprintf("%d MiB", most>>20)
+	case most%(1<<10) == 0:
+		size = fmt.Sprintf("%d KiB", most>>10)
 	}
 	return reply.Fail(http.StatusRequestEntityTooLarge, "The body must be at most "+size+" long")
 }
