@@ -98,7 +98,7 @@ story('a refresh gets another access token, and the old one stays good', async (
   for (const token of [old, made]) assert.equal((await api(shelf, token, 'GET /api/v1/auth/me')).status, 200);
 });
 
-story('a refresh token that is revoked gets nothing, and its own sign-in can't restore it', async ({ page }) => {
+story('a refresh token that is revoked gets nothing, and its own sign-in can\'t restore it', async ({ page }) => {
   await signUp(page);
   const row = page.getByRole('row', { name: /^2 this page’s refresh/ });
   await row.getByRole('button', { name: 'Revoke token 2' }).click();
@@ -111,7 +111,7 @@ story('a refresh token that is revoked gets nothing, and its own sign-in can't r
   await see(row.filter({ hasText: 'revoked' }));
 });
 
-story('an access token that revokes itself is refused at once, and the refresh token can't bring it back', async ({ page }) => {
+story('an access token that revokes itself is refused at once, and the refresh token can\'t bring it back', async ({ page }) => {
   await signUp(page);
   await page.getByRole('button', { name: 'Revoke token 1' }).click();
   await see(page.getByText('Token has been revoked').first());
