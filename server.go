@@ -283,21 +283,11 @@ func (s *server) dispatch(w http.ResponseWriter, r *http.Request) {
 		writeError(w, r, s.log, reply.Fail(http.StatusNotFound, "Not found"))
 	case clean != at:
 		redirect(clean, "The path is written without empty or dot segments")
-	case len(at) > 1 && strings.HasSuffix(at, "/") && s.routeTo(r, strings.TrimSuffix(at, "/")):
+	case len(at) > 1 && strings.HasSuffix(at, "/") && serve.HasRoute(s.mux, r, strings.TrimSuffix(at, "/")):
 		redirect(strings.TrimSuffix(at, "/"), "The path is written without a slash at its end")
 	default:
 		s.mux.ServeHTTP(w, r)
 	}
-}
-
-// routeTo reports whether the route table knows the path.
-func (s *server) routeTo(r *http.Request, escaped string) bool {
-	u, err := url.ParseRequestURI(escaped)
-	if err != nil {
-		return false
-	}
-	_, pattern := s.mux.Handler(&http.Request{Method: r.Method, URL: u, Host: r.Host})
-	return pattern != "/"
 }
 
 // Values of headers that most answers have, made once. They are put under the

@@ -1,6 +1,6 @@
 // Package serve is what stands around a handler of package net/http in a program
 // that serves: an http.Server with bounds for what a client can make it wait for
-// and keep, a certificate that can be replaced while it runs, an answer that
+// and keep, whose deadlines move with progress, a certificate that can be replaced while it runs, an answer that
 // remembers what was answered, the ids of requests, and which build this is.
 package serve
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"path"
 	"runtime/debug"
 	"strconv"
@@ -130,4 +131,15 @@ func CleanPath(at string) string {
 		clean += "/" // a route table knows the two apart
 	}
 	return clean
+}
+
+// HasRoute reports whether a route table knows an escaped path, by another pattern
+// than "/", which knows all.
+func HasRoute(mux *http.ServeMux, r *http.Request, escaped string) bool {
+	u, err := url.ParseRequestURI(escaped)
+	if err != nil {
+		return false
+	}
+	_, pattern := mux.Handler(&http.Request{Method: r.Method, URL: u, Host: r.Host})
+	return pattern != "/"
 }
