@@ -360,8 +360,36 @@ func (s *server) issue(u *user, typ string, ttl time.Duration, fresh bool) (stri
 	return text, &tokenRecord{JTI: c.ID, Type: typ, Expires: c.ExpiresAt}, err
 }
 
-// refresh handles POST /api/v1/auth/refresh. The refresh token stays good and
-// is not rotated, as in the tutorials' series: whoever steals one can use it
+// rotate answers a refresh with a new refresh token in the place of the one used.
+// The store keeps no token. But the text of one follows from its record, its time
+// and the key, so a lost answer is made again, and also after a restart.
+func (s *server) rotate(w http.ResponseWriter, r *http.Request, c *caller, access string, record *tokenRecord) error {
+	now := s.now().UTC().Truncate(time.Second)
+	next := &tokenRecord{JTI: token.NewUUID(), Type: token.Refresh, Expires: now.Add(s.config.refreshTTL)}
+	next, made, replay, err := s.store.as(c).rotate(record, next)
+	switch {
+	case err != nil:
+		return err
+	case replay:
+		s.note(r, "refresh token used twice", c.user, "token", c.token.ID)
+		return errTokenRevoked
+	}
+	made = made.Truncate(time.Second)
+	text, err := s.keys.Sign(token.Claims{
+		Subject: c.user.PublicID, PublicID: c.user.PublicID, ID: next.JTI, Type: token.Refresh, Issuer: token.Issuer,
+		IssuedAt: made, NotBefore: made, ExpiresAt: next.Expires,
+	})
+	if err != nil {
+		return err
+	}
+	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{struct {
+		AccessToken  string `json:"access_token"`
+		RefreshToken string `json:"refresh_token"`
+	}{access, text}}})
+}
+
+// refresh handles POST /api/v1/auth/refresh. Without -rotate-refresh the refresh
+// token stays good, as in the tutorials' series: whoever steals one can use it
 // for as long as it lives, unnoticed, until its owner logs out. RFC 9700
 // §4.14.2 asks for rotation, or for binding the token to its client, where
 // clients are public; a server beyond your own machine wants one of the two.
@@ -369,6 +397,9 @@ func (s *server) refresh(w http.ResponseWriter, r *http.Request, c *caller) erro
 	access, record, err := s.issue(c.user, token.Access, s.config.accessTTL, false)
 	if err != nil {
 		return err
+	}
+	if s.config.rotateRefresh {
+		return s.rotate(w, r, c, access, record)
 	}
 	if err := s.store.as(c).refresh(record); err != nil {
 		return err

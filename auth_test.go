@@ -1508,3 +1508,54 @@ func TestLimitsAreFlags(t *testing.T) {
 	a.as("ann").send("POST /api/v1/items", asJSON(row+strings.Repeat(" ", 19_000))).want(201, "Created a new item")
 	a.as("ann").send("POST /api/v1/items", asJSON("["+row+","+row+","+row+"]")).want(400, "Invalid request body: must hold from 1 to 2 items")
 }
+
+// With -rotate-refresh a refresh token is good for one use. A lost answer is given
+// again, and a replay ends the sign-in (RFC 9700 §4.14.2).
+func TestRotateRefresh(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, onDisk(t), "-rotate-refresh")
+	use := func(text string) *answer {
+		t.Helper()
+		return a.as("").bearing(text).send("POST /api/v1/auth/refresh")
+	}
+	first := a.session("ann").Refresh
+	answers := make([]*answer, 50)
+	var all sync.WaitGroup
+	for i := range answers {
+		all.Go(func() { answers[i] = use(first) })
+	}
+	all.Wait()
+	second := row[session](answers[0].want(200, ""))
+	for _, ans := range answers {
+		if got := row[session](ans.want(200, "")); got.Refresh != second.Refresh {
+			t.Fatal("fifty uses at once gave two successors")
+		}
+	}
+	a.clock.advance(10 * time.Second)
+	a = a.restart()
+	if again := row[session](use(first).want(200, "")); again.Refresh != second.Refresh {
+		t.Error("after a restart the lost answer has another successor")
+	}
+	a.as("").bearing(second.Access).send("GET /api/v1/items").want(200, "")
+	third := row[session](use(second.Refresh).want(200, ""))
+	a.clock.advance(11 * time.Second)
+	other := a.signIn("signin", "ann")
+	use(second.Refresh).want(401, "Token has been revoked")
+	for range 2 { // the whole sign-in has ended, and no other
+		use(third.Refresh).want(401, "Token has been revoked")
+		a.as("").bearing(third.Access).send("GET /api/v1/items").want(401, "Token has been revoked")
+		a.as("").bearing(other.Access).send("GET /api/v1/items").want(200, "")
+		a = a.restart()
+	}
+}
+
+// Who uses a refresh token whose successor is in use is a second one who has it.
+func TestRotateRefreshReplayAtOnce(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, "-rotate-refresh")
+	first := a.session("ann").Refresh
+	second := row[session](a.as("").bearing(first).send("POST /api/v1/auth/refresh").want(200, ""))
+	a.as("").bearing(second.Refresh).send("POST /api/v1/auth/refresh").want(200, "")
+	a.as("").bearing(first).send("POST /api/v1/auth/refresh").want(401, "Token has been revoked")
+	a.as("ann").send("GET /api/v1/items").want(401, "Token has been revoked")
+}

@@ -34,6 +34,7 @@ type settings struct {
 	refreshTTL     time.Duration
 	bookTTL        time.Duration
 	bcryptCost     int
+	rotateRefresh  bool
 	passwordPolicy string   // tutorialPolicy or nistPolicy
 	alg            string   // token.HS256 or token.EdDSA
 	cors           []string // "loopback", "*" and origins as browsers write them; none for off
@@ -85,6 +86,7 @@ func (c *settings) table() config.Table {
 		config.Row("seed", "FILE", "", "a JSON file to import at start, if the store is empty", config.Text(&c.seed)),
 		config.Row("access-ttl", "TIME", "15m", "how long an access token lasts: 90s, 15m, 12h, 30d", config.Lifetime(&c.accessTTL)),
 		config.Row("refresh-ttl", "TIME", "30d", "how long a refresh token lasts", config.Lifetime(&c.refreshTTL)),
+		config.Row("rotate-refresh", "", "false", "a refresh token is good for one use and gives the\nnext; used again, it ends its sign-in", config.Bool(&c.rotateRefresh)),
 		config.Row("book-ttl", "TIME", "24h", "how long a token from /login lasts", config.Lifetime(&c.bookTTL)),
 		config.Row("password-policy", "WHICH", tutorialPolicy, "rules for new passwords: tutorial, or nist: 8 or more\ncharacters, any, but none that all try first", config.Choice(&c.passwordPolicy, tutorialPolicy, nistPolicy)),
 		config.Row("alg", "ALG", "HS256", "HS256, or EdDSA: then other services can check tokens\nwith the public keys at /.well-known/jwks.json", config.Choice(&c.alg, token.HS256, token.EdDSA)),

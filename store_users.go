@@ -42,6 +42,8 @@ type tokenRecord struct {
 	Expires time.Time `json:"expires"`
 	EndedBy string    `json:"ended_by,omitempty"` // one of the endedBy constants; empty while it is good
 	Ended   time.Time `json:"ended,omitzero"`
+	Used    time.Time `json:"used,omitzero"`  // a refresh token that was rotated: when
+	Next    int       `json:"next,omitempty"` // and the id of the one in its place
 }
 
 // What can end a token before its time. Only the first can be undone.
@@ -50,6 +52,7 @@ const (
 	endedByLogout   = "log-out"
 	endedByPassword = "password change"
 	endedByAdmin    = "admin"
+	endedByReplay   = "a second use of a refresh token"
 	endedByImport   = "import"
 )
 
@@ -160,6 +163,42 @@ func (s acting) refresh(access *tokenRecord) error {
 	})
 }
 
+// rotate is refresh for a refresh token that is good for one use. It records the
+// successor too and returns its record: next, or the one that was made before. An
+// answer can get lost, so the use may be repeated for reuseTime, as long as the
+// successor was not used. Any later use is a replay: two have the token, and one of
+// them is a thief. That ends the whole sign-in (RFC 9700 §4.14.2).
+func (s acting) rotate(access, next *tokenRecord) (successor *tokenRecord, made time.Time, replay bool, err error) {
+	err = s.Update(func(tx *db.Tx, me *user) error {
+		by, _ := s.tokens.Get(tx, s.caller.token.ID)
+		if s.tokensOf.AtMost(tx, me.ID) >= s.maxTokens-1 {
+			s.makeRoom(tx, me.ID, by.Session, 2)
+		}
+		if !by.Used.IsZero() {
+			given, ok := s.tokens.Get(tx, by.Next)
+			replay = !ok || given.EndedBy != "" || !given.Used.IsZero() || s.now().Sub(by.Used) > reuseTime
+			if replay {
+				tx.Ends()
+				s.endTokens(tx, me.ID, endedByReplay, func(t *tokenRecord) bool { return t.Session == by.Session })
+				return nil
+			}
+			successor, made = given, by.Used
+			s.putNewTokens(tx, me.ID, by.Session, []*tokenRecord{access})
+			return nil
+		}
+		s.putNewTokens(tx, me.ID, by.Session, []*tokenRecord{access, next})
+		used := *by
+		used.Used, used.Next = s.now().UTC(), next.ID
+		s.tokens.Put(tx, &used)
+		successor, made = next, used.Used
+		return nil
+	})
+	return successor, made, replay, err
+}
+
+// reuseTime is how long a lost answer to a rotation can be asked for again.
+const reuseTime = 10 * time.Second
+
 // noSession is a session that no token is of.
 const noSession = 0
 
@@ -205,7 +244,7 @@ func (s *store) makeRoom(tx *db.Tx, userID, inUse, more int) {
 		}
 	}
 	for _, t := range live {
-		if len(going) < over && t.Session == inUse && t.Type == token.Access {
+		if len(going) < over && t.Session == inUse && (t.Type == token.Access || !t.Used.IsZero()) {
 			going = append(going, t)
 		}
 	}
