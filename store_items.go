@@ -54,9 +54,7 @@ func (it *item) appendTo(b []byte) []byte {
 
 func (it *item) appendTexts(b []byte) []byte {
 	b = strconv.AppendInt(append(b, `{"id":`...), int64(it.ID), 10)
-	b = strictjson.AppendString(append(b, `,"itemname":`...), it.Itemname)
-	b = strictjson.AppendString(append(b, `,"category":`...), it.Category)
-	return strictjson.AppendString(append(b, `,"description":`...), it.Description)
+	return strictjson.AppendTexts(b, itemTexts, it.Itemname, it.Category, it.Description)
 }
 
 // stored is the item as the store keeps it.
@@ -78,30 +76,14 @@ func (r storedItem) item() *item {
 	}
 }
 
-func (r storedItem) id() int {
-	digits, _, _ := strings.Cut(string(r.wire[len(`{"id":`):]), ",")
-	id, _ := strconv.Atoi(digits)
-	return id
-}
+func (r storedItem) id() int             { return r.wire.First() }
+func (r storedItem) itemname() string    { return r.wire.Text(itemTexts[:1]...) }
+func (r storedItem) category() string    { return r.wire.Text(itemTexts[:2]...) }
+func (r storedItem) description() string { return r.wire.Text(itemTexts...) }
+func (r storedItem) createdBy() int      { return r.wire.Last() }
 
-func (r storedItem) itemname() string    { return r.text(1) }
-func (r storedItem) category() string    { return r.text(2) }
-func (r storedItem) description() string { return r.text(3) }
-
-// text is one of the texts. They are the first members behind the id.
-func (r storedItem) text(n int) string {
-	row := r.wire.Row()
-	return strictjson.Texts(row[strings.IndexByte(row, ','):], itemTexts[:n]...)
-}
-
+// itemTexts are the first members behind the id, as they are written.
 var itemTexts = []string{`,"itemname":`, `,"category":`, `,"description":`}
-
-// createdBy is the last number; null is no number, and so 0.
-func (r storedItem) createdBy() int {
-	row := r.wire.Row()
-	id, _ := strconv.Atoi(row[strings.LastIndexByte(row, ':')+1 : len(row)-1])
-	return id
-}
 
 // wireTime is how both tutorials' clients read a time: strftime's
 // "%a, %d %b %Y %H:%M %p", of which the %p says PM after a 24-hour clock.
@@ -127,29 +109,14 @@ func (it *item) decodeOwn(text []byte) bool {
 	l := strictjson.Scanner{Rest: text}
 	l.Expect(`{"id":`)
 	it.ID = l.Number()
-	l.Expect(`,"itemname":"`)
-	from := l.Rest
-	name := l.Text()
-	l.Expect(`","category":"`)
-	category := l.Text()
-	l.Expect(`","description":"`)
-	description := l.Text()
-	// One string holds the three, with what stands between them.
-	all := string(from[:len(from)-len(l.Rest)])
-	l.Expect(`","created":"`)
-	created, err := time.Parse(time.RFC3339, string(l.Text()))
-	l.Expect(`"`)
+	l.Texts(itemTexts, &it.Itemname, &it.Category, &it.Description)
+	l.Expect(`,"created":`)
+	it.Created = l.Time()
 	if l.Next(`,"createdby":`) {
 		it.CreatedBy = l.Number()
 	}
 	l.Expect(`}`)
-	if l.Bad || err != nil || len(l.Rest) > 0 {
-		return false
-	}
-	it.Itemname, it.Created = all[:len(name)], created
-	it.Category = all[len(name)+len(`","category":"`):][:len(category)]
-	it.Description = all[len(all)-len(description):]
-	return true
+	return l.End()
 }
 
 // addItems declares the items.

@@ -3,6 +3,7 @@ package reply
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"strings"
 
 	"example.com/shelf/internal/strictjson"
@@ -22,6 +23,30 @@ func (r Rendered) Row() string { return string(r[:len(r)-TagLength]) }
 
 // Tag is its entity tag.
 func (r Rendered) Tag() string { return string(r[len(r)-TagLength:]) }
+
+// First is the number that the row's first member is. Of rows that are kept by the
+// million nothing is kept twice, so what is asked of them is read out of their JSON:
+// this, Text and Last. A row that they are asked of must have such members, and no
+// others before them.
+func (r Rendered) First() int {
+	digits, _, _ := strings.Cut(string(r[strings.IndexByte(string(r), ':')+1:]), ",")
+	n, _ := strconv.Atoi(digits)
+	return n
+}
+
+// Text is the last of some texts that stand right behind the first member: see
+// [strictjson.Texts].
+func (r Rendered) Text(names ...string) string {
+	row := r.Row()
+	return strictjson.Texts(row[strings.IndexByte(row, ','):], names...)
+}
+
+// Last is the number that the row's last member is, 0 for null.
+func (r Rendered) Last() int {
+	row := r.Row()
+	n, _ := strconv.Atoi(row[strings.LastIndexByte(row, ':')+1 : len(row)-1])
+	return n
+}
 
 // TagLength is that of 96 bits in hex, in quotes.
 const TagLength = 2*12 + 2

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"strings"
+	"time"
 )
 
 // A Scanner takes JSON of a known shape apart from the front, without a copy. It is
@@ -53,6 +54,39 @@ func (s *Scanner) Text() []byte {
 	s.Rest = s.Rest[i:]
 	return text
 }
+
+// Texts takes string members, and puts what they say into variables. names are as
+// those of the function Texts. One string holds all of them, with what stands between
+// them: that is one allocation.
+func (s *Scanner) Texts(names []string, variables ...*string) {
+	from := s.Rest
+	type part struct{ begin, end int }
+	parts := make([]part, 0, 8)
+	for _, name := range names {
+		s.Expect(name)
+		s.Expect(`"`)
+		begin := len(from) - len(s.Rest)
+		text := s.Text()
+		parts = append(parts, part{begin, begin + len(text)})
+		s.Expect(`"`)
+	}
+	all := string(from[:len(from)-len(s.Rest)])
+	for i, p := range parts {
+		*variables[i] = all[p.begin:p.end]
+	}
+}
+
+// Time takes a time (RFC 3339), with its quotes.
+func (s *Scanner) Time() time.Time {
+	s.Expect(`"`)
+	t, err := time.Parse(time.RFC3339, string(s.Text()))
+	s.Expect(`"`)
+	s.Bad = s.Bad || err != nil
+	return t
+}
+
+// End reports whether all was as expected, and nothing is left.
+func (s *Scanner) End() bool { return !s.Bad && len(s.Rest) == 0 }
 
 // Texts returns the last of some string members that text begins with. names are
 // those members as they are written, with what stands before the value:
