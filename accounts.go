@@ -218,7 +218,7 @@ func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) er
 	if err != nil {
 		return err
 	}
-	after, ok := parseID(cmp.Or(values.Get("after"), "0"))
+	after, ok := form.ID(cmp.Or(values.Get("after"), "0"))
 	switch {
 	case !ok:
 		return list.BadParameter("after", "must be the id of a user")
@@ -239,7 +239,7 @@ func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) er
 
 // pathID reads the path's id, of a row of that kind.
 func pathID(r *http.Request, kind string) (int, error) {
-	id, ok := parseID(r.PathValue("id"))
+	id, ok := form.ID(r.PathValue("id"))
 	if !ok {
 		return 0, reply.Fail(http.StatusBadRequest, kind+" ID should be an integer")
 	}
@@ -330,11 +330,11 @@ func newAccount(name string, now time.Time) (*user, error) {
 		u.Email = name
 	}
 	switch {
-	case u.Email != "" && !(validEmail(u.Email) && visible(u.Email)):
+	case u.Email != "" && !(validEmail(u.Email) && form.Visible(u.Email)):
 		return nil, fmt.Errorf("%q is no e-mail address that an account can have", name)
-	case !utf8.ValidString(u.Username) || !within(u.Username, maxUsername):
+	case !utf8.ValidString(u.Username) || !form.Within(u.Username, maxUsername):
 		return nil, fmt.Errorf("a username is UTF-8 text of at most %d characters", maxUsername)
-	case !visible(u.Username):
+	case !form.Visible(u.Username):
 		return nil, errors.New("a username has no control characters and no invisible ones")
 	}
 	return u, nil

@@ -210,7 +210,7 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !validEmail(in.email) || !visible(in.email) {
+	if !validEmail(in.email) || !form.Visible(in.email) {
 		return reply.Fail(http.StatusBadRequest, badEmail)
 	}
 	u.Email = in.email
@@ -441,7 +441,7 @@ func (s *server) listTokens(w http.ResponseWriter, r *http.Request, c *caller) e
 // revokeToken handles PUT /api/v1/auth/tokens/{id}: it revokes one token of the
 // caller's, or restores one that was revoked this way.
 func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, ok := parseID(r.PathValue("id"))
+	id, ok := form.ID(r.PathValue("id"))
 	if !ok {
 		return errNoToken
 	}
@@ -480,7 +480,7 @@ func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 	if _, err := form.ReadSmall(w, r, form.Fields{"username": &u.Username, "password": &pw}); err != nil {
 		return err
 	}
-	if !within(u.Username, maxUsername) || !visible(u.Username) || strings.Contains(u.Username, "@") || pw == "" {
+	if !form.Within(u.Username, maxUsername) || !form.Visible(u.Username) || strings.Contains(u.Username, "@") || pw == "" {
 		return reply.Fail(http.StatusBadRequest, "Invalid input!")
 	}
 	if why := s.config.passwordWeakness(u, pw); why != "" {

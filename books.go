@@ -132,7 +132,7 @@ func (s *server) listBooks(w http.ResponseWriter, r *http.Request, _ *caller) er
 
 // getBook handles GET /bookapi/books/{id}. What is no number names no book.
 func (s *server) getBook(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	id, _ := parseID(r.PathValue("id")) // no number is 0, and no book has that
+	id, _ := form.ID(r.PathValue("id")) // no number is 0, and no book has that
 	b, ok := s.store.books.Row(id)
 	if !ok {
 		return errNoBook
@@ -168,7 +168,7 @@ func (b *book) fields() form.Fields { return form.Fields{"title": &b.Title, "aut
 
 // validate checks the fields that a client sets.
 func (b *book) validate() error {
-	if !within(b.Title, maxTitle) || !within(b.Author, maxAuthor) {
+	if !form.Within(b.Title, maxTitle) || !form.Within(b.Author, maxAuthor) {
 		return reply.Fail(http.StatusBadRequest, "Invalid input!")
 	}
 	return nil
@@ -176,14 +176,14 @@ func (b *book) validate() error {
 
 // lengths is validate for an import: it names the field and says what is wrong.
 func (b *book) lengths() error {
-	return cmp.Or(checkLength("title", b.Title, maxTitle), checkLength("author", b.Author, maxAuthor))
+	return cmp.Or(form.CheckLength("title", b.Title, maxTitle), form.CheckLength("author", b.Author, maxAuthor))
 }
 
 // deleteBook handles DELETE /bookapi/books/{id}. Deleting what is not there is
 // a 200 that says so, as in the tutorial; RFC 9110 §13.1.1 allows that with an
 // If-Match too, as the client has what it asks for.
 func (s *server) deleteBook(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, ok := parseID(r.PathValue("id"))
+	id, ok := form.ID(r.PathValue("id"))
 	on, err := s.terms(r)
 	if err != nil {
 		return err

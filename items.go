@@ -57,11 +57,11 @@ func (it *item) fields() form.Fields {
 // validate checks the fields that a client sets.
 func (it *item) validate() error {
 	switch {
-	case !within(it.Itemname, maxItemname):
+	case !form.Within(it.Itemname, maxItemname):
 		return reply.Fail(http.StatusBadRequest, "Invalid item name")
-	case !within(it.Category, maxCategory):
+	case !form.Within(it.Category, maxCategory):
 		return reply.Fail(http.StatusBadRequest, "Invalid category name")
-	case !within(it.Description, maxDescription):
+	case !form.Within(it.Description, maxDescription):
 		return reply.Fail(http.StatusBadRequest, "Invalid description")
 	}
 	return nil
@@ -69,7 +69,7 @@ func (it *item) validate() error {
 
 // lengths is validate for an import: it names the field and says what is wrong.
 func (it *item) lengths() error {
-	return cmp.Or(checkLength("itemname", it.Itemname, maxItemname), checkLength("category", it.Category, maxCategory), checkLength("description", it.Description, maxDescription))
+	return cmp.Or(form.CheckLength("itemname", it.Itemname, maxItemname), form.CheckLength("category", it.Category, maxCategory), form.CheckLength("description", it.Description, maxDescription))
 }
 
 // itemList is what GET /api/v1/items can be asked. Texts are in the order of
@@ -95,7 +95,7 @@ func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) er
 	}
 	filter := itemFilter{category: q.Get("category")}
 	if by := q.Get("createdby"); by != "" {
-		id, ok := parseID(by)
+		id, ok := form.ID(by)
 		if by != "null" && (!ok || id == 0) {
 			return list.BadParameter("createdby", "must be the id of a user, or null for items whose creator is gone")
 		}
@@ -242,7 +242,7 @@ func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller) er
 	if err != nil {
 		return err
 	}
-	if !within(value, longest) {
+	if !form.Within(value, longest) {
 		return reply.Fail(http.StatusBadRequest, field+" field is invalid")
 	}
 	it, err := s.changeItem(w, r, c, id, func(it *item) { *it.fields()[field].(*string) = value })

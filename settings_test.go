@@ -341,7 +341,7 @@ func TestWithin(t *testing.T) {
 		{"the limit in more bytes", "éé😀", 3, true},
 		{"one too long in more bytes", "ééé😀", 3, false},
 	} {
-		if got := within(tt.text, tt.max); got != tt.want {
+		if got := form.Within(tt.text, tt.max); got != tt.want {
 			t.Errorf("%s: within(%q, %d) = %v; want %v", tt.name, tt.text, tt.max, got, tt.want)
 		}
 	}
@@ -372,7 +372,7 @@ func TestParseID(t *testing.T) {
 		{"a digit of another script", "٣", 0, false},
 		{"a superscript", "²", 0, false},
 	} {
-		if id, ok := parseID(tt.text); id != tt.id || ok != tt.ok {
+		if id, ok := form.ID(tt.text); id != tt.id || ok != tt.ok {
 			t.Errorf("%s: parseID(%q) = %d, %v; want %d, %v", tt.name, tt.text, id, ok, tt.id, tt.ok)
 		}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net/http"
 	"net/mail"
 	"strconv"
@@ -25,29 +24,12 @@ const (
 	maxAuthor      = 200
 )
 
-// within reports whether s is neither blank nor longer than max code points.
-func within(s string, max int) bool {
-	return strings.TrimSpace(s) != "" && utf8.RuneCountInString(s) <= max
-}
-
-// checkLength words what within finds.
-func checkLength(name, s string, max int) error {
-	switch n := utf8.RuneCountInString(s); {
-	case within(s, max):
-		return nil
-	case n <= max:
-		return fmt.Errorf("%s is missing or blank", name)
-	default:
-		return fmt.Errorf("%s has %d characters, %d are the most", name, n, max)
-	}
-}
-
 // validEmail reports whether s is a bare address, as RFC 5322 §3.4.1 writes
 // them, in a domain with a dot. net/mail reads more than that: in what it
 // returns, a display name, a comment or quotes are gone.
 func validEmail(s string) bool {
 	a, err := mail.ParseAddress(s)
-	if err != nil || a.Address != s || !within(s, maxEmail) {
+	if err != nil || a.Address != s || !form.Within(s, maxEmail) {
 		return false
 	}
 	domain := s[strings.LastIndexByte(s, '@')+1:]
@@ -70,25 +52,13 @@ func accountKey(u *user, name string) string {
 	return "name " + name
 }
 
-// visible reports whether s holds nothing but characters that can be seen, and
-// spaces: no control characters, line breaks, zero-width characters or marks that
-// turn the direction of text around. With those two names look alike (Unicode
-// TR 36 §2, CWE-1007), or a log line is broken in two (CWE-117). Names that look alike
-// otherwise, as by accents that are written in two ways, stay different.
-func visible(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return unicode.IsControl(r) || r == '\u2800' || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp,
-			unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
-	})
-}
-
 // newNames is validNames for names that take the place of others. What has been
 // in use stays.
 func newNames(u, was *user) error {
 	for _, n := range []struct{ name, was, called string }{
 		{u.Username, was.Username, "username"}, {u.Firstname, was.Firstname, "firstname"}, {u.Lastname, was.Lastname, "lastname"},
 	} {
-		if n.name != n.was && !visible(n.name) {
+		if n.name != n.was && !form.Visible(n.name) {
 			return reply.Fail(http.StatusBadRequest, "Invalid "+n.called)
 		}
 	}
@@ -100,11 +70,11 @@ func newNames(u, was *user) error {
 // owner out.
 func validNames(u *user) error {
 	switch {
-	case !within(u.Username, maxUsername) || strings.Contains(u.Username, "@") && emailKey(u.Username) != emailKey(u.Email):
+	case !form.Within(u.Username, maxUsername) || strings.Contains(u.Username, "@") && emailKey(u.Username) != emailKey(u.Email):
 		return reply.Fail(http.StatusBadRequest, "Invalid username")
-	case u.Firstname != "" && !within(u.Firstname, maxName):
+	case u.Firstname != "" && !form.Within(u.Firstname, maxName):
 		return reply.Fail(http.StatusBadRequest, "Invalid firstname")
-	case u.Lastname != "" && !within(u.Lastname, maxName):
+	case u.Lastname != "" && !form.Within(u.Lastname, maxName):
 		return reply.Fail(http.StatusBadRequest, "Invalid lastname")
 	}
 	return nil
@@ -117,18 +87,4 @@ func validPassword(p form.Password) bool {
 	return utf8.RuneCountInString(s) >= 5 &&
 		strings.ContainsFunc(s, unicode.IsDigit) &&
 		strings.ContainsAny(s, "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
-}
-
-// parseID reads an id from a path. ok is false unless s is made of ASCII
-// digits. A number too large for an int is an id all the same, and -1 stands
-// for it: no row has that, so that it isn't found rather than wrong.
-func parseID(s string) (id int, ok bool) {
-	if s == "" || strings.Trim(s, "0123456789") != "" {
-		return 0, false
-	}
-	id, err := strconv.Atoi(s)
-	if err != nil {
-		return -1, true
-	}
-	return id, true
 }
