@@ -210,7 +210,7 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !validEmail(in.email) || !form.Visible(in.email) {
+	if !form.Email(in.email, maxEmail) || !form.Visible(in.email) {
 		return reply.Fail(http.StatusBadRequest, badEmail)
 	}
 	u.Email = in.email
@@ -253,7 +253,7 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	switch {
-	case !validEmail(in.email):
+	case !form.Email(in.email, maxEmail):
 		return reply.Fail(http.StatusBadRequest, badEmail)
 	case in.password == "", s.config.passwordPolicy != nistPolicy && !validPassword(in.password):
 		return reply.Fail(http.StatusBadRequest, badPassword)
@@ -417,59 +417,6 @@ func (s *server) logOut(w http.ResponseWriter, r *http.Request, c *caller) error
 		return err
 	}
 	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Successfully logged out"})
-}
-
-// A tokenView is a token's record as its owner reads it.
-type tokenView struct {
-	ID       int    `json:"token_id"`
-	JTI      string `json:"jti"`
-	Type     string `json:"token_type"`
-	Identity string `json:"user_identity"`
-	Revoked  bool   `json:"revoked"`
-	Expires  string `json:"expires"`
-}
-
-// listTokens handles GET /api/v1/auth/tokens.
-func (s *server) listTokens(w http.ResponseWriter, r *http.Request, c *caller) error {
-	views := []any{}
-	for _, t := range s.store.liveTokens(c.user.ID) {
-		views = append(views, tokenView{t.ID, t.JTI, t.Type, c.user.identity(), t.EndedBy != "", t.Expires.UTC().Format(wireTime)})
-	}
-	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: views})
-}
-
-// revokeToken handles PUT /api/v1/auth/tokens/{id}: it revokes one token of the
-// caller's, or restores one that was revoked this way.
-func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, ok := form.ID(r.PathValue("id"))
-	if !ok {
-		return errNoToken
-	}
-	var revoke *bool
-	if _, err := form.Read(w, r, form.Fields{"revoke": &revoke}); err != nil {
-		return err
-	}
-	if revoke == nil {
-		return reply.Fail(http.StatusBadRequest, "Missing 'revoke' in body")
-	}
-	if err := s.store.as(c).setRevoked(id, *revoke); err != nil {
-		return err
-	}
-	done, event := "Token successfully restored", "token restored"
-	if *revoke {
-		done, event = "Token successfully revoked", "token revoked"
-	}
-	s.note(r, event, c.user, "token", id)
-	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Message: done})
-}
-
-// pruneTokens handles DELETE /api/v1/auth/tokens, for admins.
-func (s *server) pruneTokens(w http.ResponseWriter, r *http.Request, c *caller) error {
-	n, err := s.store.as(c).pruneTokens()
-	if err != nil {
-		return err
-	}
-	return reply.Rows(w, http.StatusOK, "", fmt.Appendf(nil, `{"pruned":%d}`, n))
 }
 
 // bookSignUp handles POST /signup: an account of the book API. It has no

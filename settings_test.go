@@ -277,7 +277,7 @@ var emailTests = []struct {
 func TestValidEmail(t *testing.T) {
 	t.Parallel()
 	for _, tt := range emailTests {
-		if got := validEmail(tt.email); got != tt.want {
+		if got := form.Email(tt.email, maxEmail); got != tt.want {
 			t.Errorf("%s: validEmail(%q) = %v; want %v", tt.name, tt.email, got, tt.want)
 		}
 	}
@@ -383,7 +383,7 @@ func FuzzEmail(f *testing.F) {
 		f.Add(tt.email)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if !validEmail(s) {
+		if !form.Email(s, maxEmail) {
 			return
 		}
 		at := strings.LastIndex(s, "@")

@@ -146,7 +146,7 @@ func importExport(s *store, parts map[string]json.RawMessage, keepTokens bool, c
 // validUser checks the fields of an imported account.
 func validUser(u *user) error {
 	switch {
-	case u.Email != "" && !validEmail(u.Email):
+	case u.Email != "" && !form.Email(u.Email, maxEmail):
 		return errors.New("not an e-mail address")
 	case u.Email == "" && strings.Contains(u.Username, "@"):
 		return errors.New("a username with an @ is a catalog account's, which has an e-mail")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"net/mail"
 	"strconv"
 	"strings"
 	"unicode"
@@ -23,18 +22,6 @@ const (
 	maxTitle       = 200
 	maxAuthor      = 200
 )
-
-// validEmail reports whether s is a bare address, as RFC 5322 §3.4.1 writes
-// them, in a domain with a dot. net/mail reads more than that: in what it
-// returns, a display name, a comment or quotes are gone.
-func validEmail(s string) bool {
-	a, err := mail.ParseAddress(s)
-	if err != nil || a.Address != s || !form.Within(s, maxEmail) {
-		return false
-	}
-	domain := s[strings.LastIndexByte(s, '@')+1:]
-	return strings.Contains(domain, ".") && domain[0] != '[' // [127.0.0.1] is an address literal
-}
 
 // emailKey is what two spellings of one e-mail address have in common.
 func emailKey(s string) string { return strings.ToLower(s) }

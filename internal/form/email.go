@@ -1,0 +1,18 @@
+package form
+
+import (
+	"net/mail"
+	"strings"
+)
+
+// Email reports whether s is a bare address of at most max characters, as RFC 5322
+// §3.4.1 writes them, in a domain with a dot. net/mail reads more than that: in
+// what it returns, a display name, a comment or quotes are gone.
+func Email(s string, max int) bool {
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Address != s || !Within(s, max) {
+		return false
+	}
+	domain := s[strings.LastIndexByte(s, '@')+1:]
+	return strings.Contains(domain, ".") && domain[0] != '[' // [127.0.0.1] is an address literal
+}
