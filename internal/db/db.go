@@ -144,7 +144,6 @@ type Tx struct {
 	ends    bool
 	writes  bool // the rules of an Update see pending rows; the reader of a View does not
 	changes []change
-	undo    []func()
 }
 
 // View calls read with what is committed. All that read sees is of one moment.
@@ -237,8 +236,10 @@ func (d *DB) decideLocked(tx *Tx, rules func(*Tx) error) (b *batch, first bool, 
 
 // rollBack takes the changes of tx back.
 func (tx *Tx) rollBack() {
-	for i := len(tx.undo) - 1; i >= 0; i-- {
-		tx.undo[i]()
+	for _, c := range slices.Backward(tx.changes) {
+		if c.table != nil {
+			c.table.undo(c)
+		}
 	}
 }
 

@@ -34,6 +34,7 @@ type change struct {
 	table table // of the row; nil for opIDs
 	id    int
 	row   any      // of opPut
+	was   any      // the pendingRow that the change found, nil for none
 	ids   []lastID // of opIDs
 }
 

@@ -130,7 +130,6 @@ func (d *DB) Fill(s *Snapshot) error {
 			d.tables[i].raise(t.last()) // at once: rules that come next give out higher ids
 			for id, row := range t.rows() {
 				d.tables[i].pend(tx, id, row)
-				tx.changes = append(tx.changes, change{op: opPut, table: d.tables[i], id: id, row: row})
 			}
 		}
 		return nil

@@ -98,6 +98,7 @@ type table interface {
 	settle(c change)
 	dropPending()
 	pend(tx *Tx, id int, row any)
+	undo(c change)
 	eventName(tx *Tx, what Change, id int) string
 	show(id int) (text string, ok bool)
 	freeze() image
@@ -179,8 +180,7 @@ func (t *Table[R]) NewID(tx *Tx) int { t.lastID++; return t.lastID }
 // Put adds row, or puts it in the place of the one with its id.
 func (t *Table[R]) Put(tx *Tx, row R) {
 	id := t.schema.ID(row)
-	t.wait(tx, id, pendingRow[R]{row: row})
-	tx.changes = append(tx.changes, change{table: t, op: opPut, id: id, row: row})
+	t.wait(tx, change{table: t, op: opPut, id: id, row: row}, pendingRow[R]{row: row})
 }
 
 // Delete removes the row of that id, and the rows that go with it.
@@ -188,13 +188,13 @@ func (t *Table[R]) Delete(tx *Tx, id int) {
 	for _, f := range t.onDelete {
 		f(tx, id)
 	}
-	t.wait(tx, id, pendingRow[R]{gone: true})
-	tx.changes = append(tx.changes, change{table: t, op: opDelete, id: id})
+	t.wait(tx, change{table: t, op: opDelete, id: id}, pendingRow[R]{gone: true})
 }
 
-// wait makes a change pending. Each call is followed by one of settle, when the
-// change is committed, or it is rolled back, or all that is pending is dropped.
-func (t *Table[R]) wait(tx *Tx, id int, p pendingRow[R]) {
+// wait makes c pending, which leaves p. Each call is followed by one of settle, when
+// c is committed, or of undo, or all that is pending is dropped.
+func (t *Table[R]) wait(tx *Tx, c change, p pendingRow[R]) {
+	id := c.id
 	was, there := t.pending[id]
 	if t.pending == nil {
 		t.pending = map[int]pendingRow[R]{}
@@ -207,18 +207,24 @@ func (t *Table[R]) wait(tx *Tx, id int, p pendingRow[R]) {
 			x.pend(id, p.row)
 		}
 	}
-	tx.undo = append(tx.undo, func() {
-		if !p.gone {
-			for _, x := range t.indexes {
-				x.unpend(id, p.row)
-			}
+	if there {
+		c.was = was
+	}
+	tx.changes = append(tx.changes, c)
+}
+
+// undo takes back c, the last change that is pending.
+func (t *Table[R]) undo(c change) {
+	if c.op == opPut {
+		for _, x := range t.indexes {
+			x.unpend(c.id, c.row.(R))
 		}
-		if there {
-			t.pending[id] = was
-		} else {
-			delete(t.pending, id)
-		}
-	})
+	}
+	if was, there := c.was.(pendingRow[R]); there {
+		t.pending[c.id] = was
+	} else {
+		delete(t.pending, c.id)
+	}
 }
 
 // settle is told that c, which was pending, is committed.
@@ -364,7 +370,9 @@ func (t *Table[R]) raise(id int)          { t.lastID = max(t.lastID, id) }
 func (t *Table[R]) has(id int) bool       { _, ok := t.rows.get(id); return ok }
 func (t *Table[R]) apply(id int, row any) { t.put(id, row.(R)) }
 
-func (t *Table[R]) pend(tx *Tx, id int, row any) { t.wait(tx, id, pendingRow[R]{row: row.(R)}) }
+func (t *Table[R]) pend(tx *Tx, id int, row any) {
+	t.wait(tx, change{table: t, op: opPut, id: id, row: row}, pendingRow[R]{row: row.(R)})
+}
 
 func (t *Table[R]) decode(text []byte, strict bool) (row any, id int, err error) {
 	r, err := t.schema.Decode(text, strict)
