@@ -7,36 +7,37 @@ import (
 	"example.com/shelf/internal/history"
 )
 
-// compactMinSize is the size in bytes below which a log is left alone: no start
-// has to wait for a megabyte.
+// compactMinSize is the smallest log worth compacting, in bytes. Replaying a
+// megabyte takes no noticeable time.
 const compactMinSize = 1 << 20
 
-// compactIfWorthLocked starts a compaction if more than half of the log is
-// history. The caller holds the log too.
+// compactIfWorthLocked starts a compaction if more than half of the lines are
+// outdated. The caller holds d.writing too.
 func (d *DB) compactIfWorthLocked() {
 	log := d.state
-	if d.compacts || d.closing || log.Bytes < compactMinSize || log.Lines < d.compactFrom || log.Lines <= 2*d.rowsLocked() {
+	if d.compactRunning || d.closing || log.Bytes < compactMinSize || log.Lines < d.compactFrom || log.Lines <= 2*d.rowsLocked() {
 		return
 	}
-	d.compacts = true
+	d.compactRunning = true
 	d.compacting.Go(func() {
 		err := protect("compacting", d.Compact)
 		d.writing.Lock()
 		defer d.writing.Unlock()
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.compacts, d.compactFrom = false, 0
+		d.compactRunning, d.compactFrom = false, 0
 		d.noteLogLocked()
 		if err != nil {
-			// A disk without room for a second file: try again when it pays more.
+			// The disk has no room for a second file. Retry once the log has
+			// grown by half.
 			d.compactFrom = d.state.Lines * 3 / 2
-			d.opt.Log.Warn("compaction given up; the data file goes on as it is", "error", err)
+			d.opt.Log.Warn("compaction failed; the data file is unchanged", "error", err)
 		}
 	})
 }
 
-// understand fails for a line that a start would not understand.
-func (d *DB) understand(lines []history.Record) error {
+// checkReadable returns an error for a line that the next start could not read.
+func (d *DB) checkReadable(lines []history.Record) error {
 	for _, rec := range lines {
 		p, err := d.parse(rec)
 		if err == nil && p.rows != 1 {
@@ -49,10 +50,11 @@ func (d *DB) understand(lines []history.Record) error {
 	return nil
 }
 
-// Compact replaces the log by one that holds only what is alive. Reads and writes
-// go on: writers wait while the rows' pointers are copied, and again while the
-// log carries over the last few lines. One compaction may run at a time; a DB
-// with an open log starts them by itself.
+// Compact replaces the log by a snapshot of the committed rows. Reads and
+// writes continue. Writers wait twice, briefly: while pointers to the rows are
+// copied, and while the log carries over the lines written meanwhile. Only one
+// compaction may run at a time. A DB with an open log starts compactions
+// itself.
 func (d *DB) Compact() error {
 	if d.opt.Tidy != nil {
 		if err := d.opt.Tidy(); err != nil {
@@ -70,9 +72,9 @@ func (d *DB) beginCompaction() (snapshot *Snapshot, write func(iter.Seq[[]byte])
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	if d.broken != nil {
-		return nil, nil, d.broken // memory may not be what the log is
+		return nil, nil, d.broken // after a panic, memory may differ from the log
 	}
 	snapshot = d.Snapshot()
-	write, err = d.hist.Compact(d.opt.Now(), snapshot.lines(), d.understand)
+	write, err = d.hist.Compact(d.opt.Now(), snapshot.lines(), d.checkReadable)
 	return snapshot, write, err
 }

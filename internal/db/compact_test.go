@@ -14,7 +14,7 @@ import (
 	"example.com/shelf/internal/journal/journaltest"
 )
 
-// A compaction leaves what is alive, and the numbers go on.
+// A compaction keeps the committed rows, and numbers continue after it.
 func TestCompaction(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -48,7 +48,7 @@ func TestCompaction(t *testing.T) {
 	}
 }
 
-// Tidy runs before each compaction, which doesn't go on without it.
+// Tidy runs before each compaction. If Tidy fails, there is no compaction.
 func TestTidy(t *testing.T) {
 	t.Parallel()
 	var h *home
@@ -76,8 +76,8 @@ func TestTidy(t *testing.T) {
 	}
 }
 
-// Reads and writes go on beside a compaction, which carries over what is written
-// meanwhile.
+// Reads and writes go on during a compaction, which carries over what is
+// written meanwhile.
 func TestCompactionBesideWrites(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -87,7 +87,7 @@ func TestCompactionBesideWrites(t *testing.T) {
 		if !strings.HasSuffix(name, ".new") {
 			return
 		}
-		if syncs++; syncs < 3 { // at the third writers wait
+		if syncs++; syncs < 3 { // at the third fsync writers wait
 			must(t, h.Update(h.addThing("meanwhile", 1)))
 			must(t, h.Update(h.rename(1, fmt.Sprint("ann ", syncs))))
 		}
@@ -102,7 +102,8 @@ func TestCompactionBesideWrites(t *testing.T) {
 	wantRows(t, reopened(t, h, d).visible(), want)
 }
 
-// Whatever fails in a compaction, the old file goes on, and the next one works.
+// If any step of a compaction fails, the old file stays in use and the next
+// compaction works.
 func TestCompactionThatFails(t *testing.T) {
 	t.Parallel()
 	setUp := func() (*home, *journaltest.Disk) {
@@ -140,8 +141,8 @@ func TestCompactionThatFails(t *testing.T) {
 	}
 }
 
-// A log that is mostly history is compacted without being asked: while it is
-// written to, and at a start.
+// A log of mostly outdated lines is compacted automatically: after writes, and
+// at start.
 func TestCompactionBeginsByItself(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -153,12 +154,12 @@ func TestCompactionBeginsByItself(t *testing.T) {
 	for range 15 {
 		grow(h)
 	}
-	must(t, h.Close()) // which waits for compactions
+	must(t, h.Close()) // Close waits for compactions
 	text := content(d)
 	if len(text) > 1<<20 {
 		t.Errorf("the file has %d bytes", len(text))
 	}
-	// A file that an older program left long.
+	// a file that an older program left long
 	body := `"op":"put","note":{"id":1,"title":"` + long + `"}`
 	for seq := h.LastSeq() + 1; len(text) <= 1<<20; seq++ {
 		text += journaltest.Line(seq, journaltest.Noon, body, 1)
@@ -178,8 +179,8 @@ func lastThing(h *home) (id int) {
 	return id
 }
 
-// A compaction without room is given up with a warning, and tried again when it
-// pays more; Close waits for one and starts none.
+// A compaction without room is given up with a warning, and retried when the
+// log has grown. Close waits for a running compaction and starts none.
 func TestCompactionGivenUp(t *testing.T) {
 	t.Parallel()
 	d := journaltest.New(1)
@@ -197,7 +198,7 @@ func TestCompactionGivenUp(t *testing.T) {
 		}))
 	}
 	must(t, h.Close())
-	n := strings.Count(told.String(), "compaction given up; the data file goes on as it is")
+	n := strings.Count(told.String(), "compaction failed; the data file is unchanged")
 	if tries := full.tries(); n != tries || n < 1 || n > 5 || !strings.Contains(told.String(), "level=WARN") {
 		t.Errorf("%d warnings of %d compactions: %s", n, tries, told)
 	}
@@ -227,7 +228,7 @@ func (d *fullDisk) tries() int {
 	return d.tried
 }
 
-// What a compaction writes is what a snapshot of the moment shows, line by line.
+// A compaction writes the lines of a snapshot taken when it began.
 func TestCompactLines(t *testing.T) {
 	t.Parallel()
 	log := &recorder{}
@@ -255,7 +256,7 @@ func TestCompactLines(t *testing.T) {
 	}
 }
 
-// A recorder is a log in memory that remembers what it was told.
+// A recorder is a log in memory that records its calls.
 type recorder struct {
 	history.Memory
 	appended, snapshot []string

@@ -1,6 +1,6 @@
 // Package db keeps tables of rows in memory, and every change to them in a log
-// (package history). The log is the truth: a start reads it and applies all of
-// it again, by the same code.
+// (package history). The log is the source of truth: at start, the DB reads it
+// and applies every line again, with the code that applied it first.
 //
 // A table is declared once, before the log is opened: the name of its rows, the
 // row type, indexes ([NewUnique], [NewMulti]), references to other tables
@@ -23,15 +23,15 @@
 //		return nil
 //	})
 //
-// A change goes through three states. It is pending from the moment that its
-// rules return: later rules see it, readers do not. It is committed once its
-// batch is durable: readers see it, and only then does Update return. If the log
-// refuses the batch, the change and everything that was decided after it is
-// dropped, and nobody has seen it. All changes that become pending while a batch
-// is being written share the next batch, and one fsync: that is group commit.
+// A change is pending as soon as its rules return. Later rules see it; readers
+// do not. The change is committed once its batch is durable in the log. Then
+// readers see it, and Update returns. If the log rejects the batch, the DB
+// drops its changes and all changes that are still pending. No reader has seen
+// them. Changes that become pending while a batch is being written share the
+// next batch and its one fsync. This is group commit.
 //
-// A row never changes once the table has it: a change puts a new row in its
-// place. So a reader may keep a row without a lock.
+// A row in a table never changes. An update replaces the row by a new one. A
+// reader may therefore keep a row without holding a lock.
 package db
 
 import (
@@ -49,42 +49,41 @@ import (
 	"example.com/shelf/internal/term"
 )
 
-// Options are what a DB needs from outside.
+// Options are the settings of a DB.
 type Options struct {
-	Log *slog.Logger     // told of a log that can no longer be written; nil: nobody is
-	Now func() time.Time // the time that lines of the log bear
-	// Tidy is called before a compaction, to delete rows that nobody misses; nil
-	// for none. It may call Update.
+	Log *slog.Logger     // gets an error when the log becomes read-only; nil: discard
+	Now func() time.Time // the clock, for the timestamps of log lines
+	// Tidy runs before each compaction, to delete rows that are no longer
+	// needed. It may call Update. Nil: no such rows.
 	Tidy func() error
 }
 
-// A DB is tables and the log of their changes. Its methods may be called at any
-// time from any goroutine, once Open has returned.
+// A DB is a set of tables and the log of their changes. Once Open has returned,
+// any goroutine may call its methods.
 type DB struct {
 	opt Options
 	run string
 
-	// writing is held while the log is used. It is taken before mu, never while
-	// mu is held.
+	// writing is held while the log is used. Lock order: writing before mu.
 	writing sync.Mutex
 	hist    history.Log
-	broken  error // why nothing can be written any more, though the log could
+	broken  error // a panic that left log and memory out of step; no more writes until a restart
 
-	compacting sync.WaitGroup // a compaction that runs beside everything else
+	compacting sync.WaitGroup // the compaction in the background
 
-	mu      sync.RWMutex // guards what follows and all tables; never held while the log works
-	tables  []table
-	joining *batch // pending, and not yet being written; nil if no change is
-	reader  Tx     // what View hands out
+	mu     sync.RWMutex // guards all fields below and all tables; not held while the log writes
+	tables []table
+	next   *batch // changes that the next write takes; nil if there are none
+	reader Tx     // the transaction of every View
 
-	compacts bool // a compaction runs
-	closing  bool // none may begin any more
-	// compactFrom is the number of lines at which to try again, after a
-	// compaction that failed.
+	compactRunning bool // a compaction is running
+	closing        bool // Close was called; start no compaction
+	// compactFrom is the number of lines at which to retry after a failed
+	// compaction.
 	compactFrom int
 
-	state  history.State // of the log, as far as the last write found it
-	seq    int64         // of the last committed change
+	state  history.State // of the log, after the last write
+	seq    int64         // sequence number of the last committed change
 	events ring
 }
 
@@ -102,9 +101,9 @@ func New(opt Options) *DB {
 // identify one version of the table: they are the ETag of lists.
 func (d *DB) Run() string { return d.run }
 
-// Open replays the log and goes on with it until Close, which closes the log too.
-// When Open fails, the log stays the caller's to close. It fails with a
-// *history.Damage, or as the log does.
+// Open replays log and then appends to it until Close, which also closes log.
+// If Open fails, the caller still has to close log. Open fails with a
+// *history.Damage, or with an error of the log.
 func (d *DB) Open(log history.Log) error {
 	if _, err := d.Read(log.Replay); err != nil {
 		return err
@@ -119,14 +118,14 @@ func (d *DB) Open(log history.Log) error {
 	var snapshot int64
 	d.hist = log
 	d.seq, snapshot = log.Last()
-	d.events.gone = max(d.events.gone, snapshot) // a snapshot's lines are not what happened
+	d.events.gone = max(d.events.gone, snapshot) // the lines of a snapshot are rows, not events
 	d.noteLogLocked()
 	d.compactIfWorthLocked()
 	return nil
 }
 
-// Close waits for what is being written and closes the log. Whoever writes
-// afterwards gets history.ErrReadOnly.
+// Close waits for the write in progress and closes the log. Later writes fail
+// with history.ErrReadOnly.
 func (d *DB) Close() error {
 	d.mu.Lock()
 	d.closing = true
@@ -137,36 +136,36 @@ func (d *DB) Close() error {
 	return d.hist.Close()
 }
 
-// A Tx is a transaction: what rules and readers see the tables through. It is
-// good only until the function that it was given to returns.
+// A Tx is a transaction, through which rules and readers see the tables. It is
+// valid only until the function that received it returns.
 type Tx struct {
-	db      *DB
-	ends    bool
-	writes  bool // the rules of an Update see pending rows; the reader of a View does not
-	changes []change
+	db          *DB
+	ends        bool
+	seesPending bool // true in Update, whose rules see pending rows; false in View
+	changes     []change
 }
 
-// View calls read with what is committed. All that read sees is of one moment.
-// It should be short: no change is committed meanwhile.
+// View calls read with the committed rows, all as of one moment. While read
+// runs no change can be committed, so read should be short.
 func (d *DB) View(read func(*Tx)) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	read(&d.reader)
 }
 
-// Update is how anything changes. It calls rules with the lock held. Rules see
-// what is committed and what is pending, check, and change rows through tx; when
-// they return an error, Update returns it and nothing has changed. Otherwise
-// their changes are one unit: Update returns nil once they are durable and
-// committed, or the log's error, and then nothing has changed either (but for
-// history.ErrOutcomeUnknown).
+// Update makes all changes. It calls rules with the lock held. The rules see
+// committed and pending rows, check their conditions, and change rows through
+// tx. If rules return an error, Update changes nothing and returns that error.
+// Otherwise the changes are one unit: Update returns nil once all of them are
+// durable and committed. If the log fails, Update returns its error and nothing
+// has changed, except after history.ErrOutcomeUnknown.
 //
-// Rules may change nothing, because a row already has the wanted value. That
-// value may itself be pending, and refused later, so Update waits all the same.
+// Rules may make no changes because a row already has the wanted value. That
+// value may itself be pending, so Update waits for the batch anyway.
 //
-// The order of the lines in the log is the order in which rules ran.
+// Changes stand in the log in the order in which their rules ran.
 func (d *DB) Update(rules func(*Tx) error) error {
-	tx := &Tx{db: d, writes: true}
+	tx := &Tx{db: d, seesPending: true}
 	b, first, err := d.decide(tx, rules)
 	if err != nil {
 		return err
@@ -176,19 +175,19 @@ func (d *DB) Update(rules func(*Tx) error) error {
 	}
 	<-b.done
 	if tx.ends && errors.Is(b.err, history.ErrFull) {
-		return d.end(rules)
+		return d.updateEnding(rules)
 	}
 	return b.err
 }
 
-// Ends says that the rules' changes only end something or take it away, as a
-// log-out does. When the disk is full, rules that said so are called once more, and
-// their changes go into the room that the log keeps back for that.
+// Ends declares that the changes only delete or end something, as a log-out
+// does. If the disk is full, Update calls the rules once more and writes their
+// changes to the space that the log reserves for this.
 func (tx *Tx) Ends() { tx.ends = true }
 
-// end is Update for rules that end something, on a full disk. What else is pending
-// has no place in their batch, and in no other.
-func (d *DB) end(rules func(*Tx) error) error {
+// updateEnding is Update for such rules on a full disk. Their batch holds their
+// changes only; other pending changes are dropped with history.ErrFull.
+func (d *DB) updateEnding(rules func(*Tx) error) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	b, err := d.decideAlone(rules)
@@ -202,12 +201,12 @@ func (d *DB) end(rules func(*Tx) error) error {
 func (d *DB) decideAlone(rules func(*Tx) error) (*batch, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if b := d.joining; b != nil {
-		d.joining = nil
+	if b := d.next; b != nil {
+		d.next = nil
 		d.dropLocked(b, history.ErrFull)
 	}
-	b, _, err := d.decideLocked(&Tx{db: d, writes: true}, rules)
-	d.joining = nil
+	b, _, err := d.decideLocked(&Tx{db: d, seesPending: true}, rules)
+	d.next = nil
 	return b, err
 }
 
@@ -217,8 +216,8 @@ func (d *DB) decide(tx *Tx, rules func(*Tx) error) (b *batch, first bool, err er
 	return d.decideLocked(tx, rules)
 }
 
-// decideLocked runs the rules, and takes back what they did if they fail or panic:
-// a request must not take the whole store with it.
+// decideLocked runs the rules. If they fail or panic, it rolls their changes
+// back, so that one bad request can't damage the store.
 func (d *DB) decideLocked(tx *Tx, rules func(*Tx) error) (b *batch, first bool, err error) {
 	done := false
 	defer func() {
@@ -230,11 +229,11 @@ func (d *DB) decideLocked(tx *Tx, rules func(*Tx) error) (b *batch, first bool, 
 		return nil, false, err
 	}
 	done = true
-	b, first = d.joinLocked(tx.changes)
+	b, first = d.addToBatchLocked(tx.changes)
 	return b, first, nil
 }
 
-// rollBack takes the changes of tx back.
+// rollBack undoes the changes of tx.
 func (tx *Tx) rollBack() {
 	for _, c := range slices.Backward(tx.changes) {
 		if c.table != nil {
@@ -256,44 +255,45 @@ func (tx *Tx) Empty() bool {
 // A batch is the changes that share one write and one fsync.
 type batch struct {
 	changes []change
-	done    chan struct{} // closed when the outcome is known
-	err     error         // to be read after that
+	done    chan struct{} // closed once the outcome is known
+	err     error         // the outcome; read it after done is closed
 }
 
-// joinLocked adds changes to the batch that is written next. Whoever is first in
-// a batch writes it, for all that join until then.
-func (d *DB) joinLocked(changes []change) (b *batch, first bool) {
-	if d.joining == nil {
-		d.joining, first = &batch{done: make(chan struct{})}, true
+// addToBatchLocked adds changes to the next batch. The caller that opens a
+// batch (first) also writes it, for all callers that add to it until then.
+func (d *DB) addToBatchLocked(changes []change) (b *batch, first bool) {
+	if d.next == nil {
+		d.next, first = &batch{done: make(chan struct{})}, true
 	}
-	d.joining.changes = append(d.joining.changes, changes...)
-	return d.joining, first
+	d.next.changes = append(d.next.changes, changes...)
+	return d.next, first
 }
 
-// sync writes b, commits it, and tells those who wait for it. While the batch
-// before b is being written, sync waits, and more changes join b.
+// sync writes b, commits it, and wakes its callers. While an earlier batch is
+// being written, sync waits and b collects more changes.
 func (d *DB) sync(b *batch) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	d.mu.Lock()
-	if d.joining != b { // dropped together with the batch before it
+	if d.next != b { // dropped because the batch before it failed
 		d.mu.Unlock()
 		return
 	}
-	d.joining = nil
+	d.next = nil
 	d.mu.Unlock()
 
 	d.finish(b, d.write(b, d.hist.Append))
 }
 
-// finish commits b, or drops it if writing it has failed with err, and tells those
-// who wait for it.
+// finish commits b, or drops it if err says that the write failed. Then it
+// wakes the callers that wait for b.
 func (d *DB) finish(b *batch, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err == nil {
-		// All of it is durable. If memory can't follow, only a restart can.
-		err = d.orBreak("committing a batch", func() error { d.commitBatchLocked(b); return nil })
+		// b is durable. If the tables can't follow, only a restart can repair
+		// them.
+		err = d.protectOrBreak("committing a batch", func() error { d.commitBatchLocked(b); return nil })
 	}
 	d.noteLogLocked()
 	if err != nil {
@@ -305,8 +305,8 @@ func (d *DB) finish(b *batch, err error) {
 	d.compactIfWorthLocked()
 }
 
-// write appends b to the log by appendTo. A panic while b is encoded refuses b, and nothing
-// else: nothing was written.
+// write encodes b and appends it to the log. If the encoding panics, only b
+// fails: nothing was written.
 func (d *DB) write(b *batch, appendTo func(time.Time, [][]byte) error) error {
 	if d.broken != nil {
 		return fmt.Errorf("%w: %v", history.ErrReadOnly, d.broken)
@@ -318,18 +318,18 @@ func (d *DB) write(b *batch, appendTo func(time.Time, [][]byte) error) error {
 	if err := protect("encoding a change", func() (err error) { lines, err = encodeLines(b.changes); return err }); err != nil {
 		return err
 	}
-	return d.orBreak("writing a batch", func() error { return appendTo(d.opt.Now(), lines) })
+	return d.protectOrBreak("writing a batch", func() error { return appendTo(d.opt.Now(), lines) })
 }
 
-// commitBatchLocked makes a durable batch part of what readers see.
+// commitBatchLocked makes a durable batch visible to readers.
 func (d *DB) commitBatchLocked(b *batch) {
 	for _, c := range b.changes {
-		d.commitLocked(d.seq+1, c) // the number that the log gave its line
-		c.settle()
+		d.commitLocked(d.seq+1, c) // the log numbers its lines in the same way
+		c.unpend()
 	}
 }
 
-// A panicked is a panic as an error.
+// A panicked is a recovered panic, as an error.
 type panicked struct {
 	doing string
 	value any
@@ -340,7 +340,7 @@ func (p *panicked) Error() string {
 	return fmt.Sprintf("panic while %s: %v\n%s", p.doing, p.value, p.stack)
 }
 
-// protect calls f, and returns its panic as an error.
+// protect calls f and returns its panic as an error.
 func protect(doing string, f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -350,9 +350,9 @@ func protect(doing string, f func() error) (err error) {
 	return f()
 }
 
-// orBreak is protect where a panic leaves open what was done. From then on nothing
-// can be written until a restart.
-func (d *DB) orBreak(doing string, f func() error) error {
+// protectOrBreak is protect for calls whose outcome is unknown after a panic.
+// After such a panic all writes fail until a restart.
+func (d *DB) protectOrBreak(doing string, f func() error) error {
 	err := protect(doing, f)
 	if p, ok := errors.AsType[*panicked](err); ok {
 		d.broken = p
@@ -361,26 +361,26 @@ func (d *DB) orBreak(doing string, f func() error) error {
 	return err
 }
 
-// dropLocked gives up b and everything that was decided after it, and so perhaps
-// because of it. No reader has seen any of it.
+// dropLocked drops b and the batch after it, whose rules may have relied on b.
+// No reader has seen either.
 func (d *DB) dropLocked(b *batch, err error) {
 	b.err = err
 	close(b.done)
-	if next := d.joining; next != nil {
+	if next := d.next; next != nil {
 		next.err = err
 		if errors.Is(err, history.ErrOutcomeUnknown) {
-			next.err = fmt.Errorf("%w: the write before failed", history.ErrReadOnly) // it never reached the log
+			next.err = fmt.Errorf("%w: the write before failed", history.ErrReadOnly) // the log never saw it
 		}
 		close(next.done)
-		d.joining = nil
+		d.next = nil
 	}
 	for _, t := range d.tables {
 		t.dropPending()
 	}
 }
 
-// noteLogLocked keeps what others than the log's user are told of it. The caller
-// holds the log too. It tells once that no write can work any more.
+// noteLogLocked copies the state of the log for State, and logs once that
+// writes no longer work. The caller holds d.writing too.
 func (d *DB) noteLogLocked() {
 	state := d.hist.State()
 	if state.Failed == nil && d.broken != nil {
@@ -392,16 +392,16 @@ func (d *DB) noteLogLocked() {
 	d.state = state
 }
 
-// State is that of the log after the last write.
+// State is the state of the log after the last write.
 func (d *DB) State() history.State {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return d.state
 }
 
-// Writable returns nil, or why the next write would most likely be refused. It
-// waits for no write: while one is under way, Writable says what the one before
-// found out; else it looks as a write does.
+// Writable returns nil, or the reason why the next write would most likely
+// fail. It never waits: if a write is in progress, Writable reports the result
+// of the write before; otherwise it asks the log.
 func (d *DB) Writable() error {
 	if d.writing.TryLock() {
 		defer d.writing.Unlock()
@@ -417,28 +417,28 @@ func (d *DB) Writable() error {
 	return d.State().Failed
 }
 
-// A Count is how many rows of a table are committed, and how many changes to it are
-// pending.
+// A Count is the number of committed rows of a table, and of pending changes to
+// it.
 type Count struct {
-	Name, Plural  string // as in its Schema
+	Name, Plural  string // as in Schema
 	Rows, Pending int
 }
 
-// Counts are those of all tables, in the order of their declaration.
+// Counts returns the Count of each table, in the order of declaration.
 func (d *DB) Counts() Counts {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	var counts Counts
 	for _, t := range d.tables {
-		counts = append(counts, Count{t.name(), t.plural(), t.len(), t.waiting()})
+		counts = append(counts, Count{t.name(), t.plural(), t.len(), t.pendingChanges()})
 	}
 	return counts
 }
 
-// Counts are those of several tables.
+// Counts are the Counts of several tables.
 type Counts []Count
 
-// Rows is how many rows there are in all.
+// Rows is the sum of the rows.
 func (c Counts) Rows() (n int) {
 	for _, of := range c {
 		n += of.Rows
@@ -446,7 +446,8 @@ func (c Counts) Rows() (n int) {
 	return n
 }
 
-// Words says how many rows there are of each kind but those: "1 note, 2 tags".
+// Words lists the rows of each kind, without the kinds in but: "1 note, 2
+// tags".
 func (c Counts) Words(but ...string) string {
 	var kinds []string
 	for _, of := range c {

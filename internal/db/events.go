@@ -7,31 +7,33 @@ import (
 	"sort"
 )
 
-// An Event is one change as those read it who follow what happens. Its number is
-// that of its line in the log.
+// An Event is one change, as the followers of a feed receive it. Its number is
+// the number of its line in the log.
 type Event struct {
 	Seq  int64
-	Name string // as Schema.Event names it
-	Data string // the row as Schema.Show shows it; {"id":N} for one that has gone
+	Name string // from Schema.Event
+	Data string // from Schema.Show; {"id":N} after a deletion
 }
 
-// ErrEventsGone: the requested number is too old, or belongs to another log.
+// ErrEventsGone means that the requested number is too old, or belongs to
+// another log.
 var ErrEventsGone = errors.New("events are no longer kept")
 
 const (
-	// EventsKept is how many events a client may miss and still resume.
+	// EventsKept is the number of events that a client may miss and still
+	// resume.
 	EventsKept = 4096
 	// EventsAtOnce is the most events that EventsAfter returns.
 	EventsAtOnce = 64
 )
 
-// A ring holds the latest events: the newest takes the place of the oldest. To add
-// one costs the same however many read.
+// A ring holds the latest events. A new event replaces the oldest. Its cost
+// doesn't depend on the number of followers.
 type ring struct {
 	events []Event
-	oldest int           // its place in events
-	gone   int64         // all events with a higher number are here
-	more   chan struct{} // closed when there are more, and then replaced
+	oldest int           // index of the oldest event
+	gone   int64         // events up to this number may be missing from the ring
+	more   chan struct{} // closed and replaced when events are added
 }
 
 func (r *ring) add(e Event) {
@@ -39,12 +41,12 @@ func (r *ring) add(e Event) {
 		r.events = append(r.events, e)
 		return
 	}
-	r.gone = max(r.gone, r.events[r.oldest].Seq) // more are gone once EndEvents says so
+	r.gone = max(r.gone, r.events[r.oldest].Seq) // gone is already higher after EndEvents
 	r.events[r.oldest] = e
 	r.oldest = (r.oldest + 1) % EventsKept
 }
 
-// wake tells those who wait that there may be more.
+// wake wakes the followers that wait for events.
 func (r *ring) wake() {
 	close(r.more)
 	r.more = make(chan struct{})
@@ -62,16 +64,16 @@ func (r *ring) after(seq int64) []Event {
 	return events
 }
 
-// commitLocked makes c, which has the number seq and is durable, visible: in the
-// tables, and as an event if its table has events. That goes for a replayed
-// change as well, so a restart keeps the events.
+// commitLocked makes a durable change visible: in its table, and as an event if
+// the table has events. seq is the number of the change. Replay calls
+// commitLocked too, so events survive a restart.
 //
-// One change is one event, so that a number never stands for two: what a change
-// does to rows that refer to its row is told with it.
+// Each change is at most one event, so a number never stands for two events.
+// What a change does to referring rows is part of its event.
 func (d *DB) commitLocked(seq int64, c change) {
 	name := ""
 	if c.table != nil {
-		name = c.table.eventName(&d.reader, c.what(), c.id)
+		name = c.table.eventName(&d.reader, c.effect(), c.id)
 	}
 	d.applyLocked(c)
 	d.seq = seq
@@ -85,8 +87,8 @@ func (d *DB) commitLocked(seq int64, c change) {
 	d.events.add(Event{seq, name, data})
 }
 
-// what is what c, not yet applied, does to its row.
-func (c change) what() Change {
+// effect returns the effect of c on its row. c must not be applied yet.
+func (c change) effect() Change {
 	switch {
 	case c.op == opDelete:
 		return Deleted
@@ -103,11 +105,11 @@ func (d *DB) LastSeq() int64 {
 	return d.seq
 }
 
-// EventsAfter returns what happened after the change numbered seq, in order, and
-// the number to go on from. If that was nothing, more is closed as soon as there
-// is something. It fails with ErrEventsGone if seq is older than the events that
-// are kept, or is yet to come: then it is from another log, such as the one
-// before a backup was restored.
+// EventsAfter returns the first events after number seq, in order, and the
+// number to continue from. If there are none yet, the channel more is closed
+// when there are some. EventsAfter fails with ErrEventsGone if seq is older
+// than the events kept, or higher than the last number. A higher number comes
+// from another log, for example from before a backup was restored.
 func (d *DB) EventsAfter(seq int64) (events []Event, next int64, more <-chan struct{}, err error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -121,8 +123,8 @@ func (d *DB) EventsAfter(seq int64) (events []Event, next int64, more <-chan str
 	return events, next, d.events.more, nil
 }
 
-// EndEvents has all who follow the events be told that they are gone, now and
-// from now on. It returns the number of the last that any of them can know.
+// EndEvents makes EventsAfter fail with ErrEventsGone from now on. It returns
+// the number of the last event that a follower may have seen.
 func (d *DB) EndEvents() int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -131,8 +133,8 @@ func (d *DB) EndEvents() int64 {
 	return d.seq
 }
 
-// EventsOf names the events of a table whose rows everybody may read: note.created,
-// note.changed, note.deleted.
+// EventsOf returns a Schema.Event for tables that everybody may read:
+// note.created, note.changed, note.deleted.
 func EventsOf(kind string) func(*Tx, Change, int) string {
 	names := map[Change]string{Created: kind + ".created", Changed: kind + ".changed", Deleted: kind + ".deleted"}
 	return func(_ *Tx, what Change, _ int) string { return names[what] }

@@ -8,7 +8,7 @@ import (
 	"example.com/shelf/internal/db"
 )
 
-// events is all that h tells since a number, however often one has to ask.
+// events returns all events of h since a number, in as many calls as necessary.
 func events(t testing.TB, h *home, since int64) (all []db.Event, next int64) {
 	t.Helper()
 	for {
@@ -22,13 +22,13 @@ func events(t testing.TB, h *home, since int64) (all []db.Event, next int64) {
 	}
 }
 
-// One change is one event at most, whose number is that of its line.
+// One change is at most one event, whose number is the number of its line.
 func TestEvents(t *testing.T) {
 	t.Parallel()
-	h, d := withAnn(t)                       // 1: owners make no events
+	h, d := withAnn(t)                       // 1: owners have no events
 	must(t, h.Update(h.addThing("lamp", 1))) // 2
 	must(t, h.Update(h.addNote("Dune", 1)))  // 3
-	must(t, h.Update(h.addSession("s1", 1))) // 4: nor do sessions
+	must(t, h.Update(h.addSession("s1", 1))) // 4: sessions have no events
 	must(t, h.Update(h.rename(1, "bob")))    // 5
 	must(t, h.Update(func(tx *db.Tx) error { // 6 and 7, in one batch
 		h.notes.Put(tx, &note{ID: 1, Title: "Emma", Owner: 1})
@@ -36,7 +36,7 @@ func TestEvents(t *testing.T) {
 		return nil
 	}))
 	must(t, h.Update(remove(h.notes, 2)))  // 8
-	must(t, h.Update(remove(h.owners, 1))) // 9, after the session's 9: 10
+	must(t, h.Update(remove(h.owners, 1))) // 9; with the session's line: 10
 	want := []db.Event{
 		{2, "thing.created", "1/1/4/lamp"},
 		{3, "note.created", `{"id":1,"title":"Dune","owner":1}`},
@@ -61,7 +61,7 @@ func TestEvents(t *testing.T) {
 		}
 		h = reopened(t, h, d)
 	}
-	// What a compaction found alive isn't what happened.
+	// the lines of a compaction's snapshot are no events
 	must(t, h.Compact())
 	if got, _ := events(t, h, 0); !slices.Equal(got, want) {
 		t.Errorf("after a compaction: %v", got)
@@ -75,7 +75,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// Who waits is woken by the next change, and not before it is durable.
+// A waiting follower is woken by the next change, and not before it is durable.
 func TestEventsWake(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -103,7 +103,7 @@ func TestEventsWake(t *testing.T) {
 	}
 }
 
-// The ring holds the latest events; older ones are gone.
+// The ring holds the latest events. Older events are gone.
 func TestEventsRing(t *testing.T) {
 	t.Parallel()
 	h := newHome(db.Options{})
@@ -128,7 +128,7 @@ func TestEventsRing(t *testing.T) {
 	}
 }
 
-// EndEvents tells all who follow, and whoever comes later.
+// EndEvents ends the feed of present followers and of later ones.
 func TestEndEvents(t *testing.T) {
 	t.Parallel()
 	h := newHome(db.Options{})

@@ -6,10 +6,10 @@ import (
 	"example.com/shelf/internal/history"
 )
 
-// ReadTwice reads a line's body by the fast path and by the slow one. It returns
-// what each makes of it, and whether the fast path takes the line at all.
+// ReadTwice decodes a line's body with parsePut and with parseAny. It returns both
+// results; taken is false if parsePut does not apply.
 func (d *DB) ReadTwice(body []byte) (fast, slow string, taken bool) {
-	words := func(p parsed, err error) string {
+	words := func(p parsedLine, err error) string {
 		if err == nil {
 			err = d.admit(p, false)
 		}
@@ -26,7 +26,7 @@ func (d *DB) ReadTwice(body []byte) (fast, slow string, taken bool) {
 	return fast, slow, taken
 }
 
-// ReadManual reads the body of a line that a person wrote.
+// ReadManual applies the body of a line that was written by hand.
 func (d *DB) ReadManual(body []byte) error {
 	p, err := d.parse(history.Record{Body: body, Manual: true})
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// An index follows the rows of a table.
+// An index is kept up to date with the rows of a table.
 type index[R any] interface {
 	put(id int, old R, had bool, row R)
 	remove(id int, row R)
@@ -17,45 +17,46 @@ type index[R any] interface {
 	check(id int, row R) error
 }
 
-// A Unique finds a row by a key that no two rows share.
+// A Unique finds a row by a key that no other row has.
 type Unique[R any, K comparable] struct {
 	table   *Table[R]
 	label   string
 	key     func(R) (K, bool)
 	rows    map[K]R
-	pending map[K][]int // ids of rows that have, or had, the key while they are pending
+	pending map[K][]int // ids of the rows with pending changes that have, or had, the key
 }
 
-// NewUnique declares an index. key tells a row's key, and whether it has one;
-// label is what an error calls the key: "user 3 already has this e-mail".
+// NewUnique declares an index. key returns the key of a row, and false for a
+// row without one. label names the key in errors: "user 3 already has this
+// e-mail".
 //
-// Keeping keys apart is up to the rules: they ask Find before they Put. Lines
-// from outside are refused if they share one.
+// Rules must call Find before Put to keep keys unique. The index itself checks
+// only rows from log lines and imports.
 func NewUnique[R any, K comparable](t *Table[R], label string, key func(R) (K, bool)) *Unique[R, K] {
 	u := &Unique[R, K]{table: t, label: label, key: key, rows: map[K]R{}}
 	t.indexes = append(t.indexes, u)
 	return u
 }
 
-// Find returns the row that has the key.
+// Find returns the row with that key.
 func (u *Unique[R, K]) Find(tx *Tx, key K) (row R, ok bool) {
-	if !tx.writes {
+	if !tx.seesPending {
 		row, ok = u.rows[key]
 		return row, ok
 	}
 	for _, id := range u.pending[key] {
-		if row, ok := u.hasNow(tx, id, key); ok {
+		if row, ok := u.currentRow(tx, id, key); ok {
 			return row, true
 		}
 	}
 	if row, ok := u.rows[key]; ok {
-		return u.hasNow(tx, u.table.schema.ID(row), key)
+		return u.currentRow(tx, u.table.schema.ID(row), key)
 	}
 	return row, false
 }
 
-// hasNow returns the row of that id if it still has the key.
-func (u *Unique[R, K]) hasNow(tx *Tx, id int, key K) (row R, ok bool) {
+// currentRow returns the row with that id if it still has the key.
+func (u *Unique[R, K]) currentRow(tx *Tx, id int, key K) (row R, ok bool) {
 	if row, ok = u.table.Get(tx, id); ok {
 		if has, is := u.key(row); is && has == key {
 			return row, true
@@ -118,21 +119,21 @@ func (u *Unique[R, K]) check(id int, row R) error {
 	return nil
 }
 
-// A Multi finds the rows that share a key.
+// A Multi finds all rows with a key.
 type Multi[R any, K comparable] struct {
 	table *Table[R]
 	key   func(R) K
 	ids   map[K]*sorted[struct{}]
 }
 
-// NewMulti declares an index. It takes a few bytes a row.
+// NewMulti declares an index. It takes a few bytes per row.
 func NewMulti[R any, K comparable](t *Table[R], key func(R) K) *Multi[R, K] {
 	m := &Multi[R, K]{table: t, key: key, ids: map[K]*sorted[struct{}]{}}
 	t.indexes = append(t.indexes, m)
 	return m
 }
 
-// IDs are those of the committed rows that have the key.
+// IDs returns the ids of the committed rows with that key.
 func (m *Multi[R, K]) IDs(tx *Tx, key K) IDs {
 	if ids, ok := m.ids[key]; ok {
 		return IDs{ids}
@@ -140,7 +141,8 @@ func (m *Multi[R, K]) IDs(tx *Tx, key K) IDs {
 	return IDs{&sorted[struct{}]{}}
 }
 
-// Keys yields the keys of committed rows, and how many have each, in no order.
+// Keys yields the keys of committed rows in no particular order, each with its
+// number of rows.
 func (m *Multi[R, K]) Keys(tx *Tx) iter.Seq2[K, int] {
 	return func(yield func(K, int) bool) {
 		for key, ids := range m.ids {
@@ -151,7 +153,7 @@ func (m *Multi[R, K]) Keys(tx *Tx) iter.Seq2[K, int] {
 	}
 }
 
-// Rows returns the rows that have the key, in the order of their ids.
+// Rows returns the rows with that key, in the order of ids.
 func (m *Multi[R, K]) Rows(tx *Tx, key K) []R {
 	var rows []R
 	ids := m.IDs(tx, key)
@@ -160,7 +162,7 @@ func (m *Multi[R, K]) Rows(tx *Tx, key K) []R {
 			rows = append(rows, row)
 		}
 	}
-	if !tx.writes {
+	if !tx.seesPending {
 		return rows
 	}
 	n := len(rows)
@@ -176,15 +178,17 @@ func (m *Multi[R, K]) Rows(tx *Tx, key K) []R {
 	return rows
 }
 
-// AtMost is a bound for the number of rows that Rows returns, for less work.
+// AtMost is an upper bound for the number of rows that Rows returns. It is
+// cheaper than Count.
 func (m *Multi[R, K]) AtMost(tx *Tx, key K) int {
 	return m.IDs(tx, key).Len() + len(m.table.pending)
 }
 
-// Count is how many rows Rows would return. It costs as much as there is pending.
+// Count is the number of rows that Rows returns. Its cost is proportional to
+// the number of pending rows.
 func (m *Multi[R, K]) Count(tx *Tx, key K) int {
 	n := m.IDs(tx, key).Len()
-	if !tx.writes {
+	if !tx.seesPending {
 		return n
 	}
 	for id, p := range m.table.pending {
@@ -215,7 +219,8 @@ func (m *Multi[R, K]) put(id int, old R, had bool, row R) {
 	ids.put(id, struct{}{})
 }
 
-// owned is a key with memory of its own: a text may be a small part of a row.
+// owned copies a string key. The key may be part of a row's text, which the
+// index would otherwise keep in memory.
 func owned[K comparable](key K) K {
 	if text, ok := any(key).(string); ok {
 		return any(strings.Clone(text)).(K)
@@ -240,13 +245,13 @@ func (m *Multi[R, K]) check(int, R) error { return nil }
 // IDs is a set of ids, in order.
 type IDs struct{ ids *sorted[struct{}] }
 
-// Len is how many there are.
+// Len is the number of ids.
 func (s IDs) Len() int { return s.ids.len() }
 
-// Has reports whether id is one of them.
+// Has reports whether id is in the set.
 func (s IDs) Has(id int) bool { _, ok := s.ids.get(id); return ok }
 
-// In yields the ids of a range. It costs as much as the range is long.
+// In yields the ids of r. Its cost is proportional to the ids yielded.
 func (s IDs) In(r Range) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for id := range s.ids.in(r) {
@@ -257,21 +262,22 @@ func (s IDs) In(r Range) iter.Seq[int] {
 	}
 }
 
-// Size is how many ids a range has at the most.
+// Size is an upper bound for the number of ids in r.
 func (s IDs) Size(r Range) int { return s.ids.size(r) }
 
-// Reference declares that the rows that children finds by an id belong to the
-// parent of that id; 0 is no parent. When the parent goes, each child is replaced
-// by what orphan makes of it. That is one change in the log: the parent's.
+// Reference declares that rows of children's table refer to a parent by its id;
+// 0 means no parent. When the parent is removed, orphan replaces each child.
+// The log then holds one line, for the parent.
 //
-// When orphan is nil, the children go too, and a line from outside needs a parent
-// that exists. Rules that delete the parent delete its children as well, each by
-// a change of its own, so that later rules don't see them. A person who deletes a
-// parent in the log needs no lines for its children.
+// If orphan is nil, the children are removed with their parent, and a child
+// from a log line or an import must have an existing parent. When rules delete
+// the parent, each child is deleted by a change of its own, so that later rules
+// don't see it. A person who deletes a parent in the log needs no lines for its
+// children.
 func Reference[C, P any](children *Multi[C, int], parent *Table[P], orphan func(C) C) {
 	t := children.table
 	if orphan == nil {
-		t.needs = append(t.needs, func(row C) error {
+		t.refChecks = append(t.refChecks, func(row C) error {
 			if id := children.key(row); !parent.has(id) {
 				return fmt.Errorf("%s %d does not exist", parent.schema.Name, id)
 			}
@@ -282,20 +288,20 @@ func Reference[C, P any](children *Multi[C, int], parent *Table[P], orphan func(
 				t.Delete(tx, t.schema.ID(child))
 			}
 		})
-		parent.onGone = append(parent.onGone, func(id int) {
+		parent.onRemove = append(parent.onRemove, func(id int) {
 			for _, child := range children.IDs(nil, id).ids.ids() {
 				t.remove(child)
 			}
 		})
 		return
 	}
-	t.mends = append(t.mends, func(row C) C {
+	t.refFixes = append(t.refFixes, func(row C) C {
 		if id := children.key(row); id != 0 && !parent.has(id) {
-			return orphan(row) // the parent went between the decision and now
+			return orphan(row) // the parent was removed after this change was decided
 		}
 		return row
 	})
-	parent.onGone = append(parent.onGone, func(id int) {
+	parent.onRemove = append(parent.onRemove, func(id int) {
 		for _, child := range children.IDs(nil, id).ids.ids() {
 			row, _ := t.rows.get(child)
 			t.put(child, orphan(row))

@@ -27,22 +27,22 @@ type owner struct {
 	Secret string `json:"secret,omitempty"`
 }
 
-// A session goes with its owner.
+// A session is deleted with its owner.
 type session struct {
 	ID    int    `json:"id"`
 	Code  string `json:"code"`
 	Owner int    `json:"owner"`
 }
 
-// A note has a unique title. It stays when its owner goes.
+// A note has a unique title. It stays when its owner is deleted.
 type note struct {
 	ID    int    `json:"id"`
 	Title string `json:"title"`
 	Owner int    `json:"owner,omitempty"`
 }
 
-// A thing is kept as its readers see it, and beside that the weight, which they
-// don't see. It stays when its owner goes.
+// A thing is kept as the text that its readers see, and beside it the weight,
+// which they don't see. It stays when its owner is deleted.
 type thing struct {
 	text   string // "1/7/4/lampgreen": id 1, owner 7, a kind of 4 bytes, a label
 	weight int64
@@ -74,7 +74,7 @@ func number(text string) int {
 	return n
 }
 
-// A home is tables of each kind.
+// A home is a DB with tables of each kind.
 type home struct {
 	*db.DB
 
@@ -252,7 +252,7 @@ const (
 	putNote1    = `"op":"put","note":{"id":1,"title":"Dune","owner":1}`
 )
 
-// withAnn is a home on a new disk, and memory of ann, owner 1.
+// withAnn returns a home on a new disk with one row: ann, owner 1.
 func withAnn(t testing.TB) (*home, *journaltest.Disk) {
 	t.Helper()
 	d := journaltest.New(1)
@@ -268,7 +268,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// live makes h worth compacting: of all that happened a thing is alive.
+// live makes h worth compacting: many lines, of which one thing is still alive.
 func (h *home) live(t testing.TB) {
 	t.Helper()
 	for range 5 {
@@ -280,7 +280,7 @@ func (h *home) live(t testing.TB) {
 	must(t, h.Update(h.addThing("alive", 1)))
 }
 
-// What the rules below refuse.
+// Errors of the rules below.
 var (
 	errTaken = errors.New("the key is taken")
 	errNone  = errors.New("no such row")
@@ -346,7 +346,7 @@ func (h *home) addSession(code string, by int) func(*db.Tx) error {
 	}
 }
 
-// remove deletes a row that is there.
+// remove returns rules that delete an existing row.
 func remove[R any](t *db.Table[R], id int) func(*db.Tx) error {
 	return func(tx *db.Tx) error {
 		if _, ok := t.Get(tx, id); !ok {
@@ -357,14 +357,14 @@ func remove[R any](t *db.Table[R], id int) func(*db.Tx) error {
 	}
 }
 
-// rows are a home's rows in the plainest way: "owner 1" → its JSON in the log.
+// rows are the rows of a home as "owner 1" → its JSON in the log.
 type rows map[string]string
 
 func (r rows) put(kind string, id int, row any) {
 	r[fmt.Sprint(kind, " ", id)] = string(strictjson.Encode(row))
 }
 
-// seen is what tx shows.
+// seen returns the rows that tx shows.
 func (h *home) seen(tx *db.Tx) rows {
 	r := rows{}
 	for id, o := range h.owners.All(tx) {
@@ -382,13 +382,13 @@ func (h *home) seen(tx *db.Tx) rows {
 	return r
 }
 
-// visible is what readers see.
+// visible returns the rows that readers see.
 func (h *home) visible() (r rows) {
 	h.View(func(tx *db.Tx) { r = h.seen(tx) })
 	return r
 }
 
-// difference is what two sets of rows don't share, "" for nothing.
+// difference lists the rows that differ; "" for none.
 func difference(got, want rows) string {
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(got)) {
@@ -411,20 +411,20 @@ func wantRows(t testing.TB, got, want rows) {
 	}
 }
 
-// A logged is a logger that keeps what it was told.
+// logged returns a logger, and the text that it has logged.
 func logged() (*slog.Logger, *strings.Builder) {
 	var b strings.Builder
 	return slog.New(slog.NewTextHandler(&b, nil)), &b
 }
 
-// begin starts an Update. It returns once the rules have run: from then on their
-// changes are pending, or the rules refused.
+// begin starts an Update and returns once the rules have run: their changes are
+// pending, or the rules returned an error.
 func (h *home) begin(rules func(*db.Tx) error) (result <-chan error) {
 	result, _ = h.decide(rules)
 	return result
 }
 
-// decide is begin, and returns what the rules said as well.
+// decide is begin, and also returns the error of the rules.
 func (h *home) decide(rules func(*db.Tx) error) (result <-chan error, said error) {
 	ran, done := make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -441,11 +441,11 @@ func (h *home) decide(rules func(*db.Tx) error) (result <-chan error, said error
 		})
 	}()
 	<-ran
-	h.View(func(*db.Tx) {}) // the lock is free again only when the changes are pending
+	h.View(func(*db.Tx) {}) // get the lock once, so that the changes are pending
 	return done, said
 }
 
-// try is Update for rules that may panic, with an error.
+// try is Update for rules that may panic with an error.
 func (h *home) try(rules func(*db.Tx) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -458,7 +458,7 @@ func (h *home) try(rules func(*db.Tx) error) (err error) {
 // A brake stops the disk at each fsync, or each write, of the data file.
 type brake struct{ reached, gate, released chan struct{} }
 
-// brakeOn puts a brake on a hook of a disk, &disk.OnSync or &disk.OnWrite.
+// brakeOn sets a brake on a hook of a disk: &disk.OnSync or &disk.OnWrite.
 func brakeOn(hook *func(string)) *brake {
 	b := &brake{make(chan struct{}), make(chan struct{}), make(chan struct{})}
 	*hook = func(name string) {
@@ -477,8 +477,7 @@ func brakeOn(hook *func(string)) *brake {
 	return b
 }
 
-// await returns once the disk has stopped. It fails if what should bring it there
-// ends before.
+// await returns once the disk has stopped. It fails if the Update ends first.
 func (b *brake) await(t testing.TB, result <-chan error) {
 	t.Helper()
 	select {
@@ -488,8 +487,8 @@ func (b *brake) await(t testing.TB, result <-chan error) {
 	}
 }
 
-// step lets the disk go on, to where it stops next.
+// step lets the disk run to its next stop.
 func (b *brake) step() { b.gate <- struct{}{} }
 
-// off lets the disk go on for good.
+// off removes the brake.
 func (b *brake) off() { close(b.released) }

@@ -16,26 +16,26 @@ import (
 
 // A line of the log is one change. Its body is the members of a JSON object:
 //
-//	"op":"put","book":{"id":1,…}             a row as it is from now on
-//	"op":"delete","kind":"book","id":1       a row that goes
+//	"op":"put","book":{"id":1,…}             adds or replaces a row
+//	"op":"delete","kind":"book","id":1       deletes a row
 //	"op":"ids","last_ids":{"book":7,…}       the highest ids ever given out
 //
-// The last stands in front of a snapshot, so that compaction doesn't bring the
-// ids of what has gone into use again.
+// A snapshot begins with an ids line, so that compaction doesn't free the ids
+// of deleted rows.
 const (
 	opPut    = "put"
 	opDelete = "delete"
 	opIDs    = "ids"
 )
 
-// A change is a line, understood.
+// A change is a decoded line.
 type change struct {
 	op    string
-	table table // of the row; nil for opIDs
+	table table // nil for opIDs
 	id    int
-	row   any      // of opPut
-	was   any      // the pendingRow that the change found, nil for none
-	ids   []lastID // of opIDs
+	row   any      // the new row, for opPut
+	was   any      // the pendingRow that c replaced; nil if there was none
+	ids   []lastID // for opIDs
 }
 
 // A lastID is the highest id ever given out in a table.
@@ -44,14 +44,14 @@ type lastID struct {
 	id    int
 }
 
-func (c change) settle() {
+func (c change) unpend() {
 	if c.table != nil {
-		c.table.settle(c)
+		c.table.unpend(c)
 	}
 }
 
-// encodeLines renders changes as the log wants them. It fails for a row that could
-// not be read again.
+// encodeLines renders changes as log lines. It fails for a row that a later
+// start could not read.
 func encodeLines(changes []change) ([][]byte, error) {
 	lines := make([][]byte, len(changes))
 	for i, c := range changes {
@@ -76,7 +76,7 @@ func (c change) encode() []byte {
 	return appendIDs(append(b, `"op":"ids","last_ids":`...), c.ids)
 }
 
-// appendPut appends what stands before the row.
+// appendPut appends the part of a put line before its row.
 func appendPut(b []byte, table string) []byte {
 	return append(append(append(b, `"op":"put","`...), table...), `":`...)
 }
@@ -94,16 +94,16 @@ func appendIDs(b []byte, ids []lastID) []byte {
 	return append(b, '}')
 }
 
-// A parsed is a line taken apart, and not yet judged.
-type parsed struct {
+// A parsedLine is a decoded line that admit has not checked yet.
+type parsedLine struct {
 	change
-	kind string // of the row that goes
-	rows int    // how many members of the line are something to change
+	kind string // "kind" of a delete line
+	rows int    // number of rows, kinds and last_ids in the line; admit requires 1
 }
 
-// parse takes a line apart. A person's line may hold nothing that no table
-// knows, as a slip of the pen would look like that.
-func (d *DB) parse(r history.Record) (parsed, error) {
+// parse decodes a line. A line written by hand may hold known members only, so
+// that a typing error is not ignored.
+func (d *DB) parse(r history.Record) (parsedLine, error) {
 	if !r.Manual {
 		if p, ok := d.parsePut(r.Body); ok {
 			return p, nil
@@ -112,9 +112,10 @@ func (d *DB) parse(r history.Record) (parsed, error) {
 	return d.parseAny(r)
 }
 
-// parsePut reads a line that puts a row, if it is written just as encode writes
-// it. Most lines are: so each is decoded once, and not first taken apart.
-func (d *DB) parsePut(body []byte) (p parsed, ok bool) {
+// parsePut decodes a put line with exactly the spacing and order of encode.
+// Nearly all lines are such, and parsePut decodes them in one step. ok is false
+// for any other line.
+func (d *DB) parsePut(body []byte) (p parsedLine, ok bool) {
 	rest, ok := bytes.CutPrefix(body, []byte(`"op":"put","`))
 	if !ok {
 		return p, false
@@ -131,19 +132,19 @@ func (d *DB) parsePut(body []byte) (p parsed, ok bool) {
 			return p, false
 		}
 		row, id, err := t.decode(text, false)
-		return parsed{change: change{op: opPut, table: t, id: id, row: row}, rows: 1}, err == nil
+		return parsedLine{change: change{op: opPut, table: t, id: id, row: row}, rows: 1}, err == nil
 	}
 	return p, false
 }
 
-// parseAny reads any line.
-func (d *DB) parseAny(r history.Record) (p parsed, err error) {
+// parseAny decodes any line.
+func (d *DB) parseAny(r history.Record) (p parsedLine, err error) {
 	text := append(append(append(make([]byte, 0, len(r.Body)+2), '{'), r.Body...), '}')
 	members, err := members(text)
 	if err != nil {
 		return p, err
 	}
-	goes := 0 // the id of the row that goes
+	deletedID := 0 // "id" of a delete line
 	for _, m := range members {
 		switch t := d.tableNamed(m.name); {
 		case string(m.value) == "null":
@@ -156,7 +157,7 @@ func (d *DB) parseAny(r history.Record) (p parsed, err error) {
 		case strings.EqualFold(m.name, "kind"):
 			err = json.Unmarshal(m.value, &p.kind)
 		case strings.EqualFold(m.name, "id"):
-			err = json.Unmarshal(m.value, &goes)
+			err = json.Unmarshal(m.value, &deletedID)
 		case strings.EqualFold(m.name, "last_ids"):
 			p.rows++
 			p.ids, err = d.parseIDs(m.value, r.Manual)
@@ -169,12 +170,13 @@ func (d *DB) parseAny(r history.Record) (p parsed, err error) {
 	}
 	if p.kind != "" {
 		p.rows++
-		p.table, p.id = d.tableNamed(p.kind), goes
+		p.table, p.id = d.tableNamed(p.kind), deletedID
 	}
 	return p, nil
 }
 
-// parseIDs reads last ids: those of all tables, 0 where the line names none.
+// parseIDs reads the last ids of all tables. A table that text doesn't name
+// gets 0.
 func (d *DB) parseIDs(text []byte, strict bool) (ids []lastID, err error) {
 	var named map[string]int
 	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&named); err != nil {
@@ -195,8 +197,8 @@ func (d *DB) parseIDs(text []byte, strict bool) (ids []lastID, err error) {
 	return ids, nil
 }
 
-// tableNamed finds a table by the name of its rows, in any case, as encoding/json
-// finds fields; nil for none.
+// tableNamed returns the table whose rows have that name, ignoring case as
+// encoding/json does for fields. It returns nil if there is none.
 func (d *DB) tableNamed(name string) table {
 	i := slices.IndexFunc(d.tables, func(t table) bool { return strings.EqualFold(t.name(), name) })
 	if i < 0 {
@@ -205,14 +207,14 @@ func (d *DB) tableNamed(name string) table {
 	return d.tables[i]
 }
 
-// MaxID is the highest id that a person's line or an import may give to a row.
-// There is as much room again behind it.
+// MaxID is the highest id that a hand-written line or an import may use. It
+// leaves as many ids for rows that come later.
 const MaxID = int(^uint(0)>>1) / 2
 
-// admit checks that a line of the log keeps the rules that every change had to
-// keep when it was decided; a person's, or a mended one, may not. The ids of a
-// person have to leave room for others besides.
-func (d *DB) admit(p parsed, byHand bool) error {
+// admit checks a line against the rules that applied when its change was
+// decided. A hand-written or repaired line may break them. byHand also limits
+// the ids, so that free ones remain.
+func (d *DB) admit(p parsedLine, byHand bool) error {
 	if p.rows != 1 {
 		return fmt.Errorf("a line changes one row: %s", d.anyRow())
 	}
@@ -238,7 +240,7 @@ func (d *DB) admit(p parsed, byHand bool) error {
 	return p.table.check(&d.reader, p.id, p.row)
 }
 
-// anyRow words what a row can be: "a user, a token or an item".
+// anyRow lists the kinds of rows: "a user, a token or an item".
 func (d *DB) anyRow() string {
 	var names []string
 	for _, t := range d.tables {
@@ -254,9 +256,9 @@ func (d *DB) anyRow() string {
 	return strings.Join(names, "")
 }
 
-// applyLocked makes c part of what readers see. A change that was just made
-// durable and one that is replayed come through here alike, so log and memory
-// can't disagree. It is deterministic and can't fail.
+// applyLocked applies c to the tables that readers see. New changes and
+// replayed lines both come through applyLocked, so log and memory agree. It is
+// deterministic and never fails.
 func (d *DB) applyLocked(c change) {
 	switch c.op {
 	case opPut:
@@ -276,7 +278,7 @@ type member struct {
 	value []byte
 }
 
-// members takes a JSON object apart, in its order.
+// members splits a JSON object into its members, in order.
 func members(text []byte) (all []member, err error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	if _, err := dec.Token(); err != nil {
@@ -305,8 +307,8 @@ func members(text []byte) (all []member, err error) {
 // isNull reports whether a JSON value is null.
 func isNull(value []byte) bool { return string(bytes.TrimSpace(value)) == "null" }
 
-// DecodeJSON is Schema.Decode for rows that encoding/json reads. It reads null as
-// a row without members, where encoding/json would leave a nil pointer.
+// DecodeJSON is a Schema.Decode that uses encoding/json. It reads null as {},
+// because encoding/json would leave a nil pointer.
 func DecodeJSON[R any](text []byte, strict bool) (row R, err error) {
 	if isNull(text) {
 		text = []byte("{}")

@@ -12,8 +12,8 @@ import (
 	"example.com/shelf/internal/journal/journaltest"
 )
 
-// A person may add lines, within the rules; so may another program, whose lines
-// have a checksum. want is the whole error, "" for none.
+// A person may add lines that keep the rules. So may another program, whose
+// lines have a checksum. want is the whole error, "" for none.
 func TestAdmit(t *testing.T) {
 	t.Parallel()
 	with := func(body string, oldnew ...string) string { return strings.NewReplacer(oldnew...).Replace(body) }
@@ -70,7 +70,7 @@ func TestAdmit(t *testing.T) {
 		{"an id that is a text", `"op":"put","note":{"id":"2"}`, "json: cannot unmarshal string into Go struct field note.id of type int"},
 		{"last ids that are a list", `"op":"ids","last_ids":[7]`, "json: cannot unmarshal array into Go value of type map[string]int"},
 	}
-	// What only a person's lines are asked.
+	// checked in hand-written lines only
 	manual := []struct{ name, body, want, program string }{
 		{"an id above the highest that a person may give", id(putThing1, db.MaxID+1), "thing 4611686018427387904: ids go from 1 to 4611686018427387903", ""},
 		{"a last id above it", `"op":"ids","last_ids":{"thing":4611686018427387904}`, "an id is above 4611686018427387903", ""},
@@ -121,7 +121,7 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
-// A person's lines do all that the lines of rules do.
+// Hand-written lines do all that the lines of rules do.
 func TestLinesByHand(t *testing.T) {
 	t.Parallel()
 	base := journaltest.File(putOwner1+"\n"+putSession1, putThing1, putNote1)
@@ -157,8 +157,8 @@ func TestLinesByHand(t *testing.T) {
 	}
 }
 
-// The first line that breaks a rule is the one that is named, wherever it stands,
-// and what stood before it is there.
+// An error names the first line that breaks a rule. The lines before it are
+// applied.
 func TestFirstDamage(t *testing.T) {
 	t.Parallel()
 	var batch []string
@@ -187,7 +187,7 @@ func TestFirstDamage(t *testing.T) {
 	}
 }
 
-// What the log itself fails with comes through, after the lines before it.
+// An error of the log itself is passed on, after the lines before it.
 func TestReadError(t *testing.T) {
 	t.Parallel()
 	h := newHome(db.Options{})
@@ -201,7 +201,7 @@ func TestReadError(t *testing.T) {
 	}
 }
 
-// A batch of many lines counts as a whole, or not at all, and its lines in order.
+// A batch of many lines is applied as a whole or not at all, in order.
 func TestLargeBatch(t *testing.T) {
 	t.Parallel()
 	const n = 2*1000 + 7
@@ -228,8 +228,9 @@ func TestLargeBatch(t *testing.T) {
 	}
 }
 
-// FuzzLine: no line makes reading panic, and the fast path reads what the slow
-// one reads. What a person may write can be written again, and read again.
+// FuzzLine checks that no line makes reading panic, and that parsePut reads
+// what parseAny reads. An accepted hand-written line can be written and read
+// again.
 func FuzzLine(f *testing.F) {
 	for _, body := range []string{
 		putOwner1, putSession1, putThing1, putNote1, `"op":"delete","kind":"thing","id":1`,

@@ -12,7 +12,7 @@ import (
 	"example.com/shelf/internal/journal/journaltest"
 )
 
-// Whoever writes after Close is told that the log is closed; a restart goes on.
+// A write after Close fails with an error that says so. A restart works.
 func TestClose(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -26,7 +26,7 @@ func TestClose(t *testing.T) {
 	must(t, mustOpen(t, d).Update(h.addThing("lamp", 1)))
 }
 
-// Close waits for a batch that is being written.
+// Close waits for the batch that is being written.
 func TestCloseWaits(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -48,7 +48,7 @@ func TestCloseWaits(t *testing.T) {
 	}
 }
 
-// Only one DB may have a log; its Close gives the log back.
+// Only one DB may use a log. Close releases it.
 func TestOneWriter(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -63,8 +63,8 @@ func TestOneWriter(t *testing.T) {
 	reopened(t, h, d)
 }
 
-// Writable tells whether a write would work, and doesn't wait for one. That
-// writes have ended for good is logged once.
+// Writable reports whether a write would work, without waiting. The end of all
+// writes is logged once.
 func TestWritable(t *testing.T) {
 	t.Parallel()
 	d := journaltest.New(1)
@@ -76,7 +76,7 @@ func TestWritable(t *testing.T) {
 	brake := brakeOn(&d.OnSync)
 	result := h.begin(h.addThing("lamp", 1))
 	brake.await(t, result)
-	must(t, h.Writable()) // at once
+	must(t, h.Writable()) // returns at once
 	brake.step()
 	must(t, <-result)
 	d.OnSync = nil
@@ -87,7 +87,7 @@ func TestWritable(t *testing.T) {
 	if err := h.Writable(); err == nil {
 		t.Error("Writable doesn't see that the disk fails")
 	}
-	must(t, h.Writable()) // it failed once
+	must(t, h.Writable()) // the failed write was a single one
 	if told.Len() > 0 {
 		t.Errorf("the log says %s", told)
 	}
@@ -131,7 +131,7 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// A DB without a log, and one whose log is memory, do all the same.
+// A DB without a log behaves like one whose log is in memory.
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	opened := newHome(db.Options{})
@@ -159,7 +159,7 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// Where a start fails, the next one works and nothing is lost.
+// If a start fails at any step, the next start works and nothing is lost.
 func TestOpenFault(t *testing.T) {
 	t.Parallel()
 	text := journaltest.File(putOwner1+"\n"+putSession1, putThing1) + "{"

@@ -14,7 +14,7 @@ import (
 	"example.com/shelf/internal/journal/journaltest"
 )
 
-// A fuse is a row that can panic wherever the machinery touches it.
+// A fuse is a row that can panic in any function of its schema.
 type fuse struct {
 	ID   int       `json:"id"`
 	Text string    `json:"text"`
@@ -74,15 +74,15 @@ func fuseTexts(d *db.DB, table *db.Table[*fuse]) string {
 	return strings.Join(texts, " ")
 }
 
-// Whatever panics on the way of a batch, all who wait for it and for the next one
-// get an error. The store goes on, or says that it can't. A restart finds what was
-// acknowledged.
+// A panic at any step of a batch gives an error to all callers of this batch
+// and of the next. The store continues, or is read-only. A restart finds the
+// acknowledged rows.
 func TestPanicInAWrite(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name, where string
 		goesOn      bool
-		after       string // what a restart finds
+		after       string // the rows after a restart
 	}{
 		{"a row that can't be encoded", "encode", true, "one two"},
 		{"the log's write", "write", false, "one"},
@@ -132,8 +132,8 @@ func TestPanicInAWrite(t *testing.T) {
 	}
 }
 
-// A line that makes its reader panic stops a start by its number, and a compaction
-// before it takes the place of the file.
+// A line that makes its decoder panic stops the start, which names the line. A
+// compaction stops before it replaces the file.
 func TestPanicInARead(t *testing.T) {
 	t.Parallel()
 	disk := journaltest.New(1)
@@ -163,8 +163,8 @@ func TestPanicInARead(t *testing.T) {
 	}
 }
 
-// A time whose year can't be written in UTC is refused wherever it comes from, so
-// nothing that was accepted makes a file that can't be read.
+// A time whose year can't be written in UTC is rejected, whatever its source.
+// So no accepted row makes the file unreadable.
 func TestTimesAreJudgedInUTC(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{

@@ -8,7 +8,7 @@ import (
 	"example.com/shelf/internal/journal/journaltest"
 )
 
-// The rules see what is pending, all in one batch behind another.
+// Rules see all pending changes; here a whole batch behind another.
 func TestRulesSeePending(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -69,8 +69,8 @@ func TestRulesSeePending(t *testing.T) {
 		}
 	}
 	results = append(results, h.begin(h.indexes))
-	// A deletion is decided while the change of its row is being written; and the
-	// row loses its owner as that becomes visible.
+	// A deletion is decided while a change of its row is being written. The row
+	// loses its owner when that change becomes visible.
 	brake.step()
 	brake.await(t, results[1])
 	results = append(results, h.begin(remove(h.things, 1)))
@@ -93,8 +93,8 @@ func TestRulesSeePending(t *testing.T) {
 	wantRows(t, reopened(t, h, d).visible(), want)
 }
 
-// A row that loses its owner as it becomes visible doesn't hide a later change to
-// it that is pending.
+// A row that loses its owner at commit doesn't hide a later pending change to
+// the row.
 func TestOrphanHidesNothing(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -133,7 +133,8 @@ func TestOrphanHidesNothing(t *testing.T) {
 	wantRows(t, reopened(t, h, d).visible(), want)
 }
 
-// What refers to an owner who goes: sessions go too, things and notes stay.
+// When an owner is deleted, its sessions are deleted too. Things and notes
+// stay.
 func TestReferences(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -170,15 +171,15 @@ func TestReferences(t *testing.T) {
 	})
 	h = reopened(t, h, d)
 	wantRows(t, h.visible(), want)
-	// And nothing of the owner keeps a compacted file from opening.
+	// A compacted file can be opened without the deleted owner.
 	must(t, h.Compact())
 	h = reopened(t, h, d)
 	wantRows(t, h.visible(), want)
 	wantSeen(t, h)
 }
 
-// Rules may use what rules before them saw, though the owner has gone meanwhile:
-// a restart finds the same.
+// Rules may rely on an owner that is deleted before their commit. A restart
+// finds the same rows.
 func TestChildOfAnOwnerWhoIsGoing(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -207,8 +208,7 @@ func TestChildOfAnOwnerWhoIsGoing(t *testing.T) {
 	wantRows(t, reopened(t, h, d).visible(), want)
 }
 
-// An export that is being written counts as there already: for ids, and for a
-// second one.
+// A pending Fill already counts: for new ids, and for a second Fill.
 func TestPendingFill(t *testing.T) {
 	t.Parallel()
 	full, _ := withAnn(t)

@@ -8,37 +8,37 @@ import (
 	"example.com/shelf/internal/history"
 )
 
-// Read applies what replay emits (see history.Log.Replay) to d, which nobody else
-// may use meanwhile. It returns how many lines it applied, and what went wrong
-// first: a *history.Damage for a line that breaks a rule, or replay's error.
-// Then d holds what stood before it.
+// Read applies the lines that replay emits to d; see history.Log.Replay. No
+// other goroutine may use d meanwhile. Read returns the number of lines applied
+// and the first error: a *history.Damage for a line that breaks a rule, or
+// replay's error. After an error d holds the lines before it.
 func (d *DB) Read(replay func(emit func([]history.Record) error) error) (lines int, err error) {
 	r := newReplay(d)
 	err = r.finish(replay(r.emit))
 	return r.applied, err
 }
 
-// A replay reads lines, understands them and applies them, side by side, as
-// understanding takes most of the time. They are applied in the order of the log.
+// A replay parses lines on all CPUs and applies them in the order of the log.
+// Parsing takes most of the time.
 type replay struct {
 	db    *DB
 	group *replayGroup      // being filled
-	work  chan *replayGroup // to be parsed, by whichever worker is free
-	order chan *replayGroup // to be applied, in order
+	work  chan *replayGroup // groups to parse, for any worker
+	order chan *replayGroup // the same groups, in order, to apply
 	stop  chan struct{}     // closed at the first error
 	ended sync.WaitGroup
 	err   error // set before stop is closed
 
-	applied int // lines
+	applied int // number of lines
 }
 
-// A replayGroup is a thousand lines or so, enough to make handing them on cheap.
+// A replayGroup is about a thousand lines, so that the channels cost little.
 type replayGroup struct {
 	records []history.Record
-	lines   []parsed
+	lines   []parsedLine
 	err     error
-	failed  int           // the record that err is about
-	done    chan struct{} // closed when lines and err are there
+	failed  int           // index of the record that caused err
+	done    chan struct{} // closed once lines and err are set
 }
 
 const replayGroupSize = 1000
@@ -59,8 +59,8 @@ func newReplay(d *DB) *replay {
 	return r
 }
 
-// emit takes a batch. It forgets a large one as it goes, so that the whole of an
-// import is not in memory twice.
+// emit takes a batch. It clears the batch as it goes, so that a large import is
+// not in memory twice.
 func (r *replay) emit(batch []history.Record) error {
 	for records := range slices.Chunk(batch, replayGroupSize) {
 		r.group.records = append(r.group.records, records...)
@@ -86,10 +86,10 @@ func (r *replay) send() error {
 	}
 }
 
-// finish waits until everything emitted is applied. It returns what went wrong
-// first: while applying, or else readErr.
+// finish waits until all lines are applied. It returns the first error of
+// applying them, or else readErr.
 func (r *replay) finish(readErr error) error {
-	r.send() // its error is r.err
+	r.send() // the error is r.err
 	close(r.work)
 	close(r.order)
 	r.ended.Wait()
@@ -103,7 +103,7 @@ func (r *replay) apply() {
 	for g := range r.order {
 		<-g.done
 		if r.err != nil {
-			continue // drain, so that no sender waits
+			continue // keep receiving, so that no sender blocks
 		}
 		at := 0
 		err := protect("applying a line", func() error {
@@ -129,7 +129,7 @@ func (r *replay) apply() {
 
 func (g *replayGroup) parse(d *DB) {
 	defer close(g.done)
-	g.lines = make([]parsed, len(g.records))
+	g.lines = make([]parsedLine, len(g.records))
 	g.err = protect("reading a line", func() (err error) {
 		for i, rec := range g.records {
 			g.failed = i

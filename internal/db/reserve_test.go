@@ -12,8 +12,9 @@ import (
 	"example.com/shelf/internal/journal/journaltest"
 )
 
-// On a full disk what only ends something is kept, also among many writers that are
-// refused. Everything else waits for room, and a refused change is never visible.
+// On a full disk, changes that only end something are kept, even among many
+// rejected writers. All other changes wait for room. A rejected change is never
+// visible.
 func TestEndingOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	const reserve = 10_000
@@ -63,7 +64,7 @@ func TestEndingOnAFullDisk(t *testing.T) {
 		}
 	}
 	wantEnded("full", d, table, 10)
-	// The reserve ends some time, and then this is refused as well.
+	// the reserve is finite; afterwards such changes are rejected too
 	for n := 0; err == nil || n == 0; n++ {
 		err = d.Update(end(20))
 		if n > reserve {
@@ -76,7 +77,7 @@ func TestEndingOnAFullDisk(t *testing.T) {
 	disk.SetRoom(0)
 	must(t, d.Update(putFuse(table, "room again")))
 	text, _ = disk.Content(dataFile)
-	disk.SetRoom(int64(len(text)) + reserve + 200) // the reserve is back
+	disk.SetRoom(int64(len(text)) + reserve + 200) // enough room for a new reserve
 	for err = nil; err == nil; {
 		err = d.Update(putFuse(table, "more"))
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A Snapshot is all that readers see at one moment, and the last ids. Rows never
-// change, so it holds no more than pointers.
+// A Snapshot is the committed rows at one moment, and the last ids. It copies
+// pointers only, because rows never change.
 type Snapshot struct{ tables []image }
 
 // An image is the rows of one table in a Snapshot.
@@ -53,7 +53,7 @@ func (t *tableImage[R]) public(row any) any {
 	return t.schema.Public(row.(R))
 }
 
-// Snapshot takes one, between two batches of changes.
+// Snapshot takes a Snapshot between two batches.
 func (d *DB) Snapshot() *Snapshot {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -71,17 +71,17 @@ func (s *Snapshot) lastIDs() (ids []lastID) {
 	return ids
 }
 
-// lines is how many lines make a snapshot.
+// lines is the number of log lines in s.
 func (s *Snapshot) lines() int {
-	n := 1 // the last ids
+	n := 1 // one line for the last ids
 	for _, t := range s.tables {
 		n += t.len()
 	}
 	return n
 }
 
-// encoded yields the lines that make all of s out of nothing: the last ids, then
-// the rows, a table before those that refer to it.
+// encoded yields the log lines that rebuild s: the last ids, then the rows. A
+// table comes before the tables that refer to it.
 func (s *Snapshot) encoded() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		if !yield(change{op: opIDs, ids: s.lastIDs()}.encode()) {
@@ -100,9 +100,10 @@ func (s *Snapshot) encoded() iter.Seq[[]byte] {
 	}
 }
 
-// Load puts a snapshot of another DB with the same tables into d, which must hold
-// nothing. d goes on from the snapshot's ids: so those that were given out after
-// it are given out again, for other rows. Its events begin after the number seq.
+// Load copies a snapshot of another DB into d. Both must have the same tables,
+// and d must be empty. d continues from the ids of the snapshot: it gives out
+// again the ids that the other DB gave out later. The events of d begin after
+// number seq.
 func (d *DB) Load(s *Snapshot, seq int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -115,10 +116,10 @@ func (d *DB) Load(s *Snapshot, seq int64) {
 	d.seq, d.events.gone = seq, seq
 }
 
-// ErrNotEmpty refuses a Fill.
-var ErrNotEmpty = errors.New("an export goes into an empty store only, so that its ids stay what they are")
+// ErrNotEmpty is Fill's error for a DB that has held rows.
+var ErrNotEmpty = errors.New("the store has held rows before; import into a new data file, so that all ids stay the same")
 
-// Fill writes a snapshot of another DB with the same tables, in one batch. It
+// Fill writes a snapshot of another DB with the same tables, as one batch. It
 // fails with ErrNotEmpty if d has ever held a row.
 func (d *DB) Fill(s *Snapshot) error {
 	return d.Update(func(tx *Tx) error {
@@ -127,7 +128,7 @@ func (d *DB) Fill(s *Snapshot) error {
 		}
 		tx.changes = append(tx.changes, change{op: opIDs, ids: s.lastIDs()})
 		for i, t := range s.tables {
-			d.tables[i].raise(t.last()) // at once: rules that come next give out higher ids
+			d.tables[i].raise(t.last()) // now, so that the next rules get higher ids
 			for id, row := range t.rows() {
 				d.tables[i].pend(tx, id, row)
 			}
@@ -141,7 +142,7 @@ const (
 	exportVersion = 1
 )
 
-// Export is the whole state as one JSON document, a row a line:
+// Export renders the whole state as one JSON document, with one row per line:
 //
 //	{"format":"shelf-export","version":1,"exported":"…","last_ids":{…},
 //	"users":[
@@ -149,9 +150,10 @@ const (
 //	{…}],
 //	"items":[…]}
 //
-// Rows are as in the log, but as Schema.Public shows them unless secrets is set:
-// then the document is as precious as the log. last_ids keeps the ids of what has
-// gone from being used again.
+// Rows look as in the log, but without their secrets: Schema.Public removes
+// them. If secrets is true, the rows are complete, and the document is as
+// confidential as the log. last_ids keeps the ids of deleted rows from being
+// given out again.
 func (s *Snapshot) Export(now time.Time, secrets bool) []byte {
 	b := fmt.Appendf(nil, `{"format":%q,"version":%d,"exported":%q,"last_ids":`, exportFormat, exportVersion, now.UTC().Format(time.RFC3339))
 	b = appendIDs(b, s.lastIDs())
@@ -170,9 +172,9 @@ func (s *Snapshot) Export(now time.Time, secrets bool) []byte {
 	return append(b, "}\n"...)
 }
 
-// Import reads the members of an export into d, which must have no log and hold
-// nothing. Each row has to keep the rules that a line of the log has to keep. An
-// error names the element that offends.
+// Import reads the members of an export into d, which must be empty and have no
+// log. Each row has to pass the checks of a log line. An error names the
+// element: users[3].
 func (d *DB) Import(members map[string]json.RawMessage) error {
 	if format, version := members["format"], members["version"]; string(format) != `"`+exportFormat+`"` || string(version) != fmt.Sprint(exportVersion) {
 		return fmt.Errorf("format %s, version %s: this shelf reads %q, version %d", format, version, exportFormat, exportVersion)
@@ -181,7 +183,7 @@ func (d *DB) Import(members map[string]json.RawMessage) error {
 	if err != nil {
 		return fmt.Errorf("last_ids, the highest id of each kind: %w", err)
 	}
-	p := parsed{change: change{op: opIDs, ids: ids}, rows: 1}
+	p := parsedLine{change: change{op: opIDs, ids: ids}, rows: 1}
 	if err := d.admit(p, true); err != nil {
 		return fmt.Errorf("last_ids: %w", err)
 	}
@@ -208,7 +210,7 @@ func (d *DB) importRow(t table, text []byte) error {
 	if err != nil {
 		return err
 	}
-	p := parsed{change: change{op: opPut, table: t, id: id, row: row}, rows: 1}
+	p := parsedLine{change: change{op: opPut, table: t, id: id, row: row}, rows: 1}
 	if err := d.admit(p, true); err != nil {
 		return err
 	}
@@ -219,8 +221,8 @@ func (d *DB) importRow(t table, text []byte) error {
 	return nil
 }
 
-// Elements takes a JSON array apart; name is what an error calls it. No array is
-// an empty one.
+// Elements splits a JSON array into its elements. Errors call the array name. A
+// nil list has no elements.
 func Elements(name string, list json.RawMessage) ([]json.RawMessage, error) {
 	var rows []json.RawMessage
 	if list == nil {

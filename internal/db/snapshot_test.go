@@ -25,7 +25,7 @@ func imported(text string) (*home, error) {
 	return h, h.Import(members)
 }
 
-// furnished is a home with rows of each kind, and some that have gone.
+// furnished returns a home with rows of each kind, and some deleted rows.
 func furnished(t testing.TB) *home {
 	t.Helper()
 	h := newHome(db.Options{})
@@ -74,8 +74,7 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// An export that is imported and filled in is what it was, ids included, also
-// after a restart.
+// Export, Import and Fill give the same rows and ids, also after a restart.
 func TestImportAndFill(t *testing.T) {
 	t.Parallel()
 	text := export(furnished(t), true)
@@ -108,7 +107,7 @@ func TestImportAndFill(t *testing.T) {
 	if h.visible()["note 3"] == "" {
 		t.Errorf("the rows are %v; want note 3", h.visible())
 	}
-	// Once a row was there, a home isn't empty again.
+	// a home that has held rows is not empty again
 	other, _ := withAnn(t)
 	must(t, other.Update(remove(other.owners, 1)))
 	if err := other.Fill(rehearsal.Snapshot()); err != db.ErrNotEmpty {
@@ -116,7 +115,7 @@ func TestImportAndFill(t *testing.T) {
 	}
 }
 
-// Each row of an import has to keep the rules. An error names the element.
+// Each imported row has to pass the checks. An error names the element.
 func TestImportErrors(t *testing.T) {
 	t.Parallel()
 	good := export(furnished(t), true)
@@ -158,7 +157,7 @@ func TestImportErrors(t *testing.T) {
 	}
 }
 
-// A snapshot is of one moment, whatever changes later, and another DB goes on
+// A snapshot is of one moment, whatever changes later. Another DB can continue
 // from it.
 func TestSnapshotAndLoad(t *testing.T) {
 	t.Parallel()

@@ -7,122 +7,123 @@ import (
 	"slices"
 )
 
-// A sorted keeps rows in the order of their ids. Ids mostly grow, so a row
-// mostly goes to the end; to find, insert or remove one costs O(log n), and to
-// read k of them in order O(log n + k). The zero value is empty.
+// A sorted is a list of rows in the order of their ids. Finding, inserting or
+// removing a row costs O(log n); reading k rows in order costs O(log n + k). It
+// is fastest at the end, where new ids go. The zero value is empty.
 //
-// It is a list of runs rather than one slice, because taking a row out of a
-// slice moves all that follow.
+// The rows are split into chunks, because removing a row from one long slice
+// would move all rows behind it.
 type sorted[R any] struct {
-	runs []chunk[R]
-	n    int
+	chunks []chunk[R]
+	n      int
 }
 
-// runLength is the most rows in a run: removing one moves no more than that.
-const runLength = 512
+// chunkLength is the most rows in a chunk, and so the most that a removal
+// moves.
+const chunkLength = 512
 
-// A chunk is one run. Its ids differ in their lower 32 bits only, so that each
-// takes up four bytes: there are three to every item.
+// A chunk is a piece of a sorted list. Its ids have the same upper 32 bits, so
+// each id takes only four bytes. Three indexes hold the ids of each item.
 type chunk[R any] struct {
-	from int      // not above the ids here, and above those of the run before
-	low  []uint32 // ascending; never empty
+	from int      // at most the lowest id here, and above all ids of the chunk before
+	low  []uint32 // the lower 32 bits of the ids, ascending; never empty
 	rows []R
 }
 
 // id is the id of row i.
 func (c *chunk[R]) id(i int) int { return high(c.from)<<32 | int(c.low[i]) }
 
-// high is what all ids of a run have in common.
+// high is the upper 32 bits of an id, the same for all ids of a chunk.
 func high(id int) int { return id >> 32 }
 
-// find returns the run in which id is or would be, -1 for before all others, and
-// its place there.
-func (s *sorted[R]) find(id int) (r, i int, found bool) {
-	r = len(s.runs) - 1 // most often, as ids grow
-	if r >= 0 && id < s.runs[r].from {
-		r, found = slices.BinarySearchFunc(s.runs, id, func(c chunk[R], id int) int { return cmp.Compare(c.from, id) })
+// find returns the chunk c and the index i at which id is, or would be
+// inserted. c is -1 if id is below all chunks.
+func (s *sorted[R]) find(id int) (c, i int, found bool) {
+	c = len(s.chunks) - 1 // the usual case: new ids are the highest
+	if c >= 0 && id < s.chunks[c].from {
+		c, found = slices.BinarySearchFunc(s.chunks, id, func(c chunk[R], id int) int { return cmp.Compare(c.from, id) })
 		if !found {
-			r--
+			c--
 		}
 	}
-	if r < 0 {
-		return r, 0, false
+	if c < 0 {
+		return c, 0, false
 	}
-	at := &s.runs[r]
-	if i = id - at.from; i < len(at.low) && at.low[i] == uint32(id) { // most often, as few ids are missing
-		return r, i, true
+	at := &s.chunks[c]
+	if i = id - at.from; i < len(at.low) && at.low[i] == uint32(id) { // the usual case: no ids are missing before id
+		return c, i, true
 	}
 	if n := len(at.low); id > at.id(n-1) {
-		return r, n, false
+		return c, n, false
 	}
 	i, found = slices.BinarySearch(at.low, uint32(id))
-	return r, i, found
+	return c, i, found
 }
 
 func (s *sorted[R]) len() int { return s.n }
 
 func (s *sorted[R]) get(id int) (row R, ok bool) {
-	r, i, found := s.find(id)
+	c, i, found := s.find(id)
 	if !found {
 		return row, false
 	}
-	return s.runs[r].rows[i], true
+	return s.chunks[c].rows[i], true
 }
 
-// put adds row, or puts it in the place of the one with the same id.
+// put adds row, or replaces the row with that id.
 func (s *sorted[R]) put(id int, row R) {
-	r, i, found := s.find(id)
+	c, i, found := s.find(id)
 	if found {
-		s.runs[r].rows[i] = row
+		s.chunks[c].rows[i] = row
 		return
 	}
 	s.n++
-	if r < 0 && len(s.runs) > 0 && high(s.runs[0].from) == high(id) {
-		r, s.runs[0].from = 0, id
+	if c < 0 && len(s.chunks) > 0 && high(s.chunks[0].from) == high(id) {
+		c, s.chunks[0].from = 0, id
 	}
-	if r < 0 || high(s.runs[r].from) != high(id) || i == runLength && r == len(s.runs)-1 {
-		r, i = r+1, 0
-		s.runs = slices.Insert(s.runs, r, chunk[R]{from: id})
+	if c < 0 || high(s.chunks[c].from) != high(id) || i == chunkLength && c == len(s.chunks)-1 {
+		c, i = c+1, 0
+		s.chunks = slices.Insert(s.chunks, c, chunk[R]{from: id})
 	}
-	at := &s.runs[r]
+	at := &s.chunks[c]
 	at.low = slices.Insert(at.low, i, uint32(id))
 	at.rows = slices.Insert(at.rows, i, row)
-	if n := len(at.low); n > runLength {
+	if n := len(at.low); n > chunkLength {
 		upper := chunk[R]{at.id(n / 2), slices.Clone(at.low[n/2:]), slices.Clone(at.rows[n/2:])}
 		clear(at.rows[n/2:])
 		at.low, at.rows = at.low[:n/2], at.rows[:n/2]
-		s.runs = slices.Insert(s.runs, r+1, upper)
+		s.chunks = slices.Insert(s.chunks, c+1, upper)
 	}
 }
 
 func (s *sorted[R]) remove(id int) {
-	r, i, found := s.find(id)
+	c, i, found := s.find(id)
 	if !found {
 		return
 	}
 	s.n--
-	at := &s.runs[r]
+	at := &s.chunks[c]
 	at.low = slices.Delete(at.low, i, i+1)
 	at.rows = slices.Delete(at.rows, i, i+1)
 	if len(at.low) == 0 {
-		s.runs = slices.Delete(s.runs, r, r+1)
+		s.chunks = slices.Delete(s.chunks, c, c+1)
 	}
 }
 
-// above is the run and the place in it from which on ids are above id.
-func (s *sorted[R]) above(id int) (r, i int) {
-	r, i, found := s.find(id)
+// above returns the position of the first id above id.
+func (s *sorted[R]) above(id int) (c, i int) {
+	c, i, found := s.find(id)
 	if found {
 		i++
 	}
-	return max(r, 0), i
+	return max(c, 0), i
 }
 
-// after yields the rows with an id above id, in order, with their ids.
+// after yields the ids above id and their rows, in ascending order.
 func (s *sorted[R]) after(id int) iter.Seq2[int, R] {
 	return func(yield func(int, R) bool) {
-		for r, i := s.above(id); r < len(s.runs); r, i = r+1, 0 {
-			for at := &s.runs[r]; i < len(at.low); i++ {
+		for c, i := s.above(id); c < len(s.chunks); c, i = c+1, 0 {
+			for at := &s.chunks[c]; i < len(at.low); i++ {
 				if !yield(at.id(i), at.rows[i]) {
 					return
 				}
@@ -131,36 +132,36 @@ func (s *sorted[R]) after(id int) iter.Seq2[int, R] {
 	}
 }
 
-// before yields the rows with an id below id, the highest first, with their ids.
+// before yields the ids below id and their rows, in descending order.
 func (s *sorted[R]) before(id int) iter.Seq2[int, R] {
 	return func(yield func(int, R) bool) {
-		for r, i, _ := s.find(id); r >= 0; r-- {
-			for at := &s.runs[r]; i > 0; i-- {
+		for c, i, _ := s.find(id); c >= 0; c-- {
+			for at := &s.chunks[c]; i > 0; i-- {
 				if !yield(at.id(i-1), at.rows[i-1]) {
 					return
 				}
 			}
-			if r > 0 {
-				i = len(s.runs[r-1].low)
+			if c > 0 {
+				i = len(s.chunks[c-1].low)
 			}
 		}
 	}
 }
 
-// A Range is the part of a table that a list needs: the first Max rows that come
-// after an id, in the order of ids.
+// A Range selects the rows of a list page: the first Max rows after the id
+// From, in ascending or descending order of ids.
 type Range struct {
-	Desc bool // from the highest id down
-	From int  // the id itself is not in the range; 0 for all rows
-	Max  int  // 0 for no limit
+	Desc bool // descending
+	From int  // exclusive; 0: begin at the first row
+	Max  int  // 0: no limit
 }
 
-// Has reports whether id is in p, leaving Max aside.
+// Has reports whether id lies on the right side of From. It ignores Max.
 func (p Range) Has(id int) bool {
 	return p.From == 0 || !p.Desc && id > p.From || p.Desc && id < p.From
 }
 
-// in yields the rows of p, with their ids.
+// in yields the ids and rows of p.
 func (s *sorted[R]) in(p Range) iter.Seq2[int, R] {
 	rows := s.after(p.From)
 	switch {
@@ -180,7 +181,7 @@ func (s *sorted[R]) in(p Range) iter.Seq2[int, R] {
 	}
 }
 
-// size is how many rows p has at most.
+// size is an upper bound for the number of rows in p.
 func (s *sorted[R]) size(p Range) int {
 	if p.Max == 0 {
 		return s.n
@@ -188,7 +189,7 @@ func (s *sorted[R]) size(p Range) int {
 	return min(p.Max, s.n)
 }
 
-// list returns the rows of p, in a slice of their own.
+// list returns the rows of p in a new slice.
 func (s *sorted[R]) list(p Range) []R {
 	rows := make([]R, 0, s.size(p))
 	if p.Desc {
@@ -197,17 +198,17 @@ func (s *sorted[R]) list(p Range) []R {
 		}
 		return rows
 	}
-	for r, i := s.above(p.From); r < len(s.runs) && len(rows) < cap(rows); r, i = r+1, 0 {
-		rest := s.runs[r].rows[i:]
+	for c, i := s.above(p.From); c < len(s.chunks) && len(rows) < cap(rows); c, i = c+1, 0 {
+		rest := s.chunks[c].rows[i:]
 		rows = append(rows, rest[:min(len(rest), cap(rows)-len(rows))]...)
 	}
 	return rows
 }
 
-// all returns the rows in order, in a slice of their own.
+// all returns all rows in a new slice, in order.
 func (s *sorted[R]) all() []R { return s.list(Range{}) }
 
-// ids returns the ids in order, in a slice of their own.
+// ids returns all ids in a new slice, in order.
 func (s *sorted[R]) ids() []int {
 	ids := make([]int, 0, s.n)
 	for id := range s.after(math.MinInt) {

@@ -9,26 +9,26 @@ import (
 	"testing"
 )
 
-// TestSorted compares a sorted with a map, through ids in order, in reverse and
-// at random, and through the ends of its runs.
+// TestSorted compares a sorted with a map: with ids in order, in reverse and at
+// random, and across the boundaries of its chunks.
 func TestSorted(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
 		chance := rand.New(rand.NewPCG(seed, 2))
 		var s sorted[int]
 		model := map[int]int{}
-		ids := 1 + chance.IntN(4*runLength)
+		ids := 1 + chance.IntN(4*chunkLength)
 		apart := 1
 		if seed%8 >= 4 {
-			apart = 1 << 22 // so that they need more than 32 bits
+			apart = 1 << 22 // ids need more than 32 bits
 		}
-		for step := range 6 * runLength {
+		for step := range 6 * chunkLength {
 			id := 1 + chance.IntN(ids)
 			switch seed % 4 {
 			case 1:
 				id = step + 1
 			case 2:
-				id = 6*runLength - step
+				id = 6*chunkLength - step
 			}
 			id *= apart
 			if chance.IntN(3) == 0 {
@@ -76,8 +76,8 @@ func TestSorted(t *testing.T) {
 		for id := range model {
 			s.remove(id)
 		}
-		if s.len() != 0 || len(s.runs) != 0 {
-			t.Errorf("seed %d: %d rows in %d runs remain", seed, s.len(), len(s.runs))
+		if s.len() != 0 || len(s.chunks) != 0 {
+			t.Errorf("seed %d: %d rows in %d chunks remain", seed, s.len(), len(s.chunks))
 		}
 	}
 }

@@ -11,80 +11,82 @@ import (
 	"example.com/shelf/internal/strictjson"
 )
 
-// A Schema declares a table. R is the row: a pointer, or a small value. A row
-// must not change once a table has it.
+// A Schema declares a table. R is the type of its rows: a pointer, or a small
+// value. A row must not change once it is in a table.
 type Schema[R any] struct {
-	Name   string // of one row, in a line of the log: "book"
-	Plural string // of all rows, in an export: "books"
+	Name   string // of one row, in log lines: "book"
+	Plural string // of all rows, in exports: "books"
 	ID     func(R) int
 
-	// Append appends a row as the log keeps it: a JSON object. Decode reads one;
-	// strict refuses members that the row doesn't have, as a person's slip of
-	// the pen would look like that. Nil: as encoding/json does both.
+	// Append appends a row as a JSON object, as the log keeps it. Decode reads
+	// such an object. If strict is true, Decode rejects unknown members: in a
+	// hand-written row they are typing errors. Nil: use encoding/json.
 	Append func(b []byte, row R) []byte
 	Decode func(text []byte, strict bool) (R, error)
 
-	// Times are the times in a row. The log and an export keep years from 0 to
-	// 9999 in UTC (RFC 3339 §1), so a row with another year is refused, wherever
-	// it comes from. Nil: the fields of the row that are a time.Time.
+	// Times returns the times in a row. Logs and exports can keep the years 0
+	// to 9999 in UTC (RFC 3339 §1), so a row with another year is rejected,
+	// whatever its source. Nil: all exported fields of type time.Time.
 	Times func(R) []time.Time
 	// Check judges a row that comes from outside, a line of the log or of an
 	// import, beyond what the indexes and references ask. Nil: anything goes.
 	Check func(tx *Tx, row R) error
 	// Valid judges the fields of an imported row. Nil: anything goes.
 	Valid func(row R) error
-	// Public is a row as an export without secrets shows it. Nil: as it is.
+	// Public returns the row without its secrets, for exports. Nil: the row
+	// itself.
 	Public func(row R) R
 
-	// Event is the name of the event that a change makes, "" for none; tx shows
-	// the tables before the change. Show is the row as those who follow read it.
-	// Nil: changes of this table are no events.
+	// Event names the event that a change makes; "" for no event. tx shows the
+	// tables before the change. Show renders the row for followers of events.
+	// Nil: the table has no events.
 	Event func(tx *Tx, what Change, id int) string
 	Show  func(row R) string
 }
 
-// A Change is what happens to a row.
+// A Change is a kind of change to a row.
 type Change int
 
-// What can happen to a row.
+// The kinds of changes.
 const (
 	Created Change = iota
 	Changed
 	Deleted
 )
 
-// A Table is the rows of one kind: the committed ones, which readers see, and over
-// them the pending ones, which rules see too.
+// A Table holds the rows of one kind: committed rows, which readers see, and
+// pending rows, which rules see too.
 type Table[R any] struct {
 	schema  Schema[R]
 	db      *DB
 	rows    sorted[R]
 	pending map[int]pendingRow[R]
-	lastID  int // the highest id given out; never taken back
-	changes int // how often rows has changed since the start
+	lastID  int // the highest id given out; never decreases
+	changes int // number of changes to rows since the start
 
-	indexes []index[R]
-	needs   []func(row R) error // what references ask of a row from outside
-	mends   []func(row R) R     // and what they make of one whose parent has gone
-	onGone  []func(id int)      // what they do to the children of a row that goes
-	// onDelete is what they do when rules delete a row, for later rules to see.
+	indexes   []index[R]
+	refChecks []func(row R) error // checks of references on a row from a log line or an import
+	refFixes  []func(row R) R     // replace a row whose parent is gone
+	onRemove  []func(id int)      // update the children of a removed row
+	// onDelete deletes the children when rules delete a row, so that later
+	// rules see that too.
 	onDelete []func(tx *Tx, id int)
 }
 
-// A pendingRow is a row as it will be once all pending changes to it are
+// A pendingRow is the state of a row once all pending changes to it are
 // committed.
 type pendingRow[R any] struct {
 	row     R
 	gone    bool
-	changes int // how many are pending
+	changes int // number of pending changes
 }
 
-// table is a Table whose row type doesn't matter.
+// table is a Table of any row type.
 type table interface {
 	name() string
 	plural() string
 	len() int
-	waiting() int
+	pendingChanges() int
 	last() int
 	raise(id int)
 	has(id int) bool
@@ -95,7 +97,7 @@ type table interface {
 	valid(row any) error
 	apply(id int, row any)
 	remove(id int)
-	settle(c change)
+	unpend(c change)
 	dropPending()
 	pend(tx *Tx, id int, row any)
 	undo(c change)
@@ -104,8 +106,8 @@ type table interface {
 	freeze() image
 }
 
-// Add declares a table. The order of declarations is the order in snapshots, so a
-// table comes after those that it refers to. It must be called before Open.
+// Add declares a table. Call it before Open, and declare a table after the
+// tables that it refers to: snapshots use the same order.
 func Add[R any](d *DB, schema Schema[R]) *Table[R] {
 	if schema.Append == nil {
 		schema.Append = func(b []byte, row R) []byte { return append(b, strictjson.Encode(row)...) }
@@ -121,7 +123,8 @@ func Add[R any](d *DB, schema Schema[R]) *Table[R] {
 	return t
 }
 
-// timesOf returns a function that returns the fields of a row that are a time.Time.
+// timesOf returns a Schema.Times for the exported fields of R that are a
+// time.Time.
 func timesOf[R any]() func(R) []time.Time {
 	row := reflect.TypeFor[R]()
 	pointer := row.Kind() == reflect.Pointer
@@ -149,9 +152,9 @@ func timesOf[R any]() func(R) []time.Time {
 	}
 }
 
-// Get returns the row of that id.
+// Get returns the row with that id.
 func (t *Table[R]) Get(tx *Tx, id int) (row R, ok bool) {
-	if tx.writes {
+	if tx.seesPending {
 		if p, ok := t.pending[id]; ok {
 			return p.row, !p.gone
 		}
@@ -159,41 +162,41 @@ func (t *Table[R]) Get(tx *Tx, id int) (row R, ok bool) {
 	return t.rows.get(id)
 }
 
-// Row returns the committed row of that id: a View of one Get.
+// Row returns the committed row with that id, as View and Get would.
 func (t *Table[R]) Row(id int) (row R, ok bool) {
 	t.db.mu.RLock()
 	defer t.db.mu.RUnlock()
 	return t.rows.get(id)
 }
 
-// Version is how often rows have changed since the start, for a caller without a
-// transaction.
+// Version is Changes without a transaction.
 func (t *Table[R]) Version() int {
 	t.db.mu.RLock()
 	defer t.db.mu.RUnlock()
 	return t.changes
 }
 
-// NewID gives out an id that no row has had, and none will have.
+// NewID returns an id that no row has had before.
 func (t *Table[R]) NewID(tx *Tx) int { t.lastID++; return t.lastID }
 
-// Put adds row, or puts it in the place of the one with its id.
+// Put adds row, or replaces the row with its id.
 func (t *Table[R]) Put(tx *Tx, row R) {
 	id := t.schema.ID(row)
-	t.wait(tx, change{table: t, op: opPut, id: id, row: row}, pendingRow[R]{row: row})
+	t.addPending(tx, change{table: t, op: opPut, id: id, row: row}, pendingRow[R]{row: row})
 }
 
-// Delete removes the row of that id, and the rows that go with it.
+// Delete removes the row with that id, and the rows that Reference removes with
+// it.
 func (t *Table[R]) Delete(tx *Tx, id int) {
 	for _, f := range t.onDelete {
 		f(tx, id)
 	}
-	t.wait(tx, change{table: t, op: opDelete, id: id}, pendingRow[R]{gone: true})
+	t.addPending(tx, change{table: t, op: opDelete, id: id}, pendingRow[R]{gone: true})
 }
 
-// wait makes c pending, which leaves p. Each call is followed by one of settle, when
-// c is committed, or of undo, or all that is pending is dropped.
-func (t *Table[R]) wait(tx *Tx, c change, p pendingRow[R]) {
+// addPending makes c pending; p is the row after c. Later either unpend or undo
+// is called for c, or dropPending for all pending changes.
+func (t *Table[R]) addPending(tx *Tx, c change, p pendingRow[R]) {
 	id := c.id
 	was, there := t.pending[id]
 	if t.pending == nil {
@@ -201,7 +204,7 @@ func (t *Table[R]) wait(tx *Tx, c change, p pendingRow[R]) {
 	}
 	p.changes = was.changes + 1
 	t.pending[id] = p
-	t.raise(id) // a row may come with its id
+	t.raise(id) // an imported row brings its own id
 	if !p.gone {
 		for _, x := range t.indexes {
 			x.pend(id, p.row)
@@ -213,7 +216,7 @@ func (t *Table[R]) wait(tx *Tx, c change, p pendingRow[R]) {
 	tx.changes = append(tx.changes, c)
 }
 
-// undo takes back c, the last change that is pending.
+// undo reverts c, which must be the last pending change.
 func (t *Table[R]) undo(c change) {
 	if c.op == opPut {
 		for _, x := range t.indexes {
@@ -227,8 +230,8 @@ func (t *Table[R]) undo(c change) {
 	}
 }
 
-// settle is told that c, which was pending, is committed.
-func (t *Table[R]) settle(c change) {
+// unpend removes c from the pending changes, because it is committed.
+func (t *Table[R]) unpend(c change) {
 	if c.op == opPut {
 		for _, x := range t.indexes {
 			x.unpend(c.id, c.row.(R))
@@ -239,7 +242,7 @@ func (t *Table[R]) settle(c change) {
 		delete(t.pending, c.id)
 		return
 	}
-	t.pending[c.id] = p // a later change to it is pending
+	t.pending[c.id] = p // later changes to this row are still pending
 }
 
 func (t *Table[R]) dropPending() {
@@ -249,13 +252,12 @@ func (t *Table[R]) dropPending() {
 	}
 }
 
-// All yields the rows in the order of their ids, with the ids.
+// All yields all ids and rows, in the order of ids.
 func (t *Table[R]) All(tx *Tx) iter.Seq2[int, R] { return t.After(tx, 0) }
 
-// After yields the rows with an id above id, in the order of their ids, with the
-// ids.
+// After yields the ids above id and their rows, in the order of ids.
 func (t *Table[R]) After(tx *Tx, id int) iter.Seq2[int, R] {
-	if !tx.writes || len(t.pending) == 0 {
+	if !tx.seesPending || len(t.pending) == 0 {
 		return t.rows.after(id)
 	}
 	return func(yield func(int, R) bool) {
@@ -264,7 +266,7 @@ func (t *Table[R]) After(tx *Tx, id int) iter.Seq2[int, R] {
 				return
 			}
 		}
-		for _, added := range slices.Sorted(maps.Keys(t.pending)) { // new ids are above all others
+		for _, added := range slices.Sorted(maps.Keys(t.pending)) { // new ids are above all committed ones
 			if p := t.pending[added]; added > id && !p.gone && !t.has(added) && !yield(added, p.row) {
 				return
 			}
@@ -272,8 +274,8 @@ func (t *Table[R]) After(tx *Tx, id int) iter.Seq2[int, R] {
 	}
 }
 
-// Page returns the first limit rows with an id above after, and whether there are
-// more.
+// Page returns the first limit rows with an id above after. more reports
+// whether further rows follow.
 func (t *Table[R]) Page(tx *Tx, after, limit int) (rows []R, more bool) {
 	for _, row := range t.After(tx, after) {
 		if more = len(rows) == limit; more {
@@ -287,16 +289,16 @@ func (t *Table[R]) Page(tx *Tx, after, limit int) (rows []R, more bool) {
 // Len is the number of committed rows.
 func (t *Table[R]) Len(tx *Tx) int { return t.rows.len() }
 
-// AtMost is a bound for the number of rows, the pending ones included.
+// AtMost is an upper bound for the number of rows, including pending ones.
 func (t *Table[R]) AtMost(tx *Tx) int { return t.rows.len() + len(t.pending) }
 
-// Range returns the committed rows of r, in a slice of their own. It costs as much
-// as the range is long.
+// Range returns the committed rows of r in a new slice. Its cost is
+// proportional to the rows returned.
 func (t *Table[R]) Range(tx *Tx, r Range) []R { return t.rows.list(r) }
 
-// Select returns the committed rows of a range of ids that are in all the sets, and
-// how many rows are in all of them. It costs as much as the range is long; with more
-// than one set, as much as the smallest is.
+// Select returns the committed rows of r that are in all sets, and how many
+// rows are in all sets. With at most one set, its cost is proportional to the
+// rows returned; with more sets, to the size of the smallest.
 func (t *Table[R]) Select(tx *Tx, r Range, sets ...IDs) (rows []R, total int) {
 	switch len(sets) {
 	case 0:
@@ -310,7 +312,7 @@ func (t *Table[R]) Select(tx *Tx, r Range, sets ...IDs) (rows []R, total int) {
 		return rows, sets[0].Len()
 	}
 	smallest := slices.MinFunc(sets, func(a, b IDs) int { return a.Len() - b.Len() })
-	for id := range smallest.In(Range{Desc: r.Desc}) { // all, to count them
+	for id := range smallest.In(Range{Desc: r.Desc}) { // all ids, to count them
 		if slices.ContainsFunc(sets, func(s IDs) bool { return !s.Has(id) }) {
 			continue
 		}
@@ -323,13 +325,13 @@ func (t *Table[R]) Select(tx *Tx, r Range, sets ...IDs) (rows []R, total int) {
 	return rows, total
 }
 
-// Changes is how often committed rows have changed since the start.
+// Changes is the number of changes to committed rows since the start.
 func (t *Table[R]) Changes(tx *Tx) int { return t.changes }
 
-// put commits a row.
+// put commits row.
 func (t *Table[R]) put(id int, row R) {
-	for _, mend := range t.mends {
-		row = mend(row)
+	for _, fix := range t.refFixes {
+		row = fix(row)
 	}
 	old, had := t.rows.get(id)
 	t.changes++
@@ -350,7 +352,7 @@ func (t *Table[R]) remove(id int) {
 	for _, x := range t.indexes {
 		x.remove(id, row)
 	}
-	for _, f := range t.onGone {
+	for _, f := range t.onRemove {
 		f(id)
 	}
 }
@@ -358,7 +360,7 @@ func (t *Table[R]) remove(id int) {
 func (t *Table[R]) name() string   { return t.schema.Name }
 func (t *Table[R]) plural() string { return t.schema.Plural }
 func (t *Table[R]) len() int       { return t.rows.len() }
-func (t *Table[R]) waiting() (n int) {
+func (t *Table[R]) pendingChanges() (n int) {
 	for _, p := range t.pending {
 		n += p.changes
 	}
@@ -371,7 +373,7 @@ func (t *Table[R]) has(id int) bool       { _, ok := t.rows.get(id); return ok }
 func (t *Table[R]) apply(id int, row any) { t.put(id, row.(R)) }
 
 func (t *Table[R]) pend(tx *Tx, id int, row any) {
-	t.wait(tx, change{table: t, op: opPut, id: id, row: row}, pendingRow[R]{row: row.(R)})
+	t.addPending(tx, change{table: t, op: opPut, id: id, row: row}, pendingRow[R]{row: row.(R)})
 }
 
 func (t *Table[R]) decode(text []byte, strict bool) (row any, id int, err error) {
@@ -385,7 +387,8 @@ func (t *Table[R]) decode(text []byte, strict bool) (row any, id int, err error)
 	return r, t.schema.ID(r), nil
 }
 
-// readable fails for a row with a time that could be written and not read again.
+// readable returns an error if row has a time that could be written but not
+// read again.
 func (t *Table[R]) readable(row any) error {
 	for _, at := range t.schema.Times(row.(R)) {
 		if year := at.UTC().Year(); year < 0 || year > 9999 {
@@ -397,7 +400,7 @@ func (t *Table[R]) readable(row any) error {
 
 func (t *Table[R]) appendRow(b []byte, row any) []byte { return t.schema.Append(b, row.(R)) }
 
-// check judges a row from outside.
+// check checks a row from a log line or an import.
 func (t *Table[R]) check(tx *Tx, id int, row any) error {
 	r := row.(R)
 	for _, x := range t.indexes {
@@ -405,8 +408,8 @@ func (t *Table[R]) check(tx *Tx, id int, row any) error {
 			return err
 		}
 	}
-	for _, need := range t.needs {
-		if err := need(r); err != nil {
+	for _, check := range t.refChecks {
+		if err := check(r); err != nil {
 			return err
 		}
 	}
@@ -438,6 +441,6 @@ func (t *Table[R]) show(id int) (text string, ok bool) {
 	return t.schema.Show(row), true
 }
 
-// freeze is the committed rows and the last id of this moment. It copies pointers,
-// not rows.
+// freeze returns the committed rows and the last id. It copies pointers, not
+// rows.
 func (t *Table[R]) freeze() image { return &tableImage[R]{t.schema, t.rows.all(), t.lastID} }

@@ -10,7 +10,7 @@ import (
 	"example.com/shelf/internal/db"
 )
 
-// numbered is a home with notes of these ids.
+// numbered returns a home with notes of these ids.
 func numbered(t testing.TB, ids ...int) *home {
 	t.Helper()
 	h := newHome(db.Options{})
@@ -102,7 +102,8 @@ func TestAfter(t *testing.T) {
 	}))
 }
 
-// Changes counts what readers can see; an index follows each of them.
+// Changes counts the changes that readers see. Every index follows each of
+// them.
 func TestChangesAndIndexes(t *testing.T) {
 	t.Parallel()
 	h, _ := withAnn(t)
@@ -147,7 +148,7 @@ func TestChangesAndIndexes(t *testing.T) {
 	}
 }
 
-// wantSeen checks the indexes for what tx shows.
+// wantSeen checks the indexes against the rows that tx shows.
 func wantSeen(t testing.TB, h *home) {
 	t.Helper()
 	h.View(func(tx *db.Tx) {
@@ -157,7 +158,7 @@ func wantSeen(t testing.TB, h *home) {
 	})
 }
 
-// indexes fails if an index tells of other rows than the tables.
+// indexes returns an error if an index differs from its table.
 func (h *home) indexes(tx *db.Tx) error {
 	return errors.Join(
 		unique(tx, h.owners, h.byName, func(o *owner) (string, bool) { return o.Name, true }, names),
@@ -171,7 +172,7 @@ func (h *home) indexes(tx *db.Tx) error {
 	)
 }
 
-// names are keys that rows may have had, and may have lost.
+// names are the keys that rows have, or had before.
 var names = []string{"n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7"}
 
 func unique[R comparable](tx *db.Tx, t *db.Table[R], u *db.Unique[R, string], key func(R) (string, bool), others []string) error {
@@ -213,7 +214,7 @@ func multi[R, K comparable](tx *db.Tx, t *db.Table[R], m *db.Multi[R, K], key fu
 	return nil
 }
 
-// committed checks what only readers can ask: the numbers beside the rows.
+// committed checks what only readers can ask for: the counters beside the rows.
 func (h *home) committed(tx *db.Tx) error {
 	for kind, n := range h.thingsIn.Keys(tx) {
 		ids := h.thingsIn.IDs(tx, kind)

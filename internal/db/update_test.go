@@ -11,8 +11,8 @@ import (
 	"example.com/shelf/internal/journal/journaltest"
 )
 
-// All changes that are decided while a batch is being written share the next one,
-// and nobody sees a change before its fsync.
+// All changes decided while a batch is being written share the next batch. No
+// reader sees a change before its fsync.
 func TestGroupCommit(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -41,7 +41,7 @@ func TestGroupCommit(t *testing.T) {
 	if n := d.Count("Sync "+dataFile) - syncs; n != 2 {
 		t.Errorf("65 writers made %d fsyncs; want 2", n)
 	}
-	// The 64 stand or fall together.
+	// the 64 changes succeed or fail together
 	text := content(d)
 	cut := strings.LastIndex(text[:len(text)-1], "\n") + 1
 	if n := len(mustOpen(t, diskWith(text[:cut])).visible()); n != 2 {
@@ -49,7 +49,7 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
-// What Update acknowledges survives a power cut at once.
+// A change that Update acknowledged survives a power cut at once.
 func TestAcknowledgedIsDurable(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -63,7 +63,7 @@ func TestAcknowledgedIsDurable(t *testing.T) {
 	}
 }
 
-// Until a batch is durable, nothing that readers can ask tells of it.
+// Until a batch is durable, no method shows a reader any of it.
 func TestPendingIsInvisible(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -107,8 +107,8 @@ func TestPendingIsInvisible(t *testing.T) {
 	}
 }
 
-// A write that fails takes with it everything that was decided behind it, and so
-// perhaps because of it.
+// If a write fails, all changes decided after it are dropped as well, as they
+// may rely on it.
 func TestDroppedBatch(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -139,7 +139,7 @@ func TestDroppedBatch(t *testing.T) {
 			for i := range 5 {
 				behind = append(behind, h.begin(h.addNote(fmt.Sprint("behind ", i), 1)))
 			}
-			behind = append(behind, h.begin(func(tx *db.Tx) error { // changes nothing, because of what is pending
+			behind = append(behind, h.begin(func(tx *db.Tx) error { // makes no changes, because of a pending row
 				if _, ok := h.byTitle.Find(tx, "behind 0"); !ok {
 					t.Error("the rules don't see a pending row")
 				}
@@ -162,7 +162,7 @@ func TestDroppedBatch(t *testing.T) {
 			if n := len(h.visible()); n != 1 || h.LastSeq() != seq {
 				t.Errorf("%d rows are visible, up to %d", n, h.LastSeq())
 			}
-			wantUpdate(t, h, func(tx *db.Tx) error { // what the next rules see
+			wantUpdate(t, h, func(tx *db.Tx) error { // the rows that the next rules see
 				if n := len(h.seen(tx)); n != 1 {
 					t.Errorf("the rules see %d rows", n)
 				}
@@ -191,8 +191,8 @@ func TestDroppedBatch(t *testing.T) {
 	}
 }
 
-// wantUpdate runs rules that must change nothing and fail at nothing, without
-// waiting for a log that may be read-only: what changes nothing isn't written.
+// wantUpdate runs rules that must succeed without changes. It doesn't wait for
+// a log that may be read-only.
 func wantUpdate(t testing.TB, h *home, rules func(*db.Tx) error) {
 	t.Helper()
 	if err := h.Update(rules); err != nil {
@@ -200,7 +200,8 @@ func wantUpdate(t testing.TB, h *home, rules func(*db.Tx) error) {
 	}
 }
 
-// A full disk refuses writes one by one, and takes them again once there is room.
+// A full disk rejects writes one by one, and accepts them again once there is
+// room.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -234,7 +235,7 @@ func TestDiskFull(t *testing.T) {
 	wantRows(t, reopened(t, h, d).visible(), want)
 }
 
-// Rules that find nothing to change wait for what they have seen.
+// Rules that make no changes wait for the batch of the pending rows they saw.
 func TestNoChangeWaits(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -260,7 +261,8 @@ func TestNoChangeWaits(t *testing.T) {
 	}
 }
 
-// Rules that fail, or panic, leave no trace; the ids that they took stay taken.
+// Rules that fail or panic leave no trace, except that the ids they took stay
+// used.
 func TestRolledBack(t *testing.T) {
 	t.Parallel()
 	stop := errors.New("enough")
@@ -323,7 +325,7 @@ func TestRolledBack(t *testing.T) {
 	}
 }
 
-// Ids are never used twice, whatever was deleted, refused, compacted or restarted.
+// No id is used twice, whatever was deleted, rejected, compacted or restarted.
 func TestIDsAreNeverReused(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)

@@ -14,27 +14,27 @@ import (
 	"example.com/shelf/internal/strictjson"
 )
 
-// A world is a home on a disk that fails, and a model of what it should hold: the
-// rows in the plainest way, and what was done to them.
+// A world is a home on a disk that fails, together with a model of what the
+// home should hold.
 type world struct {
 	disk  *journaltest.Disk
-	home  *home // nil while nothing runs
-	known rows  // what was acknowledged
-	seq   int64 // of the last change that was
-	maybe edits // of a batch whose outcome is unknown
-	stuck bool  // such a batch was the last one until a restart
+	home  *home // nil while no process runs
+	known rows  // acknowledged rows
+	seq   int64 // number of the last acknowledged change
+	maybe edits // changes of a batch whose outcome is unknown
+	stuck bool  // that batch was the last one until a restart
 
-	highest map[string]int // by kind: the highest id that anybody was told of
-	given   map[string]int // … and that rules were given since the start
-	names   int            // makes keys that no row has
-	broken  error          // what the rules of an edit found wrong
+	highest map[string]int // by kind: the highest id that a client has seen
+	given   map[string]int // by kind: the highest id that rules got since the start
+	names   int            // counter for keys that no row has
+	broken  error          // the first broken promise that an edit found
 }
 
 func newWorld(d *journaltest.Disk) *world {
 	return &world{disk: d, known: rows{}, highest: map[string]int{}}
 }
 
-// An edit is one change, as the model makes it.
+// An edit is one change in the model.
 type edit struct {
 	kind string
 	id   int
@@ -43,8 +43,8 @@ type edit struct {
 
 type edits []edit
 
-// commit is what a batch does to rows that readers see. A session goes with its
-// owner, what else refers to an owner who isn't there refers to nobody.
+// commit applies a committed batch to r. Sessions are deleted with their owner.
+// Other rows lose the reference to a deleted owner.
 func (r rows) commit(batch edits) {
 	for _, e := range batch {
 		key := fmt.Sprint(e.kind, " ", e.id)
@@ -67,7 +67,7 @@ func (r rows) commit(batch edits) {
 	}
 }
 
-// orphan is row without its owner if that one isn't there.
+// orphan returns row, without its owner if that owner doesn't exist.
 func (r rows) orphan(kind, row string) string {
 	before, after, ok := strings.Cut(row, `,"owner":`)
 	end := strings.IndexAny(after, ",}")
@@ -77,7 +77,7 @@ func (r rows) orphan(kind, row string) string {
 	return before + after[end:]
 }
 
-// pend is what rules see of a batch that is pending.
+// pend applies a pending batch to r, as rules see it.
 func (r rows) pend(batch edits) {
 	for _, e := range batch {
 		if key := fmt.Sprint(e.kind, " ", e.id); e.row != "" {
@@ -88,10 +88,10 @@ func (r rows) pend(batch edits) {
 	}
 }
 
-// A deed is rules, which tell the model what they do.
+// A deed is a function of rules that also records its edits in the model.
 type deed func(*doing) error
 
-// A doing is a transaction of which the model keeps the edits.
+// A doing is a transaction whose edits are recorded in the model.
 type doing struct {
 	*home
 	tx    *db.Tx
@@ -114,7 +114,7 @@ func (d *doing) remove(kind string, id int) error {
 	switch kind {
 	case "owner":
 		for _, s := range d.sessionsOf.Rows(d.tx, id) {
-			d.edits = append(d.edits, edit{"session", s.ID, ""}) // the table's own doing
+			d.edits = append(d.edits, edit{"session", s.ID, ""}) // the table deletes them
 		}
 		err = remove(d.owners, id)(d.tx)
 	case "session":
@@ -128,7 +128,7 @@ func (d *doing) remove(kind string, id int) error {
 	return err
 }
 
-// newID gives out an id, which must be above all others.
+// newID returns a new id, which must be above all others.
 func (d *doing) newID(kind string) int {
 	id := map[string]func(*db.Tx) int{
 		"owner": d.owners.NewID, "session": d.sessions.NewID, "thing": d.things.NewID, "note": d.notes.NewID,
@@ -140,15 +140,15 @@ func (d *doing) newID(kind string) int {
 	return id
 }
 
-// breaks remembers the first promise that was broken.
+// breaks records the first broken promise.
 func (w *world) breaks(format string, args ...any) {
 	if w.broken == nil {
 		w.broken = fmt.Errorf(format, args...)
 	}
 }
 
-// rules are a deed for db. They check first that they see what is known and what
-// is pending. It is all in edits afterwards, unless the rules refuse.
+// rules turns a deed into rules for db. They first check that tx shows the
+// known and the pending rows. If they succeed, their edits are in decided.
 func (w *world) rules(d deed, pending edits, decided *edits) func(*db.Tx) error {
 	return func(tx *db.Tx) error {
 		want := maps.Clone(w.known)
@@ -168,7 +168,7 @@ func (w *world) rules(d deed, pending edits, decided *edits) func(*db.Tx) error 
 	}
 }
 
-// do does one deed, which the rules or the log may refuse.
+// do runs one deed. The rules or the log may reject it.
 func (w *world) do(d deed) error {
 	var decided edits
 	maybe := w.maybe
@@ -185,18 +185,18 @@ func (w *world) do(d deed) error {
 		return err
 	}
 	if attempted == nil {
-		w.maybe = maybe // this one never reached the disk
+		w.maybe = maybe // the disk never saw this batch
 	}
 	return w.check(err)
 }
 
-// A batch is deeds that share one.
+// A batch is a group of deeds that share one write.
 type batch struct {
 	edits   edits
-	results []<-chan error // of those that the rules did not refuse
+	results []<-chan error // of the deeds that the rules accepted
 }
 
-// begin starts deeds behind a batch that the disk is busy with, if any.
+// begin starts deeds while the disk is busy with another batch, if any.
 func (w *world) begin(deeds []deed, before edits) *batch {
 	b := &batch{}
 	for _, d := range deeds {
@@ -211,7 +211,7 @@ func (w *world) begin(deeds []deed, before edits) *batch {
 	return b
 }
 
-// reaches reports whether the disk stops at b, and not b at the disk.
+// reaches reports whether the disk stopped at the write of b.
 func (b *batch) reaches(brake *brake) bool {
 	if len(b.results) == 0 {
 		return false
@@ -227,7 +227,7 @@ func (b *batch) reaches(brake *brake) bool {
 	}
 }
 
-// end waits for a batch, and settles it.
+// end waits for a batch and records its outcome.
 func (w *world) end(b *batch) (err error) {
 	for i, result := range b.results {
 		one := <-result
@@ -239,8 +239,9 @@ func (w *world) end(b *batch) (err error) {
 	return w.settle(b.edits, err)
 }
 
-// together does the first deed, and while the disk is busy with it the second
-// ones, which share the next batch; and while it is busy with that, the third.
+// together runs the first deed. While the disk is busy with it, the second
+// deeds start and share the next batch. While the disk is busy with that batch,
+// the third deeds start.
 func (w *world) together(first deed, second, third []deed) error {
 	brake := brakeOn(&w.disk.OnSync)
 	defer func() { w.disk.OnSync = nil }()
@@ -258,7 +259,7 @@ func (w *world) together(first deed, second, third []deed) error {
 	if err := errors.Join(w.end(now), w.check(nil)); err != nil {
 		return err
 	}
-	for _, d := range slices.Concat(rest...) { // they found the disk idle
+	for _, d := range slices.Concat(rest...) { // the disk was idle when they started
 		if err := w.do(d); err != nil {
 			return err
 		}
@@ -266,7 +267,7 @@ func (w *world) together(first deed, second, third []deed) error {
 	return nil
 }
 
-// settle takes note of what became of a batch.
+// settle records the outcome of a batch.
 func (w *world) settle(decided edits, err error) error {
 	switch {
 	case err == nil && w.stuck && len(decided) > 0:
@@ -288,12 +289,12 @@ func (w *world) settle(decided edits, err error) error {
 	case w.stuck && !errors.Is(err, history.ErrReadOnly):
 		return fmt.Errorf("a write after one whose outcome is unknown failed with %w", err)
 	case w.disk.Dead() && w.maybe == nil:
-		w.maybe = decided // nobody was told anything
+		w.maybe = decided // no client got an answer
 	}
 	return nil
 }
 
-// check compares what readers see with what is known.
+// check compares the rows that readers see with the known rows.
 func (w *world) check(last error) error {
 	if w.broken != nil {
 		return w.broken
@@ -312,7 +313,7 @@ func (w *world) check(last error) error {
 	return err
 }
 
-// start opens the disk and compares what it holds with what is known.
+// start opens the disk and compares its rows with the known rows.
 func (w *world) start() error {
 	h, err := open(w.disk, db.Options{})
 	if err != nil {
@@ -326,13 +327,13 @@ func (w *world) start() error {
 		if len(w.maybe) == 0 || !maps.Equal(got, with) || h.LastSeq() != w.seq+int64(len(w.maybe)) {
 			return fmt.Errorf("after a start up to %d the rows differ from what is known up to %d (a batch of unknown outcome: %v)%s", h.LastSeq(), w.seq, w.maybe, difference(got, w.known))
 		}
-		w.settle(w.maybe, nil) // whoever looks can see it: now it must stay
+		w.settle(w.maybe, nil) // a reader can see these rows, so they must stay
 	}
 	w.maybe = nil
 	return w.check(nil)
 }
 
-// compact compacts, and tolerates what only tells of the disk's faults.
+// compact compacts, and ignores errors that the disk's faults explain.
 func (w *world) compact() error {
 	if err := w.home.Compact(); err != nil && w.tolerate(err) != nil {
 		return err
@@ -340,14 +341,13 @@ func (w *world) compact() error {
 	return w.check(nil)
 }
 
-// kill stops the process as SIGKILL would: locks are given back, nothing else
-// happens.
+// kill stops the process as SIGKILL would: only its locks are released.
 func (w *world) kill() {
 	w.disk.Kill()
 	w.home = nil
 }
 
-// tolerate passes over what only tells of the disk's faults.
+// tolerate ignores errors that the disk's faults explain.
 func (w *world) tolerate(err error) error {
 	for _, may := range []error{journaltest.ErrIO, journaltest.ErrNoRoom, journaltest.ErrCrash, journal.ErrNoHistory} {
 		if errors.Is(err, may) {
@@ -360,7 +360,7 @@ func (w *world) tolerate(err error) error {
 	return err
 }
 
-// restart stops in an orderly way and starts again.
+// restart closes the home and opens it again.
 func (w *world) restart() error {
 	if err := w.home.Close(); err != nil && w.tolerate(err) != nil {
 		return err
@@ -369,8 +369,8 @@ func (w *world) restart() error {
 	return w.start()
 }
 
-// aftermath is what must hold once a machine has started again: what is known is
-// there, a write works, and both are there after another start.
+// aftermath checks a home after a restart of the machine: the known rows are
+// there, a write works, and both survive another restart.
 func (w *world) aftermath() error {
 	if err := w.start(); err != nil {
 		return err
@@ -382,7 +382,7 @@ func (w *world) aftermath() error {
 	if w.seq == seq {
 		return errors.New("no writes are taken after a start")
 	}
-	// What was read before must stay even if the power fails now.
+	// rows that readers have seen must survive a power cut now
 	w.kill()
 	w.disk = w.disk.Crash(journaltest.LeaveNothing)
 	return w.start()
