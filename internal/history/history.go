@@ -1,10 +1,10 @@
-// Package history is the seam between the tables of package db and whatever
-// keeps their changes: a file (package journal) or memory (here). It holds what
-// both sides of the seam name: a Log, its records, and the errors of a write.
+// Package history is the interface between the tables of package db and the log
+// of their changes: a file (package journal) or memory (here). It defines what
+// both sides use: Log, its records, and the errors of a write.
 //
-// A history is a sequence of lines. Each line has a number; numbers go up by
-// one. Lines come in batches, and a batch is all there or not there at all.
-// What a line says is the business of package db; a Log never looks into one.
+// A history is a sequence of lines, numbered without gaps. Lines come in
+// batches, and a batch is in the history as a whole or not at all. Only package
+// db reads the content of a line; a Log doesn't.
 package history
 
 import (
@@ -14,24 +14,24 @@ import (
 	"time"
 )
 
-// What a write can come to, other than success.
+// Errors of a write.
 var (
-	// ErrFull: the disk is full. Nothing was changed. Writes work again as soon
-	// as there is room.
+	// ErrFull means that the disk is full. Nothing has changed. Writes work
+	// again once there is room.
 	ErrFull = errors.New("disk full")
-	// ErrReadOnly: the log can't be written. Nothing was changed.
+	// ErrReadOnly means that the log can't be written. Nothing has changed.
 	ErrReadOnly = errors.New("store is read-only")
-	// ErrOutcomeUnknown: the disk failed in a way that leaves open whether the
-	// batch was kept. Only a restart can tell.
+	// ErrOutcomeUnknown means that the disk failed and the batch may or may not
+	// be durable. Only a restart can tell.
 	ErrOutcomeUnknown = errors.New("outcome unknown until a restart")
 )
 
-// A Damage is a fault in a history that no crash explains. It stops the start:
-// what follows the fault was acknowledged to a client.
+// A Damage is a fault in a history that a crash can't cause. It stops the
+// start, because the lines after it were acknowledged to clients.
 type Damage struct {
-	Line int // of the file, from 1
+	Line int // in the file, from 1
 	What string
-	Show string // the line and a caret below the fault, to go below the error; "" for none
+	Show string // the line, and a caret below the fault, to print below the error; may be ""
 }
 
 func (d *Damage) Error() string { return fmt.Sprintf("line %d: %s", d.Line, d.What) }
@@ -39,79 +39,80 @@ func (d *Damage) Error() string { return fmt.Sprintf("line %d: %s", d.Line, d.Wh
 // A Record is one line of a history.
 type Record struct {
 	Seq    int64
-	Line   int    // its place in the file, from 1; 0 where there is no file
+	Line   int    // position in the file, from 1; 0 in a log without a file
 	Manual bool   // a person wrote or edited the line
-	Body   []byte // the members of a JSON object, without its braces; not to be changed
+	Body   []byte // members of a JSON object, without its braces; don't modify
 }
 
-// A Log keeps a history. Replay and Start are called once, in that order, before
-// anything else. Append, AppendEnding, Compact, Check and Close are called one at a time; State
-// may be called beside them.
+// A Log keeps a history. Replay and then Start are called once, before all
+// other methods. Append, AppendEnding, Compact, Check and Close are called one
+// at a time. State may be called at any time.
 type Log interface {
-	// Replay calls emit with each batch that was kept, in order. The bodies
-	// stay valid, the slice is emit's only until it returns. Replay fails with a
-	// *Damage, with emit's error, or with what the medium said.
+	// Replay calls emit with each batch in the log, in order. The bodies stay
+	// valid; the slice is valid only until emit returns. Replay fails with a
+	// *Damage, with emit's error, or with an error of the disk.
 	Replay(emit func([]Record) error) error
 
-	// Start prepares the log for the first Append, once all that Replay emitted
-	// is accepted. What was emitted is durable afterwards.
+	// Start prepares the log for the first Append, after the caller has
+	// accepted the lines from Replay. After Start these lines are durable.
 	Start() error
 
-	// Last is the number of the last line that Replay emitted, and up to which
-	// number lines are a snapshot: what was alive when the log was compacted,
-	// not what happened.
+	// Last returns the number of the last line that Replay emitted, and the
+	// number up to which lines are a snapshot. A snapshot is the rows at the
+	// last compaction, not events.
 	Last() (seq, snapshot int64)
 
-	// Append adds a batch of bodies behind the last line. Nil means that the
-	// batch is durable. Otherwise Append fails with ErrFull or ErrReadOnly, and
-	// nothing of the batch is there or ever will be, or with ErrOutcomeUnknown,
-	// after which every further Append fails with ErrReadOnly.
+	// Append adds a batch of bodies. When it returns nil, the batch is durable.
+	// If it fails with ErrFull or ErrReadOnly, nothing of the batch is in the
+	// log or ever will be. If it fails with ErrOutcomeUnknown, every later
+	// Append fails with ErrReadOnly.
 	Append(now time.Time, batch [][]byte) error
 
-	// AppendEnding is Append for a batch that only ends or takes away, such as a
-	// sign-in. It may use room that the log keeps back for that, so that a full
-	// disk keeps nothing alive that should end.
+	// AppendEnding is Append for a batch that only ends or deletes something,
+	// such as a sign-in. It may use space that the log reserves for this, so
+	// that a log-out works on a full disk.
 	AppendEnding(now time.Time, batch [][]byte) error
 
-	// Compact begins to replace the lines so far by a snapshot of n lines, which
-	// must be the state after the last Append. It returns a function that writes
-	// the snapshot; that one may run beside Append. Each line of the snapshot is
-	// good only until the next. Before the snapshot takes the place of the lines,
-	// the log reads it back, and check is called with all of it, in order; an error
-	// of check's is write's. When write fails, the log goes on with the lines that
-	// it has.
+	// Compact begins to replace all lines by a snapshot of n lines, which must
+	// be the state after the last Append. It returns a function that writes the
+	// snapshot. That function may run while Append is called. Each line of the
+	// snapshot is valid only until the next one is requested. Before the
+	// snapshot replaces the old lines, the log reads it back and calls check
+	// with all of it, in order. If check or another step fails, write returns
+	// the error, and the old lines stay in use.
 	Compact(now time.Time, n int, check func([]Record) error) (write func(snapshot iter.Seq[[]byte]) error, err error)
 
 	State() State
 
-	// Check looks, as Append does, whether a batch could be written now.
+	// Check returns the error that an Append would most likely return now, or
+	// nil.
 	Check() error
 
-	// Close gives the medium back. Every further Append fails with ErrReadOnly.
+	// Close releases the file. Every later Append fails with ErrReadOnly.
 	Close() error
 }
 
-// A State is what a log tells of itself.
+// A State describes a log.
 type State struct {
-	Bytes  int64 // the size of the file
-	Lines  int   // those alive, and those that later ones have overtaken
+	Bytes  int64 // size of the file
+	Lines  int   // number of lines, outdated ones included
 	Failed error // why nothing can be written until a restart; nil while writes work
 }
 
-// Memory is a Log that keeps nothing: its history ends with the process. The
-// zero value is ready to use.
+// Memory is a Log without a file: its history is lost when the process ends.
+// The zero value is ready to use.
 type Memory struct{ closed bool }
 
-// Replay emits nothing: a history in memory begins empty.
+// Replay emits nothing.
 func (m *Memory) Replay(func([]Record) error) error { return nil }
 
 // Start does nothing.
 func (m *Memory) Start() error { return nil }
 
-// Last is 0: a history in memory begins empty.
+// Last returns 0.
 func (m *Memory) Last() (seq, snapshot int64) { return 0, 0 }
 
-// Append keeps nothing.
+// Append discards the batch.
 func (m *Memory) Append(time.Time, [][]byte) error {
 	if m.closed {
 		return fmt.Errorf("%w: closed", ErrReadOnly)
@@ -119,21 +120,21 @@ func (m *Memory) Append(time.Time, [][]byte) error {
 	return nil
 }
 
-// AppendEnding keeps nothing.
+// AppendEnding discards the batch.
 func (m *Memory) AppendEnding(now time.Time, batch [][]byte) error { return m.Append(now, batch) }
 
-// Compact does nothing: there are no lines to replace.
+// Compact does nothing.
 func (m *Memory) Compact(time.Time, int, func([]Record) error) (func(iter.Seq[[]byte]) error, error) {
 	return func(iter.Seq[[]byte]) error { return nil }, nil
 }
 
-// State is always the zero State.
+// State returns a zero State.
 func (m *Memory) State() State { return State{} }
 
-// Check never fails.
+// Check always returns nil.
 func (m *Memory) Check() error { return nil }
 
-// Close has every further Append refused.
+// Close makes every later Append fail.
 func (m *Memory) Close() error {
 	m.closed = true
 	return nil

@@ -10,7 +10,7 @@ import (
 	"example.com/shelf/internal/history"
 )
 
-// Memory takes everything and keeps nothing, until it is closed.
+// Memory accepts all batches and keeps none, until it is closed.
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	var m history.Memory
@@ -43,7 +43,7 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// A Damage says where it is.
+// A Damage names its line.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	if got := (&history.Damage{Line: 3, What: "the checksum does not match"}).Error(); got != "line 3: the checksum does not match" {

@@ -15,7 +15,7 @@ import (
 	"example.com/shelf/internal/journal/journaltest"
 )
 
-// benchBody is as long as most bodies are.
+// benchBody is as long as a typical body.
 func benchBody(n int) string {
 	return fmt.Sprintf(`"op":"put","item":{"id":%d,"itemname":"Item number %d","category":"Category %d","description":"A plain description of this item, as long as most are.","created":"2026-11-22T12:00:00Z","createdby":1}`, n, n, n%20)
 }
@@ -42,8 +42,8 @@ func benchFile(b *testing.B, n int) string {
 	return path
 }
 
-// BenchmarkAppend measures a write and its fsync; plain is the least that they
-// can cost on this disk.
+// BenchmarkAppend measures a write with its fsync. plain is the same on a bare
+// file: the lowest cost on this disk.
 func BenchmarkAppend(b *testing.B) {
 	b.Run("plain", func(b *testing.B) {
 		f, err := os.Create(filepath.Join(b.TempDir(), "plain"))
@@ -78,7 +78,7 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// mustOpenAny opens a journal whose bodies are not of these tests.
+// mustOpenAny opens a journal with bodies of other tests.
 func mustOpenAny(b *testing.B, path string) (j *journal.Journal, lines int) {
 	b.Helper()
 	j, err := journal.Open(journal.OS{}, path, journal.Options{})
@@ -95,7 +95,7 @@ func mustOpenAny(b *testing.B, path string) (j *journal.Journal, lines int) {
 	return j, lines
 }
 
-// BenchmarkRead measures how fast lines are read and their frames cut off.
+// BenchmarkRead measures reading lines and removing their frames.
 func BenchmarkRead(b *testing.B) {
 	const n = 100_000
 	f, err := os.Open(benchFile(b, n))
@@ -117,7 +117,8 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkCompact measures a compaction of a file of which half is alive.
+// BenchmarkCompact measures the compaction of a file with half of its lines
+// outdated.
 func BenchmarkCompact(b *testing.B) {
 	const n = 100_000
 	j, _ := mustOpenAny(b, benchFile(b, n))

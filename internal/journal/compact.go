@@ -11,41 +11,43 @@ import (
 	"example.com/shelf/internal/history"
 )
 
-// ErrNoHistory says that a compacted file would be no shorter than the file is:
-// every line is alive.
+// ErrNoHistory means that compaction would not shorten the file, because no
+// line is outdated.
 var ErrNoHistory = errors.New("nothing to compact")
 
-// A compaction writes the journal anew beside the old one: first a snapshot of
-// what is alive, while Append goes on, then what was appended meanwhile. The new
-// file is synced and locked before it gets the name, and the folder is synced
-// after. So whenever a crash comes, the name stands for a whole journal.
+// A compaction writes a new file beside the old one: first a snapshot, while
+// Append goes on, then the lines that were appended meanwhile. The new file is
+// synced and locked before it gets the name, and the folder is synced
+// afterwards. So at any crash the name belongs to a complete journal.
 type compaction struct {
 	j        *Journal
-	f        File // nil once it is the journal's
+	f        File // nil once it has replaced the journal's file
 	name     string
-	at       time.Time // what the snapshot's lines say
-	seq      int64     // of the next line of the snapshot
-	snapshot int64     // of its last line
+	at       time.Time // time of the snapshot's lines
+	seq      int64     // of the next snapshot line
+	snapshot int64     // seq of the last snapshot line
 	rows     int
 	check    func([]history.Record) error
 	size     int64 // of the new file
-	from     int64 // the old file is carried over up to here
+	from     int64 // offset in the old file up to which it is carried over
 	buf      []byte
 }
 
-// Compact begins to replace the file by one that starts with a snapshot of n
-// lines, which must be the state after the last Append. It returns a function
-// that must be called once with these lines. That one writes the new file while
-// Append goes on, and returns when the new file has the old one's name. It makes
-// Append wait only while it carries over the last lines that were appended
-// meanwhile. Before that it reads the new file back, and calls check with the
-// snapshot's lines, in pieces: a file that can't be read never gets the name.
+// Compact begins to replace the file by a new one, which starts with a snapshot
+// of n lines. The snapshot must be the state after the last Append. The caller
+// must call the returned function once, with these lines. The function writes
+// the new file while Append goes on, and returns after the new file has
+// replaced the old one. Append waits only while the last lines are carried
+// over. Before that the function reads the new file back and calls check with
+// the lines of the snapshot. A file that can't be read never replaces the old
+// one.
 //
-// The snapshot's lines get the numbers up to the last one used, so the numbers
-// go on afterwards. Compact fails with ErrNoHistory if fewer lines than n were
-// ever written. When the function fails before the new file has the name, the
-// old file goes on. After that, nothing can be written until a restart, which
-// finds a whole journal either way: State says so.
+// The lines of the snapshot get the numbers up to the last one used, so that
+// later numbers continue. Compact fails with ErrNoHistory if fewer than n lines
+// were ever written. If the function fails before the new file has the name,
+// the old file stays in use. If it fails later, nothing can be written until a
+// restart, and State says so. The restart finds a complete journal in both
+// cases.
 func (j *Journal) Compact(at time.Time, n int, check func([]history.Record) error) (write func(snapshot iter.Seq[[]byte]) error, err error) {
 	j.mu.Lock()
 	defer j.unlock()
@@ -53,11 +55,11 @@ func (j *Journal) Compact(at time.Time, n int, check func([]history.Record) erro
 	case j.failed != nil:
 		return nil, j.failed
 	case j.compacting:
-		return nil, errors.New("a compaction runs already")
+		return nil, errors.New("a compaction is already running")
 	case int64(n) > j.seq:
 		return nil, ErrNoHistory
 	}
-	// One that failed may not have been able to remove its file.
+	// left by a failed compaction that could not remove it
 	if err := j.disk.Remove(j.real + newFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -72,7 +74,7 @@ func (j *Journal) Compact(at time.Time, n int, check func([]history.Record) erro
 	return c.write, nil
 }
 
-// write writes the new file and puts it in the old one's place.
+// write writes the new file and replaces the old one by it.
 func (c *compaction) write(snapshot iter.Seq[[]byte]) error {
 	j := c.j
 	locked := false
@@ -85,8 +87,8 @@ func (c *compaction) write(snapshot iter.Seq[[]byte]) error {
 		j.unlock()
 	}()
 	err := c.addAll(snapshot)
-	// Most of what was appended meanwhile is carried over and synced before
-	// Append has to wait, which leaves little to do while it does.
+	// Most of the new lines are carried over and synced before Append has to
+	// wait. Little is left for that time.
 	for i := range 2 {
 		j.mu.Lock()
 		end, seq, partial := j.size, j.seq, j.partialWrite
@@ -94,7 +96,7 @@ func (c *compaction) write(snapshot iter.Seq[[]byte]) error {
 		if err == nil {
 			err = c.carryOver(end)
 		}
-		if err == nil && i == 0 { // the longest part: more is appended meanwhile
+		if err == nil && i == 0 { // the longest step; lines are appended meanwhile
 			err = c.readBack(seq, partial)
 		}
 	}
@@ -117,12 +119,12 @@ func (c *compaction) addAll(snapshot iter.Seq[[]byte]) error {
 		}
 	}
 	if n != c.rows {
-		return fmt.Errorf("the snapshot has not the %d lines that were announced", c.rows)
+		return fmt.Errorf("the snapshot does not have the announced %d lines", c.rows)
 	}
 	return nil
 }
 
-// add writes the next line of the snapshot.
+// add adds the next line of the snapshot.
 func (c *compaction) add(body []byte) error {
 	c.buf = appendLine(c.buf, c.seq, c.at, body, 1)
 	c.seq++
@@ -139,8 +141,8 @@ func (c *compaction) flush() error {
 	return err
 }
 
-// carryOver copies the old file up to end, and syncs what is there. It needs
-// no lock if end is a size that the journal had.
+// carryOver copies the old file up to offset end, and syncs the new file. end
+// must be a size that the journal had; then no lock is needed.
 func (c *compaction) carryOver(end int64) error {
 	if err := c.flush(); err != nil {
 		return err
@@ -154,12 +156,12 @@ func (c *compaction) carryOver(end int64) error {
 	return c.f.Sync()
 }
 
-// readBack reads the new file as a start would, up to the line seq. partial says that
-// what a failed write left stands behind that line.
+// readBack reads the new file as a start would, up to line seq. partial reports
+// that a failed write follows that line.
 func (c *compaction) readBack(seq int64, partial bool) error {
 	s, err := scanFile(c.f, c.size, func(batch []history.Record) error {
 		if batch[0].Seq > c.snapshot {
-			return nil // carried over as it was
+			return nil // copied from the old file
 		}
 		return c.check(batch)
 	})
@@ -172,9 +174,9 @@ func (c *compaction) readBack(seq int64, partial bool) error {
 	return nil
 }
 
-// finish puts the new file in the old one's place. The caller holds mu. When it
-// fails before the new file has the name, the old one goes on; after that nothing
-// can be written until a restart.
+// finish replaces the old file by the new one. The caller holds mu. If finish
+// fails before the new file has the name, the old file stays in use. After a
+// later error nothing can be written until a restart.
 func (c *compaction) finish() error {
 	j := c.j
 	if err := c.carryOver(j.size); err != nil {
@@ -199,8 +201,8 @@ func (c *compaction) finish() error {
 	j.f, j.size = f, c.size
 	j.lines = c.rows + int(j.seq-c.snapshot)
 	j.findReserve()
-	// Until the folder is synced a power cut may bring the old file back,
-	// without what is appended from now on.
+	// Until the folder is synced, a power cut may bring the old file back,
+	// without the lines appended later.
 	if _, err := j.syncDir(j.real); err != nil {
 		j.failed = err
 		return err
@@ -208,8 +210,8 @@ func (c *compaction) finish() error {
 	return nil
 }
 
-// abandon removes the unfinished file, unless it has become the journal's. The
-// caller holds mu.
+// abandon removes the unfinished file. It does nothing after finish has
+// succeeded. The caller holds mu.
 func (c *compaction) abandon() {
 	if c.f == nil {
 		return

@@ -13,7 +13,8 @@ import (
 	"example.com/shelf/internal/journal/journaltest"
 )
 
-// withHistory is a journal worth compacting: of eleven lines two are alive.
+// withHistory returns a journal worth compacting: eleven lines, two of them
+// alive.
 func withHistory(t testing.TB, disk journal.Disk) (*journal.Journal, state) {
 	t.Helper()
 	j, s := mustOpen(t, disk, dataFile)
@@ -45,7 +46,7 @@ func TestCompact(t *testing.T) {
 	if got := j.State(); got != (history.State{Bytes: int64(len(want)), Lines: 2}) {
 		t.Errorf("State = %+v", got)
 	}
-	// The numbers go on, and so does the file.
+	// numbers and file continue
 	mustAppend(t, j, put(4, "after"))
 	want += line(12, put(4, "after"), 1)
 	if got := content(d); got != want {
@@ -65,7 +66,7 @@ func TestCompact(t *testing.T) {
 	}
 }
 
-// A snapshot of no row at all keeps the numbers, too.
+// A snapshot without rows keeps the numbers too.
 func TestCompactToNothing(t *testing.T) {
 	t.Parallel()
 	d := journaltest.New(1)
@@ -80,7 +81,7 @@ func TestCompactToNothing(t *testing.T) {
 	}
 }
 
-// What is appended while the new file is written is carried over.
+// Lines appended while the new file is written are carried over.
 func TestCompactBesideAppend(t *testing.T) {
 	t.Parallel()
 	d := journaltest.New(1)
@@ -93,7 +94,7 @@ func TestCompactBesideAppend(t *testing.T) {
 	syncs := 0
 	d.OnSync = func(name string) {
 		if strings.HasSuffix(name, ".new") {
-			if syncs++; syncs <= 2 { // the third time Append waits
+			if syncs++; syncs <= 2 { // at the third fsync Append waits
 				mustAppend(t, j, put(10+syncs, "meanwhile"), put(20+syncs, strings.Repeat("long ", 500)))
 			}
 		}
@@ -116,7 +117,7 @@ func TestCompactBesideAppend(t *testing.T) {
 	}
 }
 
-// Appends, looks and a compaction at the same time, for the race detector.
+// Append, Check and a compaction at the same time, for the race detector.
 func TestCompactRace(t *testing.T) {
 	t.Parallel()
 	d := journaltest.New(1)
@@ -150,7 +151,7 @@ func TestCompactRace(t *testing.T) {
 	}
 }
 
-// What a compaction refuses leaves everything as it is.
+// A rejected compaction changes nothing.
 func TestCompactRefused(t *testing.T) {
 	t.Parallel()
 	lines := func(bodies ...string) iter.Seq[[]byte] {
@@ -180,14 +181,14 @@ func TestCompactRefused(t *testing.T) {
 				return nil
 			}
 			return write(lines(one, two))
-		}, "the snapshot has not the 3 lines"},
+		}, "the snapshot does not have the announced 3 lines"},
 		{"a snapshot that is too long", func(j *journal.Journal) error {
 			write, err := j.Compact(journaltest.Noon, 1, anyLine)
 			if err != nil {
 				return nil
 			}
 			return write(lines(one, two))
-		}, "the snapshot has not the 1 lines"},
+		}, "the snapshot does not have the announced 1 lines"},
 		{"two at a time", func(j *journal.Journal) error {
 			write, err := j.Compact(journaltest.Noon, 1, anyLine)
 			if err != nil {
@@ -196,7 +197,7 @@ func TestCompactRefused(t *testing.T) {
 			_, err = j.Compact(journaltest.Noon, 1, anyLine)
 			write(lines())
 			return err
-		}, "a compaction runs already"},
+		}, "a compaction is already running"},
 		{"a journal that is closed meanwhile", func(j *journal.Journal) error {
 			write, err := j.Compact(journaltest.Noon, 1, anyLine)
 			if err != nil {
@@ -239,7 +240,7 @@ func TestCompactRefused(t *testing.T) {
 	}
 }
 
-// A compaction that fails, at whatever call, leaves the old file in use.
+// A compaction that fails at any call leaves the old file in use.
 func TestCompactFault(t *testing.T) {
 	t.Parallel()
 	// The calls of a compaction, to make each fail.
@@ -268,7 +269,7 @@ func TestCompactFault(t *testing.T) {
 		if _, _, err := open(d, dataFile); err == nil {
 			t.Errorf("%s failed; then a second process may open the file", call.Name)
 		}
-		// And the next one works, whatever the first has left.
+		// the next compaction works
 		if err := compact(j, s); err != nil && !unsynced {
 			t.Errorf("%s failed; then another compaction: %v", call.Name, err)
 		}
@@ -281,8 +282,8 @@ func TestCompactFault(t *testing.T) {
 	}
 }
 
-// A closingDisk closes both files to replace one, as on Windows. The renaming
-// fails with renamed and the opening afterwards with opened, where these are set.
+// A closingDisk closes both files in Replace, as on Windows. If renamed or
+// opened is set, the rename or the opening after it fails.
 type closingDisk struct {
 	*journaltest.Disk
 	renamed, opened error
@@ -304,14 +305,14 @@ func (d *closingDisk) Replace(f journal.File, from, to string, old journal.File)
 	return f, errors.Join(d.renamed, err)
 }
 
-// A compaction that can't rename its file leaves the old one in use, also where
-// that had to be closed for it.
+// A compaction that can't rename its file leaves the old one in use, even if
+// that had to be closed before.
 func TestCompactCannotRename(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name            string
 		renamed, opened error
-		write           error // what comes of the next one
+		write           error // error of the next write
 	}{
 		{"it can", nil, nil, nil},
 		{"another program reads the old file", journaltest.ErrIO, nil, nil},

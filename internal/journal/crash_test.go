@@ -13,8 +13,8 @@ import (
 
 var everyByte = flag.Bool("every", false, "strike at every byte, flip every bit, and play a thousand random days: takes minutes")
 
-// script is a day in the life of a journal: batches of one line and of several,
-// lines over many sectors, a compaction, and a restart.
+// script is the life of a journal: batches of one line and of several, lines
+// longer than a sector, a compaction, and a restart.
 var script = []func(*world) error{
 	func(w *world) error { return w.append(put(1, "ann"), put(2, "her first token"), put(3, "her second")) },
 	func(w *world) error { return w.append(put(4, "bob")) },
@@ -32,11 +32,11 @@ var script = []func(*world) error{
 	func(w *world) error { return w.append(put(11, "last")) },
 }
 
-// beforeCompaction is the number of steps that leave only what Append wrote.
+// beforeCompaction is the number of steps before the compaction.
 const beforeCompaction = 9
 
-// play plays the script, as far as the disk lets it, and stops where a start
-// fails or the machine does. An error is a broken promise.
+// play runs the script until a start fails or the machine stops. It returns an
+// error for a broken promise.
 func (w *world) play() error {
 	if err := w.start(); err != nil {
 		return w.tolerate(err)
@@ -55,16 +55,16 @@ func (w *world) play() error {
 	return nil
 }
 
-// A place is where the script can be struck: a call, and of a write the bytes
-// that arrive first.
+// A place is where a fault can strike: a call, and for a write the number of
+// bytes that arrive.
 type place struct {
 	at   int
 	call string
 	keep int64
 }
 
-// places are all calls of the script and the bytes of its writes; in a short run
-// not all of the bytes.
+// places returns all calls of the script, and all bytes of its writes; a short
+// run leaves out some bytes.
 func places(t *testing.T) []place {
 	w := newWorld(journaltest.New(1))
 	if err := w.play(); err != nil {
@@ -86,9 +86,9 @@ func places(t *testing.T) []place {
 	return all
 }
 
-// TestCrashAtEveryCall stops the machine at every call of the script and in its
-// writes, and lets a crash keep this or that of what was not synced. Nothing
-// acknowledged may be lost, nothing may be there by half.
+// TestCrashAtEveryCall stops the machine at every call of the script, and
+// within its writes. The crash leaves different parts of the unsynced data. No
+// acknowledged batch may be lost, and no batch may be there in part.
 func TestCrashAtEveryCall(t *testing.T) {
 	t.Parallel()
 	for _, p := range places(t) {
@@ -109,8 +109,8 @@ func TestCrashAtEveryCall(t *testing.T) {
 	}
 }
 
-// TestFaultAtEveryCall lets every call of the script fail, and its writes after
-// some of their bytes; then the process or the machine ends.
+// TestFaultAtEveryCall makes every call of the script fail, its writes also
+// after some bytes. Then the process or the machine ends.
 func TestFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
 	for _, p := range places(t) {
@@ -135,8 +135,8 @@ func TestFaultAtEveryCall(t *testing.T) {
 	}
 }
 
-// TestRandomDays mixes batches, compactions, restarts, kills, crashes and faults
-// at random. A seed gives the same days each time.
+// TestRandomDays mixes batches, compactions, restarts, kills, crashes and
+// faults at random. The same seed gives the same run.
 func TestRandomDays(t *testing.T) {
 	t.Parallel()
 	days := 12
@@ -219,7 +219,7 @@ func (w *world) crash(chance *rand.Rand) {
 	w.disk = w.disk.Crash(journaltest.Leftover(chance.IntN(int(journaltest.Leavings))))
 }
 
-// startAtLast starts until it works: each fault of the disk strikes once.
+// startAtLast starts until it works. Each fault strikes once.
 func (w *world) startAtLast() error {
 	for range 50 {
 		err := w.start()
@@ -231,7 +231,7 @@ func (w *world) startAtLast() error {
 	return errors.New("never came up again")
 }
 
-// played is what the script leaves of the data file.
+// played returns the data file that the script leaves.
 func played(t testing.TB, steps int) (text string, known state) {
 	t.Helper()
 	w := newWorld(journaltest.New(1))
@@ -246,7 +246,7 @@ func played(t testing.TB, steps int) (text string, known state) {
 	return content(w.disk), w.known
 }
 
-// TestEveryPrefix: a copy that was cut anywhere opens, or is called damaged.
+// A copy that is cut at any byte can be opened or is reported as damaged.
 func TestEveryPrefix(t *testing.T) {
 	t.Parallel()
 	for _, steps := range []int{beforeCompaction, len(script)} {
@@ -256,13 +256,13 @@ func TestEveryPrefix(t *testing.T) {
 			j, got, err := open(d, dataFile)
 			if err != nil {
 				if steps == len(script) && n < strings.Index(text, "meanwhile") {
-					continue // a cut snapshot is no journal
+					continue // a file cut within its snapshot is no journal
 				}
 				t.Fatalf("%d of %d bytes: %v", n, len(text), err)
 			}
 			kept := content(d)
 			torn, _ := d.Content(dataFile + ".torn")
-			if n > strings.Index(text, "\n") && kept+torn != text[:n] && kept != text[:n+1] { // at most its newline was missing
+			if n > strings.Index(text, "\n") && kept+torn != text[:n] && kept != text[:n+1] { // only its newline was missing
 				t.Fatalf("%d of %d bytes: kept %q and %q", n, len(text), kept, torn)
 			}
 			if n == len(text) && difference(got, known) != "" {
@@ -273,8 +273,7 @@ func TestEveryPrefix(t *testing.T) {
 	}
 }
 
-// TestEveryFlippedByte: what was acknowledged can't be changed without notice, and
-// doesn't look like a torn tail either.
+// A change of any acknowledged byte is noticed, and not taken for a torn tail.
 func TestEveryFlippedByte(t *testing.T) {
 	t.Parallel()
 	for _, steps := range []int{beforeCompaction, len(script)} {

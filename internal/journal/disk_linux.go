@@ -2,8 +2,8 @@ package journal
 
 import "syscall"
 
-// Reserve allocates blocks behind the end of the file. A file-size limit (ulimit
-// -f) doesn't count those, so Reserve looks for itself.
+// Reserve allocates blocks after the end of the file. A file-size limit (ulimit
+// -f) doesn't apply to these, so Reserve checks it itself.
 func (f osFile) Reserve(end int64) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err == nil && uint64(end) > limit.Cur {
@@ -14,13 +14,13 @@ func (f osFile) Reserve(end int64) error {
 	}
 	const (
 		keepSize = 1       // FALLOC_FL_KEEP_SIZE: see fallocate(2)
-		ahead    = 1 << 20 // so that few writes have to ask
+		ahead    = 1 << 20 // so that few writes need a call
 	)
 	from := *f.room
 	var err error
 	for _, to := range []int64{end + ahead, end} {
 		err = syscall.EINTR
-		for tries := 0; err == syscall.EINTR && tries < 100; tries++ { // tmpfs gives way to any signal
+		for tries := 0; err == syscall.EINTR && tries < 100; tries++ { // tmpfs stops at any signal
 			err = syscall.Fallocate(int(f.Fd()), keepSize, from, to-from)
 		}
 		if err == nil {

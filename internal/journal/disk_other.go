@@ -4,5 +4,5 @@ package journal
 
 import "errors"
 
-// Reserve is for systems whose Go library has the call.
+// Reserve is supported on Linux only.
 func (f osFile) Reserve(int64) error { return errors.ErrUnsupported }

@@ -14,8 +14,8 @@ import (
 	"example.com/shelf/internal/journal"
 )
 
-// The same life on the real disk: a start, writes, a compaction, a torn tail, a
-// restart.
+// The real disk gives the same results: a start, writes, a compaction, a torn
+// tail, a restart.
 func TestOS(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), dataFile)
@@ -60,7 +60,7 @@ func TestOS(t *testing.T) {
 	if runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("mode = %o; want 600", info.Mode().Perm())
 	}
-	// Read needs no lock.
+	// Read needs no lock
 	r, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)

@@ -10,11 +10,11 @@ import (
 	"example.com/shelf/internal/durable"
 )
 
-// Lock takes flock(2)'s exclusive lock. It belongs to the open file, so the
-// system gives it back when the process ends, however it ends.
+// Lock takes an exclusive lock with flock(2). The lock belongs to the open
+// file, so the system releases it when the process ends in any way.
 func (f osFile) Lock() error {
 	err := flock(f)
-	for errors.Is(err, syscall.EINTR) { // a file system on a network may be interrupted
+	for errors.Is(err, syscall.EINTR) { // a network file system may be interrupted
 		err = flock(f)
 	}
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -23,7 +23,7 @@ func (f osFile) Lock() error {
 	return err
 }
 
-// Replace renames f over old. The file keeps its owner.
+// Replace renames f over old. The new file keeps the owner of the old one.
 func (OS) Replace(f File, from, to string, old File) (File, error) {
 	if durable.KeepOwner(f.(osFile).File, to) {
 		if err := f.Sync(); err != nil {
@@ -33,7 +33,7 @@ func (OS) Replace(f File, from, to string, old File) (File, error) {
 	if err := os.Rename(from, to); err != nil {
 		return old, err
 	}
-	old.Close() // everything in it is synced, and in f
+	old.Close() // all its content is synced in f
 	return f, nil
 }
 

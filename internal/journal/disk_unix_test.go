@@ -14,14 +14,14 @@ import (
 	"example.com/shelf/internal/journal"
 )
 
-// A compacted file belongs to whom the old one belonged to, also where root has
-// compacted it for a service. Only root can test that it is given away.
+// A compacted file keeps the owner of the old one, even if root compacts it for
+// a service. Only root can test a change of owner.
 func TestCompactKeepsTheOwner(t *testing.T) {
 	t.Parallel()
 	const service = 12345
 	want := service
 	if os.Geteuid() != 0 {
-		want = os.Geteuid() // it changes nothing then
+		want = os.Geteuid() // no change of owner
 	}
 	path := filepath.Join(t.TempDir(), dataFile)
 	j, s := mustOpen(t, journal.OS{}, path)
@@ -41,7 +41,8 @@ func TestCompactKeepsTheOwner(t *testing.T) {
 	mustAppend(t, j, three)
 }
 
-// Where the data file is a symbolic link, what it points to is the data file.
+// If the data file is a symbolic link, the journal uses the file that it points
+// to.
 func TestSymbolicLink(t *testing.T) {
 	t.Parallel()
 	dir, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "real.jsonl")

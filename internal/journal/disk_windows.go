@@ -16,9 +16,9 @@ const (
 	errorLockViolation = syscall.Errno(33)
 )
 
-// Lock takes an exclusive lock on one byte far beyond the end. A lock on Windows
-// is mandatory, and readers (export, a copy) are welcome. The system gives it
-// back when the process ends.
+// Lock takes an exclusive lock on one byte far behind the end. Locks on Windows
+// are mandatory, so a lock on the content would stop readers such as export and
+// backups. The system releases the lock when the process ends.
 func (f osFile) Lock() error {
 	at := syscall.Overlapped{OffsetHigh: 1 << 30}
 	ok, _, err := lockFileEx.Call(f.Fd(), lockfileExclusiveLock|lockfileFailImmediately, 0, 1, 0, uintptr(unsafe.Pointer(&at)))
@@ -31,8 +31,9 @@ func (f osFile) Lock() error {
 	return err
 }
 
-// Replace closes both files first, because an open file can't be renamed over.
-// The renaming fails while another process, such as a backup, reads the old file.
+// Replace closes both files first, because Windows can't rename over an open
+// file. The rename fails while another process, such as a backup, reads the old
+// file.
 func (d OS) Replace(f File, from, to string, old File) (File, error) {
 	renamed := errors.Join(f.Close(), old.Close(), os.Rename(from, to))
 	f, err := d.Open(to, false)

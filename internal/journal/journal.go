@@ -15,56 +15,56 @@ import (
 	"example.com/shelf/internal/history"
 )
 
-// Options are what a caller may choose.
+// Options are optional settings of a Journal.
 type Options struct {
-	// Synced, if set, is told how long the fsync of each batch took. It is
-	// called while the journal is locked, so it must not call the journal.
+	// Synced is called after the fsync of each batch, with its duration. It
+	// must not call the journal, which is locked meanwhile.
 	Synced func(took time.Duration)
-	// Reserve is how many bytes behind the end of the file are kept free for
-	// AppendEnding, where the system can do that and there is so much room.
+	// Reserve is the number of bytes that Append leaves free for AppendEnding,
+	// if the system and the disk allow that.
 	Reserve int64
-	// DropUnused has Close remove a file that Open created, if nothing was ever
-	// appended to it.
+	// DropUnused makes Close remove a file that Open created and nothing was
+	// appended to.
 	DropUnused bool
 }
 
-// A Journal is a file that is open for writing, and locked. It is a history.Log:
-// see there for the order of calls. Beyond what a Log promises, all methods but
-// Replay and Start may be called at any time from any goroutine.
+// A Journal is a locked file, open for writing. It is a history.Log, which
+// defines the order of calls. In addition, any goroutine may call any method at
+// any time, except Replay and Start.
 type Journal struct {
 	disk    Disk
-	path    string // as the settings have it
-	real    string // the same, or what it is a symbolic link to: what compaction replaces
+	path    string // as in the settings
+	real    string // path with symbolic links resolved; compaction replaces this file
 	options Options
-	scan    *scan // by Replay
-	found   Found // by Replay and Start
+	scan    *scan // set by Replay
+	found   Found // set by Replay and Start
 	missed  []string
 
-	// mu is held by whoever uses the file, also while the disk works.
+	// mu is held while the file is used, also during disk calls.
 	mu           sync.Mutex
-	created      bool // by Open
-	dropUnused   bool // Options.DropUnused; set anyway until Start has come to its end
+	created      bool // Open created the file
+	dropUnused   bool // remove a created file in Close: Options.DropUnused, and true until Start succeeds
 	f            File
 	seq          int64  // of the last closed batch
-	size         int64  // of the file, as we left it
-	lines        int    // after the header: changes alive or overtaken
+	size         int64  // of the file after our last write
+	lines        int    // bytes that Append leaves free; below Options.Reserve on a disk without the room
 	reserve      int64  // what Append leaves of want; less than want if there was never more room
-	partialWrite bool   // the last write failed half-way and left something
-	failed       error  // why nothing can be written any more, nil while it can
-	compacting   bool   // from Compact to the end of the function that it returned
-	buf          []byte // a batch's bytes, kept for the next
+	partialWrite bool   // a failed write left part of a batch at the end
+	failed       error  // why nothing can be written until a restart; nil while writes work
+	compacting   bool   // from Compact until its function returns
+	buf          []byte // buffer for a batch, reused
 
-	state atomic.Pointer[history.State] // what State says without waiting for mu
+	state atomic.Pointer[history.State] // the result of State, so that State needn't wait for mu
 }
 
 var _ history.Log = (*Journal)(nil)
 
-// Open locks the file at path, and creates an empty one if there is none. It
-// reads nothing and changes nothing in the file. It fails with ErrLocked or with
-// what the disk said; Explain words both for a person.
+// Open locks the file at path, after creating an empty file if there is none.
+// It neither reads nor changes the content. Open fails with ErrLocked or an
+// error of the disk; Explain words both for a person.
 //
-// Open waits a moment for the lock, so that a start that follows a stop at once
-// finds the file free.
+// Open waits briefly for the lock, so that a start right after a stop finds the
+// file free.
 func Open(disk Disk, path string, options Options) (*Journal, error) {
 	real, err := disk.RealPath(path)
 	if err != nil {
@@ -79,8 +79,8 @@ func Open(disk Disk, path string, options Options) (*Journal, error) {
 	return j, nil
 }
 
-// Lock locks the file at path, as Open does, for a caller that wants nobody to
-// write to it. The lock ends with Close, or with the process.
+// Lock locks the file at path as Open does, to keep other processes from
+// writing to it. The lock ends with Close or with the process.
 func Lock(disk Disk, path string) (io.Closer, error) {
 	real, err := disk.RealPath(path)
 	if err != nil {
@@ -93,9 +93,9 @@ func Lock(disk Disk, path string) (io.Closer, error) {
 	return f, nil
 }
 
-// lockFile opens path and locks it. The file may have been replaced between
-// the two (by a compaction just ended), so it looks again afterwards.
-// A file that can't be used is not left behind if lockFile made it.
+// lockFile opens and locks the file at path. A compaction may replace the file
+// between the two calls, so lockFile then checks the name again. If the file
+// can't be locked and lockFile created it, lockFile removes it.
 func lockFile(disk Disk, path string) (f File, created bool, err error) {
 	const (
 		patience = 300 * time.Millisecond
@@ -116,7 +116,7 @@ func lockFile(disk Disk, path string) (f File, created bool, err error) {
 		}
 		if err := f.Lock(); errors.Is(err, ErrLocked) {
 			f.Close()
-			failure, created = ErrLocked, false // it is another's now
+			failure, created = ErrLocked, false // another process has it
 			time.Sleep(pause)
 			continue
 		} else if err != nil {
@@ -131,15 +131,15 @@ func lockFile(disk Disk, path string) (f File, created bool, err error) {
 		}
 		f.Close()
 		created = false
-		// A file that is replaced all the time, or one whose inode number changes.
-		failure = &lack{"tell one file from another", "shelf could write into a file that nobody can see", errors.New("the file that was opened is never the one that has the name")}
+		// the file is replaced again and again, or its inode number changes
+		failure = &lack{"tell one file from another", "shelf could write into a file that no longer has the name", errors.New("each file that was opened has lost the name since")}
 		time.Sleep(pause)
 	}
 	return nil, false, failure
 }
 
-// A lack is a call that the data file's file system doesn't have, and without which
-// a promise would be broken.
+// A lack is the error of a call that the file system doesn't have and that a
+// promise needs.
 type lack struct {
 	call, harm string
 	err        error
@@ -151,7 +151,7 @@ func (l *lack) Error() string {
 
 func (l *lack) Unwrap() error { return l.err }
 
-// lacks makes a lack of err, if that is what err says.
+// lacks returns err as a lack if it says that the call is not supported.
 func lacks(call, harm string, err error) error {
 	if durable.Lacks(err) {
 		return &lack{call, harm, err}
@@ -159,9 +159,9 @@ func lacks(call, harm string, err error) error {
 	return err
 }
 
-// Explain says what is wrong with the journal at path, and what to do about it,
-// in one line. err is what Open, Replay, Start, Read or Lock returned, or what
-// the operating system said about the file.
+// Explain words an error of Open, Replay, Start, Read or Lock, or of the
+// operating system, in one line: what is wrong with the journal at path, then
+// what to do.
 func Explain(path string, err error) error {
 	var d *history.Damage
 	switch {
@@ -179,7 +179,7 @@ func Explain(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// below is what stands below an error's line.
+// below returns show on lines of its own, below an error.
 func below(show string) string {
 	if show == "" {
 		return ""
@@ -188,12 +188,12 @@ func below(show string) string {
 }
 
 // Replay calls emit with each closed batch in the file, in order. The bodies
-// stay valid; the slice is emit's only until it returns. Replay fails with a
-// *history.Damage, with emit's error, with what the disk said, or with an error
-// that says that this is no journal. It changes nothing in the file. After an
-// error only Found and Close are of use.
+// stay valid; the slice is valid only until emit returns. Replay fails with a
+// *history.Damage, with emit's error, with an error of the disk, or because the
+// file is no journal. It changes nothing in the file. After an error only Found
+// and Close may be called.
 //
-// emit must refuse a Manual record with a member that it doesn't know.
+// emit must reject a Manual record with an unknown member.
 func (j *Journal) Replay(emit func([]history.Record) error) error {
 	j.mu.Lock()
 	defer j.unlock()
@@ -210,25 +210,25 @@ func (j *Journal) Replay(emit func([]history.Record) error) error {
 	return nil
 }
 
-// Last is the number of the last line that Replay emitted, and up to which
-// number lines are a snapshot.
+// Last returns the number of the last line that Replay emitted, and the number
+// up to which lines are a snapshot.
 func (j *Journal) Last() (seq, snapshot int64) { return j.found.Seq, j.found.Snapshot }
 
-// Found is what Replay found in the file, and Start did about it.
+// Found returns what Replay found in the file, and what Start did about it.
 func (j *Journal) Found() Found { return j.found }
 
-// Append writes the bodies as one batch: one write, one fsync. A body is the
-// members of a JSON object without its braces. When Append returns nil, the
-// batch survives a crash. Otherwise it fails with history.ErrFull or
-// history.ErrReadOnly, and nothing of the batch is there or ever will be. Or it
-// fails with history.ErrOutcomeUnknown, and every further Append fails with
+// Append writes the bodies as one batch, with one write and one fsync. A body
+// is the members of a JSON object without its braces. When Append returns nil,
+// the batch survives a crash. If Append fails with history.ErrFull or
+// history.ErrReadOnly, nothing of the batch is in the file or ever will be. If
+// it fails with history.ErrOutcomeUnknown, every later Append fails with
 // history.ErrReadOnly.
 func (j *Journal) Append(at time.Time, bodies [][]byte) error {
 	return j.append(at, bodies, false)
 }
 
-// AppendEnding is Append for a batch that only ends or takes away. It may use the
-// room that Append leaves free.
+// AppendEnding is Append for a batch that only ends or deletes something. It
+// may use the reserve.
 func (j *Journal) AppendEnding(at time.Time, bodies [][]byte) error {
 	return j.append(at, bodies, true)
 }
@@ -255,7 +255,7 @@ func (j *Journal) append(at time.Time, bodies [][]byte, ends bool) error {
 		j.buf = nil
 	}
 	if !ends && !j.leavesReserve(int64(len(buf))) {
-		return fmt.Errorf("%w: what is left is kept for log-outs and the like", history.ErrFull)
+		return fmt.Errorf("%w: the remaining room is reserved for log-outs and other endings", history.ErrFull)
 	}
 	if _, err := j.f.WriteAt(buf, j.size); err != nil {
 		return j.writeFailed(err, int64(len(buf)))
@@ -279,8 +279,8 @@ func (j *Journal) append(at time.Time, bodies [][]byte, ends bool) error {
 	return nil
 }
 
-// leavesReserve reports whether a write of n bytes leaves the reserve. Where the
-// system can't keep room free, there is no reserve to leave.
+// leavesReserve reports whether a write of n bytes leaves the reserve free. It
+// is always true on systems without a reserve.
 func (j *Journal) leavesReserve(n int64) bool {
 	if j.options.Reserve == 0 {
 		return true
@@ -289,12 +289,12 @@ func (j *Journal) leavesReserve(n int64) bool {
 		j.reserve = j.options.Reserve
 		return true
 	}
-	// A disk that never had so much room gives what it has.
+	// the disk never had room for the whole reserve: leave as much as there was
 	return j.reserve < j.options.Reserve && (j.reserve == 0 || !durable.Full(j.f.Reserve(j.size+n+j.reserve)))
 }
 
-// findReserve takes as much of the reserve as there is room for. A reserve that was
-// whole once stays what Append has to leave.
+// findReserve reserves as much of Options.Reserve as the disk has room for.
+// Once Append has found room for all of it, Append leaves all of it.
 func (j *Journal) findReserve() {
 	for j.reserve = j.options.Reserve; j.reserve > j.options.Reserve/100 && durable.Full(j.f.Reserve(j.size+j.reserve)); {
 		j.reserve /= 4
@@ -304,22 +304,24 @@ func (j *Journal) findReserve() {
 	}
 }
 
-// writeFailed finds out how much of a failed write of n bytes arrived.
+// writeFailed finds out how much of a failed write of n bytes is in the file,
+// and returns the error of Append.
 func (j *Journal) writeFailed(err error, n int64) error {
 	size, sizeErr := j.f.Size()
 	if sizeErr != nil || size < j.size || size >= j.size+n {
-		j.failed = fmt.Errorf("a write failed and may have arrived all the same: %w", err)
+		j.failed = fmt.Errorf("a write failed, and its bytes may be in the file: %w", err)
 		return fmt.Errorf("%w: %v", history.ErrOutcomeUnknown, err)
 	}
 	if size == j.size+n-1 {
-		// Only the newline is missing, so a start would take the batch for whole.
-		// A blank over the last brace makes it a torn tail, and needs no room.
+		// Only the newline is missing, so a start would read the batch as
+		// closed. A blank in place of the last brace makes it a torn tail. The
+		// blank needs no room.
 		_, spoilErr := j.f.WriteAt([]byte(" "), size-1)
 		if spoilErr == nil {
 			spoilErr = j.f.Sync()
 		}
 		if spoilErr != nil {
-			j.failed = fmt.Errorf("a write failed and may have arrived all the same: %w", err)
+			j.failed = fmt.Errorf("a write failed, and its bytes may be in the file: %w", err)
 			return fmt.Errorf("%w: %v", history.ErrOutcomeUnknown, err)
 		}
 	}
@@ -331,9 +333,9 @@ func (j *Journal) writeFailed(err error, n int64) error {
 	return fmt.Errorf("%w: %v", history.ErrReadOnly, err)
 }
 
-// stillOurs fails when the path has stopped naming our file, or another program
-// has written to it. Our lines would go where nobody finds them, or behind ones
-// that we don't know. Either is the end of writing.
+// stillOurs returns an error if path no longer names our file, or another
+// program has written to it. Further lines would be lost, or would follow
+// unknown ones, so either case ends all writes.
 func (j *Journal) stillOurs() error {
 	if j.failed != nil {
 		return j.failed
@@ -341,18 +343,18 @@ func (j *Journal) stillOurs() error {
 	size, same, err := j.disk.Names(j.path, j.f)
 	switch {
 	case err != nil:
-		return err // perhaps not for ever
+		return err // may be temporary
 	case !same:
-		j.failed = fmt.Errorf("%s was removed or replaced by another program: save what only this process still has, then restart to use what is there", j.path)
+		j.failed = fmt.Errorf("%s was removed or replaced by another program: export what only this process still has, then restart to use the new file", j.path)
 	case size != j.size:
 		j.failed = fmt.Errorf("%s was changed by another program; restart to use the changed file", j.path)
 	}
 	return j.failed
 }
 
-// Check returns nil, or why the next Append would most likely be refused. It
-// waits for nobody: while an Append runs it says what the one before has found
-// out. Otherwise it looks, as Append does, whether the file is still ours.
+// Check returns nil, or the reason why the next Append would most likely fail.
+// It never waits: during an Append it returns the result of the one before.
+// Otherwise it checks that the file is still ours.
 func (j *Journal) Check() error {
 	if !j.mu.TryLock() {
 		return j.State().Failed
@@ -361,28 +363,28 @@ func (j *Journal) Check() error {
 	return j.stillOurs()
 }
 
-// State is the state after the last call that has ended. It waits for nobody.
+// State returns the state after the last completed call. It never waits.
 func (j *Journal) State() history.State { return *j.state.Load() }
 
-// Close gives the file back. Everything that was acknowledged is on disk
-// already. Close waits for an Append that runs. A compaction that runs fails, and
-// the file stays as it is.
+// Close releases the file. All acknowledged batches are already on disk. Close
+// waits for a running Append. A running compaction fails and leaves the file as
+// it is.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.unlock()
 	unused := j.created && j.seq == 0 && j.dropUnused && j.failed == nil
 	j.failed = errors.New("closed")
-	if unused && j.disk.Remove(j.real) == nil { // while it is locked: who waits for it makes another
+	if unused && j.disk.Remove(j.real) == nil { // still locked: a process that waits for the lock creates a new file
 		unused = false
 	}
 	err := j.f.Close()
-	if unused { // Windows removes no open file
+	if unused { // Windows can't remove an open file
 		j.disk.Remove(j.real)
 	}
 	return err
 }
 
-// unlock is for the ends of all methods that may change what State says.
+// unlock updates the result of State and unlocks mu.
 func (j *Journal) unlock() {
 	j.note()
 	j.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"example.com/shelf/internal/journal/journaltest"
 )
 
-// The file's bytes are a promise: older and newer programs read them.
+// The file's bytes don't change, because older and newer programs read them.
 func TestFormat(t *testing.T) {
 	t.Parallel()
 	d := journaltest.New(1)
@@ -37,7 +37,7 @@ func TestFormat(t *testing.T) {
 	if state := j.State(); state != (history.State{Bytes: int64(len(want)), Lines: 3}) {
 		t.Errorf("State = %+v", state)
 	}
-	// journaltest writes the same.
+	// journaltest writes the same bytes
 	written := journaltest.Header(0, 0) + journaltest.Line(1, at, `"op":"put","n":1`, 1) +
 		journaltest.Line(2, at, `"a":{"b":[1,2]}`, 0) + journaltest.Line(3, at, `"text":"naïve <b> 東京"`, 2)
 	if written != want {
@@ -45,7 +45,7 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// What Append was given is what Replay emits, batch by batch.
+// Replay emits what Append was given, batch by batch.
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	d := journaltest.New(1)
@@ -54,7 +54,7 @@ func TestRoundTrip(t *testing.T) {
 		{put(1, "one")},
 		{put(2, "two"), `"nested":{"closes":7,"crc":"00000000"}`, `"text":"\",\"closes\":3"`},
 		{`"ends like a frame":"x,\"closes\":9"`, `"n":` + strings.Repeat("9", 40)},
-		{put(3, strings.Repeat("long ", 1<<19))}, // longer than a piece
+		{put(3, strings.Repeat("long ", 1<<19))}, // longer than a piece of the scan
 		{put(4, "after")},
 	}
 	for _, batch := range batches {
@@ -79,7 +79,7 @@ func TestRoundTrip(t *testing.T) {
 			texts = append(texts, string(rec.Body))
 		}
 		got = append(got, texts)
-		clear(batch) // the slice is ours
+		clear(batch) // the slice is ours again
 		return nil
 	})
 	if err != nil {
@@ -93,7 +93,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// A batch of many lines counts as a whole, or not at all.
+// A batch of many lines counts as a whole or not at all.
 func TestLargeBatch(t *testing.T) {
 	t.Parallel()
 	const n = 5007
@@ -112,7 +112,7 @@ func TestLargeBatch(t *testing.T) {
 	}
 }
 
-// What comes of a fault in an Append, and of the next one.
+// The results of an Append with a fault, and of the next Append.
 func TestAppendFault(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -121,7 +121,7 @@ func TestAppendFault(t *testing.T) {
 		keep        int64
 		fault       error
 		first, next error
-		why         string // in State afterwards, "" for nil
+		why         string // in State afterwards; "": nil
 	}{
 		{"an fsync fails", "Sync", 0, journaltest.ErrIO, history.ErrOutcomeUnknown, history.ErrReadOnly, "an fsync failed"},
 		{"an fsync fails for want of room", "Sync", 0, journaltest.ErrNoRoom, history.ErrOutcomeUnknown, history.ErrReadOnly, "an fsync failed"},
@@ -129,7 +129,7 @@ func TestAppendFault(t *testing.T) {
 		{"a write fails for want of room", "WriteAt", 10, journaltest.ErrNoRoom, history.ErrFull, nil, ""},
 		{"a write fails and leaves nothing", "WriteAt", 0, journaltest.ErrNoRoom, history.ErrFull, nil, ""},
 		{"a write fails but for its newline", "WriteAt", int64(len(journaltest.Line(2, journaltest.Noon, put(2, "first"), 1))) - 1, journaltest.ErrNoRoom, history.ErrFull, nil, ""},
-		{"a write fails and arrives whole", "WriteAt", 1 << 20, journaltest.ErrNoRoom, history.ErrOutcomeUnknown, history.ErrReadOnly, "may have arrived all the same"},
+		{"a write fails and arrives whole", "WriteAt", 1 << 20, journaltest.ErrNoRoom, history.ErrOutcomeUnknown, history.ErrReadOnly, "may be in the file"},
 		{"the file can't be looked at", "Names", 0, journaltest.ErrIO, history.ErrReadOnly, nil, ""},
 	}
 	for _, tt := range tests {
@@ -213,8 +213,7 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// What failed writes leave between closed batches is skipped, whatever it is and
-// however often they failed.
+// The rest of any number of failed writes between closed batches is skipped.
 func TestRefusedWrites(t *testing.T) {
 	t.Parallel()
 	for keep := range int64(200) {
@@ -226,7 +225,7 @@ func TestRefusedWrites(t *testing.T) {
 		for i, batch := range [][]string{{put(1, "taken"), put(2, "taken")}, {put(1, "refused"), put(2, "refused")}, {put(1, "refused again")}, {put(3, "taken")}} {
 			before := w.seq
 			if i == 1 || i == 2 {
-				// The Names call comes before the write.
+				// Names is called before the write
 				d.Fail(journaltest.Fault{At: d.Next() + 1, Keep: keep / int64(i), Err: journaltest.ErrNoRoom})
 			}
 			if err := w.append(batch...); err != nil {
@@ -243,7 +242,7 @@ func TestRefusedWrites(t *testing.T) {
 	}
 }
 
-// The duration of each fsync of a batch is told, also of one that fails.
+// Synced gets the duration of each fsync of a batch, even of one that fails.
 func TestSynced(t *testing.T) {
 	t.Parallel()
 	d := journaltest.New(1)
@@ -275,7 +274,7 @@ func TestSynced(t *testing.T) {
 	}
 }
 
-// State and Check wait for nobody, not even for a disk that hangs.
+// State and Check never wait, even for a disk that hangs.
 func TestStateBesideAppend(t *testing.T) {
 	t.Parallel()
 	d := journaltest.New(1)
@@ -320,7 +319,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// Where a start fails, the next one works and nothing is lost.
+// If a start fails at any step, the next start works and nothing is lost.
 func TestStartFault(t *testing.T) {
 	t.Parallel()
 	text := journaltest.File(put(1, "one")+"\n"+put(2, "two"), put(3, "three")) + "{"
@@ -345,8 +344,7 @@ func TestStartFault(t *testing.T) {
 	}
 }
 
-// A name that a process gave and didn't live to sync is synced before anything is
-// promised to anybody.
+// A start syncs the file's name, which another process may have left unsynced.
 func TestUnsyncedName(t *testing.T) {
 	t.Parallel()
 	for _, leave := range []journaltest.Leftover{journaltest.LeaveNothing, journaltest.LeaveSome} {
@@ -360,7 +358,7 @@ func TestUnsyncedName(t *testing.T) {
 	}
 }
 
-// A file whose creation a crash ended is begun again.
+// A file whose creation was interrupted by a crash is created again.
 func TestUnborn(t *testing.T) {
 	t.Parallel()
 	header := journaltest.Header(0, 0)
@@ -381,7 +379,7 @@ func TestUnborn(t *testing.T) {
 	}
 }
 
-// What a person is told when a file can't be opened.
+// Explain says what is wrong and what to do.
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -14,7 +14,7 @@ import (
 	"example.com/shelf/internal/journal/journaltest"
 )
 
-// A lackingDisk fails a kind of call, always, as a file system does that lacks it.
+// A lackingDisk fails certain calls always, like a file system that lacks them.
 type lackingDisk struct {
 	*journaltest.Disk
 	fails map[string]error // by call: "SyncDir", or "Open shelf.jsonl.torn"
@@ -93,16 +93,16 @@ func (f lackingFile) Truncate(size int64) error {
 	return f.File.Truncate(size)
 }
 
-// What only makes the file safer is done without, and said once. Acknowledged
-// writes are there after a restart, compacted or not.
+// A start does without calls that only make the file safer, and says so once.
+// Acknowledged writes survive a restart, compacted or not.
 func TestFileSystemLacksWhatHardens(t *testing.T) {
 	t.Parallel()
 	torn := journaltest.Header(0, 0) + `{"seq":`
 	for _, tt := range []struct {
-		name, file string // file: what is there, "" for nothing
+		name, file string // file: an existing data file; "" for none
 		fails      map[string]error
-		missing    string // what is said at the start
-		stays      string // why the torn tail stays
+		missing    string // warning of the start
+		stays      string // reason why the torn tail stays
 		compacts   bool
 	}{
 		{"no fsync of a folder: EINVAL", "", map[string]error{"SyncDir": syscall.EINVAL}, "the folder . can't be synced", "", true},
@@ -149,7 +149,7 @@ func TestFileSystemLacksWhatHardens(t *testing.T) {
 	}
 }
 
-// Where a promise would be broken the start is refused, with the way out.
+// A start without a call that a promise needs is rejected, and says what to do.
 func TestFileSystemLacksWhatPromisesNeed(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -180,7 +180,7 @@ func TestFileSystemLacksWhatPromisesNeed(t *testing.T) {
 	}
 }
 
-// A disk that fails is no file system that lacks something.
+// An error of a failing disk is not taken for a missing call.
 func TestDiskFailsAtStart(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"SyncDir", "Sync", "Lock", "Remove"} {

@@ -22,7 +22,7 @@ const (
 	crcLength   = len(`,"crc":"00000000"}`)
 	refusedMark = " #refused"
 
-	// sector is the least that a disk writes or loses at once, in bytes.
+	// sector is the number of bytes that a disk writes, or loses, at once.
 	sector = 512
 )
 
@@ -32,7 +32,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type header struct {
 	Format   string `json:"format"`
 	Version  int    `json:"version"`
-	After    int64  `json:"after"`    // the seq before the first line's
+	After    int64  `json:"after"`    // the seq before the first line
 	Snapshot int64  `json:"snapshot"` // lines up to this seq are a snapshot
 	CRC      string `json:"crc,omitempty"`
 }
@@ -43,8 +43,8 @@ func appendHeader(to []byte, after, snapshot int64) []byte {
 	return append(appendCRC(to, to[start:]), '\n')
 }
 
-// appendLine appends a body in its frame. closes is 0 for all lines of a batch
-// but the last.
+// appendLine appends body with its frame. closes is above 0 only for the last
+// line of a batch.
 func appendLine(to []byte, seq int64, now time.Time, body []byte, closes int) []byte {
 	start := len(to)
 	to = append(to, `{"seq":`...)
@@ -60,7 +60,7 @@ func appendLine(to []byte, seq int64, now time.Time, body []byte, closes int) []
 	return append(appendCRC(to, to[start:]), '\n')
 }
 
-// appendCRC appends the end of a line whose bytes so far are line.
+// appendCRC appends the checksum of line and the line's end.
 func appendCRC(to, line []byte) []byte {
 	const digits = "0123456789abcdef"
 	sum := crc32.Checksum(line, castagnoli)
@@ -83,9 +83,9 @@ func goodCRC(line []byte) bool {
 	return string(line[len(before):]) == string(appendCRC(make([]byte, 0, crcLength), before))
 }
 
-// parseLine reads the frame of a line: seq, closes (0 for none) and the
-// checksum. The Body of a manual line is still the whole line, as manualBody
-// wants it. parseLine allocates nothing for a line with a checksum.
+// parseLine reads the frame of a line: seq, closes (0: none) and the checksum.
+// For a hand-written line the Body is the whole line; manualBody extracts its
+// body. parseLine allocates no memory for a line with a checksum.
 func parseLine(line []byte) (rec history.Record, closes int, err error) {
 	if !hasCRC(line) {
 		return parseManual(line)
@@ -93,7 +93,8 @@ func parseLine(line []byte) (rec history.Record, closes int, err error) {
 	if !goodCRC(line) {
 		return rec, 0, errors.New("the checksum does not match: the line was damaged, or edited (a line that you edit needs no crc: remove it)")
 	}
-	// The checksum says that we wrote this line, so its frame is where we put it.
+	// A line with a valid checksum was written by appendLine, so its frame has
+	// fixed positions.
 	seq, body, ok := bytes.Cut(bytes.TrimPrefix(line[:len(line)-crcLength], []byte(`{"seq":`)), []byte(","))
 	rec.Seq, err = strconv.ParseInt(string(seq), 10, 64)
 	if !ok || err != nil {
@@ -113,7 +114,7 @@ func parseLine(line []byte) (rec history.Record, closes int, err error) {
 	return rec, closes, nil
 }
 
-// parseManual reads a line that a person wrote or edited: it has no checksum.
+// parseManual reads a hand-written or edited line, which has no checksum.
 func parseManual(line []byte) (rec history.Record, closes int, err error) {
 	var frame struct {
 		Seq    int64   `json:"seq"`
@@ -137,7 +138,7 @@ func parseManual(line []byte) (rec history.Record, closes int, err error) {
 	return history.Record{Seq: frame.Seq, Manual: true, Body: line}, frame.Closes, nil
 }
 
-// A notJSON is a slip in a line of the file, whose number is said elsewhere.
+// A notJSON is a syntax error in a line. The caller adds the line number.
 type notJSON struct{ slip *strictjson.Slip }
 
 func (n *notJSON) Error() string {
@@ -146,9 +147,9 @@ func (n *notJSON) Error() string {
 
 func (n *notJSON) Unwrap() error { return n.slip }
 
-// manualBody takes the frame from a line that parseManual accepted and returns
-// the other members, in order, as they are written. It fails if a time is none.
-// Like encoding/json, it matches names in any case.
+// manualBody removes the frame from a line that parseManual accepted. It
+// returns the other members, in order, as they are written. It fails if "time"
+// is no time. Names match in any case, as in encoding/json.
 func manualBody(line []byte) ([]byte, error) {
 	d := json.NewDecoder(bytes.NewReader(line))
 	if _, err := d.Token(); err != nil { // the opening brace
@@ -182,21 +183,21 @@ func manualBody(line []byte) ([]byte, error) {
 	return body, nil
 }
 
-// unborn reports whether a file that holds no more than rest is one whose
-// creation a crash ended: empty, the beginning of a header, or zeros.
+// unborn reports whether rest, the whole content of a file, is left from a
+// crash during its creation: nothing, part of a header, or zeros.
 func unborn(rest []byte) bool {
 	header := appendHeader(nil, 0, 0)
 	return bytes.HasPrefix(header, rest) || len(rest) <= len(header) && len(bytes.Trim(rest, "\x00")) == 0
 }
 
-// lostPage reports whether a page that never reached the disk explains an
-// unreadable line at offset pos: the file had grown over it, so it reads as
-// zeros up to a sector's end or the file's. No line of ours holds a zero byte.
+// lostPage reports whether a page that never reached the disk explains the
+// unreadable line at offset pos. The file had grown over that page, so it reads
+// as zeros, up to the end of a sector or of the file. No valid line contains a
+// zero byte.
 //
-// The zeros begin where the sector does, or where the file ended before: at offset
-// end, or behind what a failed write left. A single zero elsewhere is a byte that was
-// damaged: it would begin behind such a write in the last byte of a sector, which
-// hardly ever happens.
+// The zeros begin at the start of a sector, at offset end, or after the rest of
+// a failed write. A single zero elsewhere is counted as damage: a page that is
+// lost from the last byte of a sector on is very rare.
 func lostPage(line []byte, pos, end int64) bool {
 	for i, c := range line {
 		at := pos + int64(i)
@@ -208,8 +209,8 @@ func lostPage(line []byte, pos, end int64) bool {
 	return false
 }
 
-// cutShort reports whether rest is the beginning of a line of ours, perhaps with
-// the beginning of a refused mark behind it.
+// cutShort reports whether rest is the beginning of a valid line, perhaps
+// followed by the beginning of a refused mark.
 func cutShort(rest []byte) bool {
 	for n := len(refusedMark); n > 0; n-- {
 		if bytes.HasSuffix(rest, []byte(refusedMark[:n])) {
@@ -218,7 +219,7 @@ func cutShort(rest []byte) bool {
 		}
 	}
 	if hasCRC(rest) {
-		return goodCRC(rest) // nothing but its newline is missing
+		return goodCRC(rest) // only the newline is missing
 	}
 	var v any
 	err := json.NewDecoder(bytes.NewReader(rest)).Decode(&v)

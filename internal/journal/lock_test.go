@@ -12,7 +12,7 @@ import (
 	"example.com/shelf/internal/journal/journaltest"
 )
 
-// wantLocked checks that nobody else can have the file.
+// wantLocked checks that the file is locked.
 func wantLocked(t *testing.T, disk journal.Disk, when string) {
 	t.Helper()
 	if _, err := journal.Open(disk, dataFile, journal.Options{}); !errors.Is(err, journal.ErrLocked) {
@@ -93,7 +93,7 @@ func TestOneWriter(t *testing.T) {
 		d := journaltest.New(1)
 		j, s := withHistory(t, d)
 		text := content(d)
-		d.Put(dataFile, text) // what an editor does when it saves
+		d.Put(dataFile, text) // an editor replaces the file when it saves
 		for range 2 {
 			if err := j.Append(journaltest.Noon, bodies(one)); !errors.Is(err, history.ErrReadOnly) || !strings.Contains(err.Error(), "was removed or replaced by another program") {
 				t.Errorf("a write: %v", err)
@@ -171,7 +171,7 @@ func TestOneWriter(t *testing.T) {
 	})
 }
 
-// A swappingDisk calls before before each look at what a name stands for.
+// A swappingDisk calls before at the start of each Names.
 type swappingDisk struct {
 	*journaltest.Disk
 	before func()
@@ -182,8 +182,8 @@ func (d *swappingDisk) Names(name string, f journal.File) (int64, bool, error) {
 	return d.Disk.Names(name, f)
 }
 
-// A file that Open made doesn't stay if it can't be used, or, for who wants that, if
-// nothing was written. One that was there stays as it is.
+// Open removes a file that it created and can't use. With DropUnused, Close
+// removes it if nothing was written. An existing file stays.
 func TestUnusedFile(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -207,7 +207,7 @@ func TestUnusedFile(t *testing.T) {
 				d.Put(dataFile, journaltest.Header(0, 0))
 			}
 			for at := 0; tt.fault != "" && at < 20; at++ {
-				// The fault strikes the first call of its kind: see the calls of a start that works.
+				// the fault strikes the first call of its kind
 				dry := journaltest.New(1)
 				if tt.there {
 					dry.Put(dataFile, journaltest.Header(0, 0))

@@ -10,9 +10,8 @@ import (
 	"example.com/shelf/internal/term"
 )
 
-// Print writes what was found in the file at path, for a person. alive says in words
-// which rows the changes have left, rows how many those are. damage is nil for a
-// file that is sound.
+// Print describes the file at path for a person. alive lists the remaining rows
+// in words, and rows is their number. damage is nil for a sound file.
 func (f Found) Print(w io.Writer, path, alive string, rows int, damage *history.Damage) {
 	verdict := "sound"
 	if damage != nil {
@@ -27,7 +26,7 @@ func (f Found) Print(w io.Writer, path, alive string, rows int, damage *history.
 	}
 	fmt.Fprintf(w, "  alive      %s\n", alive)
 	fmt.Fprintf(w, "  history    %d%% of the changes\n", max(0, f.Lines-rows)*100/max(1, f.Lines))
-	fmt.Fprintf(w, "  refused    %s, passed over\n", term.Count(f.Refused, "failed write"))
+	fmt.Fprintf(w, "  refused    %s, skipped\n", term.Count(f.Refused, "failed write"))
 	switch {
 	case damage != nil && f.Torn > 0:
 		fmt.Fprintf(w, "  behind     %d bytes follow the last good batch\n", f.Torn)
@@ -36,30 +35,29 @@ func (f Found) Print(w io.Writer, path, alive string, rows int, damage *history.
 	}
 }
 
-// Warn tells the log what Replay passed over, what Start did about a torn tail, and
-// what it has done without.
+// Warn logs the failed writes that Replay skipped, what Start did with a torn
+// tail, and the calls that Start could not make.
 func (j *Journal) Warn(log *slog.Logger) {
 	f := j.found
 	if n := f.Refused; n > 0 {
-		log.Warn("passed over failed writes, which nobody was told had worked", "file", j.path, "writes", n)
+		log.Warn("skipped failed writes that were never acknowledged", "file", j.path, "writes", n)
 	}
 	for _, lack := range j.missed {
 		log.Warn(lack)
 	}
 	switch {
 	case f.TornStays != nil:
-		log.Warn("a torn tail stays where it is: a write that was never acknowledged", "file", j.path, "bytes", f.Torn, "reason", f.TornStays)
+		log.Warn("left a torn tail in the file: a write that was never acknowledged", "file", j.path, "bytes", f.Torn, "reason", f.TornStays)
 	case f.TornFile != "":
 		log.Warn("moved a torn tail aside: a write that was never acknowledged", "from", j.path, "to", f.TornFile, "bytes", f.Torn)
 	}
 }
 
-// largeFile is the size in bytes from which on FreeMemory does something.
+// largeFile is the size in bytes from which FreeMemory acts.
 const largeFile = 64 << 20
 
-// FreeMemory gives back at once the memory that reading a large file took. It can be
-// more than what was read takes up, and otherwise stays the process's until much
-// later.
+// FreeMemory returns the memory used for reading a large file to the system.
+// The Go runtime would keep it much longer.
 func (f Found) FreeMemory() {
 	if f.Size >= largeFile {
 		debug.FreeOSMemory()

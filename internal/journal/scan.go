@@ -12,30 +12,30 @@ import (
 	"example.com/shelf/internal/strictjson"
 )
 
-// Found is what reading a journal found in it. After a *history.Damage it says
-// how far the reading came.
+// Found is the result of reading a journal. After a *history.Damage it covers
+// the part that was read.
 type Found struct {
-	Version  int   // of the format, 0 if there is no header
-	Size     int64 // of the file in bytes, with the newline that Start adds to a last line without one
+	Version  int   // of the format; 0: no header
+	Size     int64 // of the file in bytes, including a newline that Start adds to the last line
 	Lines    int   // in closed batches
-	Seq      int64 // of the last of them
-	Snapshot int64 // lines up to this seq are a snapshot; 0: the file was never compacted
-	Refused  int   // failed writes that were skipped; nobody was told that they worked
-	Torn     int64 // bytes behind the last closed batch; they were never acknowledged
+	Seq      int64 // of the last closed batch
+	Snapshot int64 // lines up to this seq are a snapshot; 0: never compacted
+	Refused  int   // failed writes that were skipped; never acknowledged
+	Torn     int64 // bytes after the last closed batch; never acknowledged
 
-	// Set by Start, where Torn is not 0 and the file has a header:
+	// Start sets these if Torn is above 0 and the file has a header.
 
-	TornFile  string // where Start moved the torn tail
-	TornStays error  // why Start left the torn tail in the file, such as a full disk
+	TornFile  string // the file to which Start moved the torn tail
+	TornStays error  // why Start left the torn tail in the file, for example a full disk
 }
 
 // Read reads the first size bytes of r as a journal, and calls emit with each
-// closed batch, in order. The bodies stay valid; the slice is emit's only until
-// it returns. Read takes no lock and changes nothing: it may read a file to
-// which another process appends, and then sees a state that the file had.
+// closed batch, in order. The bodies stay valid; the slice is valid only until
+// emit returns. Read takes no lock and changes nothing. If another process
+// appends to the file meanwhile, Read sees a state that the file had.
 //
-// Read fails with a *history.Damage, with emit's error, with r's, or with one
-// that says that this is no journal.
+// Read fails with a *history.Damage, with emit's error, with r's error, or
+// because r is no journal.
 func Read(r io.ReaderAt, size int64, emit func([]history.Record) error) (Found, error) {
 	s, err := scanFile(r, size, emit)
 	return s.found(), err
@@ -61,29 +61,29 @@ type scan struct {
 	emit func([]history.Record) error
 
 	seq     int64 // of the last closed batch
-	last    int64 // the offset behind the one before, or that of the header
-	end     int64 // the offset behind it
-	size    int64 // of the file; what lies between end and size is a torn tail
-	lines   int   // in closed batches
-	refused int   // failed writes that were skipped
-	newline bool  // the last line lacks its newline
+	last    int64 // offset of the last closed batch
+	end     int64 // offset after the last closed batch
+	size    int64 // of the file; the bytes from end to size are a torn tail
+	lines   int   // number of lines in closed batches
+	refused int   // number of failed writes that were skipped
+	newline bool  // the last line has no newline
 
-	line    int              // the number of lines read
-	pending []history.Record // of the batch that is still open
-	edited  int              // the lines without a crc right before pending
-	bad     *history.Damage  // the first unreadable line since end
-	lost    bool             // … and a page that never reached the disk explains it
-	over    bool             // a closing line was met after a lost page: that must be the end
+	line    int              // number of lines read
+	pending []history.Record // lines of the batch that is not closed yet
+	edited  int              // number of hand-written lines directly before pending
+	bad     *history.Damage  // the first unreadable line after end
+	lost    bool             // a page that never reached the disk explains bad
+	over    bool             // a closing line came after a lost page; no further line may follow
 }
 
 func scanFile(r io.ReaderAt, size int64, emit func([]history.Record) error) (*scan, error) {
 	s := &scan{size: size, emit: emit}
 	var (
-		rest []byte // a line's beginning, from the piece before
+		rest []byte // the beginning of a line, from the previous piece
 		pos  int64
 	)
 	for at := int64(0); at < size; {
-		// A piece is never used again, as the bodies keep pointing into it.
+		// Each piece is newly allocated, because the bodies point into it.
 		piece := make([]byte, len(rest)+int(min(1<<20, size-at)))
 		n := copy(piece, rest)
 		if _, err := r.ReadAt(piece[n:], at); err != nil && err != io.EOF {
@@ -103,7 +103,7 @@ func scanFile(r io.ReaderAt, size int64, emit func([]history.Record) error) (*sc
 		rest = piece
 	}
 	err := s.finish(rest, pos)
-	s.pending = nil // there was room for the largest batch
+	s.pending = nil // it has the capacity of the largest batch
 	return s, err
 }
 
@@ -121,14 +121,14 @@ func (s *scan) torn() int64 { return s.size - s.end }
 func (s *scan) take(line []byte, pos int64) error {
 	s.line++
 	next := pos + int64(len(line)) + 1
-	line = bytes.TrimSuffix(line, []byte("\r")) // an editor's
+	line = bytes.TrimSuffix(line, []byte("\r")) // some editors write \r\n
 	if s.line == 1 {
 		s.end = next
 		return s.takeHeader(line)
 	}
 	if len(bytes.TrimSpace(line)) == 0 {
 		if len(s.pending) == 0 && s.bad == nil {
-			s.end = next // an editor's, no torn tail
+			s.end = next // an empty line from an editor, not a torn tail
 		}
 		return nil
 	}
@@ -170,7 +170,7 @@ func (s *scan) takeHeader(line []byte) error {
 
 var errNotOurs = errors.New("not a data file of shelf: its first line should say {\"format\":\"shelf\",…}")
 
-// takeRecord takes a readable line, which ends before offset next.
+// takeRecord takes a readable line that ends at offset next.
 func (s *scan) takeRecord(rec history.Record, closes int, next int64) error {
 	first := s.seq + 1
 	switch {
@@ -179,12 +179,12 @@ func (s *scan) takeRecord(rec history.Record, closes int, next int64) error {
 	case rec.Seq == first+int64(len(s.pending)) && s.bad == nil:
 		s.pending = append(s.pending, rec)
 	case rec.Seq == first:
-		// The numbers go on, so what stands in between was never acknowledged.
+		// The numbers continue, so the lines in between are a failed write.
 		s.refused++
 		s.pending, s.bad, s.lost = append(s.pending[:0], rec), nil, false
 	case s.lost && rec.Seq > first && !rec.Manual:
-		// The rest of a batch of which some pages never reached the disk; so
-		// it was never synced, and nothing can have been written after it.
+		// This is the rest of a batch with pages that never reached the disk. The
+		// batch was never synced, so nothing can have been written after it.
 		if closes > 0 {
 			if rec.Seq-int64(closes) != s.seq {
 				return s.bad
@@ -201,8 +201,8 @@ func (s *scan) takeRecord(rec history.Record, closes int, next int64) error {
 		closes = 1
 		s.edited++
 	} else if closes > 0 {
-		// A person may have taken the crc from the first lines of a batch, which
-		// then were batches of their own.
+		// If a person removed the crc of a batch's first lines, those lines
+		// were read as batches of their own.
 		if missing := closes - len(s.pending); missing < 0 || missing > s.edited {
 			return &history.Damage{Line: s.line, What: fmt.Sprintf("closes %d lines where %d are open", closes, len(s.pending))}
 		}
@@ -214,7 +214,7 @@ func (s *scan) takeRecord(rec history.Record, closes int, next int64) error {
 	return s.closeBatch(next)
 }
 
-// closeBatch emits the pending lines, the last of which ends before offset next.
+// closeBatch emits the pending lines. The last of them ends at offset next.
 func (s *scan) closeBatch(next int64) error {
 	for i := range s.pending {
 		rec := &s.pending[i]
@@ -223,7 +223,7 @@ func (s *scan) closeBatch(next int64) error {
 		}
 		body, err := manualBody(rec.Body)
 		if err != nil {
-			s.end = s.size // the frame of what follows is sound, as far as it was read
+			s.end = s.size // the frames of the following lines may be valid, so nothing is a torn tail
 			return &history.Damage{Line: rec.Line, What: err.Error()}
 		}
 		rec.Body = body
@@ -237,7 +237,7 @@ func (s *scan) closeBatch(next int64) error {
 	return nil
 }
 
-// finish judges what follows the last newline, and with it the whole tail.
+// finish checks the bytes after the last newline, and the tail as a whole.
 func (s *scan) finish(rest []byte, pos int64) error {
 	if s.line == 0 {
 		if unborn(rest) {
@@ -245,19 +245,19 @@ func (s *scan) finish(rest []byte, pos int64) error {
 		}
 		return errNotOurs
 	}
-	// An editor may have taken the newline of the last line. A write that failed
-	// there was made unreadable before anybody was told: see writeFailed.
+	// An editor may have removed the last newline. A failed write can't look
+	// the same: see writeFailed.
 	if rec, closes, err := parseLine(rest); err == nil && (rec.Manual || closes > 0) {
 		if err := s.take(rest, pos); err != nil {
 			return err
 		}
-		if s.end > s.size { // the line counts, and is to get its newline
+		if s.end > s.size { // the line is valid; Start adds its newline
 			s.newline, s.size = true, s.end
 		}
 		rest = nil
 	}
 	if s.seq < s.Snapshot {
-		// A snapshot was whole and synced before it got its name.
+		// a snapshot was complete and synced before the file got its name
 		return &history.Damage{Line: s.line, What: "the file is cut short inside its snapshot"}
 	}
 	if len(rest) > 0 && s.bad == nil && !cutShort(rest) {

@@ -14,7 +14,7 @@ import (
 	"example.com/shelf/internal/journal/journaltest"
 )
 
-// line is a line of the test's own, with the time at noon.
+// line returns a line with the time Noon.
 func line(seq int64, body string, closes int) string {
 	return journaltest.Line(seq, journaltest.Noon, body, closes)
 }
@@ -25,7 +25,7 @@ func TestTornTail(t *testing.T) {
 	t.Parallel()
 	whole := journaltest.File(one, two)
 	next := line(3, three, 1)
-	half := line(3, three, 0) // its batch has no last line
+	half := line(3, three, 0) // a batch without its last line
 	zeros := strings.Repeat("\x00", journaltest.Sector-len(whole)%journaltest.Sector)
 	tests := []struct{ name, tail string }{
 		{"half a line", next[:40]},
@@ -62,7 +62,7 @@ func TestTornTail(t *testing.T) {
 			}
 			mustAppend(t, j, three)
 			j.Close()
-			// A second one goes behind the first.
+			// a second torn tail is added to the file
 			d.Put(dataFile, content(d)+"{")
 			mustOpen(t, d, dataFile)
 			if got, _ := d.Content(dataFile + ".torn"); got != tt.tail+"{" {
@@ -72,7 +72,7 @@ func TestTornTail(t *testing.T) {
 	}
 }
 
-// An editor may take the newline of the last line. The line counts, and gets it
+// An editor may remove the last newline. The line counts, and gets its newline
 // back.
 func TestLastNewlineIsMissing(t *testing.T) {
 	t.Parallel()
@@ -94,7 +94,8 @@ func TestLastNewlineIsMissing(t *testing.T) {
 	}
 }
 
-// A write that fails for want of its newline's room is refused, and stays refused.
+// A write that lacks only its newline, for want of room, is rejected and stays
+// rejected.
 func TestOnlyTheNewlineFails(t *testing.T) {
 	t.Parallel()
 	d := diskWith(journaltest.File(one))
@@ -117,8 +118,8 @@ func TestOnlyTheNewlineFails(t *testing.T) {
 	}
 }
 
-// A start on a full disk can't move a torn tail away. It serves reads all the
-// same, and writes once there is room.
+// On a full disk, a start can't move a torn tail. It serves reads nevertheless,
+// and writes once there is room.
 func TestTornTailOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	whole := journaltest.File(one, two)
@@ -151,7 +152,7 @@ func TestTornTailOnAFullDisk(t *testing.T) {
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	good := journaltest.File(one, two, three)
-	at := func(line int) int { // the offset of a line
+	at := func(line int) int { // offset of a line
 		n := 0
 		for range line - 1 {
 			n += strings.Index(good[n:], "\n") + 1
@@ -160,7 +161,7 @@ func TestDamage(t *testing.T) {
 	}
 	zeros := func(n int) string { return strings.Repeat("\x00", n) }
 	last := line(4, four, 1)
-	lost := journaltest.File(one) // … and a batch of two, of whose first line only zeros are left
+	lost := journaltest.File(one) // … and a batch of two, with zeros in place of its first line
 	lost += zeros(journaltest.Sector-len(lost)%journaltest.Sector) + "\n" + line(3, two, 2)
 	tests := []struct{ name, text, want string }{
 		{"a changed letter", strings.Replace(good, `"two"`, `"twx"`, 1), "line 3: the checksum does not match"},
@@ -201,13 +202,13 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// A person may add and edit lines, within the rules.
+// A person may add and edit lines that keep the rules.
 func TestByHand(t *testing.T) {
 	t.Parallel()
 	base := journaltest.File(one+"\n"+two, three, four) // seq 1 to 4, lines 2 to 5
 	five := put(5, "five")
 	own := func(seq int, body string) string { return fmt.Sprintf(`{"seq":%d,%s}`, seq, body) }
-	edited := func(seq, with string) string { // base with a line edited, its crc removed
+	edited := func(seq, with string) string { // base with one line edited, without its crc
 		start := strings.Index(base, `{"seq":`+seq)
 		end := start + strings.Index(base[start:], "\n")
 		return base[:start] + with + base[end:]
@@ -276,7 +277,8 @@ func TestByHand(t *testing.T) {
 	}
 }
 
-// A manual line loses its frame, and keeps the rest as it is written.
+// A hand-written line loses its frame; the other members stay as they are
+// written.
 func TestManualBody(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ line, want string }{
@@ -307,7 +309,7 @@ func TestManualBody(t *testing.T) {
 	}
 }
 
-// Read tells what shelf check prints, and how far it came before damage.
+// Read returns what shelf check prints, and how much was read before damage.
 func TestFound(t *testing.T) {
 	t.Parallel()
 	good := journaltest.File(one, two+"\n"+three)
@@ -317,7 +319,7 @@ func TestFound(t *testing.T) {
 	tests := []struct {
 		name, text string
 		want       journal.Found
-		damaged    int // the line, 0 for none
+		damaged    int // line number; 0: none
 	}{
 		{"an empty file", "", journal.Found{}, 0},
 		{"a header", journaltest.Header(0, 0), journal.Found{Version: 1}, 0},
@@ -370,8 +372,8 @@ func TestEmitError(t *testing.T) {
 	}
 }
 
-// FuzzJournal: whatever is in the file, a start works or is refused, and what it
-// accepts it accepts again.
+// FuzzJournal checks that a start works or fails for any content, and that a
+// second start accepts what the first accepted.
 func FuzzJournal(f *testing.F) {
 	text, _ := played(f, len(script))
 	f.Add([]byte(text))
@@ -396,8 +398,8 @@ func FuzzJournal(f *testing.F) {
 	})
 }
 
-// FuzzScan: the numbers of what a scan emits go on without a gap, and what it
-// counts is what it emits.
+// FuzzScan checks that the numbers of emitted lines have no gaps, and that scan
+// counts what it emits.
 func FuzzScan(f *testing.F) {
 	f.Add([]byte(journaltest.File(one+"\n"+two, three)), uint(40), byte(0))
 	f.Add([]byte(journaltest.File(one, `{"seq":2,"time":"2026-11-22T12:00:00Z","a":[1]}`)), uint(110), byte(' '))

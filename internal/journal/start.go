@@ -10,11 +10,11 @@ import (
 	"example.com/shelf/internal/durable"
 )
 
-// Start prepares the file for the first Append, once what Replay emitted is
-// accepted. What follows the last closed batch was never acknowledged: it moves
-// to path.torn, or stays if the disk is full. When Start returns nil, all that
-// Replay emitted survives a crash. After an error only Found and Close are of
-// use, and the next start finds the same batches.
+// Start prepares the file for the first Append, after the caller has accepted
+// what Replay emitted. A torn tail moves to path.torn, or stays if the disk is
+// full. When Start returns nil, everything that Replay emitted survives a
+// crash. After an error only Found and Close may be called, and the next start
+// finds the same batches.
 func (j *Journal) Start() error {
 	j.mu.Lock()
 	defer j.unlock()
@@ -27,9 +27,9 @@ func (j *Journal) Start() error {
 }
 
 func (j *Journal) startLocked() error {
-	// A compaction that a crash ended leaves its unfinished file.
+	// the unfinished file of a compaction that a crash interrupted
 	if err := j.disk.Remove(j.real + newFile); denied(err) {
-		j.missing("the unfinished file %s of a compaction can't be removed, so none can be made: %w", j.real+newFile, err)
+		j.missing("the unfinished file %s of a compaction can't be removed, so compaction is off: %w", j.real+newFile, err)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -40,7 +40,7 @@ func (j *Journal) startLocked() error {
 	j.size = s.end
 	if s.torn() > 0 && !s.newline {
 		switch err := j.setTornAside(); {
-		case durable.Full(err), denied(err): // reads need no second file, so it stays, and the next write marks it
+		case durable.Full(err), denied(err): // reading needs no second file, so the tail stays, and the next write marks it
 			j.size, j.partialWrite = s.size, true
 			j.found.TornStays = err
 		case err != nil:
@@ -52,25 +52,24 @@ func (j *Journal) startLocked() error {
 	return j.syncLastBatch()
 }
 
-// denied reports whether a call failed because the folder or its file system
-// doesn't allow it, or because something else is in the place of the file. A disk
-// that fails is another matter.
+// denied reports whether the folder or its file system doesn't allow a call, or
+// another kind of file has the name. It is false for a failing disk.
 func denied(err error) bool {
 	return err != nil && (durable.Lacks(err) || durable.Denied(err))
 }
 
-// Missing is what Start has done without, a sentence each: calls that the file
-// system lacks, or the folder doesn't allow, and that only make the file safer.
+// Missing lists the safety calls that Start could not make, one sentence each:
+// the file system lacks them, or the folder doesn't allow them.
 func (j *Journal) Missing() []string { return j.missed }
 
-// missing remembers what Start has done without.
+// missing records a call that Start could not make.
 func (j *Journal) missing(format string, args ...any) {
 	j.missed = append(j.missed, fmt.Errorf(format, args...).Error())
 }
 
-// syncDir syncs the folder of the file called name. A file system that can't sync
-// folders has its own way to keep their names, or none; there is nothing to do
-// about it, so that is no error. lacking is what it said then.
+// syncDir syncs the folder of file name. Some file systems can't sync folders,
+// and shelf can't change that. syncDir then returns their error as lacking, and
+// err is nil.
 func (j *Journal) syncDir(name string) (lacking, err error) {
 	err = j.disk.SyncDir(filepath.Dir(name))
 	if denied(err) {
@@ -79,7 +78,7 @@ func (j *Journal) syncDir(name string) (lacking, err error) {
 	return nil, err
 }
 
-// syncName makes the file's name durable, at a start.
+// syncName makes the name of the file durable.
 func (j *Journal) syncName() error {
 	lacking, err := j.syncDir(j.real)
 	if lacking != nil {
@@ -88,18 +87,18 @@ func (j *Journal) syncName() error {
 	return err
 }
 
-// syncFile syncs the file, at a start.
+// syncFile makes the content of the file durable.
 func (j *Journal) syncFile() error {
 	return lacks("sync a file", "a power cut could lose a change that was acknowledged", j.f.Sync())
 }
 
-// The names of the files beside a journal end in these.
+// Suffixes of the files beside a journal.
 const (
-	newFile  = ".new"  // what a compaction writes
-	tornFile = ".torn" // the torn tails that starts have moved aside
+	newFile  = ".new"  // written by a compaction
+	tornFile = ".torn" // torn tails that starts have moved
 )
 
-// create begins the file.
+// create writes the header of a new file.
 func (j *Journal) create() error {
 	line := appendHeader(nil, 0, 0)
 	if j.scan.size > 0 {
@@ -117,11 +116,11 @@ func (j *Journal) create() error {
 	return j.syncName()
 }
 
-// syncLastBatch makes the last batch durable, and the file's name. The batch may
-// be in the system's memory only, if the process that wrote it was killed before
-// its fsync. And after a failed fsync the system may take the batch for written,
-// so that the next fsync does nothing. Readers are about to see it, so it is
-// written once more, as it is, and synced.
+// syncLastBatch makes the last batch and the file's name durable, before
+// readers see them. After a kill, the batch may be in the system's memory only.
+// After a failed fsync, the system may wrongly treat it as written, and the
+// next fsync does nothing. syncLastBatch therefore writes the same bytes again
+// and syncs them.
 func (j *Journal) syncLastBatch() error {
 	s := j.scan
 	end := s.end
@@ -138,13 +137,13 @@ func (j *Journal) syncLastBatch() error {
 	if err := j.syncFile(); err != nil {
 		return err
 	}
-	// The same goes for the file's name: it may have been created, copied or
-	// renamed just before a process was killed.
+	// The file may have been created, copied or renamed just before a process
+	// was killed.
 	return j.syncName()
 }
 
-// setTornAside moves the torn tail behind what path.torn holds already: it was
-// never acknowledged, but a person may want to look at it.
+// setTornAside appends the torn tail to path.torn. It was never acknowledged,
+// but a person may want to read it.
 func (j *Journal) setTornAside() error {
 	tail := make([]byte, j.scan.torn())
 	if _, err := j.f.ReadAt(tail, j.scan.end); err != nil && err != io.EOF {

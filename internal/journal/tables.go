@@ -6,19 +6,19 @@ import (
 	"example.com/shelf/internal/history"
 )
 
-// Tables are what the changes in a journal are about, as *db.DB has them.
+// Tables are the tables whose changes a journal holds, such as a *db.DB.
 type Tables interface {
-	// Open applies the changes of a log, and writes to it from then on.
+	// Open applies the changes of a log, and then writes to it.
 	Open(log history.Log) error
-	// Read applies the changes that replay emits, and returns how many those were.
+	// Read applies the changes that replay emits, and returns their number.
 	Read(replay func(emit func([]history.Record) error) error) (lines int, err error)
 	// LastSeq is the number of the last change.
 	LastSeq() int64
 }
 
-// OpenFor opens the file at path for tables, and creates it if there is none. The
-// log hears what was odd about the file. OpenFor fails with one clear line; then
-// the file is free.
+// OpenFor opens or creates the file at path for tables. Unusual findings in the
+// file are logged. If OpenFor fails, its error is one line for a person, and
+// the file is released.
 func OpenFor(tables Tables, disk Disk, path string, options Options, log *slog.Logger) error {
 	j, err := Open(disk, path, options)
 	if err == nil {
@@ -34,11 +34,11 @@ func OpenFor(tables Tables, disk Disk, path string, options Options, log *slog.L
 	return nil
 }
 
-// LoadFor reads the file at path into tables that keep to memory. It takes no lock
-// and changes nothing, so it works beside a program that writes to the file: it sees
-// what was on disk at one moment. It fails with one clear line. After a
-// *history.Damage the tables hold what stood before it, and found says how far that
-// came.
+// LoadFor reads the file at path into tables in memory. It takes no lock and
+// changes nothing, so it works while another program writes to the file; it
+// sees the state of one moment. Its error is one line for a person. After a
+// *history.Damage the tables hold the changes before the damage, and found
+// describes that part.
 func LoadFor(tables Tables, path string) (found Found, err error) {
 	applied, err := tables.Read(func(emit func([]history.Record) error) (err error) {
 		found, err = ReadFile(path, emit)
@@ -47,7 +47,7 @@ func LoadFor(tables Tables, path string) (found Found, err error) {
 	if err != nil {
 		err = Explain(path, err)
 	}
-	if applied < found.Lines { // the scan was ahead of what is wrong
+	if applied < found.Lines { // the scan had read further than the tables accepted
 		found.Lines, found.Seq, found.Torn = applied, tables.LastSeq(), 0
 	}
 	return found, err

@@ -18,11 +18,11 @@ import (
 
 const dataFile = "shelf.jsonl"
 
-// put is a body that sets row n; remove one that takes it away.
+// put returns a body that sets row n; remove returns one that deletes it.
 func put(n int, text string) string { return fmt.Sprintf(`"op":"put","n":%d,"text":%q`, n, text) }
 func remove(n int) string           { return fmt.Sprintf(`"op":"remove","n":%d`, n) }
 
-// bodies are what Append takes.
+// bodies converts its arguments for Append.
 func bodies(texts ...string) [][]byte {
 	batch := make([][]byte, len(texts))
 	for i, text := range texts {
@@ -31,8 +31,8 @@ func bodies(texts ...string) [][]byte {
 	return batch
 }
 
-// A state is what the bodies of a journal come to: a row's body by its number.
-// Compaction must not change it.
+// A state is the rows that bodies leave: the last body of each row by its
+// number. Compaction must not change it.
 type state map[int]string
 
 func (s state) apply(batch [][]byte) error {
@@ -60,7 +60,7 @@ func (s state) with(batch [][]byte) (state, error) {
 	return after, after.apply(batch)
 }
 
-// difference is what two states don't share.
+// difference lists the rows that differ.
 func difference(got, want state) string {
 	var b strings.Builder
 	for n, body := range got {
@@ -101,8 +101,8 @@ func read(j *journal.Journal) (state, error) {
 	return s, err
 }
 
-// strict refuses a manual line with a member that these tests don't know. Every
-// caller of Replay has to: a checksum whose name was damaged looks like that.
+// strict rejects a manual line with an unknown member. Every caller of Replay
+// must do so, because a damaged "crc" looks like one.
 func strict(rec history.Record) error {
 	if !rec.Manual {
 		return nil
@@ -115,7 +115,7 @@ func strict(rec history.Record) error {
 	}{})
 }
 
-// open opens, replays and starts a journal. What it fails with is explained.
+// open opens, replays and starts a journal. Its error is worded by Explain.
 func open(disk journal.Disk, path string) (*journal.Journal, state, error) {
 	j, err := journal.Open(disk, path, journal.Options{})
 	if err != nil {
@@ -141,7 +141,7 @@ func mustOpen(t testing.TB, disk journal.Disk, path string) (*journal.Journal, s
 	return j, s
 }
 
-// diskWith is a disk that has a data file.
+// diskWith returns a disk with a data file.
 func diskWith(content string) *journaltest.Disk {
 	d := journaltest.New(1)
 	d.Put(dataFile, content)
@@ -179,19 +179,19 @@ func (s state) snapshot() iter.Seq[[]byte] {
 	}
 }
 
-// A world is a journal on a disk that fails, and what a client of it knows.
+// A world is a journal on a disk that fails, and what a client knows of it.
 type world struct {
 	disk    *journaltest.Disk
-	journal *journal.Journal // nil while nothing runs
-	known   state            // what was acknowledged
+	journal *journal.Journal // nil while no process runs
+	known   state            // acknowledged rows
 	seq     int64            // of the last acknowledged line
-	maybe   [][]byte         // of a batch whose outcome is unknown
-	stuck   bool             // such a batch was the last one until a restart
+	maybe   [][]byte         // bodies of a batch whose outcome is unknown
+	stuck   bool             // that batch was the last one until a restart
 }
 
 func newWorld(d *journaltest.Disk) *world { return &world{disk: d, known: state{}} }
 
-// start opens the journal and compares what it holds with what is known.
+// start opens the journal and compares its rows with the known rows.
 func (w *world) start() error {
 	j, got, err := open(w.disk, dataFile)
 	if err != nil {
@@ -210,11 +210,11 @@ func (w *world) start() error {
 	if len(w.maybe) == 0 || !maps.Equal(got, with) || seq != w.seq+int64(len(w.maybe)) {
 		return fmt.Errorf("after a start the journal, up to %d, differs from what is known up to %d (a batch of unknown outcome: %q)\n%s", seq, w.seq, w.maybe, difference(got, w.known))
 	}
-	w.known, w.seq, w.maybe = with, seq, nil // whoever looks can see it: now it must stay
+	w.known, w.seq, w.maybe = with, seq, nil // a reader can see these rows, so they must stay
 	return nil
 }
 
-// append appends one batch, which the journal may refuse.
+// append appends one batch. The journal may reject it.
 func (w *world) append(texts ...string) error {
 	w.disk.Forget()
 	batch := bodies(texts...)
@@ -240,7 +240,7 @@ func (w *world) append(texts ...string) error {
 		return fmt.Errorf("a batch after one whose outcome is unknown failed with %w", err)
 	}
 	if w.disk.Dead() && w.maybe == nil {
-		w.maybe = attempted // nobody was told anything
+		w.maybe = attempted // no client got an answer
 	}
 	if failed := w.journal.State().Failed; w.stuck && failed == nil {
 		return errors.New("State doesn't say that nothing can be written")
@@ -248,8 +248,8 @@ func (w *world) append(texts ...string) error {
 	return nil
 }
 
-// compact compacts, and appends a batch while the snapshot is written, if there
-// is one.
+// compact compacts. If there is a batch, it is appended while the snapshot is
+// written.
 func (w *world) compact(meanwhile ...string) error {
 	snapshot := maps.Clone(w.known)
 	write, err := w.journal.Compact(journaltest.Noon, len(snapshot), anyLine)
@@ -266,14 +266,13 @@ func (w *world) compact(meanwhile ...string) error {
 	return errors.Join(appendErr, w.tolerate(err))
 }
 
-// end stops the journal as SIGKILL would: locks are given back, nothing else
-// happens.
+// end stops the journal as SIGKILL would: only its locks are released.
 func (w *world) end() {
 	w.disk.Kill()
 	w.journal = nil
 }
 
-// restart stops the journal in an orderly way and starts it again.
+// restart closes the journal and opens it again.
 func (w *world) restart() error {
 	if err := w.journal.Close(); err != nil && w.tolerate(err) != nil {
 		return err
@@ -282,7 +281,7 @@ func (w *world) restart() error {
 	return w.start()
 }
 
-// tolerate passes over what only tells of the disk's faults.
+// tolerate ignores errors that the disk's faults explain.
 func (w *world) tolerate(err error) error {
 	for _, may := range []error{journaltest.ErrIO, journaltest.ErrNoRoom, journaltest.ErrCrash, journal.ErrNoHistory} {
 		if errors.Is(err, may) {
@@ -295,8 +294,8 @@ func (w *world) tolerate(err error) error {
 	return err
 }
 
-// aftermath is what must hold once a machine has started again: what is known
-// is there, a write works, and both are there after another start.
+// aftermath checks a journal after a restart of the machine: the known rows are
+// there, a write works, and both survive another restart.
 func (w *world) aftermath() error {
 	if err := w.start(); err != nil {
 		return err
@@ -308,11 +307,11 @@ func (w *world) aftermath() error {
 	if w.seq != seq+2 {
 		return errors.New("the journal takes no writes after a start")
 	}
-	// What was read before must stay even if the power fails now.
+	// rows that readers have seen must survive a power cut now
 	w.end()
 	w.disk = w.disk.Crash(journaltest.LeaveNothing)
 	return w.start()
 }
 
-// anyLine accepts what a compaction reads back.
+// anyLine accepts all lines that a compaction reads back.
 func anyLine([]history.Record) error { return nil }

@@ -1,18 +1,18 @@
-// Package journaltest has what tests of a journal, and of what stands on one,
-// need: a disk in memory that fails and crashes on demand, and the format of the
-// file in plain words.
+// Package journaltest helps to test a journal and its users. It has a disk in
+// memory that fails and crashes on demand, and a second, simple implementation
+// of the file format.
 //
-// A Disk counts its calls, so a test can first play a story on a sound disk and
-// then again with a fault at each of its calls:
+// A Disk counts its calls. A test can first run a script on a sound disk, and
+// then run it again with a fault at each call:
 //
 //	d := journaltest.New(seed)
 //	d.Fail(journaltest.Fault{At: 17, Keep: 40, Err: journaltest.ErrCrash})
-//	… play the story until it fails …
-//	d = d.Crash(journaltest.LeaveSome) // what the machine finds when it starts again
+//	… run the script until it fails …
+//	d = d.Crash(journaltest.LeaveSome) // the disk after a restart of the machine
 //
-// What a crash leaves is what was synced, and of the rest as much as chance has
-// it: sector by sector, with sizes and names that may be old or new. Chance comes
-// from the seed, so a run can be repeated.
+// A crash leaves everything that was synced. Each unsynced sector, size and
+// name is left in its old or new state, at random. The seed makes a run
+// repeatable.
 package journaltest
 
 import (
@@ -32,42 +32,42 @@ import (
 	"example.com/shelf/internal/journal"
 )
 
-// A Disk is a journal.Disk in memory. All methods may be called at any time from
-// any goroutine.
+// A Disk is a journal.Disk in memory. Any goroutine may call any method at any
+// time.
 type Disk struct {
-	// OnSync, if set, is called with the file's name before each Sync, and OnWrite
-	// before each WriteAt. They may use the Disk. A test sets them while nobody
-	// else uses the Disk.
+	// OnSync is called with the file's name before each Sync, and OnWrite
+	// before each WriteAt. They may use the Disk. Set them while no other
+	// goroutine uses the Disk.
 	OnSync, OnWrite func(name string)
 
 	mu      sync.Mutex
 	files   map[string]*inode // as the running system sees them
-	durable map[string]*inode // as they are after a crash
+	durable map[string]*inode // as a crash leaves them
 	faults  []Fault
-	sizes   map[int]int64     // of the WriteAts among the calls, in bytes
-	calls   []string          // "WriteAt shelf.jsonl", one for each call so far
+	sizes   map[int]int64     // by number of the call: the bytes of a WriteAt
+	calls   []string          // all calls so far: "WriteAt shelf.jsonl"
 	dead    bool              // the machine has stopped
-	room    int64             // the bytes that all files together may hold, 0 for any number
-	last    map[string][]byte // by file: what was last written to it, whether it arrived or not
+	room    int64             // most bytes in all files together; 0: no limit
+	last    map[string][]byte // by file: the last write, whether it arrived or not
 	chance  *rand.Rand        // decides what a crash or a failed fsync leaves
 }
 
 var _ journal.Disk = (*Disk)(nil)
 
-// A Fault is what goes wrong at one call.
+// A Fault makes one call fail.
 type Fault struct {
-	At   int   // which call, from 0
-	Keep int64 // of a WriteAt: the bytes that arrive all the same
-	Err  error // ErrCrash: the machine stops there
+	At   int   // number of the call, from 0
+	Keep int64 // bytes of a WriteAt that arrive nevertheless
+	Err  error // ErrCrash stops the machine
 }
 
-// The errors that a test may want of a Disk; any other works as well.
+// Errors for a Fault. Any other error works too.
 var (
-	// ErrCrash stops the machine: every further call fails with it.
+	// ErrCrash stops the machine: all later calls fail with it.
 	ErrCrash = errors.New("the machine has stopped")
-	// ErrIO is what this system calls a broken disk.
+	// ErrIO is the system's error for a broken disk.
 	ErrIO error = syscall.EIO
-	// ErrNoRoom is what this system calls a full disk.
+	// ErrNoRoom is the system's error for a full disk.
 	ErrNoRoom = func() error {
 		for _, err := range []error{syscall.ENOSPC, syscall.Errno(112)} {
 			if durable.Full(err) {
@@ -78,7 +78,7 @@ var (
 	}()
 )
 
-// New makes an empty disk. The seed decides what is left to chance.
+// New returns an empty disk. The seed makes its random choices repeatable.
 func New(seed uint64) *Disk {
 	return &Disk{
 		files: map[string]*inode{}, durable: map[string]*inode{}, sizes: map[int]int64{}, last: map[string][]byte{},
@@ -86,8 +86,8 @@ func New(seed uint64) *Disk {
 	}
 }
 
-// Put gives the disk a file with that content, all of it synced. A file that had
-// the name is replaced, as an editor does it: who has it open keeps the old one.
+// Put creates a synced file with that content. It replaces a file of that name,
+// as an editor does: a process that has the old file open keeps it.
 func (d *Disk) Put(name, content string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -95,7 +95,8 @@ func (d *Disk) Put(name, content string) {
 	d.files[name], d.durable[name] = n, n
 }
 
-// Content is what a program that reads the file would see; false: there is none.
+// Content returns the file's content as the running system sees it, and false
+// if there is no file.
 func (d *Disk) Content(name string) (string, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -106,8 +107,8 @@ func (d *Disk) Content(name string) (string, bool) {
 	return string(n.data), true
 }
 
-// Rename gives a file another name, synced or not as it was. It is no call: it
-// can't fail, and isn't counted.
+// Rename renames a file. It doesn't change what is synced, can't fail, and
+// isn't counted as a call.
 func (d *Disk) Rename(from, to string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -115,36 +116,35 @@ func (d *Disk) Rename(from, to string) {
 	delete(d.files, from)
 }
 
-// UnsyncNames makes a crash forget the names of all files, as after cp or mv
-// without an fsync of the folder.
+// UnsyncNames makes a crash lose all names, as after cp or mv without an fsync
+// of the folder.
 func (d *Disk) UnsyncNames() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.durable = map[string]*inode{}
 }
 
-// Fail adds a fault. Each strikes once.
+// Fail adds a fault, which strikes once.
 func (d *Disk) Fail(f Fault) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.faults = append(d.faults, f)
 }
 
-// SetRoom limits the bytes that all files together may hold; 0: there is no
-// limit.
+// SetRoom limits the bytes in all files together; 0: no limit.
 func (d *Disk) SetRoom(room int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.room = room
 }
 
-// A Call is one call of the disk that a fault can strike.
+// A Call is a disk call that a fault can strike.
 type Call struct {
-	Name  string // such as "WriteAt shelf.jsonl"
-	Bytes int64  // of a WriteAt: how many it was asked to write
+	Name  string // "WriteAt shelf.jsonl"
+	Bytes int64  // of a WriteAt: the bytes to write
 }
 
-// Calls are all calls so far, in order.
+// Calls returns all calls so far, in order.
 func (d *Disk) Calls() []Call {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -155,14 +155,14 @@ func (d *Disk) Calls() []Call {
 	return calls
 }
 
-// Next is the number that the next call will have.
+// Next returns the number of the next call.
 func (d *Disk) Next() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.calls)
 }
 
-// Count is how often a call such as "Sync shelf.jsonl" was made.
+// Count returns how often a call such as "Sync shelf.jsonl" was made.
 func (d *Disk) Count(call string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -175,8 +175,8 @@ func (d *Disk) Count(call string) int {
 	return n
 }
 
-// Kill is the end of the process that had the files open: locks are given back,
-// and what was written stays.
+// Kill ends the process that has the files open. Its locks are released, and
+// its writes stay.
 func (d *Disk) Kill() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -192,8 +192,8 @@ func (d *Disk) Dead() bool {
 	return d.dead
 }
 
-// WriteBack is what a system does of its own accord: some of what is not synced
-// reaches the disk, in every file.
+// WriteBack writes some unsynced data of every file to the disk, as the system
+// may do at any time.
 func (d *Disk) WriteBack() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -202,18 +202,18 @@ func (d *Disk) WriteBack() {
 	}
 }
 
-// A Leftover is what a crash leaves of that which was not synced.
+// A Leftover is the unsynced data that a crash leaves.
 type Leftover int
 
 const (
 	LeaveNothing Leftover = iota
 	LeaveAll
-	LeaveSome // each sector, size and name by chance
-	Leavings  // the number of leftovers
+	LeaveSome // each sector, size and name at random
+	Leavings  // number of leftovers
 )
 
-// Crash is the disk as the machine finds it when it starts again. It has no
-// faults and no calls yet. The disk that crashed stays as it is.
+// Crash returns the disk after a crash and a restart of the machine. The new
+// disk has no faults and no calls. The old disk doesn't change.
 func (d *Disk) Crash(leave Leftover) *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -238,16 +238,17 @@ func (d *Disk) Crash(leave Leftover) *Disk {
 	return after
 }
 
-// Forget and Attempted bracket a write. Attempted returns the bodies of the batch
-// that a journal last asked the disk to write to the file called name, whatever
-// the disk made of it; none if there was no write since Forget.
+// Forget forgets the writes so far. Call it before the write for which you call
+// Attempted.
 func (d *Disk) Forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	clear(d.last)
 }
 
-// Attempted is explained at Forget. It fails if the bytes are not a whole batch.
+// Attempted returns the bodies of the last batch that a journal tried to write
+// to the file since Forget, whether it arrived or not. It returns none if there
+// was no write, and fails if the bytes are not a complete batch.
 func (d *Disk) Attempted(name string) ([][]byte, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -276,13 +277,14 @@ func (d *Disk) Attempted(name string) ([][]byte, error) {
 	return bodies, err
 }
 
-// enter counts a call and says what becomes of it. The caller holds mu.
+// enter counts a call and returns its fault. The caller holds mu.
 func (d *Disk) enter(op, name string) error {
 	_, err := d.enterWrite(op, name)
 	return err
 }
 
-// enterWrite is enter for a call that may arrive in part.
+// enterWrite is enter for a WriteAt. It also returns the number of bytes that
+// arrive.
 func (d *Disk) enterWrite(op, name string) (keep int64, err error) {
 	if d.dead {
 		return 0, ErrCrash
@@ -318,7 +320,7 @@ func (d *Disk) Open(name string, create bool) (journal.File, error) {
 	return &file{d: d, name: name, inode: n}, nil
 }
 
-// RealPath implements journal.Disk: there are no symbolic links.
+// RealPath implements journal.Disk. This disk has no symbolic links.
 func (d *Disk) RealPath(name string) (string, error) { return name, nil }
 
 // Names implements journal.Disk.
@@ -335,7 +337,7 @@ func (d *Disk) Names(name string, f journal.File) (size int64, same bool, err er
 	return int64(len(ours.inode.data)), d.files[name] == ours.inode, nil
 }
 
-// Replace implements journal.Disk, as Unix does it.
+// Replace implements journal.Disk in the way of Unix.
 func (d *Disk) Replace(f journal.File, from, to string, old journal.File) (journal.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -366,7 +368,7 @@ func (d *Disk) Remove(name string) error {
 	return nil
 }
 
-// SyncDir implements journal.Disk: all names survive a crash, whatever the folder.
+// SyncDir implements journal.Disk. It makes all names on the disk durable.
 func (d *Disk) SyncDir(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

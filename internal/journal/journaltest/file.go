@@ -13,23 +13,23 @@ import (
 // An inode is a file without its name.
 type inode struct {
 	data   []byte // as the running system sees it
-	disk   []byte // what has reached the disk for certain
+	disk   []byte // the durable content
 	dirty  map[int]bool
-	least  int // the sizes that the file had since the last sync lie between these
+	least  int // lowest and highest size since the last sync
 	most   int
 	locked *file
 
-	reserved int64 // there is room for writes up to here
+	reserved int64 // offset up to which Reserve has allocated
 }
 
-// newInode is a file that is synced.
+// newInode returns an inode with synced data.
 func newInode(data []byte) *inode {
 	return &inode{data: data, disk: slices.Clone(data), dirty: map[int]bool{}, least: len(data), most: len(data)}
 }
 
-// crashed is the content as a crash leaves it: some size that the file had,
-// sectors that were never synced as they are or as they were; where nothing was,
-// zeros are.
+// crashed returns the content after a crash. The size is one that the file had
+// since the last sync. Each unsynced sector is old or new. Sectors never
+// written are zeros.
 func (n *inode) crashed(keep func() bool, chance *rand.Rand) []byte {
 	size := len(n.disk)
 	if keep() {
@@ -52,7 +52,7 @@ func (n *inode) crashed(keep func() bool, chance *rand.Rand) []byte {
 	return data
 }
 
-// writeBack lets some of what is not synced reach the disk.
+// writeBack makes some unsynced data durable.
 func (n *inode) writeBack(chance *rand.Rand) {
 	n.disk = n.crashed(func() bool { return chance.IntN(2) == 0 }, chance)
 	n.least, n.most = min(n.least, len(n.disk)), max(n.most, len(n.disk))
@@ -73,8 +73,8 @@ func (n *inode) write(p []byte, at int64) {
 	}
 }
 
-// sync puts on the disk what is dirty. What a failed fsync forgot stays as it is
-// there.
+// sync makes the dirty sectors durable. Sectors that a failed fsync marked as
+// clean are not written.
 func (n *inode) sync() {
 	disk := make([]byte, len(n.data))
 	copy(disk, n.disk)
@@ -97,7 +97,7 @@ type file struct {
 
 var _ journal.File = (*file)(nil)
 
-// enter is the disk's, for a file that may be closed.
+// enter is Disk.enter; it fails for a closed file.
 func (f *file) enter(op string) error {
 	if f.closed {
 		return fs.ErrClosed
@@ -131,7 +131,7 @@ func (f *file) WriteAt(p []byte, at int64) (int, error) {
 		return 0, fs.ErrClosed
 	}
 	f.d.sizes[len(f.d.calls)] = int64(len(p))
-	if len(p) > 1 { // one byte is what makes a failed write unreadable
+	if len(p) > 1 { // a write of one byte makes a failed write unreadable
 		f.d.last[f.name] = slices.Clone(p)
 	}
 	keep, err := f.d.enterWrite("WriteAt", f.name)
@@ -143,7 +143,7 @@ func (f *file) WriteAt(p []byte, at int64) (int, error) {
 	return len(p), err
 }
 
-// fits is how much of a write there is room for.
+// fits returns how many bytes of a write there is room for.
 func (f *file) fits(p []byte, at int64) (int64, error) {
 	n := int64(len(p))
 	if f.d.room == 0 {
@@ -160,7 +160,7 @@ func (f *file) fits(p []byte, at int64) (int64, error) {
 	return n, nil
 }
 
-// takes is how much room a file takes up.
+// takes returns the room that a file occupies.
 func (n *inode) takes() int64 { return max(int64(len(n.data)), n.reserved) }
 
 // Reserve implements journal.File.
@@ -194,9 +194,9 @@ func (f *file) Truncate(size int64) error {
 	return nil
 }
 
-// Sync makes the content survive a crash. When it fails, some of it has reached
-// the disk, and the system takes the rest for written too, so that the next Sync
-// won't try again.
+// Sync makes the content survive a crash. If it fails, some sectors are
+// durable, and the system marks the others as clean: the next Sync doesn't
+// write them.
 func (f *file) Sync() error {
 	if f.d.OnSync != nil {
 		f.d.OnSync(f.name)

@@ -7,27 +7,29 @@ import (
 	"time"
 )
 
-// The format, written a second time and in the plainest way, so that tests hold
-// package journal against its manual and not against itself.
+// The file format, implemented a second time as simply as possible. Tests can
+// thus compare package journal with its documentation.
 const (
-	// RefusedMark ends a line that a failed write left behind.
+	// RefusedMark ends the rest of a failed write.
 	RefusedMark = " #refused"
-	// Sector is the least that a disk writes or loses at once, in bytes.
+	// Sector is the number of bytes that a disk writes or loses at once.
 	Sector = 512
-	// CRCLength is the length of a line's end, from `,"crc":` to the brace.
+	// CRCLength is the length of the end of a line, from `,"crc":` to the
+	// brace.
 	CRCLength = len(`,"crc":"00000000"}`)
 )
 
-// Noon is the time that the lines of File have.
+// Noon is the time of the lines of File.
 var Noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// Header is the first line of a file whose lines begin behind number after, and
-// are a snapshot up to number snapshot.
+// Header returns the header of a file. Its first line has the number after+1,
+// and its snapshot ends at number snapshot.
 func Header(after, snapshot int64) string {
 	return Seal(fmt.Sprintf(`{"format":"shelf","version":1,"after":%d,"snapshot":%d`, after, snapshot))
 }
 
-// Line is a body in its frame. closes is 0 for all lines of a batch but the last.
+// Line returns a body with its frame. closes is above 0 only for the last line
+// of a batch.
 func Line(seq int64, at time.Time, body string, closes int) string {
 	line := fmt.Sprintf(`{"seq":%d,"time":"%s",%s`, seq, at.UTC().Format("2006-01-02T15:04:05.000Z"), body)
 	if closes > 0 {
@@ -38,14 +40,13 @@ func Line(seq int64, at time.Time, body string, closes int) string {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Seal ends a line with its checksum. line lacks the closing brace.
+// Seal appends the checksum and the closing brace to line.
 func Seal(line string) string {
 	return line + fmt.Sprintf(`,"crc":"%08x"}`, crc32.Checksum([]byte(line), castagnoli)) + "\n"
 }
 
-// File is a whole file. Each batch is one string, of bodies that newlines
-// separate. A body that starts with a brace stands as it is, as a line that a
-// person wrote.
+// File returns a whole file. Each argument is a batch: one body per line. A
+// body that starts with a brace becomes a hand-written line, without a frame.
 func File(batches ...string) string {
 	var b strings.Builder
 	b.WriteString(Header(0, 0))
