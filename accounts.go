@@ -19,7 +19,6 @@ import (
 	"example.com/shelf/internal/operator"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
-	"example.com/shelf/internal/token"
 )
 
 // wrongPassword answers whoever has to show the password again and can't.
@@ -41,16 +40,19 @@ func writeUser(w http.ResponseWriter, u *user) error {
 // stolen token must not change how its owner signs in. The answer tells whether a
 // username is taken, as sign-up does, so it counts as one.
 func (s *server) patchMe(w http.ResponseWriter, r *http.Request, c *caller) error {
-	var username, firstname, lastname *string
-	var current form.Password
-	_, err := form.ReadSmall(w, r, form.Fields{"username": &username, "firstname": &firstname, "lastname": &lastname, "current_password": &current})
-	if err != nil {
+	var in struct {
+		Username  *string       `json:"username"`
+		Firstname *string       `json:"firstname"`
+		Lastname  *string       `json:"lastname"`
+		Current   form.Password `json:"current_password"`
+	}
+	if err := form.ReadSmall(w, r, &in); err != nil {
 		return err
 	}
 	edit := func(u *user) {
-		u.Username = or(username, u.Username)
-		u.Firstname = or(firstname, u.Firstname)
-		u.Lastname = or(lastname, u.Lastname)
+		u.Username = or(in.Username, u.Username)
+		u.Firstname = or(in.Firstname, u.Firstname)
+		u.Lastname = or(in.Lastname, u.Lastname)
 	}
 	edited := *c.user
 	edit(&edited)
@@ -59,10 +61,10 @@ func (s *server) patchMe(w http.ResponseWriter, r *http.Request, c *caller) erro
 	}
 	if edited.Username != c.user.Username {
 		switch {
-		case c.user.Email == "" && current == "":
+		case c.user.Email == "" && in.Current == "":
 			return reply.Fail(http.StatusBadRequest, "Missing 'current_password' in body")
 		case c.user.Email == "":
-			if err := s.confirm(r, c, current); err != nil {
+			if err := s.confirm(r, c, in.Current); err != nil {
 				return err
 			}
 		}
@@ -93,20 +95,23 @@ func or[T any](given *T, was T) T {
 // (OWASP ASVS 5, 6.2.3), and ends every other sign-in, for one of them may be
 // the reason for the change (7.4.3).
 func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *caller) error {
-	var current, changed form.Password
-	if _, err := form.ReadSmall(w, r, form.Fields{"current_password": &current, "new_password": &changed}); err != nil {
+	var in struct {
+		Current form.Password `json:"current_password"`
+		New     form.Password `json:"new_password"`
+	}
+	if err := form.ReadSmall(w, r, &in); err != nil {
 		return err
 	}
-	if current == "" {
+	if in.Current == "" {
 		return reply.Fail(http.StatusBadRequest, "Missing 'current_password' in body")
 	}
-	if why := s.config.passwordFault(c.user, changed); why != "" {
+	if why := s.config.passwordFault(c.user, in.New); why != "" {
 		return reply.Fail(http.StatusBadRequest, why)
 	}
-	if err := s.confirm(r, c, current); err != nil {
+	if err := s.confirm(r, c, in.Current); err != nil {
 		return err
 	}
-	hash, err := s.hashes.Hash(r.Context(), s.network(r), string(changed))
+	hash, err := s.hashes.Hash(r.Context(), s.network(r), string(in.New))
 	if err != nil {
 		return err
 	}
@@ -167,14 +172,16 @@ func (s *server) confirm(r *http.Request, c *caller, p form.Password) error {
 // deleteMe handles DELETE /api/v1/auth/me: the account and its tokens go, what
 // it made stays. Like a change of password it takes the password.
 func (s *server) deleteMe(w http.ResponseWriter, r *http.Request, c *caller) error {
-	var shown form.Password
-	if _, err := form.ReadSmall(w, r, form.Fields{"password": &shown}); err != nil {
+	var in struct {
+		Password form.Password `json:"password"`
+	}
+	if err := form.ReadSmall(w, r, &in); err != nil {
 		return err
 	}
-	if shown == "" {
+	if in.Password == "" {
 		return reply.Fail(http.StatusBadRequest, "Missing 'password' in body")
 	}
-	if err := s.confirm(r, c, shown); err != nil {
+	if err := s.confirm(r, c, in.Password); err != nil {
 		return err
 	}
 	if err := s.store.as(c).deleteSelf(); err != nil {
@@ -224,18 +231,20 @@ func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, c *caller) 
 	if !ok {
 		return errNoToken
 	}
-	var revoke *bool
-	if _, err := form.Read(w, r, form.Fields{"revoke": &revoke}); err != nil {
+	var in struct {
+		Revoke *bool `json:"revoke"`
+	}
+	if err := form.Read(w, r, &in); err != nil {
 		return err
 	}
-	if revoke == nil {
+	if in.Revoke == nil {
 		return reply.Fail(http.StatusBadRequest, "Missing 'revoke' in body")
 	}
-	if err := s.store.as(c).setRevoked(id, *revoke); err != nil {
+	if err := s.store.as(c).setRevoked(id, *in.Revoke); err != nil {
 		return err
 	}
 	done, event := "Token successfully restored", "token restored"
-	if *revoke {
+	if *in.Revoke {
 		done, event = "Token successfully revoked", "token revoked"
 	}
 	s.note(r, event, c.user, "token", id)
@@ -313,11 +322,14 @@ func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller) er
 	if err != nil {
 		return err
 	}
-	var admin, disabled *bool
-	if _, err := form.Read(w, r, form.Fields{"admin": &admin, "disabled": &disabled}); err != nil {
+	var in struct {
+		Admin    *bool `json:"admin"`
+		Disabled *bool `json:"disabled"`
+	}
+	if err := form.Read(w, r, &in); err != nil {
 		return err
 	}
-	u, err := s.store.as(c).setAccess(id, admin, disabled)
+	u, err := s.store.as(c).setAccess(id, in.Admin, in.Disabled)
 	if errors.Is(err, errNoUser) {
 		return errNobody
 	}
@@ -380,7 +392,7 @@ func userCommand(ctx context.Context, sh shell, args []string) error {
 // newAccount is an account of that name, as yet without a password: the
 // catalog's if the name is an e-mail, else the book API's.
 func newAccount(name string, now time.Time) (*user, error) {
-	u := &user{PublicID: token.NewUUID(), Username: name, Created: now.UTC().Truncate(time.Second)}
+	u := newUser(name, "", now)
 	if strings.Contains(name, "@") {
 		u.Email = name
 	}

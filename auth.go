@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -194,36 +195,34 @@ const (
 
 // credentials are what sign-up and sign-in read alike.
 type credentials struct {
-	email    string
-	password form.Password
+	Email    string        `json:"email"`
+	Password form.Password `json:"password"`
 }
 
 // signUp handles POST /api/v1/auth/signup: a new account, signed in. It has to
 // tell whether an e-mail is taken, and so who has an account; sign-in doesn't.
 func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
-	var in credentials
-	u := &user{PublicID: token.NewUUID(), Created: s.now().UTC().Truncate(time.Second)}
-	_, err := form.ReadSmall(w, r, form.Fields{
-		"email": &in.email, "password": &in.password,
-		"username": &u.Username, "firstname": &u.Firstname, "lastname": &u.Lastname,
-	})
-	if err != nil {
+	var in struct {
+		credentials
+		Username  string `json:"username"`
+		Firstname string `json:"firstname"`
+		Lastname  string `json:"lastname"`
+	}
+	if err := form.ReadSmall(w, r, &in); err != nil {
 		return err
 	}
-	if !form.Email(in.email, maxEmail) || !form.Visible(in.email) {
+	if !form.Email(in.Email, maxEmail) || !form.Visible(in.Email) {
 		return reply.Fail(http.StatusBadRequest, badEmail)
 	}
-	u.Email = in.email
-	if why := s.config.passwordFault(u, in.password); why != "" {
+	u := newUser(cmp.Or(in.Username, in.Email), in.Email, s.now())
+	u.Firstname, u.Lastname = in.Firstname, in.Lastname
+	if why := s.config.passwordFault(u, in.Password); why != "" {
 		return reply.Fail(http.StatusBadRequest, why)
-	}
-	if u.Username == "" {
-		u.Username = u.Email
 	}
 	if err := newNames(u, new(user)); err != nil {
 		return err
 	}
-	if err := s.hashNew(r, u, in.password); err != nil {
+	if err := s.hashNew(r, u, in.Password); err != nil {
 		return err
 	}
 	return s.startSession(w, http.StatusCreated, u, s.store.signUp)
@@ -249,16 +248,16 @@ func (s *server) network(r *http.Request) netip.Prefix { return limit.Network(s.
 // get the same answer in the same time (OWASP ASVS 5, 6.3.8; CWE-204, CWE-208).
 func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 	var in credentials
-	if _, err := form.ReadSmall(w, r, form.Fields{"email": &in.email, "password": &in.password}); err != nil {
+	if err := form.ReadSmall(w, r, &in); err != nil {
 		return err
 	}
 	switch {
-	case !form.Email(in.email, maxEmail):
+	case !form.Email(in.Email, maxEmail):
 		return reply.Fail(http.StatusBadRequest, badEmail)
-	case in.password == "", s.config.passwordPolicy != nistPolicy && !validPassword(in.password):
+	case in.Password == "", s.config.passwordPolicy != nistPolicy && !validPassword(in.Password):
 		return reply.Fail(http.StatusBadRequest, badPassword)
 	}
-	err := s.authenticate(r, in.email, in.password, s.store.userByEmail, func(u *user, newHash string) error {
+	err := s.authenticate(r, in.Email, in.Password, s.store.userByEmail, func(u *user, newHash string) error {
 		return s.startSession(w, http.StatusOK, u, func(u *user, tokens ...*tokenRecord) error {
 			return s.store.signIn(u, newHash, tokens...)
 		})
@@ -419,21 +418,27 @@ func (s *server) logOut(w http.ResponseWriter, r *http.Request, c *caller) error
 	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Successfully logged out"})
 }
 
+// bookCredentials are what sign-up and sign-in of the book API read.
+type bookCredentials struct {
+	Username string        `json:"username"`
+	Password form.Password `json:"password"`
+}
+
 // bookSignUp handles POST /signup: an account of the book API. It has no
 // e-mail, and no rule for passwords but bcrypt's own.
 func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
-	var pw form.Password
-	u := &user{PublicID: token.NewUUID(), Created: s.now().UTC().Truncate(time.Second)}
-	if _, err := form.ReadSmall(w, r, form.Fields{"username": &u.Username, "password": &pw}); err != nil {
+	var in bookCredentials
+	if err := form.ReadSmall(w, r, &in); err != nil {
 		return err
 	}
-	if !form.Within(u.Username, maxUsername) || !form.Visible(u.Username) || strings.Contains(u.Username, "@") || pw == "" {
+	if !form.Within(in.Username, maxUsername) || !form.Visible(in.Username) || strings.Contains(in.Username, "@") || in.Password == "" {
 		return reply.Fail(http.StatusBadRequest, "Invalid input!")
 	}
-	if why := s.config.passwordWeakness(u, pw); why != "" {
+	u := newUser(in.Username, "", s.now())
+	if why := s.config.passwordWeakness(u, in.Password); why != "" {
 		return reply.Fail(http.StatusBadRequest, "Invalid input! The password "+why)
 	}
-	if err := s.hashNew(r, u, pw); err != nil {
+	if err := s.hashNew(r, u, in.Password); err != nil {
 		return err
 	}
 	if err := s.store.signUp(u); err != nil {
@@ -453,12 +458,11 @@ func (s *server) bookLogin(w http.ResponseWriter, r *http.Request) error {
 	}
 	unverified := refuse(http.StatusUnauthorized, "Could not verify!", "Login required!")
 
-	var username string
-	var pw form.Password
-	if _, err := form.ReadSmall(w, r, form.Fields{"username": &username, "password": &pw}); err != nil {
+	var in bookCredentials
+	if err := form.ReadSmall(w, r, &in); err != nil {
 		return err
 	}
-	if username == "" || pw == "" {
+	if in.Username == "" || in.Password == "" {
 		return unverified
 	}
 	bookAccount := func(username string) *user {
@@ -468,7 +472,7 @@ func (s *server) bookLogin(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	var signed string
-	err := s.authenticate(r, username, pw, bookAccount, func(u *user, newHash string) error {
+	err := s.authenticate(r, in.Username, in.Password, bookAccount, func(u *user, newHash string) error {
 		text, record, err := s.issue(u, token.Access, s.config.bookTTL, true)
 		if err != nil {
 			return err

@@ -13,12 +13,17 @@ import (
 	"example.com/shelf/internal/strictjson"
 )
 
+// A bookInput is what a client sets of a book.
+type bookInput struct {
+	Title  string `json:"title"` // unique
+	Author string `json:"author"`
+}
+
 // A book is a row of the library.
 type book struct {
-	ID        int    `json:"id"`
-	Title     string `json:"title"` // unique
-	Author    string `json:"author"`
-	CreatedBy int    `json:"createdby,omitempty"` // a user's id; 0 once that account is deleted
+	ID int `json:"id"`
+	bookInput
+	CreatedBy int `json:"createdby,omitempty"` // a user's id; 0 once that account is deleted
 
 	wire reply.Rendered
 }
@@ -148,7 +153,7 @@ func (s *server) getBook(w http.ResponseWriter, r *http.Request, _ *caller) erro
 // the tutorial has it.
 func (s *server) addBook(w http.ResponseWriter, r *http.Request, c *caller) error {
 	b := book{CreatedBy: c.user.ID}
-	if _, err := form.Read(w, r, b.fields()); err != nil {
+	if err := form.Read(w, r, &b.bookInput); err != nil {
 		return err
 	}
 	if err := b.validate(); err != nil {
@@ -163,11 +168,8 @@ func (s *server) addBook(w http.ResponseWriter, r *http.Request, c *caller) erro
 	return reply.JSON(w, http.StatusOK, message{"new book created"})
 }
 
-// fields are what a client sets.
-func (b *book) fields() form.Fields { return form.Fields{"title": &b.Title, "author": &b.Author} }
-
-// validate checks the fields that a client sets.
-func (b *book) validate() error {
+// validate checks the texts.
+func (b *bookInput) validate() error {
 	if !form.Within(b.Title, maxTitle) || !form.Within(b.Author, maxAuthor) {
 		return reply.Fail(http.StatusBadRequest, "Invalid input!")
 	}
@@ -175,7 +177,7 @@ func (b *book) validate() error {
 }
 
 // lengths is validate for an import: it names the field and says what is wrong.
-func (b *book) lengths() error {
+func (b *bookInput) lengths() error {
 	return cmp.Or(form.CheckLength("title", b.Title, maxTitle), form.CheckLength("author", b.Author, maxAuthor))
 }
 

@@ -189,7 +189,8 @@ func (s *server) readyMade(env []string) ([]string, error) {
 		{"SHELF_TOKEN", "user@shelf.example", false},
 		{"SHELF_ADMIN_TOKEN", "admin@shelf.example", true},
 	} {
-		u := &user{PublicID: token.NewUUID(), Username: account.email, Email: account.email, Admin: account.admin, Created: s.now().UTC().Truncate(time.Second)}
+		u := newUser(account.email, account.email, s.now())
+		u.Admin = account.admin
 		signed, record, err := s.issue(u, token.Access, readyMadeTTL, true)
 		if err == nil {
 			err = s.store.signUp(u, record)
@@ -412,11 +413,11 @@ func validUser(u *user) error {
 
 // importPlain adds rows that say nothing but what a client would send.
 func importPlain(s *store, parts map[string]json.RawMessage, commit func()) (string, error) {
-	items, itemChanges, err := form.Rows(parts, "items", (*item).fields, (*item).lengths)
+	items, itemChanges, err := form.Rows(parts, "items", func(it *item) any { return &it.itemInput }, (*item).lengths)
 	if err != nil {
 		return "", err
 	}
-	books, bookChanges, err := form.Rows(parts, "books", (*book).fields, (*book).lengths)
+	books, bookChanges, err := form.Rows(parts, "books", func(b *book) any { return &b.bookInput }, (*book).lengths)
 	if err != nil {
 		return "", err
 	}

@@ -996,10 +996,10 @@ func filledStore(t *testing.T) string {
 	}
 	check(s.signUp(ann, record))
 	for _, name := range []string{"ball", "<b>&\"ü\u2028", "bat"} {
-		check(s.as(theOperator).addItem(&item{Itemname: name, Category: "sports", Description: "d", CreatedBy: ann.ID}))
+		check(s.as(theOperator).addItem(&item{itemInput: itemInput{name, "sports", "d"}, CreatedBy: ann.ID}))
 	}
 	check(s.as(theOperator).deleteItem(3, terms{}))
-	check(s.as(theOperator).addBook(&book{Title: "Dune", Author: "Herbert", CreatedBy: ann.ID}))
+	check(s.as(theOperator).addBook(&book{bookInput: bookInput{"Dune", "Herbert"}, CreatedBy: ann.ID}))
 	check(s.Close())
 	return path
 }
@@ -1044,7 +1044,7 @@ func TestExportImport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := &item{Itemname: "n", Category: "c", Description: "d", CreatedBy: 1}
+	next := &item{itemInput: itemInput{"n", "c", "d"}, CreatedBy: 1}
 	if err := s.as(theOperator).addItem(next); err != nil || next.ID != 4 {
 		t.Errorf("the first item after an import has id %d (%v); want 4, as 3 was used", next.ID, err)
 	}

@@ -16,21 +16,18 @@ import (
 // createItem handles POST /api/v1/items: the caller adds an item and owns it.
 // With a JSON array in the body it is many, all or none.
 func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) error {
-	var items []*item
-	many, err := form.ReadRows(w, r, "items", s.config.maxBatch, func() form.Fields {
-		it := &item{CreatedBy: c.user.ID}
-		items = append(items, it)
-		return it.fields()
-	})
+	in, many, err := form.ReadRows[itemInput](w, r, "items", s.config.maxBatch)
 	if err != nil {
 		return err
 	}
-	for i, it := range items {
-		if err := it.validate(); err != nil && many {
+	items := make([]*item, len(in))
+	for i, texts := range in {
+		if err := texts.validate(); err != nil && many {
 			return reply.Fail(http.StatusBadRequest, fmt.Sprintf("items[%d]: %s", i, err))
 		} else if err != nil {
 			return err
 		}
+		items[i] = &item{itemInput: texts, CreatedBy: c.user.ID}
 	}
 	if err := s.store.as(c).addItem(items...); err != nil {
 		return err
@@ -49,13 +46,8 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	return reply.Rows(w, http.StatusCreated, "Created a new item", rows...)
 }
 
-// fields are what a client sets.
-func (it *item) fields() form.Fields {
-	return form.Fields{"itemname": &it.Itemname, "category": &it.Category, "description": &it.Description}
-}
-
-// validate checks the fields that a client sets.
-func (it *item) validate() error {
+// validate checks the texts.
+func (it *itemInput) validate() error {
 	switch {
 	case !form.Within(it.Itemname, maxItemname):
 		return reply.Fail(http.StatusBadRequest, "Invalid item name")
@@ -68,7 +60,7 @@ func (it *item) validate() error {
 }
 
 // lengths is validate for an import: it names the field and says what is wrong.
-func (it *item) lengths() error {
+func (it *itemInput) lengths() error {
 	return cmp.Or(form.CheckLength("itemname", it.Itemname, maxItemname), form.CheckLength("category", it.Category, maxCategory), form.CheckLength("description", it.Description, maxDescription))
 }
 
@@ -160,16 +152,14 @@ func (s *server) putItem(w http.ResponseWriter, r *http.Request, c *caller) erro
 	if err != nil {
 		return err
 	}
-	var in item
-	if _, err := form.Read(w, r, in.fields()); err != nil {
+	var in itemInput
+	if err := form.Read(w, r, &in); err != nil {
 		return err
 	}
 	if err := in.validate(); err != nil {
 		return err
 	}
-	it, err := s.changeItem(w, r, c, id, func(it *item) {
-		it.Itemname, it.Category, it.Description = in.Itemname, in.Category, in.Description
-	})
+	it, err := s.changeItem(w, r, c, id, func(it *itemInput) { *it = in })
 	if err != nil {
 		return err
 	}
@@ -184,16 +174,20 @@ func (s *server) mergeItem(w http.ResponseWriter, r *http.Request, c *caller) er
 	if err != nil {
 		return err
 	}
-	var itemname, category, description form.Replacement
-	if _, err := form.Read(w, r, form.Fields{"itemname": &itemname, "category": &category, "description": &description}); err != nil {
+	var in struct {
+		Itemname    form.Optional[string] `json:"itemname"`
+		Category    form.Optional[string] `json:"category"`
+		Description form.Optional[string] `json:"description"`
+	}
+	if err := form.Read(w, r, &in); err != nil {
 		return err
 	}
-	edit := func(it *item) {
-		itemname.Into(&it.Itemname)
-		category.Into(&it.Category)
-		description.Into(&it.Description)
+	edit := func(it *itemInput) {
+		in.Itemname.Into(&it.Itemname)
+		in.Category.Into(&it.Category)
+		in.Description.Into(&it.Description)
 	}
-	trial := item{Itemname: "good", Category: "good", Description: "good"}
+	trial := itemInput{"good", "good", "good"}
 	edit(&trial)
 	if err := trial.validate(); err != nil {
 		return err
@@ -211,20 +205,24 @@ func (s *server) mergeItem(w http.ResponseWriter, r *http.Request, c *caller) er
 // RFC 9110 §9.3.4 wants no ETag after a PUT unless the row is the body, byte for
 // byte, lest the client take the one for the other. Our answer has the row in
 // it, and without the tag who goes on editing would have to read it again.
-func (s *server) changeItem(w http.ResponseWriter, r *http.Request, c *caller, id int, edit func(*item)) (*item, error) {
+func (s *server) changeItem(w http.ResponseWriter, r *http.Request, c *caller, id int, edit func(*itemInput)) (*item, error) {
 	on, err := s.terms(r)
 	if err != nil {
 		return nil, err
 	}
-	it, err := s.store.as(c).changeItem(id, on, edit)
+	it, err := s.store.as(c).changeItem(id, on, func(it *item) { edit(&it.itemInput) })
 	if err == nil {
 		w.Header().Set("ETag", it.wire.Tag())
 	}
 	return it, err
 }
 
-// longestOf is how long each field of an item may be.
-var longestOf = map[string]int{"itemname": maxItemname, "category": maxCategory, "description": maxDescription}
+// itemFields are the fields of an itemInput by name.
+var itemFields = map[string]func(*itemInput) *string{
+	"itemname":    func(it *itemInput) *string { return &it.Itemname },
+	"category":    func(it *itemInput) *string { return &it.Category },
+	"description": func(it *itemInput) *string { return &it.Description },
+}
 
 // patchItem handles PATCH /api/v1/items/{id}/{field}: one field, named twice. The
 // message is a member of the row, as in the tutorial.
@@ -234,7 +232,7 @@ func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller) er
 		return err
 	}
 	field := r.PathValue("field")
-	longest, ok := longestOf[field]
+	text, ok := itemFields[field]
 	if !ok {
 		return reply.Fail(http.StatusBadRequest, "Invalid field name")
 	}
@@ -242,10 +240,12 @@ func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller) er
 	if err != nil {
 		return err
 	}
-	if !form.Within(value, longest) {
+	edit := func(it *itemInput) { *text(it) = value }
+	trial := itemInput{"good", "good", "good"}
+	if edit(&trial); trial.validate() != nil {
 		return reply.Fail(http.StatusBadRequest, field+" field is invalid")
 	}
-	it, err := s.changeItem(w, r, c, id, func(it *item) { *it.fields()[field].(*string) = value })
+	it, err := s.changeItem(w, r, c, id, edit)
 	if err != nil {
 		return err
 	}

@@ -438,7 +438,7 @@ func TestIndexes(t *testing.T) {
 		case 1:
 			s.as(theOperator).changeItem(id, terms{}, func(it *item) { it.Category = category })
 		default:
-			s.as(theOperator).addItem(&item{Itemname: "n", Category: category, Description: "d", CreatedBy: clients[random.IntN(3)].user.ID})
+			s.as(theOperator).addItem(&item{itemInput: itemInput{"n", category, "d"}, CreatedBy: clients[random.IntN(3)].user.ID})
 		}
 	}
 	s.as(theOperator).deleteUser(clients[2].user.ID)
@@ -487,7 +487,7 @@ func TestListPagesWhileOthersWrite(t *testing.T) {
 			ann := newQueryServer(t, clock, nil, "ann")[0]
 			s := ann.server.store
 			thing := func(n int, category string) *item {
-				return &item{Itemname: fmt.Sprintf("thing %d", n*7919%101), Category: category, Description: "d", CreatedBy: ann.user.ID}
+				return &item{itemInput: itemInput{fmt.Sprintf("thing %d", n*7919%101), category, "d"}, CreatedBy: ann.user.ID}
 			}
 			add := func(items ...*item) {
 				if err := s.as(theOperator).addItem(items...); err != nil {

@@ -444,7 +444,7 @@ func FuzzStoredItem(f *testing.F) {
 	f.Fuzz(func(t *testing.T, itemname, category, description string, id, by int, created int64) {
 		clean := func(s string) string { return string([]rune(s)) } // a body is valid UTF-8
 		it := &item{
-			ID: id, Itemname: clean(itemname), Category: clean(category), Description: clean(description),
+			ID: id, itemInput: itemInput{clean(itemname), clean(category), clean(description)},
 			Created: time.Unix(created, 0).UTC(), CreatedBy: by,
 		}
 		if id < 1 || by < 0 || it.Created.Year() < 0 || it.Created.Year() > 9999 {
@@ -513,10 +513,10 @@ func benchItems(b *testing.B, size int) *queryClient {
 	items := make([]*item, size)
 	for i := range items {
 		id := i + 1
-		it := &item{
-			Itemname: fmt.Sprint("item ", id*7919%size), Category: fmt.Sprint("category ", id%1000),
-			Description: "something to kick", CreatedBy: ann.user.ID,
-		}
+		it := &item{itemInput: itemInput{
+			fmt.Sprint("item ", id*7919%size), fmt.Sprint("category ", id%1000),
+			"something to kick",
+		}, CreatedBy: ann.user.ID}
 		if id%(size/500) == 0 {
 			it.Category = "large"
 		}
@@ -557,10 +557,10 @@ func (w *benchWriter) Write(b []byte) (int, error) { return len(b), nil }
 
 // benchItem is an item like those that people make.
 func benchItem(i int) *item {
-	return &item{
-		Itemname: fmt.Sprint("Item number ", i), Category: "Category " + fmt.Sprint(i%20),
-		Description: "A plain description of this item, as long as most are.", CreatedBy: 1,
-	}
+	return &item{itemInput: itemInput{
+		fmt.Sprint("Item number ", i), "Category " + fmt.Sprint(i%20),
+		"A plain description of this item, as long as most are.",
+	}, CreatedBy: 1}
 }
 
 // benchFile writes a data file of n items.

@@ -531,7 +531,9 @@ func TestReadyzWhileAWriteWaits(t *testing.T) {
 	reached, gate := make(chan bool), make(chan bool)
 	d.OnSync = func(string) { reached <- true; <-gate }
 	result := make(chan error)
-	go func() { result <- a.store.as(theOperator).addItem(&item{Itemname: "held", CreatedBy: 1}) }()
+	go func() {
+		result <- a.store.as(theOperator).addItem(&item{itemInput: itemInput{Itemname: "held"}, CreatedBy: 1})
+	}()
 	<-reached
 	a.as("").send("GET /readyz").want(200, "ready")
 	a.series()
@@ -1160,7 +1162,7 @@ func (k *eventsServer) must(err error) {
 // add makes an item and returns the number of that change.
 func (k *eventsServer) add(name string) int64 {
 	k.t.Helper()
-	k.must(k.store.as(theOperator).addItem(&item{Itemname: name, Category: "c", Description: "d", CreatedBy: k.ann.ID}))
+	k.must(k.store.as(theOperator).addItem(&item{itemInput: itemInput{name, "c", "d"}, CreatedBy: k.ann.ID}))
 	return k.store.LastSeq()
 }
 
@@ -1447,8 +1449,8 @@ func TestEventsTell(t *testing.T) {
 		t.Fatalf("a stream begins at %q; want %d", s.last, st.LastSeq())
 	}
 	at := time.Now().UTC().Format(wireTime)
-	ball := &item{Itemname: "ball", Category: "soccer", Description: "a\r\n\"b\"\u2028", CreatedBy: bob.ID}
-	dune := &book{Title: "Dune", Author: "Herbert", CreatedBy: bob.ID}
+	ball := &item{itemInput: itemInput{"ball", "soccer", "a\r\n\"b\"\u2028"}, CreatedBy: bob.ID}
+	dune := &book{bookInput: bookInput{"Dune", "Herbert"}, CreatedBy: bob.ID}
 	k.must(st.as(theOperator).addItem(ball))                                                          // 1
 	_, err = st.as(theOperator).changeItem(ball.ID, terms{}, func(it *item) { it.Description = "d" }) // 2
 	k.must(err)
@@ -1488,7 +1490,7 @@ func TestEventsOrphan(t *testing.T) {
 	st := eventsMemory()
 	k := newEventsServer(t, st)
 	bob := k.signUp("bob")
-	it := &item{Itemname: "ball", Category: "c", Description: "d", CreatedBy: bob.ID}
+	it := &item{itemInput: itemInput{"ball", "c", "d"}, CreatedBy: bob.ID}
 	k.must(st.as(theOperator).addItem(it))
 	later := *it
 	later.Itemname = "bat"
@@ -1527,7 +1529,7 @@ func TestEventsCutAndResumed(t *testing.T) {
 			for i := range writes {
 				switch n := rand.IntN(8); {
 				case n < 3:
-					it := &item{Itemname: fmt.Sprint(w, "-", i), Category: "c", Description: strings.Repeat("ü", rand.IntN(200)+1), CreatedBy: u.ID}
+					it := &item{itemInput: itemInput{fmt.Sprint(w, "-", i), "c", strings.Repeat("ü", rand.IntN(200)+1)}, CreatedBy: u.ID}
 					k.must(st.as(theOperator).addItem(it))
 					items = append(items, it.ID)
 				case n < 4 && len(items) > 0:
@@ -1537,7 +1539,7 @@ func TestEventsCutAndResumed(t *testing.T) {
 					k.must(st.as(theOperator).deleteItem(items[0], terms{}))
 					items = items[1:]
 				case n < 6:
-					b := &book{Title: fmt.Sprint(w, "-", i), Author: "a", CreatedBy: u.ID}
+					b := &book{bookInput: bookInput{fmt.Sprint(w, "-", i), "a"}, CreatedBy: u.ID}
 					k.must(st.as(theOperator).addBook(b))
 					books = append(books, b.ID)
 				case n < 7 && len(books) > 0:
@@ -1658,7 +1660,7 @@ func TestEventsRefusedWrites(t *testing.T) {
 	k.add("first")
 	full.Store(true)
 	for i := range 3 {
-		if err := st.as(theOperator).addItem(&item{Itemname: fmt.Sprint("refused ", i), Category: "c", Description: "d", CreatedBy: k.ann.ID}); !errors.Is(err, history.ErrFull) && !errors.Is(err, history.ErrReadOnly) {
+		if err := st.as(theOperator).addItem(&item{itemInput: itemInput{fmt.Sprint("refused ", i), "c", "d"}, CreatedBy: k.ann.ID}); !errors.Is(err, history.ErrFull) && !errors.Is(err, history.ErrReadOnly) {
 			t.Fatalf("a write to a full disk = %v", err)
 		}
 	}
@@ -1755,7 +1757,7 @@ func TestEventsTokenEnds(t *testing.T) {
 
 				k.must(tt.end(k, k.store.liveTokens(k.ann.ID)[1]))
 				ended := time.Now()
-				k.must(k.store.as(theOperator).addItem(&item{Itemname: "secret", Category: "c", Description: "d", CreatedBy: bob.ID}))
+				k.must(k.store.as(theOperator).addItem(&item{itemInput: itemInput{"secret", "c", "d"}, CreatedBy: bob.ID}))
 				seq := k.store.LastSeq()
 				if took := own.untilEnd(t).Sub(ended); took > time.Second {
 					t.Errorf("the stream ended %v after its token", took)

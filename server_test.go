@@ -2015,10 +2015,10 @@ func TestLabEvents(t *testing.T) {
 				// From the beginning all is well.
 				is := k.present.Load()
 				s = k.follow("")
-				k.must(is.store.as(theOperator).addItem(&item{Itemname: "cube", Category: "c", Description: "d", CreatedBy: k.ann.ID}))
+				k.must(is.store.as(theOperator).addItem(&item{itemInput: itemInput{"cube", "c", "d"}, CreatedBy: k.ann.ID}))
 				s.upTo(t, is.store.LastSeq())
 				s = k.follow(s.last)
-				k.must(is.store.as(theOperator).addItem(&item{Itemname: "cone", Category: "c", Description: "d", CreatedBy: k.ann.ID}))
+				k.must(is.store.as(theOperator).addItem(&item{itemInput: itemInput{"cone", "c", "d"}, CreatedBy: k.ann.ID}))
 				s.upTo(t, is.store.LastSeq())
 			})
 		})

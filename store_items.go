@@ -8,18 +8,22 @@ import (
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/reply"
-
 	"example.com/shelf/internal/strictjson"
 )
 
+// An itemInput is what a client sets of an item.
+type itemInput struct {
+	Itemname    string `json:"itemname"`
+	Category    string `json:"category"`
+	Description string `json:"description"`
+}
+
 // An item is a row of the catalog, as people write and change it.
 type item struct {
-	ID          int       `json:"id"`
-	Itemname    string    `json:"itemname"`
-	Category    string    `json:"category"`
-	Description string    `json:"description"`
-	Created     time.Time `json:"created"`             // kept to the second
-	CreatedBy   int       `json:"createdby,omitempty"` // a user's id; 0 once that account is deleted
+	ID int `json:"id"`
+	itemInput
+	Created   time.Time `json:"created"`             // kept to the second
+	CreatedBy int       `json:"createdby,omitempty"` // a user's id; 0 once that account is deleted
 
 	wire reply.Rendered
 }
@@ -71,7 +75,7 @@ type storedItem struct {
 // item takes the row apart.
 func (r storedItem) item() *item {
 	return &item{
-		ID: r.id(), Itemname: r.itemname(), Category: r.category(), Description: r.description(),
+		ID: r.id(), itemInput: itemInput{r.itemname(), r.category(), r.description()},
 		Created: time.Unix(r.created, 0).UTC(), CreatedBy: r.createdBy(), wire: r.wire,
 	}
 }

@@ -403,7 +403,7 @@ func TestDecodeItem(t *testing.T) {
 	quick := 0
 	for i, name := range texts {
 		it := item{
-			ID: i*1000 + 1, Itemname: name, Category: texts[(i+1)%len(texts)], Description: name,
+			ID: i*1000 + 1, itemInput: itemInput{name, texts[(i+1)%len(texts)], name},
 			Created: created[i%len(created)], CreatedBy: i % 3,
 		}
 		row := it.appendTo(nil)
@@ -454,7 +454,7 @@ func TestStoreChangesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	check(st.as(theOperator).addItem(&item{Itemname: "lamp", CreatedBy: ann.ID}))
+	check(st.as(theOperator).addItem(&item{itemInput: itemInput{Itemname: "lamp"}, CreatedBy: ann.ID}))
 	by := st.as(&caller{user: ann, token: other})
 	check(by.setRevoked(record.ID, true))
 	revoked := *st.liveTokens(ann.ID)[0]
@@ -501,7 +501,7 @@ func TestStoreCompaction(t *testing.T) {
 	good := &tokenRecord{JTI: "good", Type: token.Access, Expires: noon.Add(time.Second)}
 	for _, err := range []error{
 		s.signUp(ann, old, good), s.signUp(bob, &tokenRecord{JTI: "bob's", Type: token.Access, Expires: noon.Add(time.Hour)}),
-		s.as(theOperator).addItem(&item{Itemname: "lamp", CreatedBy: bob.ID}), s.as(theOperator).addBook(&book{Title: "Dune", CreatedBy: bob.ID}),
+		s.as(theOperator).addItem(&item{itemInput: itemInput{Itemname: "lamp"}, CreatedBy: bob.ID}), s.as(theOperator).addBook(&book{bookInput: bookInput{"Dune", ""}, CreatedBy: bob.ID}),
 		s.as(theOperator).deleteUser(bob.ID), s.Compact(), s.Close(),
 	} {
 		if err != nil {
@@ -543,7 +543,9 @@ func TestStoreRulesSeePending(t *testing.T) {
 		}
 	}
 	first := make(chan error, 1)
-	go func() { first <- s.as(theOperator).addItem(&item{Itemname: "first", CreatedBy: 1}) }()
+	go func() {
+		first <- s.as(theOperator).addItem(&item{itemInput: itemInput{Itemname: "first"}, CreatedBy: 1})
+	}()
 	select {
 	case <-reached:
 	case err := <-first:
@@ -567,10 +569,16 @@ func TestStoreRulesSeePending(t *testing.T) {
 			return s.signUp(&user{PublicID: "p3", Username: "cat", Email: "cat@example.com"}, &tokenRecord{JTI: "j1", Type: token.Access, Expires: noon.Add(time.Hour)})
 		}, nil},
 		{"its e-mail again", func() error { return s.signUp(&user{PublicID: "p4", Username: "dan", Email: "Cat@example.com"}) }, errUserExists},
-		{"a title", func() error { return s.as(theOperator).addBook(&book{Title: "Dune", CreatedBy: 1}) }, nil},
-		{"the title again", func() error { return s.as(theOperator).addBook(&book{Title: "Dune", CreatedBy: 1}) }, errTitleTaken},
+		{"a title", func() error {
+			return s.as(theOperator).addBook(&book{bookInput: bookInput{"Dune", ""}, CreatedBy: 1})
+		}, nil},
+		{"the title again", func() error {
+			return s.as(theOperator).addBook(&book{bookInput: bookInput{"Dune", ""}, CreatedBy: 1})
+		}, errTitleTaken},
 		{"deleting the book", func() error { return s.as(theOperator).deleteBook(1, terms{}) }, nil},
-		{"the title once more", func() error { return s.as(theOperator).addBook(&book{Title: "Dune", CreatedBy: 1}) }, nil},
+		{"the title once more", func() error {
+			return s.as(theOperator).addBook(&book{bookInput: bookInput{"Dune", ""}, CreatedBy: 1})
+		}, nil},
 		{"deleting the account that made the item", func() error { return s.as(theOperator).deleteUser(1) }, nil},
 		{"an item of that account", func() error { return s.as(theOperator).addItem(&item{CreatedBy: 1}) }, errNoUser},
 		{"making that account an admin", func() error { _, err := s.as(theOperator).setAccess(1, &yes, nil); return err }, errNoUser},
@@ -854,7 +862,10 @@ func (w *storeWorld) randomWrite(chance *rand.Rand) (string, func(*store) error)
 	case 8:
 		return "access", func(s *store) error { _, err := s.as(theOperator).setAccess(by, &yes, nil); return err }
 	case 9:
-		items := []*item{{Itemname: name, Category: name, CreatedBy: by}, {Itemname: `"` + name, Description: strings.Repeat("long ", chance.IntN(100)), CreatedBy: by}}
+		items := []*item{
+			{itemInput: itemInput{name, name, ""}, CreatedBy: by},
+			{itemInput: itemInput{`"` + name, "", strings.Repeat("long ", chance.IntN(100))}, CreatedBy: by},
+		}
 		return "add items", func(s *store) error { return s.as(theOperator).addItem(items...) }
 	case 10:
 		id := any("item")
@@ -870,7 +881,7 @@ func (w *storeWorld) randomWrite(chance *rand.Rand) (string, func(*store) error)
 		return "delete item", with(func(s *store, t *tokenRecord) error { return s.asToken(t).deleteItem(id, on) })
 	case 12:
 		return "add book", func(s *store) error {
-			return s.as(theOperator).addBook(&book{Title: name, Author: "somebody", CreatedBy: by})
+			return s.as(theOperator).addBook(&book{bookInput: bookInput{name, "somebody"}, CreatedBy: by})
 		}
 	}
 	return "delete user", func(s *store) error { return s.as(theOperator).deleteUser(by) }

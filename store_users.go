@@ -23,6 +23,11 @@ type user struct {
 	Created   time.Time `json:"created"`
 }
 
+// newUser is an account of the catalog, or without an e-mail one of the book API.
+func newUser(username, email string, now time.Time) *user {
+	return &user{PublicID: token.NewUUID(), Username: username, Email: email, Created: now.UTC().Truncate(time.Second)}
+}
+
 // identity is what the token list calls the user.
 func (u *user) identity() string {
 	if u.Email != "" {

@@ -1,10 +1,12 @@
-// Package form reads what a client sends into variables: a body of JSON, urlencoded
-// or multipart, or a query string. The caller names the fields and says by the
-// variables' types what each may hold; all encodings are read alike:
+// Package form reads what a client sends into a struct: a body of JSON, urlencoded
+// or multipart. The struct names the fields in tags, as for encoding/json, and says
+// by their types what each may hold; all encodings are read alike:
 //
-//	var name string
-//	var secret form.Password
-//	_, err := form.Read(w, r, form.Fields{"name": &name, "password": &secret})
+//	var in struct {
+//		Name   string        `json:"name"`
+//		Secret form.Password `json:"secret"`
+//	}
+//	err := form.Read(w, r, &in)
 //
 // Whether a text is a good value is for the caller to check. What Read and ReadRows
 // refuse is a [reply.Error] with the status 400, 413 or 415 that names the field.
@@ -39,43 +41,23 @@ const maxLarge = 64
 
 var large = make(chan struct{}, maxLarge) // holds one for each of them
 
-// Fields binds the names that a body may have to variables, as package flag
-// binds flags. The type of the variable says what the field may hold:
+// Read reads r's body into the struct that in points to. JSON, urlencoded and
+// multipart bodies are read alike; no body and JSON null are an empty one. It never
+// looks at the query string, which ends up in logs. The fields of the struct have
+// these types:
 //
-//	*string       text, trimmed; missing or null leaves it as it is
-//	**string      the same, and nil tells that it was missing or null
-//	*Password     text as it is, never trimmed
-//	**bool        true or false; in a form also true, True, 1 and false, False, 0
-//	*Replacement  text, trimmed; null is none, and differs from missing
-type Fields map[string]any
-
-// A Replacement is what a merge patch says of a text: nothing, that it goes
-// (null), or what it is from now on (RFC 7396 §1).
-type Replacement struct {
-	Given bool
-	Text  string // empty: the text goes
-}
-
-// Into replaces text, if a replacement was given.
-func (r Replacement) Into(text *string) {
-	if r.Given {
-		*text = r.Text
-	}
-}
-
-// A Password is text that is never trimmed.
-type Password string
-
-// Read reads r's body into the variables of f and returns the names that f
-// doesn't have, in the order of the body. JSON, urlencoded and multipart bodies
-// are read alike; no body and JSON null are an empty one. It never looks at the
-// query string, which ends up in logs.
+//	string, *string   text, trimmed; missing or null leaves it as it is
+//	Password          text as it is, never trimmed
+//	bool, *bool       true or false; in a form also True, 1, False and 0
+//	Optional[string]  the same as a string, but tells null from missing
+//	Unknown           the names that the struct lacks, which are ignored otherwise
 //
-// It fails with 413 for a body over MaxBody or what [Body] says, 415 for one of another content type,
-// 503 if too many large bodies are on their way, and 400 for any other fault of the
-// body, naming the field where there is one. The variables may then be half set.
-func Read(w http.ResponseWriter, r *http.Request, f Fields) (unknown []string, err error) {
-	return f.read(w, r, largest(r))
+// It fails with 413 for a body over MaxBody or what [Body] says, 415 for one of
+// another content type, 503 if too many large bodies are on their way, and 400 for
+// any other fault of the body, naming the field where there is one. The struct may
+// then be half set.
+func Read(w http.ResponseWriter, r *http.Request, in any) error {
+	return read(w, r, largest(r), in)
 }
 
 // A Body is a request's body that may have Most bytes instead of [MaxBody].
@@ -94,23 +76,23 @@ func largest(r *http.Request) int64 {
 
 // ReadSmall is Read for a body of at most 16 KiB: one from a client that has shown
 // no token yet, or one with a password, which is kept until bcrypt has time.
-func ReadSmall(w http.ResponseWriter, r *http.Request, f Fields) (unknown []string, err error) {
-	return f.read(w, r, MaxSmall)
+func ReadSmall(w http.ResponseWriter, r *http.Request, in any) error {
+	return read(w, r, MaxSmall, in)
 }
 
-func (f Fields) read(w http.ResponseWriter, r *http.Request, most int64) (unknown []string, err error) {
+func read(w http.ResponseWriter, r *http.Request, most int64, in any) error {
 	data, err := readAll(w, r, most)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return f.decode(data, contentTypeOf(r))
+	return decode(data, contentTypeOf(r), in)
 }
 
 // ReadOnly is Read for a body that has that field, a text, and no other.
 func ReadOnly(w http.ResponseWriter, r *http.Request, field string) (string, error) {
-	var value *string
-	unknown, err := Read(w, r, Fields{field: &value})
-	if err == nil && len(unknown) == 0 && value != nil {
+	given := map[string]*string{}
+	err := Read(w, r, given)
+	if value := given[field]; err == nil && len(given) == 1 && value != nil {
 		return *value, nil
 	}
 	only := fmt.Sprintf("Invalid input data. Only %s field should be provided", field)
@@ -122,37 +104,39 @@ func ReadOnly(w http.ResponseWriter, r *http.Request, field string) (string, err
 }
 
 // ReadRows is Read for a body that may also be a JSON array of 1 to most
-// objects: next gives the variables for one more. many reports that it was an
-// array. A fault in one of its elements is named as in items[3], from 0.
-func ReadRows(w http.ResponseWriter, r *http.Request, name string, most int, next func() Fields) (many bool, err error) {
+// objects. many reports that it was an array. A fault in one of its elements is
+// named as in items[3], from 0.
+func ReadRows[T any](w http.ResponseWriter, r *http.Request, name string, most int) (rows []T, many bool, err error) {
 	data, err := readAll(w, r, largest(r))
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	contentType := contentTypeOf(r)
 	mediaType, _ := parseMedia(contentType)
 	if !isJSON(mediaType) || !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("[")) {
-		_, err = next().decode(data, contentType)
-		return false, err
+		rows = make([]T, 1)
+		return rows, false, decode(data, contentType, &rows[0])
 	}
-	var rows []json.RawMessage
-	err = json.Unmarshal(data, &rows)
-	if err == nil && (len(rows) == 0 || len(rows) > most) {
+	var texts []json.RawMessage
+	err = json.Unmarshal(data, &texts)
+	if err == nil && (len(texts) == 0 || len(texts) > most) {
 		err = fmt.Errorf("must hold from 1 to %d %s", most, name)
 	}
-	for i := 0; i < len(rows) && err == nil; i++ {
-		members, rowErr := strictjson.Decode(rows[i])
+	for i := 0; i < len(texts) && err == nil; i++ {
+		var row T
+		members, rowErr := strictjson.Decode(texts[i])
 		if rowErr == nil {
-			_, rowErr = next().set(members, false)
+			_, rowErr = set(members, &row, false)
 		}
 		if rowErr != nil {
 			err = fmt.Errorf("%s[%d]: %w", name, i, rowErr)
 		}
+		rows = append(rows, row)
 	}
 	if err != nil {
-		return true, reply.Fail(http.StatusBadRequest, "Invalid request body: "+err.Error())
+		return nil, true, reply.Fail(http.StatusBadRequest, "Invalid request body: "+err.Error())
 	}
-	return true, nil
+	return rows, true, nil
 }
 
 func tooLarge(most int64) error {
@@ -253,16 +237,17 @@ func otherType(data []byte, isJSON bool) error {
 var likeForm = regexp.MustCompile(`^[A-Za-z_]+=`)
 
 // decode is Read for what was read.
-func (f Fields) decode(data []byte, contentType string) (unknown []string, err error) {
+func decode(data []byte, contentType string, in any) error {
 	if len(data) == 0 {
-		return nil, nil
+		return nil
 	}
 	mediaType, boundary := parseMedia(contentType)
 	isJSON := isJSON(mediaType)
 	var members strictjson.Object
+	var err error
 	switch {
 	case isJSON && string(bytes.Trim(data, " \t\r\n")) == "null":
-		return nil, nil
+		return nil
 	case isJSON:
 		members, err = strictjson.Decode(data)
 	case mediaType == "application/x-www-form-urlencoded":
@@ -270,115 +255,18 @@ func (f Fields) decode(data []byte, contentType string) (unknown []string, err e
 	case mediaType == "multipart/form-data":
 		members, err = decodeMultipart(data, boundary)
 	default:
-		return nil, reply.Fail(http.StatusUnsupportedMediaType,
+		return reply.Fail(http.StatusUnsupportedMediaType,
 			"The body must be application/json, application/x-www-form-urlencoded or multipart/form-data")
 	}
+	var unknown []string
 	if err == nil {
-		unknown, err = f.set(members, !isJSON)
+		unknown, err = set(members, in, !isJSON)
 	}
 	if hint := otherType(data, isJSON); hint != nil && (err != nil || len(unknown) == len(members)) {
 		err = hint // curl -d sends JSON as a form, unless it is told otherwise
 	}
 	if err != nil {
-		return nil, reply.Fail(http.StatusBadRequest, "Invalid request body: "+err.Error())
-	}
-	return unknown, nil
-}
-
-// set puts the members into the variables and returns the names that f doesn't
-// have. A name that differs from one of f's only in case is a slip to point
-// out, not a field to ignore.
-func (f Fields) set(members strictjson.Object, form bool) (unknown []string, err error) {
-	for _, m := range members {
-		if variable, known := f[m.Name]; known {
-			if err := assign(m, variable, form); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		for name := range f {
-			if strings.EqualFold(m.Name, name) {
-				return nil, m.Fault("must be written '" + name + "'")
-			}
-		}
-		unknown = append(unknown, m.Name)
-	}
-	return unknown, nil
-}
-
-// assign puts m's value into one variable, as [Fields] has it.
-func assign(m strictjson.Member, variable any, form bool) error {
-	switch {
-	case m.Value == nil:
-		return m.Fault("must not be a file")
-	case string(m.Value) == "null":
-		if v, ok := variable.(*Replacement); ok {
-			v.Given = true
-		}
-		return nil
-	}
-	if v, ok := variable.(**bool); ok {
-		truth, ok := boolean(m, form)
-		if !ok {
-			return m.Fault("must be a boolean")
-		}
-		*v = &truth
-		return nil
-	}
-	if m.Value[0] != '"' {
-		return m.Fault("must be a string")
-	}
-	text := strictjson.Unquote(m.Value)
-	trimmed := strings.TrimSpace(text)
-	switch v := variable.(type) {
-	case *string:
-		*v = trimmed
-	case **string:
-		*v = &trimmed
-	case *Replacement:
-		*v = Replacement{Given: true, Text: trimmed}
-	case *Password:
-		*v = Password(text)
-	default:
-		panic(fmt.Sprintf("fields: %s is bound to a %T", m.Name, variable))
+		return reply.Fail(http.StatusBadRequest, "Invalid request body: "+err.Error())
 	}
 	return nil
-}
-
-// boolean reads true and false. A form has only text, so there the words for
-// them count as well: str(True) in a Python client is True.
-func boolean(m strictjson.Member, form bool) (truth, ok bool) {
-	switch string(m.Value) {
-	case "true":
-		return true, true
-	case "false":
-		return false, true
-	case `"true"`, `"True"`, `"1"`:
-		return true, form
-	case `"false"`, `"False"`, `"0"`:
-		return false, form
-	}
-	return false, false
-}
-
-// ReadObject reads one JSON object into the variables of f. Members that f doesn't
-// have are left out.
-func ReadObject(row []byte, f Fields) error {
-	members, err := strictjson.Decode(row)
-	if err != nil {
-		return err
-	}
-	_, err = f.set(members, false)
-	return err
-}
-
-// ReadQuery reads a query string, which is a form, into the variables of f and
-// returns the names that f doesn't have. Its errors are fit to follow
-// "Invalid something: ".
-func ReadQuery(query string, f Fields) (unknown []string, err error) {
-	members, err := decodeURLEncoded(query)
-	if err != nil {
-		return nil, err
-	}
-	return f.set(members, true)
 }

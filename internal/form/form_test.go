@@ -24,25 +24,30 @@ const (
 	multipartType = "multipart/form-data; boundary=cut"
 )
 
+// testInput has a field of each kind.
+type testInput struct {
+	testTexts
+	Secret  Password `json:"secret"`
+	Flag    *bool    `json:"flag"`
+	Unknown Unknown
+}
+
+type testTexts struct {
+	Text  string  `json:"text"`
+	Maybe *string `json:"maybe"`
+}
+
 // readTestBody reads a body into one variable of each kind and tells what came
 // of it in one line: text="dune" maybe="" secret=" x " flag=true unknown=[other],
 // without what is missing, or the status and the message of the error.
 func readTestBody(t *testing.T, contentType string, body io.Reader) string {
 	t.Helper()
-	var (
-		text   string
-		maybe  *string
-		secret Password
-		flag   *bool
-	)
+	var in testInput
 	r := httptest.NewRequest("POST", "/?text=query&maybe=query&secret=query&flag=true", body)
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
 	}
-	unknown, err := Read(httptest.NewRecorder(), r, Fields{
-		"text": &text, "maybe": &maybe, "secret": &secret, "flag": &flag,
-	})
-	if err != nil {
+	if err := Read(httptest.NewRecorder(), r, &in); err != nil {
 		var e *reply.Error
 		if !errors.As(err, &e) {
 			t.Fatalf("Read = %v; want a *reply.Error", err)
@@ -50,20 +55,20 @@ func readTestBody(t *testing.T, contentType string, body io.Reader) string {
 		return fmt.Sprintf("%d %s", e.Status, e.Message)
 	}
 	var got []string
-	if text != "" {
-		got = append(got, fmt.Sprintf("text=%q", text))
+	if in.Text != "" {
+		got = append(got, fmt.Sprintf("text=%q", in.Text))
 	}
-	if maybe != nil {
-		got = append(got, fmt.Sprintf("maybe=%q", *maybe))
+	if in.Maybe != nil {
+		got = append(got, fmt.Sprintf("maybe=%q", *in.Maybe))
 	}
-	if secret != "" {
-		got = append(got, fmt.Sprintf("secret=%q", secret))
+	if in.Secret != "" {
+		got = append(got, fmt.Sprintf("secret=%q", in.Secret))
 	}
-	if flag != nil {
-		got = append(got, fmt.Sprintf("flag=%v", *flag))
+	if in.Flag != nil {
+		got = append(got, fmt.Sprintf("flag=%v", *in.Flag))
 	}
-	if unknown != nil {
-		got = append(got, fmt.Sprintf("unknown=%v", unknown))
+	if in.Unknown != nil {
+		got = append(got, fmt.Sprintf("unknown=%v", in.Unknown))
 	}
 	return strings.Join(got, " ")
 }
@@ -332,12 +337,45 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// An Optional tells null from missing, in what a merge patch has.
+func TestOptional(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ contentType, body, want string }{
+		{jsonType, `{}`, `text="was" flag=true`},
+		{jsonType, `{"text": null, "flag": null}`, `text="" flag=false`},
+		{jsonType, `{"text": " now ", "flag": false}`, `text="now" flag=false`},
+		{formType, `text=null`, `text="null" flag=true`},
+		{formType, `text=&flag=0`, `text="" flag=false`},
+		{jsonType, `{"text": 5}`, `400 Invalid request body: 'text' must be a string`},
+		{jsonType, `{"flag": "true"}`, `400 Invalid request body: 'flag' must be a boolean`},
+	} {
+		var in struct {
+			Text Optional[string] `json:"text"`
+			Flag Optional[bool]   `json:"flag"`
+		}
+		r := httptest.NewRequest("POST", "/", strings.NewReader(tt.body))
+		r.Header.Set("Content-Type", tt.contentType)
+		var got string
+		if err := Read(httptest.NewRecorder(), r, &in); err != nil {
+			got = "400 " + err.Error()
+		} else {
+			text, flag := "was", true
+			in.Text.Into(&text)
+			in.Flag.Into(&flag)
+			got = fmt.Sprintf("text=%q flag=%v", text, flag)
+		}
+		if got != tt.want {
+			t.Errorf("Read(%s) = %s; want %s", tt.body, got, tt.want)
+		}
+	}
+}
+
 // A body that says that it is too large is not read.
 func TestReadTooLargeUnread(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequest("POST", "/", iotest.ErrReader(errors.New("it was read")))
 	r.ContentLength = MaxBody + 1
-	_, err := Read(httptest.NewRecorder(), r, Fields{})
+	err := Read(httptest.NewRecorder(), r, new(struct{}))
 	if e, ok := errors.AsType[*reply.Error](err); !ok || e.Status != http.StatusRequestEntityTooLarge {
 		t.Errorf("Read = %v; want 413", err)
 	}
@@ -345,14 +383,13 @@ func TestReadTooLargeUnread(t *testing.T) {
 
 // Clients that never end large bodies take up no more memory than a few of them.
 func TestLargeBodiesAtOnce(t *testing.T) {
-	send := func(read func(http.ResponseWriter, *http.Request, Fields) ([]string, error)) (write func(int), done chan error) {
+	send := func(read func(http.ResponseWriter, *http.Request, any) error) (write func(int), done chan error) {
 		r, w := io.Pipe()
 		done = make(chan error, 1)
 		request := httptest.NewRequest("POST", "/", r)
 		request.Header.Set("Content-Type", jsonType)
 		go func() {
-			_, err := read(httptest.NewRecorder(), request, Fields{})
-			done <- err
+			done <- read(httptest.NewRecorder(), request, new(struct{}))
 			r.Close()
 		}()
 		return func(n int) {
@@ -379,7 +416,7 @@ func TestLargeBodiesAtOnce(t *testing.T) {
 	if err := <-done; !errors.As(err, &e) || e.Status != 503 || e.RetryAfter == 0 {
 		t.Errorf("one more large body: %v; want a 503 with a time to wait", err)
 	}
-	for _, read := range []func(http.ResponseWriter, *http.Request, Fields) ([]string, error){Read, ReadSmall} {
+	for _, read := range []func(http.ResponseWriter, *http.Request, any) error{Read, ReadSmall} {
 		write, done := send(read)
 		go func() { write(MaxSmall - 1); write(0) }()
 		if err := <-done; errors.As(err, &e) && e.Status == 503 {
@@ -412,7 +449,7 @@ func TestReadContentEncoding(t *testing.T) {
 		r.Header.Set("Content-Type", jsonType)
 		r.Header.Set("Content-Encoding", tt.coding)
 		w := httptest.NewRecorder()
-		_, err := Read(w, r, Fields{})
+		err := Read(w, r, new(struct{}))
 		e, _ := errors.AsType[*reply.Error](err)
 		if (err == nil) != (tt.want == 0) || e != nil && e.Status != tt.want {
 			t.Errorf("Read of %q in the coding %q = %v; want %d", tt.body, tt.coding, err, tt.want)
@@ -448,16 +485,10 @@ func FuzzRead(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
-		var text string
-		var maybe *string
-		var secret Password
-		var flag *bool
+		var in testInput
 		r := httptest.NewRequest("POST", "/?text=query", bytes.NewReader(body))
 		r.Header.Set("Content-Type", contentType)
-		_, err := Read(httptest.NewRecorder(), r, Fields{
-			"text": &text, "maybe": &maybe, "secret": &secret, "flag": &flag,
-		})
-		if err != nil {
+		if err := Read(httptest.NewRecorder(), r, &in); err != nil {
 			var e *reply.Error
 			if !errors.As(err, &e) || e.Status != 400 && e.Status != 413 && e.Status != 415 {
 				t.Fatalf("Read = %v; want a *reply.Error with 400, 413 or 415", err)
@@ -467,8 +498,8 @@ func FuzzRead(f *testing.F) {
 			}
 			return
 		}
-		if !utf8.ValidString(text) || maybe != nil && !utf8.ValidString(*maybe) || !utf8.ValidString(string(secret)) {
-			t.Fatalf("Read read %q, %v, %q; want UTF-8", text, maybe, secret)
+		if !utf8.ValidString(in.Text) || in.Maybe != nil && !utf8.ValidString(*in.Maybe) || !utf8.ValidString(string(in.Secret)) {
+			t.Fatalf("Read read %q, %v, %q; want UTF-8", in.Text, in.Maybe, in.Secret)
 		}
 		if contentType != jsonType || len(body) == 0 {
 			return
@@ -481,10 +512,10 @@ func FuzzRead(f *testing.F) {
 		wantMaybe, isMaybe := want["maybe"].(string)
 		wantSecret, _ := want["secret"].(string)
 		wantFlag, isFlag := want["flag"].(bool)
-		if text != strings.TrimSpace(wantText) || string(secret) != wantSecret ||
-			(maybe != nil) != isMaybe || isMaybe && *maybe != strings.TrimSpace(wantMaybe) ||
-			(flag != nil) != isFlag || isFlag && *flag != wantFlag {
-			t.Errorf("Read read %q, %v, %q, %v; encoding/json reads %v", text, maybe, secret, flag, want)
+		if in.Text != strings.TrimSpace(wantText) || string(in.Secret) != wantSecret ||
+			(in.Maybe != nil) != isMaybe || isMaybe && *in.Maybe != strings.TrimSpace(wantMaybe) ||
+			(in.Flag != nil) != isFlag || isFlag && *in.Flag != wantFlag {
+			t.Errorf("Read read %q, %v, %q, %v; encoding/json reads %v", in.Text, in.Maybe, in.Secret, in.Flag, want)
 		}
 	})
 }

@@ -12,8 +12,9 @@ import (
 	"example.com/shelf/internal/term"
 )
 
-// Rows takes the rows of that name out of parts. An error names the row.
-func Rows[T any](parts map[string]json.RawMessage, name string, fields func(*T) Fields, validate func(*T) error) (rows []*T, changes *RowChanges, err error) {
+// Rows takes the rows of that name out of parts. input is the part of a row that a
+// client sets, as for [Read]. An error names the row.
+func Rows[T any](parts map[string]json.RawMessage, name string, input func(*T) any, validate func(*T) error) (rows []*T, changes *RowChanges, err error) {
 	changes = &RowChanges{name: name, dropped: map[string]int{}}
 	var texts []json.RawMessage
 	if list, given := parts[name]; given && json.Unmarshal(list, &texts) != nil {
@@ -21,18 +22,27 @@ func Rows[T any](parts map[string]json.RawMessage, name string, fields func(*T) 
 	}
 	for i, text := range texts {
 		row := new(T)
-		known := fields(row)
-		if err = ReadObject(text, known); err == nil {
+		members, err := strictjson.Decode(text)
+		var unknown []string
+		if err == nil {
+			unknown, err = set(members, input(row), false)
+		}
+		if err == nil {
 			err = validate(row)
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s[%d]: %w", name, i, err)
 		}
 		rows = append(rows, row)
-		changes.note(text, known)
+		changes.ids = append(changes.ids, string(members.Value("id")))
+		for _, field := range unknown {
+			if field != "id" {
+				changes.dropped[field]++
+			}
+		}
 	}
 	delete(parts, name)
-	return rows, changes, err
+	return rows, changes, nil
 }
 
 // RowChanges are what the import of rows of one name has changed in them.
@@ -40,19 +50,6 @@ type RowChanges struct {
 	name    string
 	dropped map[string]int // by field: how many rows had it
 	ids     []string       // as the rows have them, "" for none
-}
-
-func (p *RowChanges) note(row []byte, known Fields) {
-	members, _ := strictjson.Decode(row) // which ReadObject has read
-	id := ""
-	for _, m := range members {
-		if m.Name == "id" {
-			id = string(m.Value)
-		} else if _, ok := known[m.Name]; !ok {
-			p.dropped[m.Name]++
-		}
-	}
-	p.ids = append(p.ids, id)
 }
 
 // Words says what was changed, "" for nothing; newID is the id of a row now.

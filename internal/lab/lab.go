@@ -201,26 +201,30 @@ func (l *Lab) answerClockLocked(w http.ResponseWriter) error {
 // SetClock handles POST /lab/clock. A clock that was moved stands or runs as it
 // did before, unless it is told to do the other.
 func (l *Lab) SetClock(w http.ResponseWriter, r *http.Request) error {
-	var now, advance *string
-	var freeze, run *bool
-	unknown, err := form.Read(w, r, form.Fields{"now": &now, "advance": &advance, "freeze": &freeze, "run": &run})
+	var in struct {
+		Now     *string `json:"now"`
+		Advance *string `json:"advance"`
+		Freeze  bool    `json:"freeze"`
+		Run     bool    `json:"run"`
+		Unknown form.Unknown
+	}
+	err := form.Read(w, r, &in)
 	if err != nil {
 		return err
 	}
 	refuse := func(what string) error { return reply.Fail(http.StatusBadRequest, "Invalid request body: "+what) }
-	freezes, runs := freeze != nil && *freeze, run != nil && *run
 	switch {
-	case len(unknown) > 0: // a slip would make a test pass that tests nothing
-		return refuse(strictjson.Member{Name: unknown[0]}.Fault("is none of now, advance, freeze and run").Error())
-	case now == nil && advance == nil && !freezes && !runs:
+	case len(in.Unknown) > 0: // a slip would make a test pass that tests nothing
+		return refuse(strictjson.Member{Name: in.Unknown[0]}.Fault("is none of now, advance, freeze and run").Error())
+	case in.Now == nil && in.Advance == nil && !in.Freeze && !in.Run:
 		return refuse("want now, advance, freeze or run")
-	case now != nil && advance != nil, freezes && runs:
+	case in.Now != nil && in.Advance != nil, in.Freeze && in.Run:
 		return refuse("now and advance exclude each other, and so do freeze and run")
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now != nil && *now == "real" {
-		if freezes || runs {
+	if in.Now != nil && *in.Now == "real" {
+		if in.Freeze || in.Run {
 			return refuse("'real' goes alone: the clock runs, and is not frozen")
 		}
 		l.clock.Reset()
@@ -228,21 +232,21 @@ func (l *Lab) SetClock(w http.ResponseWriter, r *http.Request) error {
 	}
 	var at time.Time
 	var by time.Duration
-	if now != nil {
-		if at, err = time.Parse(time.RFC3339, *now); err != nil {
+	if in.Now != nil {
+		if at, err = time.Parse(time.RFC3339, *in.Now); err != nil {
 			return refuse("'now' should be a time such as 2026-11-23T14:05:00Z (RFC 3339), or real for the machine's")
 		}
 	}
-	if advance != nil {
-		if err := config.Lifetime(&by)(*advance); err != nil {
+	if in.Advance != nil {
+		if err := config.Lifetime(&by)(*in.Advance); err != nil {
 			return refuse("'advance' should be " + err.Error())
 		}
 	}
 	err = l.clock.Change(func(is time.Time, frozen bool) (time.Time, bool) {
-		if now != nil {
+		if in.Now != nil {
 			is = at
 		}
-		return is.Add(by), (frozen || freezes) && !runs
+		return is.Add(by), (frozen || in.Freeze) && !in.Run
 	})
 	if err != nil {
 		return refuse(err.Error())

@@ -125,11 +125,7 @@ func (p Parameters) encode(without ...string) string {
 // once, and no other. Like a form it is trimmed; only q may be blank, as a
 // search box is at first. It fails with 400, naming the parameter.
 func ReadParameters(r *http.Request, names ...string) (Parameters, error) {
-	texts, f := make([]*string, len(names)), form.Fields{}
-	for i, name := range names {
-		f[name] = &texts[i]
-	}
-	unknown, err := form.ReadQuery(r.URL.RawQuery, f)
+	values, unknown, err := form.ReadQuery(r.URL.RawQuery, names...)
 	for _, name := range unknown {
 		if name == "_" { // jQuery's, against caches; it says nothing
 			continue
@@ -140,11 +136,11 @@ func ReadParameters(r *http.Request, names ...string) (Parameters, error) {
 		return nil, reply.Fail(http.StatusBadRequest, "Invalid query: "+strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	var given Parameters
-	for i, name := range names {
-		switch {
-		case texts[i] == nil:
-		case *texts[i] != "":
-			given = append(given, queryParameter{name, *texts[i]})
+	for _, name := range names {
+		switch text, ok := values[name]; {
+		case !ok:
+		case text != "":
+			given = append(given, queryParameter{name, text})
 		case name != "q":
 			return nil, BadParameter(name, "must not be empty")
 		}
