@@ -391,13 +391,14 @@ func (s *server) rotate(w http.ResponseWriter, r *http.Request, c *caller, acces
 // token stays good, as in the tutorials' series: whoever steals one can use it
 // for as long as it lives, unnoticed, until its owner logs out. RFC 9700
 // §4.14.2 asks for rotation, or for binding the token to its client, where
-// clients are public; a server beyond your own machine wants one of the two.
+// clients are public; a server beyond your own machine wants one of the two. A token
+// that was used while the flag was on stays one of one use.
 func (s *server) refresh(w http.ResponseWriter, r *http.Request, c *caller) error {
 	access, record, err := s.issue(c.user, token.Access, s.config.accessTTL, false)
 	if err != nil {
 		return err
 	}
-	if s.config.rotateRefresh {
+	if s.config.rotateRefresh || !c.token.Used.IsZero() {
 		return s.rotate(w, r, c, access, record)
 	}
 	if err := s.store.as(c).refresh(record); err != nil {

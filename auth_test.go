@@ -1559,3 +1559,18 @@ func TestRotateRefreshReplayAtOnce(t *testing.T) {
 	a.as("").bearing(first).send("POST /api/v1/auth/refresh").want(401, "Token has been revoked")
 	a.as("ann").send("GET /api/v1/items").want(401, "Token has been revoked")
 }
+
+// A server that is started without the flag again makes no used token good.
+func TestRotateRefreshNoMore(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, "-rotate-refresh")
+	first := a.session("ann").Refresh
+	second := row[session](a.as("").bearing(first).send("POST /api/v1/auth/refresh").want(200, ""))
+	a.config.rotateRefresh = false
+	for range 2 {
+		a.as("").bearing(second.Refresh).send("POST /api/v1/auth/refresh").want(200, "")
+	}
+	a.clock.advance(11 * time.Second)
+	a.as("").bearing(first).send("POST /api/v1/auth/refresh").want(401, "Token has been revoked")
+	a.as("").bearing(second.Refresh).send("POST /api/v1/auth/refresh").want(401, "Token has been revoked")
+}

@@ -52,6 +52,57 @@ func TestKillStarting(t *testing.T) {
 	}
 }
 
+// TestKillRotation kills a server whose clients have used one refresh token fifty
+// times at once: after the fifty answers, or amid them. There is one successor,
+// whatever was answered when. Whoever uses the token later ends the sign-in, and no
+// kill undoes that.
+func TestKillRotation(t *testing.T) {
+	t.Parallel()
+	for _, amid := range []bool{false, true} {
+		t.Run(fmt.Sprintf("amid=%v", amid), func(t *testing.T) {
+			t.Parallel()
+			const refresh = "POST /api/v1/auth/refresh"
+			dir := t.TempDir()
+			p := startShelf(t, dir, "-rotate-refresh")
+			_, first := p.send("POST /api/v1/auth/signup", "", annSecret).want(http.StatusCreated).tokens()
+			var uses sync.WaitGroup
+			answered := make(chan string, 50)
+			for range 50 {
+				uses.Go(func() {
+					if r, err := p.try(refresh, first, ""); err == nil && r.status == http.StatusOK {
+						_, next := r.tokens()
+						answered <- next
+					} else if !amid {
+						t.Errorf("%d, %v; want a successor", r.status, err)
+					}
+				})
+			}
+			if !amid {
+				uses.Wait()
+			}
+			p.kill()
+			uses.Wait()
+			close(answered)
+
+			p = startShelf(t, dir, "-rotate-refresh")
+			_, second := p.send(refresh, first, "").want(http.StatusOK).tokens()
+			for next := range answered {
+				if next != second {
+					t.Fatal("an answer before the kill had another successor than one after it")
+				}
+			}
+			access, third := p.send(refresh, second, "").want(http.StatusOK).tokens()
+			p.send(refresh, first, "").want(http.StatusUnauthorized)
+			for range 2 {
+				p.send(refresh, third, "").want(http.StatusUnauthorized)
+				p.send("GET /api/v1/items", access, "").want(http.StatusUnauthorized)
+				p.kill()
+				p = startShelf(t, dir, "-rotate-refresh")
+			}
+		})
+	}
+}
+
 // killsOfOne is how often one data file goes through it. Then a new one begins,
 // or the books and sessions of all rounds would outgrow what changes.
 const killsOfOne = 25
