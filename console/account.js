@@ -102,7 +102,8 @@ async function refresh() {
   if (!session?.refresh) return say("The book API gives no refresh token: sign in again", true);
   const answer = await ask("POST", "/api/v1/auth/refresh", { refresh: true });
   if (!answer.ok) return say(answer.says, true);
-  become({ ...session, access: answer.json.data[0].access_token });
+  const [{ access_token: access, refresh_token: next = session.refresh }] = answer.json.data; // with -rotate-refresh there is a next one
+  become({ ...session, access, refresh: next });
   say("A new access token. The one before stays good until it expires.");
   await listTokens("page");
 }

@@ -61,6 +61,7 @@ class Shelf {
   async renew() {
     const { data } = await (await this.send("POST", "/auth/refresh", this.refresh)).json();
     this.access = data[0].access_token;
+    this.refresh = data[0].refresh_token ?? this.refresh; // with -rotate-refresh there is a next one
   }
 
   async send(method, path, token, body, headers = {}) {

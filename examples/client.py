@@ -63,7 +63,9 @@ class Shelf:
             if refused.status != 401 or not self.refresh:
                 raise
         with self.send("POST", "/auth/refresh", self.refresh) as answer:
-            self.access = json.load(answer)["data"][0]["access_token"]
+            data = json.load(answer)["data"][0]
+        self.access = data["access_token"]
+        self.refresh = data.get("refresh_token", self.refresh)  # with -rotate-refresh there is a next one
         return self.send(method, path, self.access, body, headers)
 
     def send(self, method, path, token, body=None, headers={}):

@@ -37,6 +37,7 @@ call() {
 		ask /api/v1/auth/refresh -X POST -H @<(echo "Authorization: Bearer $refresh")
 		good
 		access=$(field access_token)
+		case $answer in *'"refresh_token"'*) refresh=$(field refresh_token) ;; esac # with -rotate-refresh there is a next one
 		ask "$@" -H @<(echo "Authorization: Bearer $access")
 	fi
 	good

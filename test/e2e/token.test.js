@@ -85,6 +85,17 @@ story('an access token that has expired is said so, and the refresh token gets a
   assert.notEqual(claims(await tokenOf(page)).jti, claims(old).jti);
 });
 
+story('with -rotate-refresh the page goes on with the next refresh token', { args: ['-rotate-refresh'] }, async ({ page, shelf }) => {
+  await signUp(page);
+  for (const n of [3, 5, 7]) { // the ids of new access tokens
+    const refresh = await tokenOf(page, 'Refresh token');
+    await page.getByRole('article', { name: 'Access token' }).getByRole('button', { name: 'Refresh' }).click();
+    await see(page.getByRole('row', { name: new RegExp(`^${n} this page’s access`) }));
+    assert.notEqual(await tokenOf(page, 'Refresh token'), refresh);
+  }
+  assert.equal((await api(shelf, await tokenOf(page), 'GET /api/v1/auth/me')).status, 200);
+});
+
 story('a refresh gets another access token, and the old one stays good', async ({ page, shelf }) => {
   await signUp(page);
   const [old, refresh] = [await tokenOf(page), await tokenOf(page, 'Refresh token')];
