@@ -399,6 +399,57 @@ var accountAttacks = []attackCase{
 		}
 	}},
 
+	// What was allowed when a request began, and no longer is when its body arrives.
+	{"held-past-logout", "", func(t *testing.T, a *api) {
+		eve := a.as("eve")
+		eve.heldBack("PATCH /api/v1/auth/me", `{"firstname": "Eve"}`, func() { eve.send("DELETE /api/v1/auth/logout").wantStatus(200) }).want(401, revoked)
+		if name := a.store.userByEmail("eve@example.com").Firstname; name != "" {
+			t.Errorf("her name is %q; want nothing changed", name)
+		}
+	}},
+	{"held-past-deletion", "", func(t *testing.T, a *api) {
+		eve := a.as("eve")
+		eve.heldBack("PATCH /api/v1/auth/me", `{"firstname": "Eve"}`, func() {
+			eve.send("DELETE /api/v1/auth/me", asForm("password", annPassword)).want(200, "")
+		}).want(401, userGone)
+		if a.store.userByEmail("eve@example.com") != nil {
+			t.Error("the account is back")
+		}
+	}},
+	{"a body that is held back until its admin is demoted makes no admin", "CWE-367", func(t *testing.T, a *api) {
+		root := a.asAdmin("root")
+		ann := a.asAdmin("ann")
+		ann.heldBack("PATCH /api/v1/users/2", `{"admin": true}`, func() {
+			root.send("PATCH /api/v1/users/2", asJSON(`{"admin": false}`)).want(200, "")
+		}).want(403, adminsOnly)
+	}},
+	{"restores-itself", "", func(t *testing.T, a *api) {
+		eve := a.as("eve") // tokens 1 and 2
+		for range 2 {      // by the thief, and again
+			eve.send("PUT /api/v1/auth/tokens/2", asJSON(`{"revoke": true}`)).wantStatus(200)
+			eve.send("PUT /api/v1/auth/tokens/2", asJSON(`{"revoke": false}`)).want(409, "A token of the same sign-in can't restore it: sign in again")
+		}
+		a.as("").bearing(a.session("eve").Refresh).send("POST /api/v1/auth/refresh").want(401, revoked)
+		a.as("").bearing(a.signIn("signin", "eve").Access).send("PUT /api/v1/auth/tokens/2", asJSON(`{"revoke": false}`)).wantStatus(200)
+	}},
+	{"refresh-replayed", "", func(t *testing.T, a *api) {
+		a.config.rotateRefresh = true
+		use := func(text string) *answer { return a.as("").bearing(text).send("POST /api/v1/auth/refresh") }
+		owners := a.session("ann").Refresh
+		thief := row[session](use(owners).want(200, ""))
+		thief = row[session](use(thief.Refresh).want(200, ""))
+		use(owners).want(401, revoked)
+		use(thief.Refresh).want(401, revoked)
+		a.as("").bearing(thief.Access).send("GET /api/v1/items").want(401, revoked)
+	}},
+	{"renamed-by-thief", "", func(t *testing.T, a *api) {
+		a.reader("rae")
+		thief := a.as("").bearing(a.logIn("rae"))
+		thief.send("PATCH /api/v1/auth/me", asForm("username", "mine")).want(400, "Missing 'current_password' in body")
+		thief.send("PATCH /api/v1/auth/me", asForm("username", "mine", "current_password", wrongGuess)).want(403, wrongPassword)
+		a.logIn("rae")
+	}},
+
 	// What belongs to others.
 	{"another's token is not there to be revoked", "OWASP API1:2023; OWASP ASVS 5, 8.2.2; CWE-639", func(t *testing.T, a *api) {
 		a.session("ann") // tokens 1 and 2
@@ -1368,4 +1419,13 @@ var accountAttacks = []attackCase{
 			all.Wait()
 		})
 	}},
+}
+
+// heldBack sends a request whose body arrives after something else has happened.
+func (c *client) heldBack(request, text string, meanwhile func()) *answer {
+	method, path, _ := strings.Cut(request, " ")
+	r := httptest.NewRequest(method, path, &bodyAfter{Reader: strings.NewReader(text), first: meanwhile})
+	r.Host = "localhost"
+	r.Header.Set("Content-Type", "application/json")
+	return c.do(r)
 }

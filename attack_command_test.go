@@ -168,31 +168,34 @@ func verdicts(results []attack.Result) map[string]attack.Verdict {
 	return all
 }
 
-// withoutLab are the verdicts on the rows that need the lab's clock, where there
-// is none.
-func withoutLab(t *testing.T) map[string]attack.Verdict {
+// notMade are the verdicts on the rows that need the lab's clock or rotated refresh
+// tokens, where there are none.
+func notMade(t *testing.T, a *api) map[string]attack.Verdict {
 	all := map[string]attack.Verdict{}
 	for _, row := range attackRowsOf(t) {
-		if row.Lab {
+		switch {
+		case row.Lab && a.lab == nil:
 			all[row.ID] = attack.NeedsLab
+		case row.Rotation && !a.config.rotateRefresh:
+			all[row.ID] = attack.NotRotated
 		}
 	}
 	return all
 }
 
-// A sound server refuses every attack, by whatever algorithm it signs, and has
-// nothing left of the two accounts afterwards.
+// A sound server refuses every attack, by whatever algorithm it signs and whether it
+// rotates refresh tokens, and has nothing left of the accounts afterwards.
 func TestAttackCommand(t *testing.T) {
 	t.Parallel()
-	for _, alg := range []string{token.HS256, token.EdDSA} {
-		t.Run(alg, func(t *testing.T) {
+	for _, flags := range []string{"", "-alg=EdDSA", "-rotate-refresh", "-password-policy=nist"} {
+		t.Run(flags, func(t *testing.T) {
 			t.Parallel()
-			a := newAPI(t)
-			if alg == token.EdDSA {
+			a := newAPI(t, flags)
+			if a.config.alg == token.EdDSA {
 				a.signByEdDSA()
 			}
 			got, err := assail(t, a)
-			if !maps.Equal(verdicts(got.Attacks), withoutLab(t)) || err != nil {
+			if !maps.Equal(verdicts(got.Attacks), notMade(t, a)) || err != nil {
 				t.Errorf("%+v, %v; want all refused", got.Attacks, err)
 			}
 			if users, items, _ := a.store.counts(); users != 0 || items != 0 {
@@ -206,6 +209,7 @@ func TestAttackCommand(t *testing.T) {
 // makes good, for one sort of forgery, what the defence would refuse.
 type hole struct {
 	name    string
+	flags   string
 	open    func(a *api) http.Handler
 	through []string // the attacks that succeed
 	unclear []string // those that something else refuses then
@@ -225,7 +229,7 @@ var holes = []hole{
 			return
 		}
 		setBearer(r, a.tokenFor(says.Sub, token.Access))
-	}), through: []string{"payload-edited", "type-edited", "duplicate-claims", "signature-missing", "signature-changed", "signature-respelt", "other-key", "jwk-embedded", "replay-after-logout"}},
+	}), through: []string{"payload-edited", "type-edited", "duplicate-claims", "signature-missing", "signature-changed", "signature-respelt", "other-key", "jwk-embedded", "replay-after-logout", "held-past-logout", "restores-itself"}},
 	{name: "a signature may be spelt in any way", open: tampering(func(_ *api, r *http.Request, t attack.JWS) {
 		signature, _ := base64.RawURLEncoding.DecodeString(t.Signature)
 		setBearer(r, t.Header+"."+t.Payload+"."+b64(string(signature)))
@@ -320,7 +324,56 @@ var holes = []hole{
 			}
 			a.ServeHTTP(w, r)
 		})
-	}, through: []string{"replay-after-logout"}},
+	}, through: []string{"replay-after-logout", "held-past-logout"}},
+	{name: "a caller is judged before the body is read, and never again", open: func(a *api) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, err := a.callerOf(bearerOf(r), token.Access)
+			if err == nil && r.Method == http.MethodPatch && r.URL.Path == "/api/v1/auth/me" {
+				text, _ := io.ReadAll(r.Body)
+				if a.stillGood(c) != nil {
+					reply.JSON(w, http.StatusOK, success{Status: http.StatusOK})
+					return
+				}
+				r.Body = io.NopCloser(bytes.NewReader(text))
+			}
+			a.ServeHTTP(w, r)
+		})
+	}, through: []string{"held-past-logout", "held-past-deletion"}},
+	{name: "a token restores any token of its owner's", open: func(a *api) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			text, _ := io.ReadAll(r.Body)
+			if r.Method == http.MethodPut && strings.Contains(string(text), "false") {
+				reply.JSON(w, http.StatusOK, success{Status: http.StatusOK})
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(text))
+			a.ServeHTTP(w, r)
+		})
+	}, through: []string{"restores-itself"}},
+	{name: "a refresh token is good for many uses, and each gives another", flags: "-rotate-refresh", open: func(a *api) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if c, err := a.callerOf(bearerOf(r), token.Refresh); err == nil && strings.HasSuffix(r.URL.Path, "/refresh") {
+				reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{
+					map[string]string{"refresh_token": a.tokenFor(c.user.PublicID, token.Refresh)}}})
+				return
+			}
+			a.ServeHTTP(w, r)
+		})
+	}, through: []string{"refresh-replayed"}},
+	{name: "whoever has a token may rename the account", open: func(a *api) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			text, _ := io.ReadAll(r.Body)
+			var asked struct{ Username string }
+			c, err := a.callerOf(bearerOf(r), token.Access)
+			if json.Unmarshal(text, &asked); err == nil && r.Method == http.MethodPatch && asked.Username != "" {
+				u, _ := a.store.as(c).editUser(func(u *user) { u.Username = asked.Username })
+				writeUser(w, u)
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(text))
+			a.ServeHTTP(w, r)
+		})
+	}, through: []string{"renamed-by-thief"}},
 	{name: "any account may change any item", open: func(a *api) http.Handler {
 		a.config.sharedWrites = true
 		return a
@@ -390,11 +443,12 @@ func TestAttackCommandHoles(t *testing.T) {
 		}
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
-			a, want, env := newAPI(t), withoutLab(t), []string(nil)
+			a, env := newAPI(t, h.flags), []string(nil)
 			if h.lab {
-				a, want = newLabAPI(t), map[string]attack.Verdict{}
+				a = newLabAPI(t)
 				env = []string{"SHELF_LAB_TOKEN", a.config.labToken}
 			}
+			want := notMade(t, a)
 			for _, id := range h.through {
 				want[id] = attack.GotThrough
 			}
@@ -516,10 +570,10 @@ func TestAttackCommandUnclear(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := newAPI(t)
-			want := withoutLab(t)
+			a := newAPI(t, "-rotate-refresh")
+			want := notMade(t, a)
 			for _, row := range attackRowsOf(t) {
-				if !row.Lab {
+				if want[row.ID] == "" {
 					want[row.ID] = attack.Unexpected
 				}
 			}
@@ -527,7 +581,7 @@ func TestAttackCommandUnclear(t *testing.T) {
 			if !maps.Equal(verdicts(got.Attacks), want) || statusAfter(err) != 1 {
 				t.Errorf("%v, %+v; want none of them counted as refused", err, got.Attacks)
 			}
-			if !strings.HasPrefix(got.Summary, "0 of 23 refused; 23 answered in an unexpected way") {
+			if !strings.HasPrefix(got.Summary, "0 of 28 refused; 28 answered in an unexpected way") {
 				t.Errorf("the summary is %q", got.Summary)
 			}
 		})
@@ -596,7 +650,7 @@ func TestAttackCommandTLS(t *testing.T) {
 		"payload-edited       422 Signature verification failed              refused\n",
 		"others-item-deleted  403 Only the creator of an item or an admin …  refused\n",
 		"expired              -                                              needs -lab\n",
-		"\n23 of 23 refused; 2 need the lab's clock (start shelf with -lab and set SHELF_LAB_TOKEN)\n")
+		"\n27 of 27 refused; 1 is for a server with -rotate-refresh; 2 need the lab's clock (start shelf with -lab and set SHELF_LAB_TOKEN)\n")
 }
 
 // Where there is no shelf, the exit status says that nothing was tried, and no
@@ -643,7 +697,7 @@ func TestAttackCommandNoShelf(t *testing.T) {
 // where it doesn't know whether they were made.
 func TestAttackCommandInterrupted(t *testing.T) {
 	t.Parallel()
-	for moment := 1; moment < 50; moment += 3 { // the number of the request in whose midst it happens
+	for moment := 1; moment < 72; moment += 4 { // the number of the request in whose midst it happens
 		t.Run(fmt.Sprint(moment), func(t *testing.T) {
 			t.Parallel()
 			a := newAPI(t)
@@ -683,15 +737,15 @@ func TestAttackCommandLeftover(t *testing.T) {
 	}))
 	defer srv.Close()
 	status, stdout, problem := runAttack(t, t.Context(), srv.URL)
-	if status != 1 || !strings.Contains(stdout, "23 of 23 refused") {
-		t.Errorf("exit status %d\n%s\nwant 1, for the accounts alone", status, stdout)
+	if status != 1 || !strings.Contains(stdout, "26 of 27 refused; 1 answered") {
+		t.Errorf("exit status %d\n%s\nwant 1, for the accounts and the attack that deletes one", status, stdout)
 	}
 	left, _ := a.store.usersAfter(0, 10)
-	if len(left) != 2 {
-		t.Fatalf("%d accounts are left; want both", len(left))
+	if len(left) != 4 {
+		t.Fatalf("%d accounts are left; want all four", len(left))
 	}
 	for _, u := range left {
-		wantText(t, problem, u.Email+" may still be there: DELETE /api/v1/auth/me: the server answers 503")
+		wantText(t, problem, u.Username+" may still be there: DELETE /api/v1/auth/me: the server answers 503")
 	}
 }
 
@@ -739,7 +793,7 @@ func TestAttackCommandReport(t *testing.T) {
 	}
 	wantText(t, stdout, "others-item-changed  200                                            GOT THROUGH\n  Another account's item is changed: the server took it.\n  The token is genuine, but",
 		"store.go: (terms).check", "https://owasp.org/API-Security/editions/2023/en/0xa1-broken-object-level-authorization/",
-		"\n21 of 23 refused; 2 GOT THROUGH; 2 need the lab's clock")
+		"\n25 of 27 refused; 2 GOT THROUGH; 1 is for a server with -rotate-refresh; 2 need the lab's clock")
 }
 
 // With the lab's clock every attack is made, and the clock is as it was after.
@@ -758,7 +812,7 @@ func TestAttackCommandLab(t *testing.T) {
 			}
 			was := a.labClock()
 			got, err := assail(t, a, "SHELF_LAB_TOKEN", a.config.labToken)
-			if len(verdicts(got.Attacks)) > 0 || err != nil || got.Summary != "25 of 25 refused" {
+			if !maps.Equal(verdicts(got.Attacks), notMade(t, a)) || err != nil || got.Summary != "29 of 29 refused; 1 is for a server with -rotate-refresh" {
 				t.Errorf("%q, %v, %v", got.Summary, verdicts(got.Attacks), err)
 			}
 			is := a.labClock()
@@ -776,7 +830,7 @@ func TestAttackCommandLabRefused(t *testing.T) {
 	t.Parallel()
 	for name, a := range map[string]*api{"another secret": newLabAPI(t), "no lab": newAPI(t)} {
 		got, err := assail(t, a, "SHELF_LAB_TOKEN", "not-the-secret-of-that-lab")
-		want := map[string]attack.Verdict{"expired": attack.Unexpected, "not-yet-valid": attack.Unexpected}
+		want := map[string]attack.Verdict{"expired": attack.Unexpected, "not-yet-valid": attack.Unexpected, "refresh-replayed": attack.NotRotated}
 		if !maps.Equal(verdicts(got.Attacks), want) || statusAfter(err) != 1 {
 			t.Errorf("%s: %v, %v; want %v", name, verdicts(got.Attacks), err, want)
 		}

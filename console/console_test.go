@@ -38,8 +38,8 @@ func TestSize(t *testing.T) {
 	for _, name := range names(t) {
 		size += len(text(t, name))
 	}
-	if size >= 100<<10 {
-		t.Errorf("the console takes %d bytes; want less than 100 KiB (%d)", size, 100<<10)
+	if size >= 110<<10 {
+		t.Errorf("the console takes %d bytes; want less than 110 KiB (%d)", size, 110<<10)
 	}
 }
 
@@ -75,10 +75,14 @@ func TestMarkup(t *testing.T) {
 	}
 }
 
-// Every attack of the table can be made by the page, and it makes no other.
+// Every attack of the table can be made by the page, but for those that hold a body
+// back, and it makes no other.
 func TestForges(t *testing.T) {
 	t.Parallel()
-	var attacks []struct{ ID string }
+	var attacks []struct {
+		ID   string
+		Held bool
+	}
 	if err := json.Unmarshal([]byte(text(t, "attacks.json")), &attacks); err != nil || len(attacks) == 0 {
 		t.Fatalf("attacks.json has %d attacks, %v", len(attacks), err)
 	}
@@ -88,7 +92,9 @@ func TestForges(t *testing.T) {
 		forged = append(forged, line[1])
 	}
 	for _, attack := range attacks {
-		want = append(want, attack.ID)
+		if !attack.Held {
+			want = append(want, attack.ID)
+		}
 	}
 	if !slices.Equal(forged, want) {
 		t.Errorf("forge.js makes %q; want those of attacks.json, in their order: %q", forged, want)

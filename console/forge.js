@@ -1,4 +1,5 @@
-// How each attack of attacks.json is made, by its id, as internal/attack/forge.go makes it.
+// How each attack of attacks.json is made, by its id, as internal/attack/forge.go makes it,
+// but for those whose body is held back: a browser sends bodies whole.
 // That takes no more than a token of the attacker's own, the victim's public id,
 // and what a browser can compute.
 import { decode, encode } from "./token.js";
@@ -89,9 +90,12 @@ export const forge = {
   "refresh-as-access": (t, { refresh }) => ({ token: refresh, original: refresh }),
   "access-as-refresh": (t) => t,
   "replay-after-logout": (t) => t,
+  "restores-itself": (token) => ({ token, body: { revoke: false } }),
+  "refresh-replayed": (t, { refresh }) => ({ token: refresh, original: refresh }),
   "others-item-changed": (token) => ({ token, body: { itemname: "mine now" } }),
   "others-item-deleted": (t) => t,
   "admin-at-signup": (t) => t,
+  "renamed-by-thief": (token) => ({ token, body: { username: "mine now" } }),
   "expired": (t) => t,
   "not-yet-valid": (t) => t,
 };

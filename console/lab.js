@@ -13,7 +13,10 @@ const words = { refused: "refused", through: "GOT THROUGH", unexpected: "not as 
 
 const bearer = (token) => ({ Authorization: "Bearer " + token });
 const inLab = (method, path, token, json) => send(method, path, { headers: token ? bearer(token) : {}, json, by: "lab" });
-const possible = (attack) => !attack.lab || labOn();
+let rotates = false; // the server is known to have -rotate-refresh
+const canFire = (attack) => !attack.held && (!attack.lab || labOn());
+const possible = (attack) => canFire(attack) && (!attack.rotation || rotates);
+const lacks = (attack) => (attack.held ? "shelf attack only: a browser sends bodies whole" : !canFire(attack) ? "needs the lab’s clock" : possible(attack) ? "" : "needs -rotate-refresh");
 
 // A Cast is who plays: accounts that are made for the lab and deleted after it,
 // so that nobody's own sign-in is lost.
@@ -26,6 +29,21 @@ class Cast {
     if (!answer.ok) throw new Error(answer.says);
     const [{ access_token: access, refresh_token: refresh }] = answer.json.data;
     this.people.push(Object.assign(person, { access, refresh, id: read(access).payload.sub }));
+    return person;
+  }
+
+  // signIn is one more sign-in of somebody's.
+  async signIn({ email, password, id }) {
+    const [{ access_token: access, refresh_token: refresh }] = (await inLab("POST", "/api/v1/auth/signin", null, { email, password })).json.data;
+    return { access, refresh, id };
+  }
+
+  // reader is an account of the book API, signed in.
+  async reader() {
+    const account = { username: "rae-" + random(8), password: random(12) };
+    await inLab("POST", "/signup", null, account);
+    const person = { ...account, access: (await inLab("POST", "/login", null, account)).json.token };
+    this.people.push(person);
     return person;
   }
 
@@ -58,22 +76,44 @@ const withCast = (work) => (done = done.then(async () => {
   }
 }));
 
+const rotated = async (token) => (await inLab("POST", "/api/v1/auth/refresh", token)).json.data[0].refresh_token;
+
+// scenes are for attacks that begin with something else than eve's sign-in. Each
+// returns whose tokens it is about, and next: what happens after those were seen to
+// be good.
+const scenes = {
+  "admin-at-signup": async ({ ann }) => ann,
+  "replay-after-logout": async (cast) => {
+    const again = await cast.signIn(cast.eve);
+    return { ...again, next: () => inLab("DELETE", "/api/v1/auth/logout", again.access) };
+  },
+  "restores-itself": async (cast) => {
+    const again = await cast.signIn(cast.eve);
+    const { jti } = read(again.refresh).payload;
+    const id = (await inLab("GET", "/api/v1/auth/tokens", again.access)).json.data.find((t) => t.jti === jti).token_id;
+    return { ...again, row: id, next: () => inLab("PUT", "/api/v1/auth/tokens/" + id, again.access, { revoke: true }) };
+  },
+  "refresh-replayed": async (cast) => {
+    const owner = await cast.signIn(cast.eve);
+    const stolen = await rotated(owner.refresh);
+    if (!(rotates = Boolean(stolen))) return null;
+    return { ...owner, refresh: await rotated(stolen), next: () => inLab("POST", "/api/v1/auth/refresh", owner.refresh) };
+  },
+  "renamed-by-thief": (cast) => cast.reader(),
+};
+
 // fire runs one attack and shows how it ended. A refusal counts only if it is
 // the one that the table expects, and if the genuine token was good before:
 // otherwise something else may have refused it.
 async function fire(attack, cast, open) {
-  const { ann, eve } = cast;
-  let { access, refresh } = eve;
-  if (attack.id === "admin-at-signup") access = ann.access;
-  if (attack.id === "replay-after-logout") {
-    const { email, password } = eve;
-    access = (await inLab("POST", "/api/v1/auth/signin", null, { email, password })).json.data[0].access_token;
-  }
-  const shot = await forged(attack.id, { access, refresh, victim: ann.id, keys: cast.keys });
-  const genuine = await (shot.original === refresh ? inLab("POST", "/api/v1/auth/refresh", refresh) : inLab("GET", "/api/v1/auth/me", access));
-  if (attack.id === "replay-after-logout") await inLab("DELETE", "/api/v1/auth/logout", access);
+  const player = scenes[attack.id] ? await scenes[attack.id](cast) : cast.eve;
+  if (!player) return score();
+  const { access, refresh, row, next } = player;
+  const shot = await forged(attack.id, { access, refresh, victim: cast.ann.id, keys: cast.keys });
+  const genuine = await (shot.original === refresh && !next ? inLab("POST", "/api/v1/auth/refresh", refresh) : inLab("GET", "/api/v1/auth/me", access));
+  await next?.();
 
-  const shoot = () => send1(attack.request.replace("{item}", cast.item).split(" "), shot, open);
+  const shoot = () => send1(attack.request.replace("{item}", cast.item).replace("{token}", row).split(" "), shot, open);
   const { exp, nbf } = read(access).payload;
   const answer = await (attack.id === "expired" ? at(exp, shoot) : attack.id === "not-yet-valid" ? at(nbf - 60, shoot) : shoot());
   const { status, error, description = "" } = attack.expect;
@@ -92,6 +132,7 @@ async function fire(attack, cast, open) {
     outcome === "refused" ? "" : el("p", { class: "alarm", role: "alert" },
       outcome === "through" ? "The server obeyed. That is a hole." : genuine.ok ? "Refused, but not by what should have stopped it." : "The genuine token was refused as well, so this proves nothing.",
       ` Expected: ${status} ${error}`));
+  if (attack.rotation) $(".tag", card)?.remove();
   if (open || outcome !== "refused") $("details", card).open = true;
   score();
   return outcome;
@@ -129,18 +170,23 @@ function score() {
   $("#score").textContent = `${refused} of ${run.length} refused`;
   $("#score-box").className = "card " + (bad ? "bad" : refused === run.length ? "good" : "");
   $("#segments").replaceChildren(...attacks.map((a) => el("span", { class: outcomes.get(a.id) ?? (possible(a) ? "" : "off") })));
-  $("#score-note").textContent = bad ? `${bad} not refused as it should be: see below` : run.length < attacks.length ? `${attacks.length - run.length} more need the lab’s clock, at the end of this page` : "";
+  const count = (which, what) => ((n) => n > 0 && n + what)(attacks.filter(which).length);
+  $("#score-note").textContent = bad ? `${bad} not refused as it should be: see below` : [
+    count((a) => a.lab && !labOn(), " more need the lab’s clock, at the end of this page"),
+    count((a) => a.rotation && !rotates, " more needs -rotate-refresh"),
+    count((a) => a.held, " more are made by shelf attack only"),
+  ].filter(Boolean).join("; ");
 }
 
 const runOne = (attack) => withCast(async (cast) => {
   const outcome = await fire(attack, cast, true);
-  say(`${attack.title}: ${words[outcome]}`, outcome !== "refused");
+  say(`${attack.title}: ${outcome ? words[outcome] : lacks(attack)}`, outcome && outcome !== "refused");
 });
 
 async function runAll() {
   drawAttacks();
   await withCast(async (cast) => {
-    for (const attack of attacks.filter(possible)) await fire(attack, cast, false);
+    for (const attack of attacks.filter(canFire)) await fire(attack, cast, false);
     say("All fired: " + $("#score").textContent, $("#score-box").className.includes("bad"));
   });
 }
@@ -150,9 +196,9 @@ export function drawAttacks() {
   $("#attacks").replaceChildren(...attacks.map((attack) => el("li", { class: "card attack", id: "attack-" + attack.id },
     el("h2", {}, attack.title),
     el("span", { class: "outcome" }),
-    button("Fire", () => runOne(attack), { "aria-label": "Fire: " + attack.title, disabled: !possible(attack) }),
+    button("Fire", () => runOne(attack), { "aria-label": "Fire: " + attack.title, disabled: !canFire(attack) }),
     el("p", {}, attack.explanation),
-    el("p", { class: "soft" }, "Stopped by ", el("code", {}, attack.defence), ". Written in ", link(attack.url, attack.source), ". ", !possible(attack) && el("span", { class: "tag" }, "needs the lab’s clock")),
+    el("p", { class: "soft" }, "Stopped by ", el("code", {}, attack.defence), ". Written in ", link(attack.url, attack.source), ". ", lacks(attack) && el("span", { class: "tag" }, lacks(attack))),
     el("details", {}, el("summary", {}, "What was sent, and the answer"), el("div", { class: "shown" }, "Not fired yet.")))));
   score();
 }

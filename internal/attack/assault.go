@@ -12,9 +12,11 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,6 +32,8 @@ type assault struct {
 	eve    throwaway // who attacks
 	ann    throwaway // whom she attacks
 	item   int       // an item of ann's
+	token  int       // a token of eve's
+	others []*throwaway
 
 	labSecret string // "": the clock stays as it is
 }
@@ -37,8 +41,11 @@ type assault struct {
 // A throwaway is an account that lives for one run.
 type throwaway struct {
 	email, password string // the e-mail is "" until the account may exist
+	username        string // of an account of the book API, which has no e-mail
 	access, refresh string
 }
+
+func (t *throwaway) name() string { return cmp.Or(t.email, t.username) }
 
 // newAssault aims at a server, which must be one on this machine unless owned
 // says that the user owns it. A name that merely resolves to this machine
@@ -57,7 +64,7 @@ func newAssault(target string, owned bool) (*assault, error) {
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
 	local := err == nil && ip.IsLoopback() || strings.EqualFold(u.Hostname(), "localhost")
-	transport := &http.Transport{TLSHandshakeTimeout: 10 * time.Second}
+	transport := &http.Transport{TLSHandshakeTimeout: 10 * time.Second, ExpectContinueTimeout: 10 * time.Second}
 	switch {
 	case local:
 		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
@@ -119,6 +126,42 @@ func (a *assault) signUp(ctx context.Context, who *throwaway, more map[string]an
 	return err
 }
 
+// another signs a third account up, which tidy deletes.
+func (a *assault) another(ctx context.Context) (*throwaway, error) {
+	who := new(throwaway)
+	a.others = append(a.others, who)
+	return who, a.signUp(ctx, who, nil)
+}
+
+// reader signs an account of the book API up and in, which tidy deletes.
+func (a *assault) reader(ctx context.Context) (*throwaway, error) {
+	who := &throwaway{username: "attack-" + strings.ToLower(rand.Text()), password: rand.Text() + "-1"}
+	a.others = append(a.others, who)
+	if _, err := a.need(ctx, "POST /signup", who.shown()); err != nil {
+		return nil, err
+	}
+	return who, a.logIn(ctx, who)
+}
+
+// shown is the name and the password of an account of the book API.
+func (t *throwaway) shown() shot {
+	return shot{body: string(strictjson.Encode(map[string]string{"username": t.username, "password": t.password}))}
+}
+
+// logIn signs an account of the book API in.
+func (a *assault) logIn(ctx context.Context, who *throwaway) error {
+	in, err := a.need(ctx, "POST /login", who.shown())
+	if err != nil {
+		return err
+	}
+	var got struct{ Token string }
+	if json.Unmarshal(in.body, &got); got.Token == "" {
+		return fmt.Errorf("POST /login gives no token: %w", in)
+	}
+	who.access = got.Token
+	return nil
+}
+
 // enter signs an account up or in, and keeps its tokens.
 func (a *assault) enter(ctx context.Context, request string, who *throwaway, more map[string]any) error {
 	details := map[string]any{"email": who.email, "password": who.password}
@@ -151,12 +194,12 @@ func (a *assault) tidy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTime)
 	defer cancel()
 	var left []error
-	for _, who := range []*throwaway{&a.ann, &a.eve} {
-		if who.email == "" {
+	for _, who := range append(a.others, &a.ann, &a.eve) {
+		if who.name() == "" {
 			continue
 		}
 		if err := a.remove(ctx, who); err != nil {
-			left = append(left, fmt.Errorf("the throw-away account %s may still be there: %w", who.email, err))
+			left = append(left, fmt.Errorf("the throw-away account %s may still be there: %w", who.name(), err))
 		}
 	}
 	return errors.Join(left...)
@@ -164,7 +207,13 @@ func (a *assault) tidy(ctx context.Context) error {
 
 // remove deletes an account, and before it ann's item, which would outlive her.
 func (a *assault) remove(ctx context.Context, who *throwaway) error {
-	err := a.enter(ctx, "POST /api/v1/auth/signin", who, nil)
+	var err error
+	switch {
+	case who.email != "":
+		err = a.enter(ctx, "POST /api/v1/auth/signin", who, nil)
+	case who.access == "": // an attack may have changed the name, but not the token
+		err = a.logIn(ctx, who)
+	}
 	if refusal, ok := errors.AsType[reaction](err); ok && refusal.status == http.StatusUnauthorized {
 		return nil // its sign-up has never arrived
 	}
@@ -178,14 +227,22 @@ func (a *assault) remove(ctx context.Context, who *throwaway) error {
 			return err // not found: an attack has deleted it already
 		}
 	}
+	return a.delete(ctx, who, s)
+}
+
+// delete deletes an account with a token of its own.
+func (a *assault) delete(ctx context.Context, who *throwaway, s shot) error {
 	s.body = string(strictjson.Encode(map[string]string{"password": who.password}))
-	_, err = a.need(ctx, "DELETE /api/v1/auth/me", s)
+	_, err := a.need(ctx, "DELETE /api/v1/auth/me", s)
+	if err == nil {
+		who.email, who.username = "", ""
+	}
 	return err
 }
 
-// path fills in the item.
+// path fills in the item and the token.
 func (a *assault) path(request string) string {
-	return strings.ReplaceAll(request, "{item}", fmt.Sprint(a.item))
+	return strings.NewReplacer("{item}", fmt.Sprint(a.item), "{token}", fmt.Sprint(a.token)).Replace(request)
 }
 
 // A shot is what an attack sends, beside its row's request.
@@ -195,6 +252,9 @@ type shot struct {
 	cookie  string   // "NAME=VALUE"
 	body    string   // JSON
 
+	// What happens after the server has judged the token and asked for the body, and
+	// before it gets the body; nil: nothing.
+	meanwhile func() error
 	// The clock's reading at which it is sent; zero: at any time.
 	at time.Time
 	// What must succeed before, or a refusal would prove nothing. The zero
@@ -210,6 +270,10 @@ func (a *assault) run(ctx context.Context, row Row) Result {
 		return r
 	}
 	s, err := forgers[row.ID](ctx, a)
+	if errors.Is(err, errNotRotated) {
+		r.Verdict = NotRotated
+		return r
+	}
 	if err != nil {
 		r.Detail = "it could not be prepared: " + err.Error()
 		return r
@@ -337,7 +401,17 @@ func (a *assault) send(ctx context.Context, request string, s shot) (reaction, e
 	if strings.HasPrefix(path, "/lab/") {
 		r.Header.Set("X-Lab-Token", a.labSecret)
 	}
+	if s.meanwhile != nil {
+		r = holdBack(r, s.meanwhile)
+	}
 	resp, err := a.client.Do(r)
+	held, _ := r.Body.(*heldBody)
+	if held != nil && held.fault.Load() != nil {
+		if err == nil {
+			resp.Body.Close()
+		}
+		err = *held.fault.Load()
+	}
 	if err != nil {
 		if whole, ok := errors.AsType[*url.Error](err); ok {
 			err = whole.Err // the rest of it is the address, which may hold a token
@@ -345,6 +419,9 @@ func (a *assault) send(ctx context.Context, request string, s shot) (reaction, e
 		return reaction{}, err
 	}
 	defer resp.Body.Close()
+	if held != nil && !(held.asked.Load() && held.sent.Load()) {
+		return reaction{}, errors.New("the server never asked for the body (100 Continue), so it could not be held back")
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
 		return reaction{}, err
@@ -353,6 +430,38 @@ func (a *assault) send(ctx context.Context, request string, s shot) (reaction, e
 	json.Unmarshal(body, &v) // what is no JSON has none
 	_, description, _ := strings.Cut(resp.Header.Get("WWW-Authenticate"), `error_description="`)
 	return reaction{resp.StatusCode, presentable(v.Error), description, body}, nil
+}
+
+// A heldBody is a request's body that is sent only after something else was done.
+type heldBody struct {
+	io.Reader
+	first func() error
+	asked atomic.Bool // the server has asked for it
+	sent  atomic.Bool
+	fault atomic.Pointer[error] // of first
+}
+
+func (b *heldBody) Read(p []byte) (int, error) {
+	if !b.sent.Swap(true) {
+		if err := b.first(); err != nil {
+			b.fault.Store(&err)
+			return 0, err
+		}
+	}
+	return b.Reader.Read(p)
+}
+
+func (b *heldBody) Close() error { return nil }
+
+// holdBack has a request ask whether it may send its body (RFC 9110 §10.1.1). By the
+// time that the server says so, it has judged the token. Then first is called, and
+// then the body is sent.
+func holdBack(r *http.Request, first func() error) *http.Request {
+	body := &heldBody{Reader: r.Body, first: first}
+	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got100Continue: func() { body.asked.Store(true) }}))
+	r.Body, r.GetBody = body, nil // it can't be sent again
+	r.Header.Set("Expect", "100-continue")
+	return r
 }
 
 // presentable is an answer's error made fit to be printed: a server that is up

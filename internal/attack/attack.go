@@ -1,6 +1,6 @@
 // Package attack sends forged tokens and forbidden requests to a running shelf,
-// and judges the answers. It makes two throw-away accounts there, fires each
-// attack of console/attacks.json from one at the other, and deletes both. Before
+// and judges the answers. It makes throw-away accounts there, fires each
+// attack of console/attacks.json from one at another, and deletes them all. Before
 // each attack the same request with a good token has to succeed: a server that
 // refuses everything proves nothing. It knows what any client knows, and no key.
 package attack
@@ -27,8 +27,10 @@ import (
 type Row struct {
 	ID          string `json:"id"`          // in kebab-case; what forges it, here and in the page, goes by it
 	Title       string `json:"title"`       // a short sentence
-	Request     string `json:"request"`     // what is sent: "METHOD PATH"; {item} is an item of another account
+	Request     string `json:"request"`     // what is sent: "METHOD PATH"; {item} is an item of another account, {token} a token of the attacker's
 	Lab         bool   `json:"lab"`         // the clock has to be moved for it, so it takes a shelf with -lab
+	Rotation    bool   `json:"rotation"`    // it takes a shelf with -rotate-refresh
+	Held        bool   `json:"held"`        // a body is held back for it, which no page can do: a browser sends bodies whole
 	Explanation string `json:"explanation"` // two sentences: what the attack is, and what stopped it
 	Defence     string `json:"defence"`     // where that stands in the code: "FILE: FUNCTION", as a test checks
 	Source      string `json:"source"`      // where the rule is written
@@ -60,6 +62,7 @@ const (
 	GotThrough Verdict = "GOT THROUGH" // the server did what it was asked to
 	Unexpected Verdict = "unexpected"  // another answer, or none: that proves nothing
 	NeedsLab   Verdict = "needs -lab"
+	NotRotated Verdict = "not rotated" // it is about refresh tokens of one use, which the server doesn't give
 )
 
 // A Result is a row of what is printed.
@@ -221,12 +224,15 @@ func summary(results []Result) string {
 	for _, r := range results {
 		n[r.Verdict]++
 	}
-	text := fmt.Sprintf("%d of %d refused", n[Refused], len(results)-n[NeedsLab])
+	text := fmt.Sprintf("%d of %d refused", n[Refused], len(results)-n[NeedsLab]-n[NotRotated])
 	if n[GotThrough] > 0 {
 		text += fmt.Sprintf("; %d GOT THROUGH", n[GotThrough])
 	}
 	if n[Unexpected] > 0 {
 		text += fmt.Sprintf("; %d answered in an unexpected way, which proves nothing", n[Unexpected])
+	}
+	if n[NotRotated] > 0 {
+		text += fmt.Sprintf("; %d is for a server with -rotate-refresh", n[NotRotated])
 	}
 	if n[NeedsLab] > 0 {
 		text += fmt.Sprintf("; %d need the lab's clock (start shelf with -lab and set SHELF_LAB_TOKEN)", n[NeedsLab])

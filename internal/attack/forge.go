@@ -96,6 +96,10 @@ var forgers = map[string]forger{
 	},
 	"access-as-refresh":   genuine,
 	"replay-after-logout": replayAfterLogout,
+	"held-past-logout":    heldPastLogout,
+	"held-past-deletion":  heldPastDeletion,
+	"restores-itself":     restoreItself,
+	"refresh-replayed":    replayRefresh,
 
 	"others-item-changed": func(ctx context.Context, a *assault) (shot, error) {
 		s := a.onItem()
@@ -106,6 +110,16 @@ var forgers = map[string]forger{
 	"admin-at-signup": func(_ context.Context, a *assault) (shot, error) {
 		s := bearerShot(a.ann.access)
 		s.control.token = a.ann.access
+		return s, nil
+	},
+	"renamed-by-thief": func(ctx context.Context, a *assault) (shot, error) {
+		who, err := a.reader(ctx)
+		if err != nil {
+			return shot{}, err
+		}
+		s := bearerShot(who.access)
+		s.control.token = who.access
+		s.body = string(strictjson.Encode(map[string]string{"username": who.username + "-mine"}))
 		return s, nil
 	},
 
@@ -180,18 +194,131 @@ func (a *assault) publicKey(ctx context.Context) ([]byte, error) {
 	return base64.RawURLEncoding.DecodeString(set.Keys[0].Public)
 }
 
+// signInAgain is one more sign-in of the attacker's.
+func (a *assault) signInAgain(ctx context.Context) (throwaway, error) {
+	again := a.eve
+	return again, a.enter(ctx, "POST /api/v1/auth/signin", &again, nil)
+}
+
 // replayAfterLogout signs in once more, sees that the token opens, and logs out.
 func replayAfterLogout(ctx context.Context, a *assault) (shot, error) {
-	leaving := a.eve
-	if err := a.enter(ctx, "POST /api/v1/auth/signin", &leaving, nil); err != nil {
+	leaving, err := a.signInAgain(ctx)
+	if err != nil {
 		return shot{}, err
 	}
 	s := bearerShot(leaving.access)
 	if _, err := a.need(ctx, whoAmI, s); err != nil {
 		return shot{}, err
 	}
-	_, err := a.need(ctx, "DELETE /api/v1/auth/logout", s)
+	_, err = a.need(ctx, "DELETE /api/v1/auth/logout", s)
 	return s, err
+}
+
+// held is a write whose body is held back while something happens to its token.
+func held(token string, meanwhile func(s shot) error) shot {
+	s := bearerShot(token)
+	s.control.token = token
+	s.body, s.meanwhile = `{"firstname":"Eve"}`, func() error { return meanwhile(bearerShot(token)) }
+	return s
+}
+
+// heldPastLogout signs in once more, and logs out while a body is held back.
+func heldPastLogout(ctx context.Context, a *assault) (shot, error) {
+	leaving, err := a.signInAgain(ctx)
+	return held(leaving.access, func(s shot) error {
+		_, err := a.need(ctx, "DELETE /api/v1/auth/logout", s)
+		return err
+	}), err
+}
+
+// heldPastDeletion deletes a third account while a body of its own is held back.
+func heldPastDeletion(ctx context.Context, a *assault) (shot, error) {
+	going, err := a.another(ctx)
+	return held(going.access, func(s shot) error { return a.delete(ctx, going, s) }), err
+}
+
+// restoreItself signs in once more, and revokes the refresh token, as its owner would
+// who knows that it was stolen. The access token of that sign-in is the thief's.
+func restoreItself(ctx context.Context, a *assault) (shot, error) {
+	again, err := a.signInAgain(ctx)
+	if err != nil {
+		return shot{}, err
+	}
+	s := bearerShot(again.access)
+	if a.token, err = a.tokenID(ctx, s, again.refresh); err != nil {
+		return shot{}, err
+	}
+	s.control.token = again.access
+	s.body = `{"revoke":true}`
+	if _, err = a.need(ctx, a.path("PUT /api/v1/auth/tokens/{token}"), s); err != nil {
+		return shot{}, err
+	}
+	s.body = `{"revoke":false}`
+	return s, nil
+}
+
+// tokenID is the id of a token in its owner's list of tokens.
+func (a *assault) tokenID(ctx context.Context, s shot, text string) (int, error) {
+	const list = "GET /api/v1/auth/tokens"
+	got, err := a.need(ctx, list, s)
+	if err != nil {
+		return 0, err
+	}
+	t, err := Dismantle(text)
+	var tokens struct {
+		Data []struct {
+			ID  int    `json:"token_id"`
+			JTI string `json:"jti"`
+		}
+	}
+	if err := errors.Join(err, json.Unmarshal(got.body, &tokens)); err != nil {
+		return 0, err
+	}
+	for _, one := range tokens.Data {
+		if string(strictjson.Encode(one.JTI)) == string(Members(t.Payload)["jti"]) {
+			return one.ID, nil
+		}
+	}
+	return 0, errors.New(list + " has no such token")
+}
+
+// errNotRotated says that the server's refresh tokens are good for many uses.
+var errNotRotated = errors.New("the server doesn't rotate refresh tokens")
+
+// replayRefresh signs in once more. A thief uses the refresh token first, and its
+// successor too. Then the owner uses it, which tells the server of the theft. What
+// the thief has now is the newest one.
+func replayRefresh(ctx context.Context, a *assault) (shot, error) {
+	again, err := a.signInAgain(ctx)
+	stolen := again.refresh
+	for i := 0; i < 2 && err == nil; i++ {
+		stolen, err = a.rotated(ctx, stolen)
+	}
+	if err == nil {
+		_, err = a.send(ctx, refreshing, bearerShot(again.refresh))
+	}
+	return bearerShot(stolen), err
+}
+
+const refreshing = "POST /api/v1/auth/refresh"
+
+// rotated uses a refresh token and returns its successor. It fails with
+// errNotRotated if there is none.
+func (a *assault) rotated(ctx context.Context, refresh string) (string, error) {
+	got, err := a.need(ctx, refreshing, bearerShot(refresh))
+	if err != nil {
+		return "", err
+	}
+	var next struct {
+		Refresh string `json:"refresh_token"`
+	}
+	switch err := got.element(&next); {
+	case err != nil:
+		return "", err
+	case next.Refresh == "":
+		return "", errNotRotated
+	}
+	return next.Refresh, nil
 }
 
 // onItem is the attacker's token for a request about another's item, which she
@@ -206,7 +333,7 @@ func (a *assault) onItem() shot {
 // that is good for a new access token.
 func (a *assault) withRefreshToken(token string) shot {
 	s := bearerShot(token)
-	s.control.request, s.control.token = "POST /api/v1/auth/refresh", a.eve.refresh
+	s.control.request, s.control.token = refreshing, a.eve.refresh
 	return s
 }
 

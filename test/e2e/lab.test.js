@@ -7,15 +7,17 @@ import { createServer, request as ask } from 'node:http';
 import { api, part, see, shot, signUp, story, tokenOf } from './kit.js';
 
 const attacks = JSON.parse(await readFile(new URL('../../console/attacks.json', import.meta.url)));
-const now = attacks.filter((attack) => !attack.lab); // those that need no clock
+const here = attacks.filter(({ held }) => !held); // those that a page can make
+const rotation = attacks.find((attack) => attack.rotation);
+const now = here.filter((attack) => !attack.lab && attack !== rotation); // those that need nothing
 
 const card = (page, { title }) => page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: title, exact: true }) });
 const score = (page) => page.getByRole('status').filter({ hasText: /^\d+ of \d+ refused$/ });
 const inside = (page, attack) => card(page, attack).getByText('What was sent, and the answer');
 
 // A refusal says why where a token was sent as one (RFC 6750 §3): not where it was
-// in a place that nobody reads, nor where it was good and its owner may not.
-const saysWhy = ({ id, expect }) => expect.status !== 403 && !['token-in-query', 'token-in-cookie'].includes(id);
+// in a place that nobody reads, nor where it was good and what it asked for was refused.
+const saysWhy = ({ id, expect }) => [401, 422].includes(expect.status) && !['token-in-query', 'token-in-cookie'].includes(id);
 
 async function runAll(page, count) {
   await part(page, 'Break it');
@@ -46,6 +48,13 @@ for (const alg of ['HS256', 'EdDSA']) {
     for (const attack of now) await t.test(attack.title, () => refused(page, attack));
   });
 }
+
+story('a server that rotates refresh tokens is attacked there as well', { args: ['-rotate-refresh'] }, async ({ page }) => {
+  await part(page, 'Break it');
+  await see(card(page, rotation).getByText('needs -rotate-refresh'));
+  await runAll(page, now.length + 1);
+  await refused(page, rotation);
+});
 
 story('one attack is fired by its own button, and the token that it forged is shown', async ({ page }) => {
   await part(page, 'Break it');
@@ -78,6 +87,10 @@ story('an attack that waits for the clock can’t be fired without it', async ({
     await see(card(page, attack).getByText('needs the lab’s clock'));
   }
   await see(page.getByText('2 more need the lab’s clock'));
+  for (const attack of attacks.filter(({ held }) => held)) {
+    assert(await page.getByRole('button', { name: `Fire: ${attack.title}`, exact: true }).isDisabled());
+    await see(card(page, attack).getByText('shelf attack only'));
+  }
 });
 
 story('one’s own forgery is refused, and the same token unaltered is good', async ({ page }) => {
@@ -153,7 +166,7 @@ const clock = (page) => page.getByRole('region', { name: 'The lab’s clock' });
 story('with the lab’s clock every attack is fired, and the clock is put back', { args: ['-lab'] }, async ({ shelf, person, t }) => {
   const page = await openLab(shelf, person);
   await see(page.getByRole('heading', { name: 'Break it' }));
-  await runAll(page, attacks.length);
+  await runAll(page, now.length + 2);
   for (const attack of attacks.filter(({ lab }) => lab)) await t.test(attack.title, () => refused(page, attack));
   await see(clock(page).getByText('this machine’s time'));
 });
