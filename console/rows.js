@@ -280,7 +280,7 @@ export function showRows(view) {
 }
 
 // follow keeps the tables up to date for as long as there is a good token. It is
-// the README's function of that name.
+// the function of that name in examples/follow.mjs.
 async function follow() {
   const all = Object.values(tables);
   let last = "", pause = 500, name;

@@ -1,0 +1,209 @@
+//go:build unix
+
+package program_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the part of docs/settings.md that shelf help has")
+
+// helpText is what shelf help prints.
+func helpText(t *testing.T) string {
+	t.Helper()
+	status, help, stderr := runShelf(t, t.TempDir(), nil, "help")
+	if status != 0 {
+		t.Fatal(stderr)
+	}
+	return help
+}
+
+var (
+	route    = regexp.MustCompile(`^(GET|POST|PUT|PATCH|DELETE) (/[^\s?` + "`" + `]*)`)
+	flagName = regexp.MustCompile(`(?:^|[ [])-([a-z][a-z-]+)`)
+	variable = regexp.MustCompile(`^SHELF_[A-Z_]+`)
+	goFlag   = regexp.MustCompile(`flags?\.[A-Z][A-Za-z]*\((?:&[^,]+, )?"([a-z]+)"`)
+	inTree   = regexp.MustCompile(`^(?:\./|\.ci/|internal/|test/|examples/|docs/|console/)[A-Za-z0-9_./-]+`)
+)
+
+// What a document names is there: commands, flags, variables, routes and files. And
+// no command and no route is left out of the documents.
+func TestDocumentNames(t *testing.T) {
+	t.Parallel()
+	help := helpText(t)
+	routes := openAPIRoutes(t)
+	told := map[string]bool{}
+	for _, d := range documents(t) {
+		if d.name == "docs/CHANGELOG.md" {
+			continue // a history may name what has gone
+		}
+		spans := d.codeSpans()
+		_, blocks := d.parts()
+		for _, b := range blocks {
+			spans = append(spans, strings.Split(strings.TrimSpace(b.text), "\n")...)
+		}
+		for _, span := range spans {
+			span = strings.TrimPrefix(strings.TrimSpace(span), "$ ")
+			if m := route.FindStringSubmatch(span); m != nil {
+				told[m[1]+" "+m[2]] = true
+				if !routes[m[1]+" "+m[2]] {
+					t.Errorf("%s: openapi.json has no `%s`", d.name, span)
+				}
+			}
+			if name, _, _ := strings.Cut(span, " "); inTree.MatchString(name) && !exists(filepath.Join(repository, name)) {
+				t.Errorf("%s: there is no file `%s`", d.name, name)
+			}
+			if v := variable.FindString(span); v != "" && !strings.Contains(help, v) {
+				t.Errorf("%s: the help has no `%s`", d.name, v)
+			}
+			if arguments, ok := strings.CutPrefix(span, "shelf "); ok {
+				told["shelf "+strings.Fields(arguments)[0]] = true
+				if first := strings.Fields(arguments)[0]; first[0] != '-' && !strings.Contains(help, "\n  shelf "+first) {
+					t.Errorf("%s: there is no command `%s`", d.name, span)
+				}
+			}
+			checkFlags(t, d, span, help)
+		}
+	}
+	for r := range routes {
+		if !told[r] {
+			t.Errorf("no document tells of %s", r)
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^  (shelf [a-z]+)`).FindAllStringSubmatch(help, -1) {
+		if !told[m[1]] {
+			t.Errorf("no document tells of %s", m[1])
+		}
+	}
+}
+
+// checkFlags checks the flags of a piece of code that is a flag, a command of shelf
+// or a program of this repository.
+func checkFlags(t *testing.T, d document, span, help string) {
+	t.Helper()
+	known := help
+	if at, ok := strings.CutPrefix(span, "go -C "); ok {
+		folder, _, _ := strings.Cut(at, " ")
+		known = ""
+		names, _ := filepath.Glob(filepath.Join(repository, folder, "*.go"))
+		for _, name := range names {
+			for _, m := range goFlag.FindAllStringSubmatch(readDocument(t, name).text, -1) {
+				known += " -" + m[1] + " "
+			}
+		}
+	} else if !strings.HasPrefix(span, "shelf ") && !strings.HasPrefix(span, "-") {
+		return
+	}
+	span, _, _ = strings.Cut(span, " -- ")
+	for _, m := range flagName.FindAllStringSubmatch(span, -1) {
+		if !regexp.MustCompile(`[ [(]-` + m[1] + `\b`).MatchString(known) {
+			t.Errorf("%s: there is no flag -%s, in `%s`", d.name, m[1], span)
+		}
+	}
+}
+
+// openAPIRoutes are the routes of openapi.json: "GET /api/v1/items".
+func openAPIRoutes(t *testing.T) map[string]bool {
+	t.Helper()
+	var spec struct {
+		Paths map[string]map[string]json.RawMessage
+	}
+	if err := json.Unmarshal([]byte(readTestFile(t, repository, "openapi/openapi.json")), &spec); err != nil {
+		t.Fatal(err)
+	}
+	routes := map[string]bool{}
+	for path, methods := range spec.Paths {
+		for method := range methods {
+			if method := strings.ToUpper(method); route.MatchString(method + " " + path) {
+				routes[method+" "+path] = true
+			}
+		}
+	}
+	return routes
+}
+
+// docs/settings.md has what shelf help prints about flags, variables and exit
+// statuses.
+func TestSettingsDocument(t *testing.T) {
+	t.Parallel()
+	const from, to = "<!-- what shelf help prints, from here -->\n", "<!-- to here -->\n"
+	path := filepath.Join(repository, "docs", "settings.md")
+	d := readDocument(t, path)
+	before, rest, ok := strings.Cut(d.text, from)
+	_, after, also := strings.Cut(rest, to)
+	if !ok || !also {
+		t.Fatalf("%s has no lines %q and %q", d.name, from, to)
+	}
+	want := before + from + settingsTables(helpText(t)) + to + after
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if d.text != want {
+		t.Errorf("%s is not what shelf help prints; write it with:\ngo test ./test/program -run TestSettingsDocument -update", d.name)
+	}
+}
+
+// settingsTables turns the parts of the help that follow the commands into tables.
+func settingsTables(help string) string {
+	var b strings.Builder
+	for _, part := range []struct{ begins, heading, head string }{
+		{"\nFlags. ", "Flags", "| flag | what it does | variable, default |\n| --- | --- | --- |"},
+		{"\nVariables ", "Variables without a flag", "| variable | what it does |\n| --- | --- |"},
+		{"\nExit status:", "Exit statuses", "| status | meaning |\n| --- | --- |"},
+	} {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n", part.heading, part.head)
+		_, text, _ := strings.Cut(help, part.begins)
+		for _, e := range helpEntries(text) {
+			what, source, isFlag := strings.Cut(e.text, " SHELF_")
+			fmt.Fprintf(&b, "| `%s` | %s |", e.name, inCell(what))
+			if isFlag && part.heading == "Flags" {
+				variable, value, _ := strings.Cut("SHELF_"+source, ", default ")
+				fmt.Fprintf(&b, " `%s`", variable)
+				if value != "" {
+					fmt.Fprintf(&b, ", `%s`", value)
+				}
+				b.WriteString(" |")
+			}
+			b.WriteString("\n")
+		}
+	}
+	return b.String() + "\n"
+}
+
+// A helpEntry is a name in the first column of the help, and what stands beside it.
+type helpEntry struct{ name, text string }
+
+// helpEntries are the entries of the first list in a part of the help.
+func helpEntries(text string) (entries []helpEntry) {
+	const column = 26 // of the name, with the two blanks before it
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "   "):
+			entries[len(entries)-1].text += " " + strings.TrimSpace(line)
+		case strings.HasPrefix(line, "  "):
+			entries = append(entries, helpEntry{strings.TrimSpace(line[:column]), strings.TrimSpace(line[column:])})
+		case len(entries) > 0:
+			return entries
+		}
+	}
+	return entries
+}
+
+// inCell is a text of the help in a table: no star or bar of it means anything there.
+func inCell(text string) string {
+	text = regexp.MustCompile(`https?://[^\s,;]+`).ReplaceAllString(text, "`$0`")
+	parts := strings.Split(text, "`")
+	for i := 0; i < len(parts); i += 2 {
+		parts[i] = strings.NewReplacer("*", `\*`, "|", `\|`, "<", `\<`).Replace(parts[i])
+	}
+	return strings.Join(parts, "`")
+}
