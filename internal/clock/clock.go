@@ -1,7 +1,6 @@
-// Package clock tells the time. It is the only package that asks the machine
-// for it. Everything else is given the time, so that a test or a lab can say
-// what it is: the server goes by a [Clock], which can be set, frozen and put
-// back. Deadlines of connections, metrics and commands go by [Real].
+// Package clock is the only package that reads the machine's time. The server
+// uses a [Clock], which a test or a lab can set, freeze and reset. Deadlines of
+// connections, metrics and commands use [Real].
 package clock
 
 import (
@@ -11,31 +10,31 @@ import (
 	"time"
 )
 
-// Real is the machine's time, which nobody bends: for the deadlines of
-// connections, for metrics, and for the commands, which serve nobody.
+// Real returns the machine's time. It is for deadlines of connections, for
+// metrics, and for commands, which a changed [Clock] must not affect.
 func Real() time.Time { return time.Now() }
 
-// Since is how long ago start, a Real, was; whether the machine's clock was
-// set meanwhile doesn't matter.
+// Since returns the time since start, a result of Real. Setting the machine's
+// clock meanwhile doesn't affect it.
 func Since(start time.Time) time.Duration { return time.Since(start) }
 
-// A Clock is what the whole server goes by: when a token expires, how long to
-// wait after a wrong password, when an item was made. The zero clock shows the
-// machine's time until it is changed. All methods may be called at any time
-// from any goroutine.
+// A Clock is the time of the whole server: the expiry of tokens, the wait after
+// a wrong password, the creation time of an item. The zero Clock shows the
+// machine's time until it is changed. Any goroutine may call any method at any
+// time.
 type Clock struct {
 	offset   atomic.Pointer[offset] // nil: the machine's time
-	changing sync.Mutex             // held by who changes offset
+	changing sync.Mutex             // held while offset is changed
 }
 
-// An offset is how a clock differs from the machine's. It never changes itself.
+// An offset is the difference between a clock and the machine's time. It is
+// immutable.
 type offset struct {
-	ahead  time.Duration // of a clock that runs: how far it is ahead
-	frozen time.Time     // where the clock stands still; zero: it runs
+	ahead  time.Duration // how far a running clock is ahead
+	frozen time.Time     // the time of a stopped clock; zero: it runs
 }
 
-// The times that a clock can be set to. A time.Duration, which an offset is,
-// holds 292 years.
+// The range of a clock. A time.Duration, and so an offset, can hold 292 years.
 var (
 	First = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	Last  = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -51,18 +50,18 @@ func (o *offset) now() time.Time {
 	return o.frozen
 }
 
-// Now is the time by c, for one atomic load more than the machine's costs.
+// Now returns the time of c. It costs one atomic load more than time.Now.
 func (c *Clock) Now() time.Time { return c.offset.Load().now() }
 
-// IsFrozen reports whether c stands still.
+// IsFrozen reports whether c is stopped.
 func (c *Clock) IsFrozen() bool {
 	o := c.offset.Load()
 	return o != nil && !o.frozen.IsZero()
 }
 
-// Change sets c to the time that to makes of its time, and from there lets it
-// run or has it stand still, as to says. It fails, and leaves c alone, for a
-// time before First or after Last.
+// Change sets c. to gets the time of c and whether c is frozen, and returns the
+// new values. Change fails, and changes nothing, if the new time is before
+// First or after Last.
 func (c *Clock) Change(to func(now time.Time, frozen bool) (time.Time, bool)) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
@@ -78,7 +77,7 @@ func (c *Clock) Change(to func(now time.Time, frozen bool) (time.Time, bool)) er
 	return nil
 }
 
-// Reset has c show the machine's time again.
+// Reset makes c show the machine's time again.
 func (c *Clock) Reset() {
 	c.changing.Lock()
 	defer c.changing.Unlock()

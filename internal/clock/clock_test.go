@@ -15,12 +15,11 @@ import (
 	"time"
 )
 
-// TestClockIsAskedInOnePlace: what reads the machine's time elsewhere would not
-// follow a lab's clock.
+// Code that reads the machine's time elsewhere would ignore the lab's clock.
 func TestClockIsAskedInOnePlace(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join("..", "..")
-	var files []string // of this module: a folder with a go.mod is another one
+	var files []string // of this module; a folder with a go.mod is another module
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -59,7 +58,7 @@ func TestClockIsAskedInOnePlace(t *testing.T) {
 	}
 }
 
-// How tests change a clock.
+// The ways in which tests change a clock.
 func clockAt(at time.Time) func(time.Time, bool) (time.Time, bool) {
 	return func(_ time.Time, frozen bool) (time.Time, bool) { return at, frozen }
 }
@@ -75,7 +74,7 @@ func clockRuns(now time.Time, _ bool) (time.Time, bool) { return now, false }
 func TestClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		start := time.Now() // 2000-01-01 in here
+		start := time.Now() // 2000-01-01 in this test
 		c := &Clock{}
 		at := func(why string, want time.Time, frozen bool) {
 			t.Helper()
@@ -121,7 +120,7 @@ func TestClock(t *testing.T) {
 	})
 }
 
-// TestClockMovesAtOnce: of those who move a clock at the same time each does.
+// Goroutines that change a clock at the same time all take effect.
 func TestClockMovesAtOnce(t *testing.T) {
 	t.Parallel()
 	c := &Clock{}
