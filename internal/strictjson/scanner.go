@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// A Scanner takes JSON of a known shape apart from the front, without a copy. It is
-// for JSON that this program wrote itself, where encoding/json takes six times as
-// long; a reader falls back on that for all else. Once something isn't as expected,
-// the Scanner is Bad, and what it returns means nothing.
+// A Scanner reads JSON of a known form from the front, without copying it. It
+// is for JSON that this program has written: encoding/json would take six times
+// as long. After a mismatch Bad is set and further results are meaningless; the
+// caller then falls back on encoding/json.
 type Scanner struct {
-	Rest []byte // what is still to be read
+	Rest []byte // the part not read yet
 	Bad  bool
 }
 
-// Expect takes a literal.
+// Expect reads literal. Bad is set if the input doesn't continue with it.
 func (s *Scanner) Expect(literal string) {
 	if !s.Next(literal) {
 		s.Bad = true
 	}
 }
 
-// Next takes a literal if it is there.
+// Next reads literal if the input continues with it.
 func (s *Scanner) Next(literal string) bool {
 	if len(s.Rest) < len(literal) || string(s.Rest[:len(literal)]) != literal {
 		return false
@@ -32,7 +32,7 @@ func (s *Scanner) Next(literal string) bool {
 	return true
 }
 
-// Number takes a whole number. It takes 18 digits at most, which can't overflow.
+// Number reads a whole number of up to 18 digits, which can't overflow.
 func (s *Scanner) Number() int {
 	n, i := int64(0), 0
 	for ; i < len(s.Rest) && s.Rest[i] >= '0' && s.Rest[i] <= '9' && i < 18; i++ {
@@ -43,7 +43,7 @@ func (s *Scanner) Number() int {
 	return int(n)
 }
 
-// Text takes what stands before the next quote. Text with an escape is Bad.
+// Text reads up to the next quote. Bad is set if the text has an escape.
 func (s *Scanner) Text() []byte {
 	i := bytes.IndexByte(s.Rest, '"')
 	if i < 0 || bytes.IndexByte(s.Rest[:i], '\\') >= 0 {
@@ -55,9 +55,8 @@ func (s *Scanner) Text() []byte {
 	return text
 }
 
-// Texts takes string members, and puts what they say into variables. names are as
-// those of the function Texts. One string holds all of them, with what stands between
-// them: that is one allocation.
+// Texts reads string members into variables. names are as in the function
+// Texts. All values share one string, and so one allocation.
 func (s *Scanner) Texts(names []string, variables ...*string) {
 	from := s.Rest
 	type part struct{ begin, end int }
@@ -76,7 +75,7 @@ func (s *Scanner) Texts(names []string, variables ...*string) {
 	}
 }
 
-// Time takes a time (RFC 3339), with its quotes.
+// Time reads a time (RFC 3339) with its quotes.
 func (s *Scanner) Time() time.Time {
 	s.Expect(`"`)
 	t, err := time.Parse(time.RFC3339, string(s.Text()))
@@ -85,12 +84,12 @@ func (s *Scanner) Time() time.Time {
 	return t
 }
 
-// End reports whether all was as expected, and nothing is left.
+// End reports whether everything matched and nothing is left.
 func (s *Scanner) End() bool { return !s.Bad && len(s.Rest) == 0 }
 
-// Texts returns the last of some string members that text begins with. names are
-// those members as they are written, with what stands before the value:
-// `,"itemname":`. text must be well-formed and begin so.
+// Texts returns the last of the string members at the beginning of text. names
+// are the members up to their values, as they are written: `,"itemname":`. text
+// must be well-formed and begin with these members.
 func Texts(text string, names ...string) string {
 	var raw string
 	for _, name := range names {
@@ -102,7 +101,7 @@ func Texts(text string, names ...string) string {
 	return Unquote([]byte(raw))
 }
 
-// cutString cuts the JSON string that text begins with from what follows it.
+// cutString splits text after the JSON string at its beginning.
 func cutString(text string) (raw, rest string) {
 	end := 1 + strings.IndexByte(text[1:], '"')
 	if strings.IndexByte(text[1:end], '\\') >= 0 {

@@ -10,20 +10,18 @@ import (
 	"unicode/utf8"
 )
 
-// A Slip is where a text stops being JSON, and what the person who wrote it most
-// likely meant. Its Error is one line; Show is the line of the text and a caret.
-//
-//	line 3, column 17: a comma with nothing behind it: remove it
+// A Slip is a syntax error in JSON: its position, and a guess at the mistake.
+// Error is one line. Show returns the line of the text with a caret below.
 type Slip struct {
 	Line, Column int // from 1; columns are characters
 	What         string
 	text         []byte // the line
-	quotes       bool   // What has a word of the text behind its colon
+	quotes       bool   // What ends with a colon and a word of the text
 }
 
 func (s *Slip) Error() string { return fmt.Sprintf("line %d, column %d: %s", s.Line, s.Column, s.What) }
 
-// Discreet is Error without anything that stands in the text: that may be secret.
+// Discreet is Error without any word of the text, which may be secret.
 func (s *Slip) Discreet() string {
 	what := s.What
 	if s.quotes {
@@ -32,13 +30,13 @@ func (s *Slip) Discreet() string {
 	return fmt.Sprintf("line %d, column %d: %s", s.Line, s.Column, what)
 }
 
-// Show is the line of the text around the slip, and a caret below it: two lines, each
-// with a line end, or "" where there is nothing to show.
+// Show returns the line of the text around the error, and a line with a caret
+// below it. It returns "" for text that can't be shown.
 func (s *Slip) Show() string {
 	if !utf8.Valid(s.text) {
 		return ""
 	}
-	const before, after = 60, 40 // characters; a file can be one line
+	const before, after = 60, 40 // in characters; a whole file may be one line
 	line := []rune(string(s.text))
 	at := min(s.Column-1, len(line))
 	from, to := max(0, at-before), min(len(line), at+after)
@@ -54,13 +52,13 @@ func (s *Slip) Show() string {
 	return fmt.Sprintf("    %s\n    %s^\n", shown, strings.Repeat(" ", at-from))
 }
 
-// FindSlip returns nil for a text that is one JSON value.
+// FindSlip returns the syntax error in text, or nil if text is one JSON value.
 func FindSlip(text []byte) *Slip {
 	var fault *json.SyntaxError
 	if err := json.Unmarshal(text, new(json.RawMessage)); !errors.As(err, &fault) {
 		return nil
 	}
-	at := int(fault.Offset) - 1 // the offset counts the byte that is wrong
+	at := int(fault.Offset) - 1 // Offset counts the wrong byte too
 	if at < 0 || strings.HasPrefix(fault.Error(), "unexpected end") {
 		at = len(text)
 	}
@@ -77,14 +75,14 @@ func FindSlip(text []byte) *Slip {
 	}
 }
 
-// words are what other languages call what JSON lacks or calls otherwise.
+// words maps words of other languages to those of JSON.
 var words = map[string]string{
 	"NaN": "null", "nan": "null", "Infinity": "null", "-Infinity": "null", "inf": "null", "-inf": "null", "undefined": "null",
 	"None": "null", "nil": "null", "NULL": "null", "Null": "null", "True": "true", "TRUE": "true", "False": "false", "FALSE": "false",
 }
 
-// guess says what is wrong at offset at, and where exactly. says is what
-// encoding/json makes of it.
+// guess returns the most likely mistake at offset at, and its exact offset.
+// says is the message of encoding/json.
 func guess(text []byte, at int, says string) (int, string) {
 	if len(text) > 1 && (text[0] == 0xff && text[1] == 0xfe || text[0] == 0xfe && text[1] == 0xff || text[0] == 0 || text[1] == 0) {
 		return 0, "the file is in UTF-16: save it as UTF-8"
@@ -143,7 +141,7 @@ type wordIn struct {
 	at   int
 }
 
-// wordAt is the word that the offset at is in, such as undefined.
+// wordAt returns the word around offset at, such as undefined.
 func wordAt(text []byte, at int) wordIn {
 	isPart := func(c byte) bool {
 		return c == '_' || c == '$' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'

@@ -8,7 +8,7 @@ import (
 	"example.com/shelf/internal/strictjson"
 )
 
-// What is no JSON is told by its line and column, with a guess at the slip.
+// A syntax error is reported with line, column and a guess at the mistake.
 func TestFindSlip(t *testing.T) {
 	t.Parallel()
 	wide := func(text string) string {

@@ -1,16 +1,16 @@
-// Package strictjson reads JSON objects that can be read in one way only, and
-// writes JSON.
+// Package strictjson reads JSON objects that have only one reading, and writes
+// JSON.
 //
-// encoding/json accepts an object that names a member twice, half of a surrogate
-// pair, and bytes that are not UTF-8. Two readers of such an object can see two
-// different ones, and objects hold passwords and tokens. Decode rejects them
-// (RFC 7493 §2):
+// encoding/json accepts an object that names a member twice, half of a
+// surrogate pair, and bytes that are not UTF-8. Two readers of such an object
+// can see two different ones, and objects hold passwords and tokens. Decode
+// rejects them (RFC 7493 §2):
 //
 //	object, err := strictjson.Decode(text) // fails if "sub" is there twice
 //	subject, ok := object.Text("sub")      // ok is false if it is no string
 //
-// Unmarshal fills a struct and rejects members that the struct lacks. Encode and
-// AppendString write JSON without the escapes that only HTML needs.
+// Unmarshal fills a struct and rejects members that the struct lacks. Encode
+// and AppendString write JSON without the escapes that only HTML needs.
 package strictjson
 
 import (
@@ -26,24 +26,23 @@ import (
 	"unicode/utf8"
 )
 
-// What an object may cost us, whoever sends it.
+// Limits of an object.
 const (
-	MaxFields = 100 // members of an object
-	maxDepth  = 32  // objects and arrays inside each other
+	MaxFields = 100 // members in an object
+	maxDepth  = 32  // nesting of objects and arrays
 )
 
-// A Member is one member of an object: its name, and its value as it stands
-// there.
+// A Member is the name of a member, and its value as written.
 type Member struct {
 	Name  string
 	Value json.RawMessage
 }
 
-// An Object is the members of a JSON object, in its order. In those that Decode
-// returns no two have one name.
+// An Object is the members of a JSON object, in order. Decode returns only
+// objects whose names differ.
 type Object []Member
 
-// Value is the value of the member called name, nil if there is none.
+// Value returns the value of member name, or nil if there is none.
 func (o Object) Value(name string) json.RawMessage {
 	for _, m := range o {
 		if m.Name == name {
@@ -53,10 +52,10 @@ func (o Object) Value(name string) json.RawMessage {
 	return nil
 }
 
-// Has reports whether there is a member called name. Its value may be null.
+// Has reports whether there is a member name. Its value may be null.
 func (o Object) Has(name string) bool { return o.Value(name) != nil }
 
-// Map are the values by name.
+// Map returns the values by name.
 func (o Object) Map() map[string]json.RawMessage {
 	values := map[string]json.RawMessage{}
 	for _, m := range o {
@@ -65,7 +64,7 @@ func (o Object) Map() map[string]json.RawMessage {
 	return values
 }
 
-// Text is the string that the member called name holds, if it holds one.
+// Text returns the value of member name if it is a string.
 func (o Object) Text(name string) (text string, ok bool) {
 	value := o.Value(name)
 	if len(value) == 0 || value[0] != '"' {
@@ -74,28 +73,27 @@ func (o Object) Text(name string) (text string, ok bool) {
 	return Unquote(value), true
 }
 
-// Fault says what is wrong with m. A name can be as long as a body; its
-// beginning will do.
+// Fault returns an error about m. It shows only the beginning of the name,
+// which may be as long as a body.
 func (m Member) Fault(what string) error {
 	return fmt.Errorf("'%.64s' %s", strings.ToValidUTF8(m.Name, "\uFFFD"), what)
 }
 
-// ErrTooManyFields refuses an object, or a form that is read like one, with more
-// than MaxFields members.
+// ErrTooManyFields rejects an object, or a form, with more than MaxFields
+// members.
 var ErrTooManyFields = fmt.Errorf("must not have more than %d fields", MaxFields)
 
-// Decode takes a JSON object apart, in its order. It is strict where
-// encoding/json is not (RFC 7493 §2): a name given twice, invalid UTF-8, half of
-// a surrogate pair and anything after the object are faults, for two readers of
-// such an object could see two different ones. What is nested in it stays as it
-// is, its names unchecked. The values are pieces of data, not copies. The errors
-// are fit to follow "Invalid something: ".
+// Decode splits a JSON object into its members, in order. It is stricter than
+// encoding/json (RFC 7493 §2). It rejects duplicate names, invalid UTF-8, half
+// of a surrogate pair, and anything after the object, because two readers could
+// read such an object differently. The names in nested objects are not checked.
+// The values are slices of data. The errors can follow "Invalid something: ".
 //
-// Every request has a token, and every token two such objects; so it goes over
-// them by hand, which is four times as fast as json.Decoder's tokens.
+// Each request has a token with two such objects. Decode reads them by hand,
+// four times as fast as json.Decoder's tokens.
 func Decode(data []byte) (Object, error) {
 	if !json.Valid(data) {
-		return nil, json.Unmarshal(data, new(json.RawMessage)) // says where it is malformed, or that something follows
+		return nil, json.Unmarshal(data, new(json.RawMessage)) // json.Unmarshal's error says where data is malformed
 	}
 	rest := bytes.TrimLeft(data, jsonBlanks)
 	if rest[0] != '{' {
@@ -116,16 +114,15 @@ func Decode(data []byte) (Object, error) {
 	return Unique(members)
 }
 
-// jsonBlanks may stand between the parts of JSON (RFC 8259 §2).
+// jsonBlanks is the white space between tokens (RFC 8259 §2).
 const jsonBlanks = " \t\r\n"
 
-// cutMember reads the member that raw begins with. raw is the rest of an object
-// in well-formed JSON, so the member's end is never missed. what is what
-// encoding/json would let pass in it, "" for nothing: it puts U+FFFD in the
-// place of invalid UTF-8 and of half a surrogate pair, which makes two passwords
-// one, and it follows any depth.
+// cutMember reads the member at the beginning of raw, which is the rest of a
+// well-formed object. what describes a fault that encoding/json ignores, "" for
+// none. encoding/json replaces invalid UTF-8 and half of a surrogate pair by
+// U+FFFD, so that two passwords could become equal. It also accepts any depth.
 func cutMember(raw []byte) (m Member, length int, what string) {
-	depth, deepest := 1, 1 // the object around it
+	depth, deepest := 1, 1 // 1: the surrounding object
 	inString := false
 	colon, end := 0, 0
 	for i := 0; end == 0; i++ {
@@ -169,17 +166,17 @@ func cutMember(raw []byte) (m Member, length int, what string) {
 	return m, end, what
 }
 
-// Unquote is what a JSON string says. Few have an escape in them.
+// Unquote returns the value of a JSON string. Few have an escape.
 func Unquote(raw []byte) string {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return string(raw[1 : len(raw)-1])
 	}
 	var text string
-	json.Unmarshal(raw, &text) // can't fail: raw is well-formed
+	json.Unmarshal(raw, &text) // never fails: raw is well-formed
 	return text
 }
 
-// escapedRune returns the rune of the \u escape that raw begins with, -1 for none.
+// escapedRune returns the rune of the \u escape at the beginning of raw, or -1.
 func escapedRune(raw []byte) rune {
 	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
 		return -1
@@ -191,11 +188,10 @@ func escapedRune(raw []byte) rune {
 	return rune(r)
 }
 
-// Unique returns the members if no two have one name. Which of two counts is
-// left to chance elsewhere: encoding/json takes the last, the tutorials' Flask
-// the first.
+// Unique returns members if their names differ. Other readers choose one of two
+// equal names: encoding/json the last, the tutorials' Flask the first.
 func Unique(members Object) (Object, error) {
-	for i, m := range members { // no more than MaxFields, mostly ten: a map would cost more
+	for i, m := range members { // mostly ten and at most MaxFields members, so a map would be slower
 		if slices.ContainsFunc(members[:i], func(other Member) bool { return other.Name == m.Name }) {
 			return nil, m.Fault("must be given only once")
 		}
@@ -203,8 +199,8 @@ func Unique(members Object) (Object, error) {
 	return members, nil
 }
 
-// Unmarshal is json.Unmarshal for what has no members but those of v. What
-// follows the value is not looked at.
+// Unmarshal is json.Unmarshal, but rejects members that v doesn't have. It
+// ignores anything after the value.
 func Unmarshal(data json.RawMessage, v any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()

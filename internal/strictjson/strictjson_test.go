@@ -66,7 +66,7 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// FuzzDecode compares with encoding/json, which is the laxer of the two.
+// FuzzDecode compares Decode with encoding/json, which is less strict.
 func FuzzDecode(f *testing.F) {
 	for _, tt := range objectTests {
 		f.Add([]byte(tt.text))
@@ -88,7 +88,7 @@ func FuzzDecode(f *testing.F) {
 			if !bytes.Equal(m.Value, want[m.Name]) {
 				t.Errorf("Decode reads %q as %s, encoding/json as %s", m.Name, m.Value, want[m.Name])
 			}
-			// U+FFFD may only stand where the client wrote it, as it is or escaped.
+			// U+FFFD is allowed only where the client wrote it, escaped or not
 			var text string
 			if json.Unmarshal(m.Value, &text) == nil && strings.Count(text, "\ufffd") >
 				strings.Count(string(m.Value), "\ufffd")+strings.Count(strings.ToLower(string(m.Value)), `\ufffd`) {
@@ -134,7 +134,8 @@ func TestUnmarshal(t *testing.T) {
 	}
 }
 
-// What is written has no escapes that only HTML needs, and is read as it was.
+// Encode writes no escapes that only HTML needs, and its output reads back
+// unchanged.
 func FuzzAppendString(f *testing.F) {
 	for _, s := range []string{"", "dune", "<a&b>", `"\`, "\x00\n\x7f", "é😀\u2028", "\xff"} {
 		f.Add(s)

@@ -5,15 +5,15 @@ import (
 	"encoding/json"
 )
 
-// Encode is v in JSON, in which <, > and & stay what they are: people read the
-// data file, and an answer is never HTML, which nosniff keeps a browser from
-// guessing.
+// Encode renders v as JSON. It doesn't escape <, > and &: people read the data
+// file, and browsers never treat an answer as HTML, because it has the header
+// nosniff.
 func Encode(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		panic(err) // nothing of ours holds what JSON can't
+		panic(err) // no value of this program is unfit for JSON
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
@@ -28,7 +28,7 @@ func AppendString(b []byte, s string) []byte {
 	return append(append(append(b, '"'), s...), '"')
 }
 
-// AppendTexts appends string members. names are as those of [Texts].
+// AppendTexts appends string members. names are as in [Texts].
 func AppendTexts(b []byte, names []string, texts ...string) []byte {
 	for i, name := range names {
 		b = AppendString(append(b, name...), texts[i])
