@@ -10,13 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// errNoTerminal says that there is no echo to hide input from.
+// errNoTerminal means that there is no echo to turn off.
 var errNoTerminal = errors.New("not a terminal")
 
-// ReadNewPassword asks for a password on a terminal, without echo and twice.
-// What is no terminal it reads one line from. It is never an argument, which
-// any user of the machine can read with ps (CWE-214). Whatever ends it, ctx
-// included, the terminal is left as it was.
+// ReadNewPassword asks twice for a password on a terminal, without echo. If
+// stdin is no terminal, it reads one line. A password is never an argument,
+// because any user of the machine can read arguments with ps (CWE-214). The
+// terminal's mode is restored in every case, also when ctx is done.
 func ReadNewPassword(ctx context.Context, stdin io.Reader, prompts io.Writer, whose string) (password string, err error) {
 	lines := bufio.NewReader(io.LimitReader(stdin, 64<<10))
 	restore, err := hideInput(stdin)
@@ -34,7 +34,7 @@ func ReadNewPassword(ctx context.Context, stdin io.Reader, prompts io.Writer, wh
 	ask := func(prompt string) (string, error) {
 		fmt.Fprint(prompts, prompt)
 		p, err := readPassword(ctx, lines)
-		fmt.Fprintln(prompts) // the one typed had no echo either
+		fmt.Fprintln(prompts) // the line end of the input was not echoed
 		return p, err
 	}
 	if password, err = ask("New password for " + whose + ": "); err != nil {
@@ -47,14 +47,14 @@ func ReadNewPassword(ctx context.Context, stdin io.Reader, prompts io.Writer, wh
 	return password, err
 }
 
-// Interrupted is the error of a command that ends because the person, or the
-// system, asked for it. It says what was kept.
+// Interrupted is the error of a command that was interrupted by a person or the
+// system. Its text says what was kept.
 type Interrupted string
 
 func (kept Interrupted) Error() string { return "interrupted: " + string(kept) }
 
-// readPassword reads one line, until ctx is done. Reading can't be called off:
-// in that case it is left behind, and ends with the process.
+// readPassword reads one line, until ctx is done. A blocked read can't be
+// cancelled: it ends with the process.
 func readPassword(ctx context.Context, in *bufio.Reader) (string, error) {
 	type result struct {
 		line string
@@ -77,7 +77,7 @@ func readPassword(ctx context.Context, in *bufio.Reader) (string, error) {
 		return "", fmt.Errorf("reading the password: %w", r.err)
 	case r.err == io.EOF && line == "":
 		return "", errors.New("no password given: nothing was changed")
-	case !utf8.ValidString(line): // no request could ever hold it
+	case !utf8.ValidString(line): // no request could ever contain it
 		return "", errors.New("the password is not UTF-8: nothing was changed")
 	}
 	return line, nil

@@ -13,8 +13,8 @@ import (
 	"unsafe"
 )
 
-// openPTY makes a terminal: what is typed into keyboard, a program reads from
-// tty; what tty echoes, keyboard shows.
+// openPTY opens a pseudo-terminal. A program reads from tty what the test
+// writes to keyboard. keyboard shows what tty echoes.
 func openPTY(t *testing.T) (keyboard, tty *os.File) {
 	t.Helper()
 	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
@@ -51,7 +51,7 @@ func TestPasswordOnTerminal(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
-		typed []string // an answer to each prompt; "^C" is an interrupt
+		typed []string // the answer to each prompt; "^C" interrupts
 		want  string   // the error
 	}{
 		{"asked twice, the same is taken", []string{"b00k-worm", "b00k-worm"}, "<nil>"},
@@ -89,7 +89,7 @@ func TestPasswordOnTerminal(t *testing.T) {
 				}
 				switch answer {
 				case "^C":
-					interrupt() // as main's signal handler does
+					interrupt() // as the signal handler in main does
 				case "^D":
 					fmt.Fprint(keyboard, "\x04")
 				default:
@@ -104,7 +104,7 @@ func TestPasswordOnTerminal(t *testing.T) {
 			if after := ttyMode(t, tty); after != before {
 				t.Errorf("the terminal's mode is now\n%swas\n%s", after, before)
 			}
-			// With the echo back, a mark shows; the passwords before it didn't.
+			// With the echo on again, a mark shows. The passwords did not.
 			fmt.Fprintln(keyboard, "mark")
 			shown, err := bufio.NewReader(keyboard).ReadString('k')
 			if err != nil || strings.Contains(shown, "b00") || !strings.Contains(shown, "mar") {
@@ -114,7 +114,7 @@ func TestPasswordOnTerminal(t *testing.T) {
 	}
 }
 
-// /dev/null is a device, and no terminal.
+// /dev/null is a device but no terminal.
 func TestPasswordFromDevice(t *testing.T) {
 	t.Parallel()
 	null, err := os.Open(os.DevNull)

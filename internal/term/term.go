@@ -1,5 +1,6 @@
-// Package term is about the person at a terminal: whether there is one, what may
-// be shown to them, how wide it may be, and how they type a password unseen.
+// Package term handles the person at a terminal: whether there is one, which
+// characters are safe to show, the width of lines, and passwords typed without
+// echo.
 package term
 
 import (
@@ -12,10 +13,10 @@ import (
 	"unicode/utf8"
 )
 
-// Width is where lines end, for a terminal of 80 columns.
+// Width is the length of lines for a terminal of 80 columns.
 const Width = 79
 
-// IsTerminal reports whether somebody may be there to read w.
+// IsTerminal reports whether w is a terminal that a person may read.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -25,11 +26,11 @@ func IsTerminal(w io.Writer) bool {
 	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
 		return false
 	}
-	nowhere, err := os.Stat(os.DevNull) // a character device as well, and nobody is there to read
+	nowhere, err := os.Stat(os.DevNull) // also a character device, but nobody reads it
 	return err != nil || !os.SameFile(info, nowhere)
 }
 
-// Wrap breaks a text at its blanks into lines of a width in characters.
+// Wrap splits text at its blanks into lines of at most width characters.
 func Wrap(text string, width int) []string {
 	lines := []string{""}
 	for word := range strings.FieldsSeq(text) {
@@ -46,9 +47,8 @@ func Wrap(text string, width int) []string {
 	return lines
 }
 
-// Printable replaces what could do more to a terminal than show a character:
-// whoever wrote the token may want it to, and anybody can sign up under almost
-// any name (CWE-150).
+// Printable escapes all characters but printable ones. Others could control the
+// terminal, and a token or a user name may contain them (CWE-150).
 func Printable(s string) string {
 	if !slices.ContainsFunc([]rune(s), func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return s
@@ -64,7 +64,7 @@ func Printable(s string) string {
 	return safe.String()
 }
 
-// Clip cuts s to a width in characters.
+// Clip shortens s to width characters.
 func Clip(s string, width int) string {
 	if utf8.RuneCountInString(s) <= width {
 		return s

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// hideInput turns off a terminal's echo. It fails with errNoTerminal if in is
-// none. The system call for it differs from system to system; stty(1), which
-// POSIX has, does not.
+// hideInput turns off the echo of a terminal. It fails with errNoTerminal if in
+// is no terminal. It uses stty(1), which is in POSIX; the system calls differ
+// between systems.
 func hideInput(in io.Reader) (restore func() error, err error) {
 	f, ok := in.(*os.File)
 	if !ok || !IsTerminal(f) {
@@ -26,7 +26,7 @@ func hideInput(in io.Reader) (restore func() error, err error) {
 	}
 	mode, err := stty("-g")
 	if _, refused := errors.AsType[*exec.ExitError](err); refused {
-		return nil, errNoTerminal // another device, such as /dev/null
+		return nil, errNoTerminal // another kind of device, such as /dev/null
 	}
 	if err != nil {
 		return nil, err

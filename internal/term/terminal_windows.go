@@ -10,8 +10,8 @@ var setConsoleMode = syscall.NewLazyDLL("kernel32.dll").NewProc("SetConsoleMode"
 
 const enableEchoInput = 4
 
-// hideInput turns off a console's echo. It fails with errNoTerminal if in is
-// none.
+// hideInput turns off the echo of a console. It fails with errNoTerminal if in
+// is no console.
 func hideInput(in io.Reader) (restore func() error, err error) {
 	f, ok := in.(*os.File)
 	if !ok {

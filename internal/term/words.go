@@ -2,7 +2,7 @@ package term
 
 import "fmt"
 
-// Count is n things in words: "1 item", "2 items".
+// Count returns a number with its noun: "1 item", "2 items".
 func Count(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
@@ -10,7 +10,7 @@ func Count(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// YesNo is a truth in a word.
+// YesNo returns "yes" or "no".
 func YesNo(b bool) string {
 	if b {
 		return "yes"
@@ -18,7 +18,7 @@ func YesNo(b bool) string {
 	return "no"
 }
 
-// OrDash is a dash in the place of no text.
+// OrDash returns s, or a dash if s is empty.
 func OrDash(s string) string {
 	if s == "" {
 		return "-"
