@@ -2,13 +2,14 @@
 // crash or a power cut a file has its old content or its new content, never a
 // part of either.
 //
-// Every step that this takes stands here once, with what differs between
-// systems: the fsync of a new file, the rename, and the fsync of the folder,
-// without which the rename may be undone. The files are small ones, such as key
-// files. Package journal, whose file grows, uses the steps one by one.
+// A replacement takes three steps, which differ between systems: the fsync of
+// the new file, the rename, and the fsync of the folder, without which the
+// rename may be undone. The package is for small files such as key files.
+// Package journal, whose file grows, uses the steps one by one.
 //
-// On Unix a program that imports this package ignores SIGXFSZ. A write over the
-// process's file-size limit (ulimit -f) then fails like one to a full disk.
+// On Unix, importing this package makes the program ignore SIGXFSZ. A write
+// beyond the process's file-size limit (ulimit -f) then fails as on a full
+// disk.
 package durable
 
 import (
@@ -23,13 +24,13 @@ import (
 	"sync"
 )
 
-// WriteFile gives the file called name the content data, with mode 0600. When it
-// returns nil, the new content survives a crash. After an error or a crash the
-// file has its old content or the new. The owner of an existing file stays its
-// owner, if this process may give files away.
+// WriteFile replaces the content of file name by data. The file has mode 0600.
+// When WriteFile returns nil, the new content survives a crash. After an error
+// or a crash the file has the old or the new content. An existing file keeps
+// its owner if this process may change owners.
 //
-// Of several calls at the same time for one name, each writes a whole file, and
-// the last rename wins. A crash may leave a file name.*.new behind, which can be
+// If several calls write the same file at once, each writes a whole file, and
+// the last rename wins. A crash may leave a file name.*.new, which can be
 // deleted.
 func WriteFile(name string, data []byte) error {
 	unfinished.Lock()
@@ -40,7 +41,7 @@ func WriteFile(name string, data []byte) error {
 	}
 	unfinished.names[f.Name()] = true
 	unfinished.Unlock()
-	defer remove(f.Name()) // without effect once it is renamed
+	defer remove(f.Name()) // no effect after the rename
 	KeepOwner(f, name)
 	_, err = f.Write(data)
 	if err == nil {
@@ -61,8 +62,8 @@ func WriteFile(name string, data []byte) error {
 	return ofName(err, name)
 }
 
-// hardenDir is SyncDir for a folder that may be unable to. Where the file system
-// has no such call, nobody can do more: see [Lacks].
+// hardenDir is SyncDir, but accepts that a file system can't sync folders; see
+// [Lacks].
 func hardenDir(name string) error {
 	if err := SyncDir(name); err != nil && !Lacks(err) && !Denied(err) {
 		return err
@@ -70,8 +71,7 @@ func hardenDir(name string) error {
 	return nil
 }
 
-// ofName makes err speak of name rather than of a temporary file that stands in
-// for it.
+// ofName replaces the name of a temporary file in err by name.
 func ofName(err error, name string) error {
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		return &fs.PathError{Op: at.Op, Path: name, Err: at.Err}
@@ -82,7 +82,7 @@ func ofName(err error, name string) error {
 	return err
 }
 
-// unfinished are the files that WriteFile writes now.
+// unfinished holds the files that WriteFile is writing.
 var unfinished = struct {
 	sync.Mutex
 	names map[string]bool
@@ -96,8 +96,8 @@ func remove(name string) {
 	delete(unfinished.names, name)
 }
 
-// Abandon is for a process that is about to exit while it writes files. It removes
-// those that are unfinished. From then on no call of WriteFile returns.
+// Abandon is for a process that exits while it writes files. It removes the
+// unfinished files and blocks WriteFile from then on.
 func Abandon() {
 	unfinished.Lock() // for ever
 	for name := range unfinished.names {
@@ -105,13 +105,14 @@ func Abandon() {
 	}
 }
 
-// CreateFile is WriteFile for a name that must not exist yet. If the file exists,
-// or another process creates it at the same time, the file keeps its content, data
-// is dropped, and CreateFile returns nil: read the file to see who won.
+// CreateFile is WriteFile for a name that must not exist. If the file exists,
+// or another process creates it at the same time, it keeps its content, and
+// CreateFile discards data and returns nil. Read the file to see which content
+// it has.
 //
-// Each caller needs an id of its own, which becomes part of a file name. A crash
-// may leave name.id or name.id.*.new behind. Such a file may hold all of data, but
-// has mode 0600, is never read, and can be deleted.
+// Each caller needs its own id, which becomes part of a file name. A crash may
+// leave name.id or name.id.*.new. Such a file may contain data, has mode 0600,
+// is never read, and can be deleted.
 func CreateFile(name, id string, data []byte) error {
 	own := name + "." + id
 	unfinished.Lock()
@@ -121,12 +122,12 @@ func CreateFile(name, id string, data []byte) error {
 	if err := WriteFile(own, data); err != nil {
 		return ofName(err, name)
 	}
-	err := os.Link(own, name) // unlike a rename, it replaces nothing
+	err := os.Link(own, name) // unlike a rename, a link never replaces a file
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		if _, err = os.Lstat(name); err == nil {
 			err = fs.ErrExist
 		} else {
-			err = os.Rename(own, name) // on a file system without hard links
+			err = os.Rename(own, name) // a file system without hard links
 		}
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
@@ -135,12 +136,12 @@ func CreateFile(name, id string, data []byte) error {
 	return hardenDir(filepath.Dir(name))
 }
 
-// CheckReplace fails if a command may not replace what is at name: one of the
-// precious files, by whatever name, or what is no file. The error begins with
-// name.
+// CheckReplace fails if a command may not replace the file at name: because it
+// is one of the precious files, under any name, or not a regular file. The
+// error begins with name.
 func CheckReplace(name string, precious ...string) error {
 	info, err := os.Stat(name)
-	if err != nil { // most likely there is nothing, and what else it is, writing finds out
+	if err != nil { // usually it doesn't exist; the later write reports anything else
 		return nil
 	}
 	for _, p := range precious {
@@ -154,7 +155,8 @@ func CheckReplace(name string, precious ...string) error {
 	return nil
 }
 
-// CheckAllPrivate is [CheckPrivate] for several files, by name. Warnings go to warn.
+// CheckAllPrivate calls [CheckPrivate] for several files; files maps their
+// names to the harm. Warnings go to warn.
 func CheckAllPrivate(files map[string]string, warn func(string)) error {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		warning, err := CheckPrivate(name, files[name])
@@ -168,8 +170,8 @@ func CheckAllPrivate(files map[string]string, warn func(string)) error {
 	return nil
 }
 
-// ReadText reads a file, without the byte order mark that editors on Windows put in
-// front (RFC 8259 §8.1 lets a reader ignore it).
+// ReadText reads a file and removes the byte order mark that Windows editors
+// add (allowed by RFC 8259 §8.1).
 func ReadText(name string) ([]byte, error) {
 	text, err := ReadFile(name)
 	return bytes.TrimPrefix(text, []byte("\ufeff")), err

@@ -12,7 +12,7 @@ import (
 	"example.com/shelf/internal/durable"
 )
 
-// onlyFile checks that the folder of path holds that file alone, with mode 0600.
+// onlyFile checks that path is the only file in its folder and has mode 0600.
 func onlyFile(t *testing.T, path string) {
 	t.Helper()
 	info, err := os.Stat(path)
@@ -46,8 +46,8 @@ func TestWriteFile(t *testing.T) {
 	}
 }
 
-// The new content is another file. The old one is never written to, as a crash
-// could leave half of that.
+// WriteFile creates a new file and never writes to the old one, of which a
+// crash could leave a part.
 func TestWriteFileReplaces(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "file")
@@ -66,7 +66,7 @@ func TestWriteFileReplaces(t *testing.T) {
 	}
 }
 
-// A write that fails changes nothing and leaves nothing behind.
+// A failed write changes nothing and leaves no file.
 func TestWriteFileFails(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -97,7 +97,8 @@ func TestCreateFile(t *testing.T) {
 	}
 }
 
-// Of several that create one file at once, one wins, and its content is whole.
+// If several callers create a file at once, one succeeds and its content is
+// complete.
 func TestCreateFileTogether(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "file")

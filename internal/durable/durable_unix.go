@@ -11,15 +11,15 @@ import (
 )
 
 func init() {
-	// Under a file-size limit (ulimit -f) a write should fail with EFBIG, like
-	// on a full disk, instead of ending the process.
+	// Without this, a write beyond the file-size limit (ulimit -f) would end
+	// the process. With it, the write fails with EFBIG.
 	signal.Ignore(syscall.SIGXFSZ)
 }
 
-// KeepOwner gives f the owner and the group of the file called name. It reports
-// whether f had another owner or group before. When root replaces a file of a
-// service, the service must be able to open the new file. A process that is not
-// root can't give files away and doesn't have to, so this is no error.
+// KeepOwner gives f the owner and group of the file name, and reports whether
+// they changed. If root replaces a service's file, the service must be able to
+// open the new one. Other users can't change owners and needn't, so a failure
+// is no error.
 func KeepOwner(f *os.File, name string) (changed bool) {
 	was, err := os.Stat(name)
 	if err != nil {
@@ -33,8 +33,8 @@ func KeepOwner(f *os.File, name string) (changed bool) {
 	return (from.Uid != to.Uid || from.Gid != to.Gid) && f.Chown(int(to.Uid), int(to.Gid)) == nil
 }
 
-// SyncDir makes the names in the folder survive a power cut: new files, renames
-// and removals that happened before the call.
+// SyncDir makes the names in a folder survive a power cut: all files created,
+// renamed or removed before the call.
 func SyncDir(name string) error {
 	dir, err := os.Open(name)
 	if err != nil {
@@ -44,10 +44,10 @@ func SyncDir(name string) error {
 	return dir.Sync()
 }
 
-// Lacks reports whether a call failed because the file system doesn't have it, as
-// fsync of a folder on CIFS and VirtualBox shares, locks on NFS without lockd, or
-// hard links on FAT. EBADF is what some systems say to the fsync of a file that is
-// open for reading only, as a folder always is.
+// Lacks reports whether a call failed because the file system doesn't support
+// it: fsync of a folder on CIFS and VirtualBox shares, locks on NFS without
+// lockd, hard links on FAT. Some systems return EBADF for the fsync of a file
+// opened for reading, as folders are.
 func Lacks(err error) bool {
 	for _, lack := range []syscall.Errno{syscall.EINVAL, syscall.ENOTSUP, syscall.EOPNOTSUPP, syscall.ENOSYS, syscall.ENOLCK, syscall.EBADF} {
 		if errors.Is(err, lack) {
@@ -57,21 +57,21 @@ func Lacks(err error) bool {
 	return false
 }
 
-// Denied reports whether a call failed because this process may not make it there,
-// or because what has the name is no file that it may use.
+// Denied reports whether a call failed because this process has no permission,
+// or because the name belongs to something that it can't use as a file.
 func Denied(err error) bool {
 	var no notFile
 	return errors.As(err, &no) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ELOOP)
 }
 
-// Without blocking, and without following a symbolic link.
+// Open flags: don't block, and don't follow a symbolic link.
 const (
 	nonBlock = syscall.O_NONBLOCK
 	noFollow = syscall.O_NOFOLLOW
 )
 
-// Full reports whether a write failed because there was no room: on the device,
-// in the account's quota, or under the process's file-size limit.
+// Full reports whether a write failed for lack of room: on the device, in the
+// account's quota, or under the process's file-size limit.
 func Full(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }

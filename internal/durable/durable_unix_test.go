@@ -16,14 +16,14 @@ import (
 	"example.com/shelf/internal/durable"
 )
 
-// A file that takes another's place belongs to the same owner, also when root
-// writes it for a service. Only root can test that it is given away.
+// A replaced file keeps its owner, even if root writes it for a service. Only
+// root can test a change of owner.
 func TestWriteFileKeepsTheOwner(t *testing.T) {
 	t.Parallel()
 	const service = 12345
 	want := service
 	if os.Geteuid() != 0 {
-		want = os.Geteuid() // it changes nothing then
+		want = os.Geteuid() // no change of owner
 	}
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, []byte("old"), 0o640); err != nil {
@@ -79,7 +79,7 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// A file-size limit must not end the process.
+// A file-size limit doesn't end the process.
 func TestFileSizeLimit(t *testing.T) {
 	t.Parallel()
 	if !signal.Ignored(syscall.SIGXFSZ) {
@@ -87,8 +87,8 @@ func TestFileSizeLimit(t *testing.T) {
 	}
 }
 
-// What is no file is refused at once, by name. A link is followed for reading
-// only.
+// Anything but a regular file is rejected at once. A link is followed for
+// reading only.
 func TestOpenRegular(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -127,7 +127,7 @@ func TestOpenRegular(t *testing.T) {
 	}
 }
 
-// An error names the file that was asked for, and no temporary one.
+// An error names the requested file, never a temporary one.
 func TestErrorsNameTheFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -141,7 +141,7 @@ func TestErrorsNameTheFile(t *testing.T) {
 			"CreateFile": durable.CreateFile(name, "own", []byte("x")),
 		} {
 			if how == "CreateFile" && name == folder {
-				continue // it exists, so nothing is written
+				continue // the file exists, so nothing is written
 			}
 			if err == nil || !strings.Contains(err.Error(), name+": ") || strings.Contains(err.Error(), ".new") {
 				t.Errorf("%s(%s) = %v; want an error with that name alone", how, name, err)
@@ -163,8 +163,8 @@ func TestLacks(t *testing.T) {
 	}
 }
 
-// What others can read is warned of, what they can change is refused. Both name the
-// file and the command.
+// A file that others can read gets a warning; a file that others can change is
+// rejected. Both texts name the file and the command to run.
 func TestCheckPrivate(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "file")

@@ -10,17 +10,17 @@ import (
 	"syscall"
 )
 
-// CheckPrivate fails if other users of this machine can change the file called name:
-// its content is trusted. It returns a warning, "" for none, if they can read it;
-// harm says what they can do then: "read its password hashes". A file that isn't
-// there is private.
+// CheckPrivate fails if other users of this machine can change the file name,
+// because shelf trusts its content. If they can read it, CheckPrivate returns a
+// warning. harm completes that warning: "read its password hashes". A missing
+// file is private.
 //
-// On a file system that keeps no modes or owners (a share of a virtual machine, FAT)
-// nobody can make a file private. There it warns instead.
+// Some file systems keep no modes or owners (shares of a virtual machine, FAT).
+// No file there can be private, so CheckPrivate only warns.
 func CheckPrivate(name, harm string) (warning string, err error) {
 	info, err := os.Stat(name)
 	if err != nil || !info.Mode().IsRegular() {
-		return "", nil // who opens it finds out
+		return "", nil // opening the file reports the error
 	}
 	mode, owner, us := info.Mode().Perm(), info.Sys().(*syscall.Stat_t).Uid, uint32(os.Geteuid())
 	foreign, writable := owner != us && owner != 0, mode&0o022 != 0
@@ -35,14 +35,14 @@ func CheckPrivate(name, harm string) (warning string, err error) {
 		return "", fmt.Errorf("%s belongs to another user of this machine (uid %d), who can change what is in it: chown %d %[1]s, or run shelf as that user", name, owner, us)
 	case writable:
 		return "", fmt.Errorf("%s can be written by other users of this machine (mode %04o), and shelf trusts what is in it: chmod 600 %[1]s", name, mode)
-	case mode&0o004 != 0, mode&0o040 != 0 && owner == us: // root may have let our group read it, for us
+	case mode&0o004 != 0, mode&0o040 != 0 && owner == us: // root may have let our group read it
 		return fmt.Sprintf("%s is open to other users of this machine (mode %04o), who can %s: chmod 600 %[1]s", name, mode, harm), nil
 	}
 	return "", nil
 }
 
-// probe says which mode and which owner a new file of mode 0600 gets in a folder; 0
-// and us if none can be made.
+// probe returns the mode and owner that a new file of mode 0600 gets in a
+// folder. It returns 0 and our user if it can't create one.
 func probe(folder string) (fs.FileMode, uint32) {
 	us := uint32(os.Geteuid())
 	f, err := os.CreateTemp(folder, ".shelf-probe-")
@@ -58,10 +58,10 @@ func probe(folder string) (fs.FileMode, uint32) {
 	return info.Mode().Perm(), info.Sys().(*syscall.Stat_t).Uid
 }
 
-// CheckFolder returns a warning, "" for none, if other users of this machine can
-// replace the files in the folder of the file called name. In a folder with the
-// sticky bit, such as /tmp, they can't. A group that has its user's number is that
-// user's own.
+// CheckFolder returns a warning if other users of this machine can replace
+// files in the folder of file name. They can't in a folder with the sticky bit,
+// such as /tmp. A group with the same number as its user is taken for that
+// user's own group.
 func CheckFolder(name string) (warning string) {
 	if real, err := filepath.EvalSymlinks(name); err == nil && filepath.Dir(real) != filepath.Dir(name) {
 		if warning := checkFolder(filepath.Dir(real)); warning != "" {

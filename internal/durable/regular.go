@@ -7,18 +7,18 @@ import (
 	"syscall"
 )
 
-// Open opens a file for reading. What is no file, such as a folder, a pipe or a
-// device, it refuses at once, by name: to open a pipe waits for another program,
-// and to read a device may never end.
+// Open opens a regular file for reading. It rejects anything else, such as a
+// folder, a pipe or a device, without blocking: opening a pipe waits for
+// another program, and reading a device may never end.
 func Open(name string) (*os.File, error) { return openRegular(name, os.O_RDONLY, 0, os.Stat) }
 
-// OpenHere is os.OpenFile for what Open opens. It doesn't follow a symbolic link in
-// the place of the file: what is created or appended to is name itself.
+// OpenHere is os.OpenFile for regular files. It doesn't follow a symbolic link,
+// so it creates or changes the file name itself.
 func OpenHere(name string, flags int, mode fs.FileMode) (*os.File, error) {
 	return openRegular(name, flags|noFollow, mode, os.Lstat)
 }
 
-// ReadFile reads a file that Open opens.
+// ReadFile reads a regular file.
 func ReadFile(name string) ([]byte, error) {
 	f, err := Open(name)
 	if err != nil {
@@ -38,7 +38,7 @@ func openRegular(name string, flags int, mode fs.FileMode, stat func(string) (fs
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat() // another one may have the name by now
+	info, err := f.Stat() // another file may have the name by now
 	if err == nil {
 		err = checkRegular(name, info)
 	}
@@ -49,7 +49,7 @@ func openRegular(name string, flags int, mode fs.FileMode, stat func(string) (fs
 	return f, nil
 }
 
-// A notFile is what stands in the place of a file.
+// A notFile names the kind of something that is not a regular file.
 type notFile string
 
 func (n notFile) Error() string { return "it is " + string(n) + ", not a file" }
