@@ -10,34 +10,34 @@ import (
 	"strings"
 )
 
-// A Command is one line of a program's table of commands. S is what a command
-// finds around it: its streams, the time, the settings.
+// A Command is one row of a program's table of commands. S holds what a command
+// needs: its streams, the clock, the settings.
 type Command[S any] struct {
-	Name    string // one word, or two where a first word has several commands; "" is the program without one
-	Args    string // what the usage shows behind the name
-	Help    string // what it does; lines of at most 53 bytes
-	Example string // what follows the program's name, as one would type it
+	Name    string // one word, or two if several commands share the first; "": the program without a command
+	Args    string // in the usage, after the name
+	Help    string // purpose; lines of at most 53 bytes
+	Example string // an example, without the program's name
 	Run     func(ctx context.Context, around S, args []string) error
 }
 
-// Do makes a command, as a line of a table.
+// Do returns a command, as a row of a table.
 func Do[S any](name, args, help, example string, run func(ctx context.Context, around S, args []string) error) Command[S] {
 	return Command[S]{Name: name, Args: args, Help: help, Example: example, Run: run}
 }
 
-// Commands is a program's table. Those with the same first word share a Run,
-// which gets the second word as its first argument.
+// Commands is a program's table of commands. Commands with the same first word
+// have the same Run, which gets the second word as its first argument.
 type Commands[S any] struct {
 	Program string
-	Intro   string // the first line of the help
+	Intro   string // first line of the help
 	All     []Command[S]
-	Flags   func(w io.Writer) // prints the flags, the last part of the help
+	Flags   func(w io.Writer) // prints the flags, at the end of the help
 }
 
-// Run runs the command that args begin with. Where a person asks for help with
-// it, the help goes to w, and the error is flag.ErrHelp.
+// Run runs the command that args name. If args ask for help, Run prints it to w
+// and returns flag.ErrHelp.
 func (t Commands[S]) Run(ctx context.Context, around S, w io.Writer, args []string) error {
-	name := "" // the program without a command, whose arguments are flags
+	name := "" // without a command, all arguments are flags
 	switch {
 	case len(args) == 0:
 	case args[0] == "-version" || args[0] == "--version":
@@ -56,8 +56,8 @@ func (t Commands[S]) Run(ctx context.Context, around S, w io.Writer, args []stri
 	return err
 }
 
-// Help prints what -h shows behind a command's name; behind none it is
-// everything. Of two words the first says it all.
+// Help prints the help of the command that names begin with, or of all
+// commands.
 func (t Commands[S]) Help(w io.Writer, names []string) error {
 	if WantsHelp(names) {
 		return flag.ErrHelp
@@ -74,7 +74,8 @@ func (t Commands[S]) Help(w io.Writer, names []string) error {
 	return nil
 }
 
-// named are the commands whose first word is name: at least one, or an error.
+// named returns the commands whose first word is name, or an error if there are
+// none.
 func (t Commands[S]) named(name string) (found []Command[S], err error) {
 	for _, c := range t.All {
 		if first, _, _ := strings.Cut(c.Name, " "); first == name {
@@ -87,7 +88,7 @@ func (t Commands[S]) named(name string) (found []Command[S], err error) {
 	return found, nil
 }
 
-// print writes what -h shows behind a command's first word.
+// print writes the help of the commands in found.
 func (t Commands[S]) print(w io.Writer, found []Command[S]) {
 	if found[0].Name == "" {
 		fmt.Fprint(w, t.Intro, "\n\n")
@@ -101,12 +102,12 @@ func (t Commands[S]) print(w io.Writer, found []Command[S]) {
 	}
 }
 
-// Usage is what one types for c, in the usage's way of writing.
+// Usage returns the usage line of c.
 func (t Commands[S]) Usage(c Command[S]) string {
 	return strings.Join(strings.Fields(t.Program+" "+c.Name+" "+c.Args), " ")
 }
 
-// printUsage writes the usage, the purpose and the example of each command.
+// printUsage writes the usage, purpose and example of each command.
 func (t Commands[S]) printUsage(w io.Writer, all []Command[S]) {
 	for _, c := range all {
 		usage := t.Usage(c)
@@ -128,8 +129,8 @@ func WantsHelp(args []string) bool {
 	return len(args) > 0 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help")
 }
 
-// Plain makes a command of f that takes no arguments. Where there are some, it
-// fails with usage.
+// Plain returns a Run that calls f and accepts no arguments. Its error for
+// arguments is usage.
 func Plain[S any](usage string, f func(around S)) func(context.Context, S, []string) error {
 	return func(_ context.Context, around S, args []string) error {
 		switch {
@@ -143,10 +144,10 @@ func Plain[S any](usage string, f func(around S)) func(context.Context, S, []str
 	}
 }
 
-// FileArgument reads the arguments of a command that works on a file: its flags,
-// and one name at most, in any order. It returns "" for no name.
+// FileArgument reads the arguments of a command that works on a file: flags and
+// at most one name, in any order. It returns "" if there is no name.
 func FileArgument(flags *flag.FlagSet, usage string, args []string) (name string, err error) {
-	flags.SetOutput(io.Discard) // the caller reports the error, once
+	flags.SetOutput(io.Discard) // the caller prints the error
 	for len(args) > 0 {
 		if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 			return "", err
@@ -163,13 +164,13 @@ func FileArgument(flags *flag.FlagSet, usage string, args []string) (name string
 	return name, nil
 }
 
-// A Status is an error that ends the program with an exit status of its own.
+// A Status is an error with an exit status for the program.
 type Status struct {
 	Code int
-	Err  error // nil: without a word
+	Err  error // nil: print nothing
 }
 
-// Failed is a Status.
+// Failed returns a Status.
 func Failed(code int, err error) error { return &Status{code, err} }
 
 func (s *Status) Error() string {
@@ -181,9 +182,9 @@ func (s *Status) Error() string {
 
 func (s *Status) Unwrap() error { return s.Err }
 
-// ExitStatus is the exit status of a program that ends with err. It says on stderr
-// what went wrong, unless help was asked for, or the error is a [Status] without a
-// word.
+// ExitStatus returns the exit status of a program that ends with err, and
+// prints err to stderr. It prints nothing for a request for help, or for a
+// [Status] without an error.
 func ExitStatus(program string, err error, stderr io.Writer) int {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -198,7 +199,7 @@ func ExitStatus(program string, err error, stderr io.Writer) int {
 	return 1
 }
 
-// TakeFlag takes the flag of that name, which has no value, out of args.
+// TakeFlag removes the flag name, which takes no value, from args.
 func TakeFlag(args []string, name string) (rest []string, given bool) {
 	rest = slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == "-"+name || arg == "--"+name })
 	return rest, len(rest) < len(args)

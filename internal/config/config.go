@@ -10,8 +10,8 @@
 //	…
 //	err = values.Apply()
 //
-// Here -addr, HELLO_ADDR in the environment and HELLO_ADDR in .env set addr, and
-// an error about a value says which of them it came from.
+// Here -addr, HELLO_ADDR in the environment and HELLO_ADDR in .env all set
+// addr. An error about a value names its source.
 package config
 
 import (
@@ -24,37 +24,36 @@ import (
 	"strings"
 )
 
-// A Setting is one flag, the variable of the same name, and its line in the
-// usage text.
+// A Setting is one flag, its variable, and its lines in the help.
 type Setting struct {
 	Name    string
-	Arg     string // what the usage calls its value; "" for a flag that is on or off
-	Default string // "" leaves the field as it is
+	Arg     string // placeholder of the value in the help; "" for a flag without a value
+	Default string // "": leave the field unchanged
 	Help    string
-	Set     func(value string) error // the error says what would be right, not what was wrong
+	Set     func(value string) error // its error says which values are valid
 }
 
-// Row makes a setting, as a line of a table.
+// Row returns a setting, as a row of a table.
 func Row(name, arg, value, help string, set func(value string) error) Setting {
 	return Setting{Name: name, Arg: arg, Default: value, Help: help, Set: set}
 }
 
-// A Table is all settings of a program.
+// A Table holds all settings of a program.
 type Table struct {
-	Program   string // its command; in capitals the variables begin with it
+	Program   string // name of the command; in capitals, the prefix of its variables
 	Settings  []Setting
-	Variables []string // those without a flag that .env may hold
+	Variables []string // further variables that .env may hold
 }
 
-// Variable is the variable of a flag: HELLO_ACCESS_TTL for access-ttl of the
-// program hello.
+// Variable returns the variable of a flag: HELLO_ACCESS_TTL for flag access-ttl
+// of program hello.
 func (t Table) Variable(flag string) string {
 	return t.prefix() + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 func (t Table) prefix() string { return strings.ToUpper(t.Program) + "_" }
 
-// Values are what was given for the settings of a table, unjudged.
+// Values are the given values of a table's settings, not checked yet.
 type Values struct {
 	table   Table
 	flags   map[string]string
@@ -62,15 +61,15 @@ type Values struct {
 	file    map[string]dotenvValue
 	presets map[string]preset
 	used    bool              // a value came from .env
-	origins map[string]string // by setting, where Apply has its value from
+	origins map[string]string // by setting: the source of its value
 }
 
-// A preset is a value from elsewhere.
+// A preset is a value that the program found elsewhere.
 type preset struct{ value, origin string }
 
-// Read collects what is given. An empty variable counts as unset. dotenv returns
-// what .env holds, or an error that is fs.ErrNotExist. For -h the error is
-// flag.ErrHelp, whatever state .env is in.
+// Read collects the given values. An empty variable counts as unset. dotenv
+// returns the content of .env, or an error that is fs.ErrNotExist. For -h the
+// error is flag.ErrHelp, even if .env is unreadable.
 func (t Table) Read(args []string, lookupEnv func(string) (string, bool), dotenv func() ([]byte, error)) (*Values, error) {
 	given, err := t.parseFlags(args)
 	if err != nil {
@@ -87,14 +86,13 @@ func (t Table) Read(args []string, lookupEnv func(string) (string, bool), dotenv
 	return &Values{table: t, flags: given, env: env, file: file, presets: map[string]preset{}, origins: map[string]string{}}, nil
 }
 
-// Preset gives a setting a value that goes before .env and the default, but not
-// before its flag and its variable in the environment. origin is what an error
-// about it begins with.
+// Preset sets a value that takes precedence over .env and the default, but not
+// over the flag and the environment. Errors about the value begin with origin.
 func (v *Values) Preset(name, value, origin string) { v.presets[name] = preset{value, origin} }
 
-// Apply sets each setting of the table: from its flag, else from the environment,
-// else from its preset, else from .env, else to the default. Only the value that
-// decides is checked; the error for a bad one says where it came from.
+// Apply sets each setting of the table from the first source that has a value:
+// flag, environment, preset, .env, default. Only that value is checked. An
+// error names the source.
 func (v *Values) Apply() error {
 	for _, s := range v.table.Settings {
 		name := v.table.Variable(s.Name)
@@ -117,7 +115,7 @@ func (v *Values) Apply() error {
 		}
 		v.origins[s.Name] = origin
 		if !isFlag {
-			value = strings.TrimSpace(value) // such as the \r of a file with the line ends of Windows
+			value = strings.TrimSpace(value) // for example the \r of a file from Windows
 		}
 		if err := s.Set(value); err != nil {
 			return fmt.Errorf("%s: %q: want %w", origin, value, err)
@@ -126,22 +124,23 @@ func (v *Values) Apply() error {
 	return nil
 }
 
-// From is where Apply has a setting from: "flag -addr", "environment HELLO_ADDR".
+// From returns the source of a setting's value after Apply: "flag -addr",
+// "environment HELLO_ADDR".
 func (v *Values) From(name string) string { return v.origins[name] }
 
-// Env is a variable of the environment, "" for none.
+// Env returns a variable of the environment, or "".
 func (v *Values) Env(name string) string { return v.env(name) }
 
-// Dotenv is a variable of .env, "" for none.
+// Dotenv returns a variable of .env, or "".
 func (v *Values) Dotenv(name string) string {
 	value := v.file[name].value
 	v.used = v.used || value != ""
 	return value
 }
 
-// Variable is a variable without a flag, such as a secret, which any user of the
-// machine could read among a program's arguments: that of the environment, else
-// that of .env.
+// Variable returns a variable that has no flag, from the environment or else
+// from .env. Secrets have no flag, because any user of the machine can read a
+// program's arguments.
 func (v *Values) Variable(name string) string {
 	if value := v.env(name); value != "" {
 		return value
@@ -149,8 +148,8 @@ func (v *Values) Variable(name string) string {
 	return v.Dotenv(name)
 }
 
-// Origin is the name of a variable that Variable has read, behind the place where
-// it stands if that is .env.
+// Origin returns the name of a variable that Variable has read, with its line
+// if it comes from .env.
 func (v *Values) Origin(name string) string {
 	if at, ok := v.file[name]; ok && v.env(name) == "" {
 		return fmt.Sprintf(".env line %d: %s", at.line, name)
@@ -158,7 +157,7 @@ func (v *Values) Origin(name string) string {
 	return name
 }
 
-// Fault is why Variable can't read a line of .env, nil if it can.
+// Fault returns the reason why Variable can't read a line of .env, or nil.
 func (v *Values) Fault(name string) error {
 	if fault := v.file[name].fault; fault != "" && v.env(name) == "" {
 		return fmt.Errorf("%s: %s", v.Origin(name), fault)
@@ -166,7 +165,7 @@ func (v *Values) Fault(name string) error {
 	return nil
 }
 
-// DotenvUsed is ".env" once a value came from it, else "".
+// DotenvUsed returns ".env" once a value came from it, else "".
 func (v *Values) DotenvUsed() string {
 	if v.used {
 		return ".env"
@@ -174,9 +173,10 @@ func (v *Values) DotenvUsed() string {
 	return ""
 }
 
-// Stray warns of each variable of the environment that begins like a setting's, but
-// is neither that nor one of known. What Kubernetes sets for a service that has
-// the program's name is left out: HELLO_SERVICE_HOST, HELLO_PORT_80_TCP.
+// Stray returns a warning for each variable of the environment that has the
+// program's prefix but is neither a setting nor known. It skips the variables
+// that Kubernetes sets for a service of the same name: HELLO_SERVICE_HOST,
+// HELLO_PORT_80_TCP.
 func (t Table) Stray(environ []string, known ...string) (warnings []string) {
 	for _, s := range t.Settings {
 		known = append(known, t.Variable(s.Name))
@@ -191,9 +191,8 @@ func (t Table) Stray(environ []string, known ...string) (warnings []string) {
 	return warnings
 }
 
-// Unknown warns of each name in .env that begins like a setting's variable, but
-// is neither that nor one of known: most likely a typing mistake, but it may be
-// another program's.
+// Unknown returns a warning for each name in .env that has the program's prefix
+// but is neither a setting nor known. Usually it is a typing error.
 func (v *Values) Unknown(known ...string) (warnings []string) {
 	for _, s := range v.table.Settings {
 		known = append(known, v.table.Variable(s.Name))
@@ -206,12 +205,12 @@ func (v *Values) Unknown(known ...string) (warnings []string) {
 	return warnings
 }
 
-// parseFlags returns the values of the flags in args, unjudged.
+// parseFlags returns the values of the flags in args, not checked yet.
 func (t Table) parseFlags(args []string) (map[string]string, error) {
 	given := map[string]string{}
 	flags := flag.NewFlagSet(t.Program, flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // the caller reports the error, once
-	flags.Usage = func() {}     // and nobody wants a page for a typing mistake
+	flags.SetOutput(io.Discard) // the caller prints the error
+	flags.Usage = func() {}     // no full usage for a typing error
 	for _, s := range t.Settings {
 		keep := func(value string) error { given[s.Name] = value; return nil }
 		if s.Arg == "" {
@@ -239,7 +238,7 @@ the environment before .env.
 
 `
 
-// Print writes what -h says about the flags.
+// Print writes the part of the help about flags.
 func (t Table) Print(w io.Writer) {
 	fmt.Fprint(w, usage)
 	for _, s := range t.Settings {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// hello is what a program of the tests can be told.
+// A hello holds the settings of the test program.
 type hello struct {
 	Name   string
 	Loud   bool
@@ -39,15 +39,15 @@ func (h *hello) table() Table {
 	}}
 }
 
-// told is hello with the defaults and what change makes of them.
+// told returns the default hello, modified by change.
 func told(change func(*hello)) hello {
 	h := hello{Name: "world", Times: 1, Tongue: "en", Addr: "127.0.0.1:80"}
 	change(&h)
 	return h
 }
 
-// read reads the settings, from an environment of "NAME=value" lines and a .env
-// file that is there unless it is empty.
+// read reads settings from an environment of "NAME=value" lines and a .env
+// file. An empty .env means that there is none.
 func read(args, environ, dotenv string) (hello, *Values, error) {
 	env := map[string]string{}
 	for line := range strings.Lines(environ) {
@@ -76,8 +76,8 @@ func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name               string
-		args, environ, env string       // env is the .env file
-		change             func(*hello) // what differs from the defaults
+		args, environ, env string       // env is the content of .env
+		change             func(*hello) // the differences from the defaults
 	}{
 		{"nothing given means the defaults", "", "", "", func(h *hello) {}},
 		{"a flag goes before the environment", "-name flag", "HELLO_NAME=environment", "HELLO_NAME=file", func(h *hello) { h.Name = "flag" }},

@@ -12,15 +12,15 @@ import (
 	"unicode/utf8"
 )
 
-// A dotenvValue is the right side of one KEY=VALUE of a .env file.
+// A dotenvValue is the value of one KEY=VALUE in .env.
 type dotenvValue struct {
 	value string
-	line  int    // where it begins, from 1
-	fault string // why the line can't be read; "" for a good one
+	line  int    // of its first line, from 1
+	fault string // why the line is unreadable; "": it is readable
 }
 
-// readDotenv reads .env if there is one. A folder of that name is none: many a
-// Python project keeps its virtual environment there.
+// readDotenv reads .env if there is one. It ignores a folder of that name: some
+// Python projects keep their virtual environment there.
 func readDotenv(read func() ([]byte, error), ours *regexp.Regexp) (map[string]dotenvValue, error) {
 	text, err := read()
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EISDIR) {
@@ -32,10 +32,10 @@ func readDotenv(read func() ([]byte, error), ours *regexp.Regexp) (map[string]do
 	return parseDotenv(dotenvText(text), ours), nil
 }
 
-// dotenvText is what a .env file holds, as UTF-8 and with line feeds. PowerShell
-// writes UTF-16 into a file, and many programs of Windows begin one with a mark.
+// dotenvText returns the content of .env in UTF-8 with line feeds. PowerShell
+// writes UTF-16, and many Windows programs add a byte order mark.
 func dotenvText(b []byte) string {
-	high := -1 // which byte of two is the high one
+	high := -1 // index of the high byte of two
 	switch {
 	case bytes.HasPrefix(b, []byte{0xff, 0xfe}) || len(b) > 1 && b[0] != 0 && b[1] == 0:
 		high = 1
@@ -65,8 +65,8 @@ var (
 	dotenvExport = regexp.MustCompile(`^\s*export(?:\s+[A-Za-z_][A-Za-z0-9_]*)+\s*$`)
 )
 
-// ourLine matches a line that means to set a variable of this program, in
-// whatever way: the name stands first, or behind what shells and YAML put there.
+// ourLine matches lines that set, or try to set, a variable of this program.
+// The name comes first, or after the words and signs of shells and YAML.
 func ourLine(prefix string, variables []string) *regexp.Regexp {
 	names := []string{regexp.QuoteMeta(prefix) + `\w+`}
 	for _, name := range variables {
@@ -75,14 +75,14 @@ func ourLine(prefix string, variables []string) *regexp.Regexp {
 	return regexp.MustCompile(`^(?:[^\w#;/]|(?:export|set|setenv|declare|env|-x)\b)*(` + strings.Join(names, "|") + `)(?:\W|$)`)
 }
 
-// parseDotenv reads KEY=VALUE lines, with or without "export" before them; of
-// two with one name the last counts. A value in single quotes is taken as it is;
-// one in double quotes may hold \n \" \\ and \$; either may span lines. Any other
-// ends with its line, or at a # after a blank. Nothing is expanded.
+// parseDotenv reads lines of KEY=VALUE, with or without "export". The last line
+// for a name counts. A value in single quotes is literal. A value in double
+// quotes may contain \n \" \\ and \$. Both may span lines. An unquoted value
+// ends at the end of its line, or at a # after a blank. Nothing is expanded.
 //
-// The file belongs to other programs too, which have other rules. So a line that
-// can't be read is passed over, unless it names a variable of ours: that one is
-// kept with its fault. No fault shows a value: it may be a secret.
+// Other programs with other rules use the file too. An unreadable line is
+// therefore ignored, unless it names a variable of ours: then its fault is
+// kept. No fault shows a value, which may be secret.
 func parseDotenv(text string, ours *regexp.Regexp) map[string]dotenvValue {
 	values := map[string]dotenvValue{}
 	for line := 1; text != ""; {
@@ -117,7 +117,7 @@ func parseDotenv(text string, ours *regexp.Regexp) map[string]dotenvValue {
 	return values
 }
 
-// keepFault puts the fault of a line into values, if the line names one of ours.
+// keepFault records the fault of a line that names a variable of ours.
 func keepFault(values map[string]dotenvValue, text string, line int, fault string, ours *regexp.Regexp) {
 	match := ours.FindStringSubmatch(text)
 	if match == nil {
@@ -125,7 +125,7 @@ func keepFault(values map[string]dotenvValue, text string, line int, fault strin
 	}
 	name := match[1]
 	if _, known := values[name]; known && dotenvExport.MatchString(text) {
-		return // a shell exports here what it has set before
+		return // a shell exports a variable here that an earlier line has set
 	}
 	values[name] = dotenvValue{line: line, fault: fault}
 }

@@ -45,7 +45,7 @@ func TestDotenv(t *testing.T) {
 
 var helloLine = ourLine("HELLO_", []string{"SECRET"})
 
-// A line of another program is read as well as can be, and never in the way.
+// Lines of other programs are read if possible, and never cause an error.
 func TestDotenvOfOthers(t *testing.T) {
 	t.Parallel()
 	for _, shape := range []string{
@@ -73,7 +73,8 @@ func TestDotenvOfOthers(t *testing.T) {
 	}
 }
 
-// Editors and shells of Windows and old Macs write the file in their own way.
+// Editors and shells of Windows and old Macs write other encodings and line
+// ends.
 func TestDotenvEncodings(t *testing.T) {
 	t.Parallel()
 	const text = "HELLO_NAME=änn\r\nSECRET=\"x\"\r\n"
@@ -104,7 +105,7 @@ func TestDotenvEncodings(t *testing.T) {
 	}
 }
 
-// A line that means a variable of ours is never passed over.
+// An unreadable line that names a variable of ours is never ignored.
 func TestDotenvFaults(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{
@@ -144,7 +145,7 @@ func FuzzDotenv(f *testing.F) {
 			}
 		}
 
-		// A value comes back as it was written, in each way that can write it.
+		// a value reads back as it was written, in each notation
 		written := []string{`"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, `$`, `\$`).Replace(value) + `"`}
 		if !strings.Contains(value, "'") {
 			written = append(written, "'"+value+"'")

@@ -11,13 +11,13 @@ import (
 	"example.com/shelf/internal/term"
 )
 
-// A signaled is why a context of UntilSignal is done.
+// A signaled is the cause of a context that UntilSignal has cancelled.
 type signaled struct{ syscall.Signal }
 
 func (s signaled) Error() string { return s.Signal.String() }
 
-// UntilSignal is ctx, done at the first Ctrl-C or SIGTERM. The second one ends
-// the process at once, as the system does it.
+// UntilSignal returns a context that is done at the first Ctrl-C or SIGTERM.
+// The second signal ends the process at once.
 func UntilSignal(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
 	caught := make(chan os.Signal, 1)
@@ -30,20 +30,20 @@ func UntilSignal(ctx context.Context) context.Context {
 	return ctx
 }
 
-// An Interrupt ends a command at once when the command's context is done, and
-// says what was kept.
+// An Interrupt ends a command as soon as its context is done, and reports what
+// was kept.
 type Interrupt struct {
 	mu          sync.Mutex
 	kept        string
 	interrupted bool          // the context is done
-	ended       bool          // and the command was left behind
+	ended       bool          // the command was abandoned
 	over        chan struct{} // closed when ended is set
 }
 
-// Keeps sets what an interruption keeps from here on, such as "nothing was
-// changed". With "" the command ends by itself when its context is done. Once
-// the command was left behind, Keeps doesn't return, so nothing after it happens.
-// A nil Interrupt never ends anything.
+// Keeps sets what is kept if the command is interrupted from now on, such as
+// "nothing was changed". With "" the command ends by itself. If the command was
+// already abandoned, Keeps never returns, so that the command does nothing
+// more. A nil Interrupt ignores interruptions.
 func (i *Interrupt) Keeps(what string) {
 	if i == nil {
 		return
@@ -67,10 +67,10 @@ func (i *Interrupt) settleLocked() {
 	}
 }
 
-// Run runs a command that at first keeps what it says, and returns the command's
-// error. When ctx is done the command ends, by itself or left behind: then the
-// error is a [Status] of 128 and the signal's number, as shells have it, and the
-// process is to exit.
+// Run runs a command that keeps keeps at first, and returns its error. When ctx
+// is done, the command ends by itself or is abandoned. The error is then a
+// [Status] of 128 plus the signal's number, as in shells, and the process must
+// exit.
 func (i *Interrupt) Run(ctx context.Context, keeps string, command func() error) error {
 	i.kept, i.over = keeps, make(chan struct{})
 	done := make(chan error, 1)
@@ -92,7 +92,8 @@ func (i *Interrupt) Run(ctx context.Context, keeps string, command func() error)
 	return interruption(ctx, term.Interrupted(i.kept))
 }
 
-// interruption is err, with the exit status of a signal if that is the reason.
+// interruption adds the exit status of the signal to err, if err is an
+// interruption.
 func interruption(ctx context.Context, err error) error {
 	if _, ok := errors.AsType[term.Interrupted](err); !ok {
 		return err

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// into is a kind of value: a setter that fills p with what parse makes of a
-// value, or returns what it wants instead.
-func into[T any](p *T, want string, parse func(string) (T, bool)) func(string) error {
+// setter returns a Setting.Set that parses a value into p. want describes the
+// valid values.
+func setter[T any](p *T, want string, parse func(string) (T, bool)) func(string) error {
 	return func(s string) error {
 		v, ok := parse(strings.TrimSpace(s))
 		if !ok {
@@ -25,8 +25,8 @@ func into[T any](p *T, want string, parse func(string) (T, bool)) func(string) e
 	}
 }
 
-// Text takes any text but the empty one, with the blanks around it. The other
-// kinds do without those.
+// Text accepts any text but the empty one, and keeps blanks around it. The
+// other kinds remove them.
 func Text(p *string) func(string) error {
 	return func(s string) error {
 		if *p = s; s == "" {
@@ -36,40 +36,40 @@ func Text(p *string) func(string) error {
 	}
 }
 
-// Choice takes one of words.
+// Choice accepts one of words.
 func Choice(p *string, words ...string) func(string) error {
-	return into(p, "one of "+strings.Join(words, ", "), func(s string) (string, bool) { return s, slices.Contains(words, s) })
+	return setter(p, "one of "+strings.Join(words, ", "), func(s string) (string, bool) { return s, slices.Contains(words, s) })
 }
 
-// Bool takes what strconv.ParseBool takes.
+// Bool accepts the values of strconv.ParseBool.
 func Bool(p *bool) func(string) error {
-	return into(p, "true or false", func(s string) (bool, bool) {
+	return setter(p, "true or false", func(s string) (bool, bool) {
 		b, err := strconv.ParseBool(s)
 		return b, err == nil
 	})
 }
 
-// Number takes a number from low to high.
+// Number accepts a number from low to high.
 func Number(p *int, low, high int) func(string) error {
-	return into(p, fmt.Sprintf("a number from %d to %d", low, high), func(s string) (int, bool) {
+	return setter(p, fmt.Sprintf("a number from %d to %d", low, high), func(s string) (int, bool) {
 		n, err := strconv.Atoi(s)
 		return n, err == nil && low <= n && n <= high
 	})
 }
 
-// Address takes HOST:PORT.
+// Address accepts HOST:PORT.
 func Address(p *string) func(string) error {
-	return into(p, "HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8080", func(s string) (string, bool) {
+	return setter(p, "HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8080", func(s string) (string, bool) {
 		_, port, err := net.SplitHostPort(s)
 		_, portErr := strconv.ParseUint(port, 10, 16)
 		return s, err == nil && portErr == nil
 	})
 }
 
-// Lifetime reads a time.Duration or days, a unit that Go lacks. It takes whole
-// seconds only, because that is how a token's times are written.
+// Lifetime accepts a time.Duration, or days, a unit that Go lacks. It accepts
+// whole seconds only, because tokens keep their times in seconds.
 func Lifetime(p *time.Duration) func(string) error {
-	return into(p, "a time above zero in whole seconds, such as 90s, 15m, 12h or 30d", func(s string) (time.Duration, bool) {
+	return setter(p, "a time above zero in whole seconds, such as 90s, 15m, 12h or 30d", func(s string) (time.Duration, bool) {
 		if days, ok := strings.CutSuffix(s, "d"); ok {
 			if n, err := strconv.ParseUint(days, 10, 32); err == nil {
 				s = strconv.FormatUint(n*24, 10) + "h"
@@ -80,7 +80,8 @@ func Lifetime(p *time.Duration) func(string) error {
 	})
 }
 
-// List splits s at commas. Blanks around an element, and empty ones, don't count.
+// List splits s at commas. It removes blanks around elements, and empty
+// elements.
 func List(s string) (elements []string) {
 	for e := range strings.SplitSeq(s, ",") {
 		if e = strings.TrimSpace(e); e != "" {
@@ -95,12 +96,12 @@ var (
 	originPattern = regexp.MustCompile(`^([a-z][a-z0-9+.-]*)://(?:(?:\*\.[a-z0-9_-]+\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$`)
 )
 
-// Hosts reads names of hosts. It keeps them in lower case, without brackets.
+// Hosts accepts host names. It stores them in lower case, without brackets.
 func Hosts(p *[]string) func(string) error {
-	return into(p, "host names without a port, comma separated, such as shelf.example, or .shelf.example for all below it", func(s string) ([]string, bool) {
+	return setter(p, "host names without a port, comma separated, such as shelf.example, or .shelf.example for all below it", func(s string) ([]string, bool) {
 		names := List(strings.ToLower(s))
 		for i, name := range names {
-			if !hostPattern.MatchString(name) || strings.LastIndex(name, ".") == 0 { // .com is all the world
+			if !hostPattern.MatchString(name) || strings.LastIndex(name, ".") == 0 { // .com would match all of .com
 				return nil, false
 			}
 			names[i] = strings.Trim(name, "[]")
@@ -109,10 +110,10 @@ func Hosts(p *[]string) func(string) error {
 	})
 }
 
-// Networks reads addresses and networks in CIDR notation (RFC 4632 §3.1, RFC
-// 4291 §2.3). An address is the network of itself.
+// Networks accepts addresses and networks in CIDR notation (RFC 4632 §3.1, RFC
+// 4291 §2.3). An address is a network of one.
 func Networks(p *[]netip.Prefix) func(string) error {
-	return into(p, "addresses or networks, comma separated, such as 10.0.0.7,fd00::/8", func(s string) (networks []netip.Prefix, ok bool) {
+	return setter(p, "addresses or networks, comma separated, such as 10.0.0.7,fd00::/8", func(s string) (networks []netip.Prefix, ok bool) {
 		for _, text := range List(s) {
 			network, err := netip.ParsePrefix(text)
 			if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
@@ -128,12 +129,13 @@ func Networks(p *[]netip.Prefix) func(string) error {
 	})
 }
 
-// Origins reads what -cors takes. It keeps an origin as browsers write it, without
-// the scheme's own port (RFC 6454 §6.2), and refuses what none would send. "null"
-// is refused as well: any page can send that, from a sandboxed frame.
+// Origins accepts the values of -cors. It stores an origin as browsers write
+// it, without the scheme's default port (RFC 6454 §6.2), and rejects texts that
+// no browser sends. It also rejects "null", which any page can send from a
+// sandboxed frame.
 func Origins(p *[]string) func(string) error {
 	const want = "loopback, *, off, or origins such as https://app.example or https://*.app.example with no path, comma separated"
-	return into(p, want, func(s string) ([]string, bool) {
+	return setter(p, want, func(s string) ([]string, bool) {
 		if s == "off" {
 			return nil, true
 		}
