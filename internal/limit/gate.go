@@ -6,54 +6,55 @@ import (
 	"time"
 )
 
-// Busy is the refusal of work that would have to wait for too long.
+// Busy is the error for work that would wait too long.
 type Busy struct {
-	RetryAfter time.Duration // when it may pay to come again
+	RetryAfter time.Duration // when to try again
 }
 
 func (Busy) Error() string { return "too much of this work at once" }
 
-// A Gate lets so much work be done at a time, and the rest wait: what looks at
-// every row must not keep everybody else from the processors.
+// A Gate limits how much heavy work runs at a time, so that requests that read
+// every row don't keep all others from the processors. Further work waits.
 type Gate struct {
-	line, places chan struct{}
+	all, places chan struct{}
 }
 
 const (
-	gateLine = 100             // how much may be done or wait
-	gateWait = 2 * time.Second // and for how long
+	maxWaiting  = 100             // most calls that wait
+	longestWait = 2 * time.Second // longest wait
 )
 
-// NewGate makes a gate for n at a time. 0 leaves one processor to the others.
+// NewGate returns a gate for n heavy calls at a time. With 0 it leaves one
+// processor for light calls.
 func NewGate(n int) *Gate {
 	if n == 0 {
 		n = max(1, runtime.GOMAXPROCS(0)-1)
 	}
-	return &Gate{make(chan struct{}, n+gateLine), make(chan struct{}, n)}
+	return &Gate{make(chan struct{}, n+maxWaiting), make(chan struct{}, n)}
 }
 
-// Do calls f: when there is a place, if it is heavy, and else at once. It fails
-// with [Busy] if none is free in time, and when ctx is done before.
+// Do calls f. If heavy is set, Do first waits for a place. It fails with [Busy]
+// if no place is free in time, or when ctx is done.
 func (g *Gate) Do(ctx context.Context, heavy bool, f func()) error {
 	if !heavy {
 		f()
 		return nil
 	}
 	select {
-	case g.line <- struct{}{}:
-		defer func() { <-g.line }()
+	case g.all <- struct{}{}:
+		defer func() { <-g.all }()
 	default:
-		return Busy{gateWait}
+		return Busy{longestWait}
 	}
-	timer := time.NewTimer(gateWait)
+	timer := time.NewTimer(longestWait)
 	defer timer.Stop()
 	select {
 	case g.places <- struct{}{}:
 		defer func() { <-g.places }()
 		f()
 		return nil
-	case <-ctx.Done(): // nobody is there to read the answer
+	case <-ctx.Done(): // the client is gone
 	case <-timer.C:
 	}
-	return Busy{gateWait}
+	return Busy{longestWait}
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Heavy work waits for its place, light work never does.
+// Heavy work waits for a place; light work never waits.
 func TestGate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -30,8 +30,8 @@ func TestGate(t *testing.T) {
 		}
 		do(time.Second, false, time.Second)
 		do(time.Minute, false, time.Minute)
-		do(time.Hour, false, time.Second+time.Hour) // in the place of the first
-		do(time.Second, true, gateWait)             // for which there is none in time
+		do(time.Hour, false, time.Second+time.Hour) // takes the place of the first
+		do(time.Second, true, longestWait)          // no place in time
 		light := false
 		if err := g.Do(t.Context(), false, func() { light = true }); err != nil || !light {
 			t.Errorf("light work: %v, done %v", err, light)
@@ -48,7 +48,7 @@ func TestGate(t *testing.T) {
 		if err := g.Do(ctx, true, func() { t.Error("work for a client that has gone was done") }); err == nil {
 			t.Error("a client that has gone: no error")
 		}
-		for range gateLine {
+		for range maxWaiting {
 			work.Go(func() { g.Do(t.Context(), true, func() {}) })
 		}
 		synctest.Wait()

@@ -1,7 +1,7 @@
-// Package limit knows how often is too often: it counts wrong passwords and
-// sign-ups, and tells who makes too many of them to wait. Before a password is
-// looked at, ask [Limiter.Try]; when it was, tell [Limiter.Judge]. Its memory
-// is fixed, whatever is sent to it. It knows no account: a name is any text.
+// Package limit counts wrong passwords and sign-ups, and makes clients wait
+// that have too many. Call [Limiter.Try] before a password is checked, and
+// [Limiter.Judge] after. The package uses a fixed amount of memory. It knows no
+// accounts: a name is any text.
 package limit
 
 import (
@@ -12,92 +12,92 @@ import (
 	"time"
 )
 
-// Rules say how often is too often. Who guesses at one account from one address
-// waits longer and longer; who goes through many accounts from one address runs
-// into the address's own limits.
+// Rules are the limits. One address that guesses at one account waits longer
+// each time. One address that tries many accounts reaches the limits of the
+// address.
 type Rules struct {
-	FreeTries   int           // wrong passwords in a row, of one account from one address
-	InRow       int           // wrong passwords in a row, of one account from anywhere
-	LongestWait time.Duration // after more; the first wait is a second, each further one twice as long
-	Failures    int           // wrong passwords from one address in a minute
-	SignUps     int           // sign-ups from one address in a minute
+	FreeTries   int           // wrong passwords in a row before the first wait, per account and address
+	InRow       int           // wrong passwords in a row, per account, from all addresses
+	LongestWait time.Duration // the first wait is one second; each wait is twice the last, up to this
+	Failures    int           // wrong passwords per minute and address
+	SignUps     int           // sign-ups per minute and address
 }
 
-// firstWait is how long to wait after the free tries.
+// firstWait is the wait after the free tries.
 const firstWait = time.Second
 
-// A Limiter counts who guesses (OWASP ASVS 5, 6.3.1; CWE-307). Most of its counters
-// are kept per pair of account and address, so that nobody can keep an owner out by
-// guessing. Accounts that don't exist are counted alike, or a refusal would tell
-// which do.
+// A Limiter limits password guessing (OWASP ASVS 5, 6.3.1; CWE-307). Most
+// counters are per pair of account and address, so guessing from elsewhere
+// doesn't keep an owner out. Accounts that don't exist are counted too.
+// Otherwise a refusal would show which accounts exist.
 //
-// Who has many addresses gets few tries from each. So the wrong passwords in a row
-// of an account are counted over all addresses too, as NIST SP 800-63B §5.2.2 has
-// it. At the limit an address that is new to the account has to come again after
-// the longest wait, and waits as long after each wrong password. An owner is
-// slowed by that, once, and never locked out. An address from which a password of
-// the account was right waits for its own wrong ones only.
+// An attacker with many addresses gets few tries from each. So the wrong
+// passwords in a row of an account are counted over all addresses too (NIST SP
+// 800-63B §5.2.2). At that limit, an address that is new to the account must
+// come again after the longest wait, and waits as long after each wrong
+// password. An owner at a new address is thus delayed once, and never locked
+// out. An address that has sent a right password of the account waits only for
+// its own wrong ones.
 //
-// Its memory is six tables of a fixed size, whatever is sent to it.
+// The memory is six tables of fixed size.
 type Limiter struct {
 	now   func() time.Time
 	rules Rules
-	seed  maphash.Seed // secret: nobody can aim at a place in a table
+	seed  maphash.Seed // secret, so that no client can choose a set of a table
 
-	mu       sync.Mutex // guards what follows
-	pairs    tallies    // wrong passwords in a row, of account and address
-	failures tallies    // wrong passwords, of an address
-	signUps  tallies    // of an address
-	inRow    tallies    // wrong passwords in a row, of an account
-	known    tallies    // right passwords, of account and address
-	newcomer tallies    // those of account and address that have to come again
+	mu        sync.Mutex // guards the fields below
+	pairs     tallies    // wrong passwords in a row, per account and address
+	failures  tallies    // wrong passwords, per address
+	signUps   tallies    // sign-ups, per address
+	inRow     tallies    // wrong passwords in a row, per account
+	known     tallies    // right passwords, per account and address
+	newcomers tallies    // pairs of account and address that must come again
 }
 
-// tallies is a table of counters: a key's is in one of the eight places of its
-// set, or not in the table. When all eight are in use, the smallest count makes
-// room for a new one. To have a pair forgotten, an attacker must therefore fill
-// its set with counts as high as the pair's: as the seed hides which keys those
-// are, that takes some 160,000 wrong passwords, at the price of a bcrypt hash
-// each, for ten more free tries. Waiting is cheaper. Sign-ups and newcomers have
-// tables of their own because they may cost no hash.
+// tallies is a table of counters, in sets of eight. A key's counter can be in
+// one set only. If a set is full, the smallest count is evicted. To evict a
+// pair, an attacker must fill its set with counts as high as the pair's. The
+// secret seed hides which keys are in the set, so this takes about 160,000
+// wrong passwords, and as many bcrypt hashes, for ten more free tries. Waiting
+// is cheaper. Sign-ups and newcomers have their own tables, because they may
+// cost no hash.
 type tallies [2048][8]tally
 
 // A tally is one counter.
 type tally struct {
-	key   uint64    // what it counts, see keyOf
-	count int       // how often that happened
-	last  time.Time // when it happened last
-	until time.Time // when it is forgotten; zero if it was never used
+	key   uint64    // from keyOf
+	count int       // number of events
+	last  time.Time // the last event
+	until time.Time // time when it is forgotten; zero: never used
 }
 
-// pairMemory is how long a pair is remembered after its last wrong password, and
-// so the longest wait there can be. Ten free tries an hour are fewer than one a minute, so it pays to forget
-// nothing sooner, and an attacker gains nothing by waiting for it.
+// pairMemory is how long a pair is remembered after its last wrong password. It
+// is also the longest possible wait. Ten free tries an hour are fewer than one
+// a minute, so an attacker gains nothing by waiting until a pair is forgotten.
 const pairMemory = time.Hour
 
-// accountMemory is how long an account's wrong passwords in a row are remembered
-// after the last, and addresses from which its password was right.
+// accountMemory is how long an account's wrong passwords in a row are
+// remembered after the last one, and for how long an address counts as known.
 const accountMemory = 30 * 24 * time.Hour
 
-// window is what the limits of an address are counted in. It begins with the
-// first event, so no more than twice the limit fit into any one minute.
+// window is the time over which an address is counted. It begins with the first
+// event, so any one minute has at most twice the limit.
 const window = time.Minute
 
-// TooMany is the refusal: there were too many attempts.
+// TooMany is the error for too many attempts.
 type TooMany struct {
-	Wait time.Duration // until the next attempt may be made
+	Wait time.Duration // time until the next attempt
 }
 
 func (e TooMany) Error() string { return "too many attempts" }
 
-// New makes a limiter that has counted nothing, by the clock now.
+// New returns a limiter with empty counters and the clock now.
 func New(now func() time.Time, rules Rules) *Limiter {
 	return &Limiter{now: now, rules: rules, seed: maphash.MakeSeed()}
 }
 
-// Try reports whether a password for the account may be tried from the address.
-// Otherwise it fails with [TooMany]. Two texts are two accounts: spellings that
-// name the same one must be made the same before.
+// Try returns nil if a password for the account may be checked, else [TooMany].
+// account must be normalised: two spellings are two accounts.
 func (l *Limiter) Try(account string, from netip.Addr) error {
 	k := l.keysOf(account, from)
 	l.mu.Lock()
@@ -105,11 +105,10 @@ func (l *Limiter) Try(account string, from netip.Addr) error {
 	return l.refusalLocked(k, l.now())
 }
 
-// Judge takes note of whether the password of a try was right. Tries that run
-// at the same time can't slip past the count: if others have used it up
-// meanwhile, judge fails with [TooMany], and the client must be told that instead of
-// whether it was right. So what can be learned is what can be learned one by
-// one, and right passwords, however many at once, are never in each other's way.
+// Judge records whether the password was right. If other tries have reached the
+// limit meanwhile, Judge fails with [TooMany], and the client must get that
+// answer instead of the result. So concurrent tries can't exceed the limit, and
+// right passwords never block each other.
 func (l *Limiter) Judge(account string, from netip.Addr, right bool) error {
 	k := l.keysOf(account, from)
 	l.mu.Lock()
@@ -135,8 +134,8 @@ func (l *Limiter) Judge(account string, from netip.Addr, right bool) error {
 	return nil
 }
 
-// SignUp counts a sign-up from the address, or fails with [TooMany]. It counts one
-// whose e-mail or username turns out to be taken too: that is how to find out
+// SignUp counts a sign-up from the address, or fails with [TooMany]. It also
+// counts a sign-up whose e-mail or username is taken, because such answers show
 // who has an account.
 func (l *Limiter) SignUp(from netip.Addr) error {
 	if from.IsLoopback() {
@@ -160,10 +159,10 @@ func (l *Limiter) refusalLocked(k keys, now time.Time) error {
 	if all := l.inRow.find(k.account, now); all != nil && all.count >= l.rules.InRow && l.known.find(k.pair, now) == nil {
 		wait = func(int) time.Duration { return l.rules.LongestWait }
 		if t == nil {
-			t = l.newcomer.find(k.pair, now)
+			t = l.newcomers.find(k.pair, now)
 		}
 		if t == nil {
-			t = l.newcomer.add(k.pair, now, pairMemory+l.rules.LongestWait)
+			t = l.newcomers.add(k.pair, now, pairMemory+l.rules.LongestWait)
 		}
 	}
 	if t != nil {
@@ -174,7 +173,7 @@ func (l *Limiter) refusalLocked(k keys, now time.Time) error {
 	return l.failures.over(k.networks, l.rules.Failures, now)
 }
 
-// over fails with [TooMany] if any of the keys was counted so often.
+// over fails with [TooMany] if the count of any key has reached most.
 func (t *tallies) over(keys []uint64, most int, now time.Time) error {
 	for _, key := range keys {
 		if t := t.find(key, now); t != nil && t.count >= most {
@@ -184,25 +183,25 @@ func (t *tallies) over(keys []uint64, most int, now time.Time) error {
 	return nil
 }
 
-// backOff is how long to wait after n wrong passwords in a row.
+// backOff returns the wait after n wrong passwords in a row.
 func (r Rules) backOff(n int) time.Duration {
 	if n < r.FreeTries {
 		return 0
 	}
-	return min(firstWait<<min(n-r.FreeTries, 20), r.LongestWait) // 1<<20 s are twelve days
+	return min(firstWait<<min(n-r.FreeTries, 20), r.LongestWait) // 1<<20 seconds are twelve days
 }
 
-// keys are those of the counters of an account and an address.
+// keys are the keys of the counters for an account and an address.
 type keys struct {
 	pair, account uint64
-	networks      []uint64 // that the address is in
+	networks      []uint64 // networks that contain the address
 }
 
-// keysOf makes hashes, so that a name takes no room however long it is, and so that
-// none is kept. The addresses of an IPv6 network are one: a client has the last 64
-// bits to itself and may take a new address for each request (RFC 4291 §2.5.1,
-// RFC 8981). A site has up to 65,536 such networks, so all in a /48 are counted
-// together too (RFC 6177 §2).
+// keysOf hashes the account and the address, so that a long name needs no
+// memory and no name is stored. All addresses of an IPv6 /64 are one network,
+// because a client may use a new one for each request (RFC 4291 §2.5.1, RFC
+// 8981). All addresses of a /48 are counted together too, because a site has up
+// to 65,536 such networks (RFC 6177 §2).
 func (l *Limiter) keysOf(account string, from netip.Addr) keys {
 	key := func(account string, network netip.Prefix) uint64 {
 		return maphash.Comparable(l.seed, struct {
@@ -212,14 +211,14 @@ func (l *Limiter) keysOf(account string, from netip.Addr) keys {
 	}
 	k := keys{pair: key(account, Network(from)), account: key(account, netip.Prefix{}), networks: []uint64{key("", Network(from))}}
 	if from.Is6() {
-		site, _ := from.Prefix(48) // fails for more than 128 only
+		site, _ := from.Prefix(48) // fails for more than 128 bits only
 		k.networks = append(k.networks, key("", site))
 	}
 	return k
 }
 
-// Network is what one client has to itself: an IPv4 address, or the first 64 bits of
-// an IPv6 address.
+// Network returns the addresses that one client can choose from: an IPv4
+// address, or an IPv6 /64.
 func Network(from netip.Addr) netip.Prefix {
 	bits := from.BitLen()
 	if from.Is6() {
@@ -231,7 +230,7 @@ func Network(from netip.Addr) netip.Prefix {
 
 func (t *tallies) set(key uint64) *[8]tally { return &t[key%uint64(len(t))] }
 
-// find returns nil for a key that was never counted or is forgotten.
+// find returns the tally of key, or nil if there is none or it is forgotten.
 func (t *tallies) find(key uint64, now time.Time) *tally {
 	set := t.set(key)
 	for i := range set {
@@ -242,14 +241,14 @@ func (t *tallies) find(key uint64, now time.Time) *tally {
 	return nil
 }
 
-// add counts one more for key; a new tally is kept for the given time.
+// add counts one event of key. A new tally is kept for the given time.
 func (t *tallies) add(key uint64, now time.Time, kept time.Duration) *tally {
 	found := t.find(key, now)
 	if found == nil {
 		set := t.set(key)
 		found = &set[0]
 		for i := range set {
-			if found.worthMore(&set[i], now) {
+			if set[i].evictedBefore(found, now) {
 				found = &set[i]
 			}
 		}
@@ -269,14 +268,14 @@ func (t *tallies) forget(key uint64) {
 	}
 }
 
-// worthMore reports whether other should make room before t: what is forgotten
+// evictedBefore reports whether t is evicted before other: a forgotten tally
 // first, then the smaller count, then the older.
-func (t *tally) worthMore(other *tally, now time.Time) bool {
+func (t *tally) evictedBefore(other *tally, now time.Time) bool {
 	worth := func(t *tally) int {
 		if !now.Before(t.until) {
-			return 0 // forgotten, or never used
+			return 0 // forgotten or never used
 		}
 		return t.count
 	}
-	return cmp.Or(cmp.Compare(worth(t), worth(other)), t.last.Compare(other.last)) > 0
+	return cmp.Or(cmp.Compare(worth(t), worth(other)), t.last.Compare(other.last)) < 0
 }

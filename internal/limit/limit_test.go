@@ -30,7 +30,7 @@ func (c *testClock) advance(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// A testLimiter is a limiter with a clock of the test's own.
+// A testLimiter is a limiter with its own test clock.
 type testLimiter struct {
 	*Limiter
 	clock *testClock
@@ -41,14 +41,14 @@ func newTestLimiter() testLimiter {
 	return testLimiter{New(clock.now, Rules{FreeTries: 10, InRow: 100, LongestWait: time.Minute, Failures: 100, SignUps: 20}), clock}
 }
 
-// attempt is one password for an account from an address. It returns how long
-// the client was told to wait, 0 if the password was judged.
+// attempt tries one password and returns the wait, 0 if the password was
+// judged.
 func (l testLimiter) attempt(account, from string, right bool) time.Duration {
 	addr := netip.MustParseAddr(from)
 	return waitOf(cmp.Or(l.Try(account, addr), l.Judge(account, addr, right)))
 }
 
-// wrong is n wrong passwords, none of which was to wait.
+// wrong sends n wrong passwords, which must all be judged.
 func (l testLimiter) wrong(t *testing.T, n int, account, from string) {
 	t.Helper()
 	for i := range n {
@@ -58,7 +58,7 @@ func (l testLimiter) wrong(t *testing.T, n int, account, from string) {
 	}
 }
 
-// waitOf is how long the refusal says to wait, 0 for no error.
+// waitOf returns the wait in an error, 0 for nil.
 func waitOf(err error) time.Duration {
 	if refused, ok := errors.AsType[TooMany](err); ok {
 		return refused.Wait
@@ -95,7 +95,7 @@ func TestBackOff(t *testing.T) {
 var pairTests = []struct {
 	name      string
 	before    func(t *testing.T, l testLimiter)
-	then      [2]string // the account and address of a right password
+	then      [2]string // account and address of a right password
 	wantWaits bool
 }{
 	{"nine wrong passwords cost nothing", func(t *testing.T, l testLimiter) {
@@ -242,7 +242,7 @@ func TestLimitsInParallel(t *testing.T) {
 		t.Errorf("%d of 200 right passwords at once were judged; want all", n)
 	}
 
-	// Tries that were all let in before the first one is judged.
+	// tries that were all allowed before the first was judged
 	l, addr, judged := newTestLimiter(), netip.MustParseAddr(here), 0
 	for range 50 {
 		if err := l.Try("ann@example.com", addr); err != nil {
@@ -259,7 +259,7 @@ func TestLimitsInParallel(t *testing.T) {
 	}
 }
 
-// It is not parallel, as it measures memory.
+// It measures memory, so it is not parallel.
 func TestLimitsMillionNames(t *testing.T) {
 	l := newTestLimiter()
 	heap := func() int64 {
@@ -287,7 +287,8 @@ func TestLimitsMillionNames(t *testing.T) {
 	runtime.KeepAlive(l)
 }
 
-// Who has a thousand addresses is slowed, and the owner is not locked out.
+// An attacker with a thousand addresses is slowed down, and the owner is not
+// locked out.
 func TestInRow(t *testing.T) {
 	t.Parallel()
 	const ann, home, elsewhere = "ann@example.com", "192.0.2.200", "192.0.2.201"
@@ -346,8 +347,8 @@ func TestInRow(t *testing.T) {
 	}
 }
 
-// A site with a /48 has 65,536 networks, and is one as far as an address's own
-// limits go.
+// A site with a /48 has 65,536 networks, and they share the limits of an
+// address.
 func TestSites(t *testing.T) {
 	t.Parallel()
 	l := newTestLimiter()

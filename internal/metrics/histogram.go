@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// bounds are the buckets of every histogram, from what a read takes to
-// what no request takes but a stream of events. On the page they are seconds.
+// bounds are the upper bounds of the buckets of every histogram, from a fast
+// read to the slowest request. Only event streams take longer. The page shows
+// them in seconds.
 var bounds = [...]time.Duration{
 	50 * time.Microsecond, 100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond,
 	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond,
@@ -17,8 +18,8 @@ var bounds = [...]time.Duration{
 // A Histogram counts durations. The zero value is empty. Counting takes no lock
 // and allocates nothing.
 type Histogram struct {
-	counts [len(bounds) + 1]atomic.Uint64 // each without those of the buckets before; the last is for the rest
-	nanos  atomic.Int64                   // all durations together; 292 years fit
+	counts [len(bounds) + 1]atomic.Uint64 // per bucket, not cumulative; the last has no bound
+	nanos  atomic.Int64                   // sum of all durations; enough for 292 years
 }
 
 // Observe counts a duration.

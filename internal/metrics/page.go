@@ -1,6 +1,6 @@
-// Package metrics counts what a server does and writes it as a page in Prometheus'
-// text format 0.0.4. No label ever holds what a client sent: there are never more
-// series than the program has made.
+// Package metrics counts what a server does and writes it as a page in
+// Prometheus' text format 0.0.4. No label contains text from a client, so
+// clients can't create new series.
 //
 //	requests := metrics.NewRequests()
 //	requests.Add("GET /hello")
@@ -22,29 +22,29 @@ import (
 	"time"
 )
 
-// A Page is a page in Prometheus' text format, in the making.
+// A Page is a page in Prometheus' text format, under construction.
 type Page struct {
-	Text []byte // what was added so far
-	name string // of the metric that was begun last
+	Text []byte // the lines so far
+	name string // of the last metric begun
 }
 
-// Begin begins a metric. help holds no backslash and no line break.
+// Begin begins a metric. help must not contain a backslash or a line break.
 func (p *Page) Begin(name, kind, help string) {
 	p.name = name
 	p.Text = fmt.Appendf(p.Text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 }
 
-// Single is a metric of one value.
+// Single adds a metric with one value.
 func (p *Page) Single(name, kind, help string, v float64) {
 	p.Begin(name, kind, help)
 	p.Value(v)
 }
 
-// labelEscape is how the format writes a label's value.
+// labelEscape escapes the value of a label.
 var labelEscape = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
-// Value adds a line to the metric that was begun last. labels are names and
-// values by turns.
+// Value adds a line to the last metric begun. labels are pairs of name and
+// value.
 func (p *Page) Value(v float64, labels ...string) { p.line("", v, labels...) }
 
 func (p *Page) line(suffix string, v float64, labels ...string) {
@@ -62,8 +62,8 @@ func (p *Page) line(suffix string, v float64, labels ...string) {
 	p.Text = append(p.Text, '\n')
 }
 
-// Histogram adds the lines of h. Its count is that of the buckets as they were
-// read, so they always go together.
+// Histogram adds the lines of h. The count is the sum of the buckets as they
+// were read, so both always agree.
 func (p *Page) Histogram(h *Histogram, labels ...string) {
 	labels = slices.Clip(labels)
 	count := uint64(0)
@@ -79,9 +79,9 @@ func (p *Page) Histogram(h *Histogram, labels ...string) {
 	p.line("_count", float64(count), labels...)
 }
 
-// Process adds what Go knows of the process. These three have the names that
-// Prometheus' own client gives them, for dashboards. Unlike runtime.ReadMemStats
-// this doesn't stop the world.
+// Process adds three metrics of the Go runtime, under the names of Prometheus'
+// own client, which dashboards expect. Unlike runtime.ReadMemStats it doesn't
+// stop the world.
 func (p *Page) Process() {
 	samples := []runtime.Sample{{Name: "/sched/goroutines:goroutines"}, {Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}}
 	runtime.Read(samples)

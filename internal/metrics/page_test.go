@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Counting is on every request's way.
+// Each request is counted.
 func TestCountingAllocatesNothing(t *testing.T) {
 	m := NewRequests()
 	m.Add("GET /hello/{name}")
@@ -15,7 +15,7 @@ func TestCountingAllocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkCounting is what counting costs a request.
+// BenchmarkCounting measures the counting of a request.
 func BenchmarkCounting(b *testing.B) {
 	m := NewRequests()
 	m.Add("GET /hello/{name}")
@@ -27,7 +27,7 @@ func BenchmarkCounting(b *testing.B) {
 	})
 }
 
-// A page of all sorts of metrics, as Prometheus reads it.
+// A page with all kinds of metrics, as Prometheus reads it.
 func TestPage(t *testing.T) {
 	t.Parallel()
 	m := NewRequests()
@@ -36,7 +36,7 @@ func TestPage(t *testing.T) {
 	m.Count("GET /hello/{name}", 200, time.Hour)
 	m.Count("GET /hello/{name}", 418, time.Hour)
 	m.Count("GET /bye", 404, time.Millisecond)
-	m.Add("GET /hello/{name}") // which counts on
+	m.Add("GET /hello/{name}") // keeps the counter that exists
 	var p Page
 	p.Begin("requests_total", "counter", "Requests.")
 	m.Totals(&p)
@@ -88,7 +88,7 @@ took_seconds_count 6
 	}
 }
 
-// Statuses are looked for in order.
+// every listed status has its counter
 func TestStatuses(t *testing.T) {
 	t.Parallel()
 	if !slices.IsSorted(statuses[:]) {

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// cut stands for an answer that the client did not take to its end.
-const cut = 499
+// statusCut stands for a response that the client did not read to its end.
+const statusCut = 499
 
-// statuses are those that are counted each. The 0 in front stands for any other.
+// statuses are the statuses with a counter each. The 0 stands for all others.
 var statuses = [...]int{
-	0, 200, 201, 204, 304, 308, 400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 421, 422, 428, 429, cut, 500, 503, 507,
+	0, 200, 201, 204, 304, 308, 400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 421, 422, 428, 429, statusCut, 500, 503, 507,
 }
 
-// statusIndex is the place of each status in statuses.
+// statusIndex is the index of each status in statuses.
 var statusIndex = func() (index [600]uint8) {
 	for i, status := range statuses {
 		index[status] = uint8(i)
@@ -24,9 +24,9 @@ var statusIndex = func() (index [600]uint8) {
 	return index
 }()
 
-// elsewhere is the route of requests that none got: another Host, a preflight, a
-// path that is written in no plain way.
-const elsewhere = ""
+// noRoute is the route of requests that matched none: another Host, a
+// preflight, or a path that is not in its plain form.
+const noRoute = ""
 
 // A route counts the requests of one route.
 type route struct {
@@ -34,33 +34,34 @@ type route struct {
 	durations Histogram
 }
 
-// Requests counts the requests of a server by their routes. All of it is there
-// from the start: to count is a few atomic additions, and nothing that a client
-// sends makes another series.
+// Requests counts the requests of a server by route. All counters exist from
+// the start. Counting is a few atomic additions, and no client can create a new
+// series.
 type Requests struct {
-	routes map[string]*route // by pattern; no more of them once the server serves
+	routes map[string]*route // by pattern; complete before the server serves
 }
 
-// NewRequests counts nothing yet.
+// NewRequests returns empty counters.
 func NewRequests() *Requests {
 	m := &Requests{routes: map[string]*route{}}
-	m.Add(elsewhere)
+	m.Add(noRoute)
 	return m
 }
 
-// Add begins to count the requests of a pattern, unless it did so already. No new
-// pattern may come once the server serves.
+// Add adds a counter for a pattern, if there is none. It must be called before
+// the server serves.
 func (m *Requests) Add(pattern string) {
 	if m.routes[pattern] == nil {
 		m.routes[pattern] = new(route)
 	}
 }
 
-// Count counts an answer. pattern is what the route table put into the request.
+// Count counts a response. pattern is the one that the route table has set in
+// the request.
 func (m *Requests) Count(pattern string, status int, took time.Duration) {
 	c := m.routes[pattern]
 	if c == nil {
-		c = m.routes[elsewhere]
+		c = m.routes[noRoute]
 	}
 	at := uint8(0)
 	if status < len(statusIndex) {
@@ -70,14 +71,14 @@ func (m *Requests) Count(pattern string, status int, took time.Duration) {
 	c.durations.Observe(took)
 }
 
-// Totals adds to the metric that was begun last how many requests there were, by
-// route and status.
+// Totals adds the number of requests to the last metric begun, by route and
+// status.
 func (m *Requests) Totals(p *Page) {
 	for _, pattern := range slices.Sorted(maps.Keys(m.routes)) {
 		for i, status := range statuses {
 			name := "other"
 			switch {
-			case status == cut:
+			case status == statusCut:
 				name = "cut"
 			case status > 0:
 				name = strconv.Itoa(status)
@@ -89,8 +90,7 @@ func (m *Requests) Totals(p *Page) {
 	}
 }
 
-// Durations adds to the metric that was begun last how long requests took, by
-// route.
+// Durations adds the durations of requests to the last metric begun, by route.
 func (m *Requests) Durations(p *Page) {
 	for _, pattern := range slices.Sorted(maps.Keys(m.routes)) {
 		if h := &m.routes[pattern].durations; h.used() {

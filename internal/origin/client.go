@@ -9,17 +9,17 @@ import (
 	"strings"
 )
 
-// Client is the address that a request counts for. Anybody can send an
-// X-Forwarded-For, so it is read only as far as the proxies that Proxies names
-// go: each of them appended whom it talked to, so from the right. What stands left
-// of the first address that is no such proxy may be made up.
+// Client returns the address that a request counts for. Any client can send
+// X-Forwarded-For. Each proxy in Proxies appends the address that it saw, so
+// Client reads the header from the right, as far as those proxies go.
+// Everything left of the first other address may be made up.
 func (p *Policy) Client(r *http.Request) netip.Addr {
 	client, _ := p.hops(r)
 	return client
 }
 
-// hops returns the address of the client, and how many trusted proxies it came
-// through.
+// hops returns the address of the client and the number of trusted proxies in
+// between.
 func (p *Policy) hops(r *http.Request) (client netip.Addr, proxies int) {
 	client = peerAddr(r)
 	var hops []string
@@ -41,14 +41,14 @@ func (p *Policy) hops(r *http.Request) (client netip.Addr, proxies int) {
 		}
 		client = next
 	}
-	if p.trusts(client) { // it says nothing of where the request is from
+	if p.trusts(client) { // a trusted proxy that names no client
 		proxies++
 	}
 	return client, proxies
 }
 
-// forwardedElements reads the header Forwarded (RFC 7239 §4): a list of elements,
-// one from each proxy, each with parameters such as for, host and proto.
+// forwardedElements parses the header Forwarded (RFC 7239 §4): a list of
+// elements, one per proxy, with parameters such as for, host and proto.
 func forwardedElements(r *http.Request) (elements []map[string]string) {
 	rest := strings.Join(r.Header["Forwarded"], ",")
 	element := map[string]string{}
@@ -77,24 +77,25 @@ func forwardedElements(r *http.Request) (elements []map[string]string) {
 	return elements
 }
 
-// A front is how the client sees the server.
-type front struct{ scheme, host, prefix string }
+// An externalURL is the server's address as the client sees it.
+type externalURL struct{ scheme, host, prefix string }
 
-// front is what the request's trusted proxies say of the address that the client
-// used, all of it or nothing: an outer scheme with an inner host would name
-// nothing. A proxy that is trusted has to set these headers or to remove them; where
-// it sends the X-Forwarded ones, Forwarded is left aside, as it may be the client's.
-// Of what several proxies have said in one header, that of the first one counts.
-func (p *Policy) front(r *http.Request) front {
-	f := front{scheme: "http", host: r.Host}
+// external returns the address that the client used, as the trusted proxies of
+// the request report it. It uses all of their report or nothing: an outer
+// scheme with an inner host would be no valid address. A trusted proxy must set
+// or remove these headers. If it sends X-Forwarded headers, Forwarded is
+// ignored, as it may come from the client. If several proxies report, the first
+// one counts.
+func (p *Policy) external(r *http.Request) externalURL {
+	inner := externalURL{scheme: "http", host: r.Host}
 	if r.TLS != nil {
-		f.scheme = "https"
+		inner.scheme = "https"
 	}
 	if len(p.Proxies) == 0 || !p.trusts(peerAddr(r)) {
-		return f
+		return inner
 	}
 	_, proxies := p.hops(r)
-	said := func(name string) string {
+	reported := func(name string) string {
 		lines := r.Header[name]
 		if lines == nil {
 			return ""
@@ -102,43 +103,43 @@ func (p *Policy) front(r *http.Request) front {
 		values := strings.Split(strings.Join(lines, ","), ",")
 		return strings.TrimSpace(values[max(0, len(values)-proxies)])
 	}
-	proto, host, port, prefix := said("X-Forwarded-Proto"), said("X-Forwarded-Host"), said("X-Forwarded-Port"), said("X-Forwarded-Prefix")
+	proto, host, port, prefix := reported("X-Forwarded-Proto"), reported("X-Forwarded-Host"), reported("X-Forwarded-Port"), reported("X-Forwarded-Prefix")
 	if elements := forwardedElements(r); elements != nil && proto == "" && host == "" && r.Header["X-Forwarded-For"] == nil {
 		first := elements[max(0, len(elements)-proxies)]
 		proto, host = first["proto"], first["host"]
 	}
-	told := f
+	outer := inner
 	switch proto = strings.ToLower(proto); proto {
 	case "https", "http":
-		told.scheme = proto
+		outer.scheme = proto
 	case "":
 	default:
-		return f
+		return inner
 	}
 	if host != "" {
-		told.host = host
+		outer.host = host
 	}
-	if Host(told.host) == "" {
-		return f
+	if Host(outer.host) == "" {
+		return inner
 	}
-	if name := withoutPort(told.host); port != "" && name == told.host {
+	if name := withoutPort(outer.host); port != "" && name == outer.host {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return f
+			return inner
 		}
-		told.host = name + ":" + port
+		outer.host = name + ":" + port
 	}
-	if usual := map[string]string{"http": ":80", "https": ":443"}[told.scheme]; strings.HasSuffix(told.host, usual) {
-		told.host = withoutPort(told.host)
+	if usual := map[string]string{"http": ":80", "https": ":443"}[outer.scheme]; strings.HasSuffix(outer.host, usual) {
+		outer.host = withoutPort(outer.host)
 	}
-	if told.prefix = strings.TrimSuffix(prefix, "/"); told.prefix != "" && !prefixPattern.MatchString(told.prefix) {
-		return f
+	if outer.prefix = strings.TrimSuffix(prefix, "/"); outer.prefix != "" && !prefixPattern.MatchString(outer.prefix) {
+		return inner
 	}
-	return told
+	return outer
 }
 
 var prefixPattern = regexp.MustCompile(`^(/[A-Za-z0-9_~!$&'()*+;=:@%-][A-Za-z0-9._~!$&'()*+;=:@%-]*)+$`)
 
-// withoutPort is a host without its port; brackets stay.
+// withoutPort removes the port from a host and keeps brackets.
 func withoutPort(host string) string {
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
 		return host[:i]
@@ -146,22 +147,23 @@ func withoutPort(host string) string {
 	return host
 }
 
-// BaseURL is the address that the client used, with the path below which a proxy
-// has the server.
+// BaseURL returns the URL of the server that the client used, including the
+// path prefix of a proxy.
 func (p *Policy) BaseURL(r *http.Request) string {
-	f := p.front(r)
+	f := p.external(r)
 	return f.scheme + "://" + f.host + f.prefix
 }
 
-// Prefix is the path below which a proxy has the server, "" for the root.
-func (p *Policy) Prefix(r *http.Request) string { return p.front(r).prefix }
+// Prefix returns the path under which a proxy serves the server; "" for the
+// root.
+func (p *Policy) Prefix(r *http.Request) string { return p.external(r).prefix }
 
-// HTTPS reports whether the client came by https: to the server itself, or to a
-// trusted proxy, which says so.
-func (p *Policy) HTTPS(r *http.Request) bool { return p.front(r).scheme == "https" }
+// HTTPS reports whether the client used https, to the server itself or to a
+// trusted proxy that says so.
+func (p *Policy) HTTPS(r *http.Request) bool { return p.external(r).scheme == "https" }
 
-// Stranger reports whether a request comes through a proxy that Proxies doesn't
-// name, or through none and says otherwise. Then all clients of that proxy are one.
+// Stranger reports whether a request has proxy headers but doesn't come from a
+// trusted proxy. All clients of such a proxy count as one address.
 func (p *Policy) Stranger(r *http.Request) bool {
 	return (r.Header["X-Forwarded-For"] != nil || r.Header["Forwarded"] != nil) && !p.trusts(peerAddr(r))
 }
@@ -170,13 +172,14 @@ func (p *Policy) trusts(addr netip.Addr) bool {
 	return slices.ContainsFunc(p.Proxies, func(network netip.Prefix) bool { return network.Contains(addr) })
 }
 
-// peerAddr is the address at the other end of the connection.
+// peerAddr returns the address at the other end of the connection.
 func peerAddr(r *http.Request) netip.Addr {
 	addr, _ := parseHop(r.RemoteAddr)
 	return addr
 }
 
-// parseHop reads an address with or without a port; some proxies write one.
+// parseHop parses an address with or without a port, because some proxies write
+// one.
 func parseHop(s string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(strings.Trim(s, "[]"))
 	if err != nil {
@@ -186,16 +189,16 @@ func parseHop(s string) (netip.Addr, bool) {
 	return addr.Unmap().WithZone(""), err == nil
 }
 
-// forwarded are headers that tell that a request does not come from whom the
-// connection comes from: proxies add all but the last (RFC 7239 §4, RFC 9110
-// §7.6.3), browsers add the last for a page of another origin.
-var forwarded = []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Proto", "X-Real-Ip", "Origin"}
+// forwardingHeaders show that a request was made for someone else. Proxies add
+// all of them but the last (RFC 7239 §4, RFC 9110 §7.6.3). Browsers add Origin
+// for a page of another origin.
+var forwardingHeaders = []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Proto", "X-Real-Ip", "Origin"}
 
-// Local reports whether r comes from this very machine, through nothing. Behind
-// a proxy on this machine everybody comes from loopback. So a proxy's client is
-// never local, whatever Proxies says; a proxy that neither keeps the
-// Host nor adds any of those headers has to keep what is for local clients to itself.
+// Local reports whether r comes directly from this machine. Behind a proxy on
+// this machine all clients come from loopback, so a proxied request is never
+// local, whatever Proxies says. A proxy that changes Host and adds none of
+// these headers must itself protect what is for local clients.
 func Local(r *http.Request) bool {
 	return peerAddr(r).IsLoopback() && Loopback(Host(r.Host)) &&
-		!slices.ContainsFunc(forwarded, func(name string) bool { return r.Header.Values(name) != nil })
+		!slices.ContainsFunc(forwardingHeaders, func(name string) bool { return r.Header.Values(name) != nil })
 }

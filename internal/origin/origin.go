@@ -1,7 +1,7 @@
-// Package origin judges where a request comes from: to which Host it was sent,
-// from which address, through which proxies, and whether a web page of another
-// origin made it. It answers nothing but preflights (CORS, the Fetch standard
-// §3.2); what to say to the others is the server's business.
+// Package origin checks where a request comes from: the Host it was sent to,
+// the client's address, the proxies in between, and whether a web page of
+// another origin made it. It answers preflights (CORS, the Fetch standard
+// §3.2). All other answers are the server's.
 package origin
 
 import (
@@ -13,40 +13,40 @@ import (
 	"strings"
 )
 
-// A Policy says who may call a server. It is made by [New], and then doesn't
-// change.
+// A Policy defines who may call a server. [New] makes one, and it doesn't
+// change afterwards.
 type Policy struct {
-	Hosts   []string       // names to answer to beside those of loopback: in lower case, without port or brackets; .name for all below it
+	Hosts   []string       // host names to accept besides loopback: in lower case, without port or brackets; .name for all names below name
 	Origins []string       // of web pages that may call: "loopback", "*", origins as browsers write them, and https://*.name
-	Proxies []netip.Prefix // whose forwarded headers are believed
+	Proxies []netip.Prefix // proxies whose forwarding headers are trusted
 
-	RequestHeaders  string // which web pages may send, comma separated, without being asked
-	Forbidden       string // one that they may not, in lower case
-	ResponseHeaders string // which web pages may read
+	RequestHeaders  string // headers that web pages may always send, comma separated
+	Forbidden       string // a header that they may not send, in lower case
+	ResponseHeaders string // headers that web pages may read
 
-	usual      []string // Host headers, on loopback; nil: any will do
+	usualHosts []string // usual Host headers of a server on loopback; nil: accept any
 	protection *http.CrossOriginProtection
 }
 
-// New makes the policy p that of a server on addr, which decides the hosts that
-// it answers to.
+// New returns policy p for a server on addr, which decides the hosts that the
+// server accepts.
 func New(addr net.Addr, p Policy) *Policy {
 	p.protection = http.NewCrossOriginProtection()
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsLoopback() {
 		_, port, _ := net.SplitHostPort(addr.String())
-		p.usual = []string{addr.String(), "localhost:" + port}
+		p.usualHosts = []string{addr.String(), "localhost:" + port}
 	}
 	return &p
 }
 
-// AnswersTo reports whether the server answers to a Host header. One on loopback
-// takes loopback names only: under any other name it is a web page that has
-// pointed its own domain here, to read what this user's server holds (DNS
-// rebinding; the same-origin policy does not stop it). Names in Hosts, for a
-// proxy in front, are welcome besides. Beyond loopback any name will do.
+// AnswersTo reports whether the server accepts a Host header. A server on
+// loopback accepts loopback names and the names in Hosts, for a proxy in front.
+// Any other name may be the domain of a web page that points to this machine,
+// to read its data (DNS rebinding). The same-origin policy doesn't stop that. A
+// server on another address accepts any name.
 func (p *Policy) AnswersTo(hostport string) bool {
-	if p.usual == nil || slices.Contains(p.usual, hostport) {
-		return true // the latter as most requests have it, without taking it apart
+	if p.usualHosts == nil || slices.Contains(p.usualHosts, hostport) {
+		return true // most requests have a usual Host, which needs no parsing
 	}
 	host := Host(hostport)
 	return Loopback(host) || slices.ContainsFunc(p.Hosts, func(name string) bool {
@@ -57,15 +57,15 @@ func (p *Policy) AnswersTo(hostport string) bool {
 	})
 }
 
-// Allow lets web pages of allowed origins read the answer (CORS, the Fetch
-// standard §3.2). It reports whether it has answered: a preflight, which browsers
-// send without a token, goes no further. There is never an
-// Access-Control-Allow-Credentials: tokens travel in headers, not in cookies. The
-// answer depends on the Origin, so its Vary has to say so.
+// Allow lets web pages of allowed origins read the response (CORS, the Fetch
+// standard §3.2). It reports whether it has answered: it answers preflights,
+// which browsers send without a token. It never sends
+// Access-Control-Allow-Credentials, because tokens travel in headers and not in
+// cookies. The response depends on Origin, so the caller's Vary must name it.
 func (p *Policy) Allow(w http.ResponseWriter, r *http.Request) (answered bool) {
 	h := w.Header()
 	origin := r.Header.Get("Origin")
-	if origin == "" { // no web page asks
+	if origin == "" { // not from a web page
 		return false
 	}
 	allowed := p.allowed(origin)
@@ -76,19 +76,19 @@ func (p *Policy) Allow(w http.ResponseWriter, r *http.Request) (answered bool) {
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Expose-Headers", p.ResponseHeaders)
 	}
-	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" { // no preflight
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" { // not a preflight
 		return false
 	}
 	if allowed {
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
-		h.Set("Access-Control-Allow-Headers", p.mayAsk(r.Header["Access-Control-Request-Headers"]))
+		h.Set("Access-Control-Allow-Headers", p.allowedHeaders(r.Header["Access-Control-Request-Headers"]))
 		h.Set("Access-Control-Max-Age", "600") // seconds
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return true
 }
 
-// allowed reports whether pages of an origin may call.
+// allowed reports whether web pages of an origin may call.
 func (p *Policy) allowed(origin string) bool {
 	for _, allowed := range p.Origins {
 		switch allowed {
@@ -100,7 +100,7 @@ func (p *Policy) allowed(origin string) bool {
 				return true
 			}
 		default:
-			if strings.EqualFold(allowed, origin) || below(allowed, strings.ToLower(origin)) {
+			if strings.EqualFold(allowed, origin) || matchesWildcard(allowed, strings.ToLower(origin)) {
 				return true
 			}
 		}
@@ -108,9 +108,9 @@ func (p *Policy) allowed(origin string) bool {
 	return false
 }
 
-// below reports whether an origin fits a pattern such as https://*.example.com, in
-// which the * stands for one name or several.
-func below(pattern, origin string) bool {
+// matchesWildcard reports whether an origin matches a pattern such as
+// https://*.example.com, where * stands for one or several names.
+func matchesWildcard(pattern, origin string) bool {
 	start, end, ok := strings.Cut(pattern, "*")
 	if !ok || len(origin) <= len(start)+len(end) || !strings.HasPrefix(origin, start) || !strings.HasSuffix(origin, end) {
 		return false
@@ -119,31 +119,32 @@ func below(pattern, origin string) bool {
 	return strings.Trim(names, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == "" && names[0] != '.'
 }
 
-// mayAsk is the headers that a page of an allowed origin may send, as it asks for
-// some: those that the server reads, and any other. Libraries that trace requests
-// have their own. It leaves out what tells who a request is from, which no page has
-// to say. Browsers send no others that are forbidden (the Fetch standard §2.2.2).
-func (p *Policy) mayAsk(asked []string) string {
-	may := p.RequestHeaders
-	known := strings.Split(strings.ToLower(may), ", ")
+// allowedHeaders returns the headers that a page of an allowed origin may send:
+// those that the server reads, and the ones it asks for. Tracing libraries have
+// their own. Headers that say who sent a request are left out. Browsers
+// themselves forbid others (the Fetch standard §2.2.2).
+func (p *Policy) allowedHeaders(asked []string) string {
+	headers := p.RequestHeaders
+	known := strings.Split(strings.ToLower(headers), ", ")
 	for name := range strings.SplitSeq(strings.ToLower(strings.Join(asked, ",")), ",") {
 		name = strings.TrimSpace(name)
-		foreign := slices.ContainsFunc(forwarded, func(f string) bool { return strings.EqualFold(f, name) })
+		foreign := slices.ContainsFunc(forwardingHeaders, func(f string) bool { return strings.EqualFold(f, name) })
 		if name == "" || name == p.Forbidden || foreign || strings.Trim(name, tokenLetters) != "" || slices.Contains(known, name) {
 			continue
 		}
 		known = append(known, name)
-		may += ", " + name
+		headers += ", " + name
 	}
-	return may
+	return headers
 }
 
-// tokenLetters is what a header's name consists of, in lower case (RFC 9110 §5.6.2).
+// tokenLetters are the characters of a header name, in lower case (RFC 9110
+// §5.6.2).
 const tokenLetters = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 
-// CheckPage fails if the request comes from a web page of another origin that is
-// not among Origins, and would change something. Clients that are no browsers
-// send neither Sec-Fetch-Site nor Origin, and pass.
+// CheckPage fails if the request comes from a web page of an origin that is not
+// allowed, and would change something. Clients other than browsers send neither
+// Sec-Fetch-Site nor Origin, and pass.
 func (p *Policy) CheckPage(r *http.Request) error {
 	if err := p.protection.Check(r); err != nil && !p.allowed(r.Header.Get("Origin")) {
 		return err
@@ -151,8 +152,8 @@ func (p *Policy) CheckPage(r *http.Request) error {
 	return nil
 }
 
-// Host drops the port of a Host header (RFC 9110 §7.2). It returns "" for what
-// is no host in a URL either: evil.example?.localhost only ends like one.
+// Host returns a Host header without its port (RFC 9110 §7.2). It returns "" if
+// the header is no host of a URL: evil.example?.localhost only ends like one.
 func Host(hostport string) string {
 	u, err := url.Parse("http://" + hostport)
 	if err != nil || u.Host != hostport {
@@ -161,8 +162,8 @@ func Host(hostport string) string {
 	return strings.TrimSuffix(u.Hostname(), ".")
 }
 
-// Loopback reports whether a host can only be this machine (RFC 6761 §6.3,
-// RFC 1122 §3.2.1.3).
+// Loopback reports whether a host is always this machine (RFC 6761 §6.3, RFC
+// 1122 §3.2.1.3).
 func Loopback(host string) bool {
 	host = strings.ToLower(host)
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {

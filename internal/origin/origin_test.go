@@ -12,7 +12,7 @@ func TestClient(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, proxies, peer string
-		forwarded           []string // X-Forwarded-For lines
+		forwarded           []string // lines of X-Forwarded-For
 		want                string
 	}{
 		{"a client is its connection", "", "192.0.2.1:1234", nil, "192.0.2.1"},
@@ -48,7 +48,7 @@ func TestClient(t *testing.T) {
 	}
 }
 
-// networks are addresses or networks, comma separated.
+// networks parses addresses or networks, comma separated.
 func networks(t *testing.T, list string) (networks []netip.Prefix) {
 	t.Helper()
 	for text := range strings.SplitSeq(list, ",") {
@@ -131,8 +131,8 @@ func TestCheckPage(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name, method, origins string
-		origin, site          string // Origin and Sec-Fetch-Site, "" for none
-		want                  bool   // it may go on
+		origin, site          string // Origin and Sec-Fetch-Site; "": not sent
+		want                  bool   // the request may continue
 	}{
 		{"what is no browser sends neither header", "POST", "loopback", "", "", true},
 		{"a page of our own", "POST", "loopback", "http://example.com", "same-origin", true},
@@ -161,8 +161,8 @@ func TestCheckPage(t *testing.T) {
 	}
 }
 
-// What a trusted proxy says of the address that the client used is believed as a
-// whole; what anybody else says, or what makes no address, isn't.
+// The report of a trusted proxy is used as a whole. A report from another
+// client, or one that makes no valid address, is ignored.
 func TestBaseURL(t *testing.T) {
 	t.Parallel()
 	const proxy, other = "198.51.100.1:1234", "192.0.2.1:1234"
@@ -212,7 +212,7 @@ func TestBaseURL(t *testing.T) {
 	}
 }
 
-// Forwarded names the client where nothing else does.
+// Forwarded names the client if no X-Forwarded-For does.
 func TestClientByForwarded(t *testing.T) {
 	t.Parallel()
 	p := New(nil, Policy{Proxies: networks(t, "198.51.100.0/24")})

@@ -1,13 +1,13 @@
-// Package password hashes passwords with bcrypt, on a bounded number of workers.
-// It is the only one that imports bcrypt.
+// Package password hashes passwords with bcrypt, on a bounded number of
+// workers. No other package imports bcrypt.
 //
 //	hashes := password.New(12)
 //	hash, err := hashes.Hash(ctx, network, "b00k-worm")
 //	…
 //	err = hashes.Work(ctx, network, func() error { ok = hashes.Matches(hash, typed); return nil })
 //
-// Whoever asks for an account that doesn't exist must learn nothing from the time
-// of the answer: Matches takes as long for no hash as for one.
+// The time of an answer must not show whether an account exists. Matches
+// therefore takes as long without a hash as with one.
 package password
 
 import (
@@ -24,88 +24,89 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// maxBytes is how long a password may be: bcrypt reads no more.
+// maxBytes is the longest password. bcrypt ignores all further bytes.
 const maxBytes = 72
 
-// The costs of bcrypt that shelf takes: 2^cost rounds. Below 10 it is for tests
-// only (OWASP Password Storage Cheat Sheet); 15 takes seconds a sign-in.
+// The range of bcrypt's cost; a hash takes 2^cost rounds. Costs below 10 are
+// for tests only (OWASP Password Storage Cheat Sheet). A cost of 15 takes
+// seconds per sign-in.
 const (
 	MinCost = bcrypt.MinCost
 	MaxCost = 15
 )
 
-// Busy is the refusal: too many passwords are being hashed.
+// Busy is the error for too many passwords at once.
 type Busy struct {
-	RetryAfter time.Duration // when it may pay to come again
+	RetryAfter time.Duration // when to try again
 }
 
 func (b Busy) Error() string { return "too many passwords to hash at once" }
 
-// A Hasher is bcrypt on a bounded number of workers: it is slow by design, and
-// a flood of sign-ins must not keep everybody else from the processors.
+// A Hasher runs bcrypt on a bounded number of workers. bcrypt is slow by
+// design, and a flood of sign-ins must not take all processors.
 type Hasher struct {
 	cost     int
-	retry    time.Duration // when one that was sent away may come again
-	Patience time.Duration // how long a request waits for a worker before it is sent away
-	nobody   []byte        // a hash that no password has
-	line     int           // how many may work or wait
-	workers  int           // how many may work
+	retry    time.Duration // in Busy: when a rejected request may try again
+	Patience time.Duration // how long a request waits for a worker
+	noHash   []byte        // a hash that no password matches
+	maxJobs  int           // most jobs that run or wait
+	workers  int           // most jobs that run
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	working int
 	waiting int
-	queues  map[netip.Prefix]*queue // of those from one network, none of which is empty
-	turns   []netip.Prefix          // the keys of queues, in the order in which they are served
+	queues  map[netip.Prefix]*queue // waiting jobs by network; never empty
+	order   []netip.Prefix          // the networks in queues, in the order of their next turn
 }
 
-// A queue is those from one network who are in the line.
+// A queue is the waiting jobs of one network.
 type queue struct {
-	waiting []chan struct{} // closed when there is a worker; who came first is first
+	waiting []chan struct{} // closed when the job gets a worker; first come, first served
 }
 
 const (
-	patience   = 5 * time.Second
-	lineLength = 1000 // how many may work or wait; whoever comes then is sent away at once
+	patience = 5 * time.Second
+	maxJobs  = 1000 // jobs that run or wait; further ones are rejected at once
 )
 
-// New makes a hasher of that cost. One processor stays free for those who need no
-// hash.
+// New returns a hasher of that cost. It leaves one processor for requests
+// without a hash.
 func New(cost int) *Hasher { return NewWith(cost, max(1, runtime.GOMAXPROCS(0)-1)) }
 
-// NewWith is New with that many workers.
+// NewWith is New with a number of workers.
 func NewWith(cost, workers int) *Hasher {
 	return &Hasher{
 		cost:     cost,
 		Patience: patience,
 		retry:    patience,
-		line:     lineLength,
+		maxJobs:  maxJobs,
 		workers:  workers,
 		queues:   map[netip.Prefix]*queue{},
-		nobody:   nobodys(cost),
+		noHash:   unmatchable(cost),
 	}
 }
 
-// Bound sets how many may work or wait at a time, and how long one waits. Call it
-// before the Hasher is used.
-func (h *Hasher) Bound(line int, patience time.Duration) *Hasher {
-	h.line, h.Patience, h.retry = line, patience, patience
+// Bound sets the most jobs that run or wait, and how long a job waits. Call it
+// before the first job.
+func (h *Hasher) Bound(jobs int, patience time.Duration) *Hasher {
+	h.maxJobs, h.Patience, h.retry = jobs, patience, patience
 	return h
 }
 
-// State is how many workers there are, how many of them work, and how many wait
-// for one.
+// State returns the number of workers, of running jobs and of waiting jobs.
 func (h *Hasher) State() (workers, working, waiting int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.workers, h.working, h.waiting
 }
 
-// Work runs f on a worker. Networks take turns, so that many sign-ins from one
-// delay nobody else's; of those from one network, who came first is served first.
-// One network may have half of the line, but for the zero Prefix, which stands for
-// the program itself. Work fails with [Busy] if no worker is free in time, and leaves the line when ctx is done.
+// Work runs f on a worker. Waiting networks take turns, so many sign-ins from
+// one network don't delay the others. Within a network, jobs run in order. A
+// network may have half of the queue; the zero Prefix, for the program itself,
+// may have all of it. Work fails with [Busy] if no worker is free in time, or
+// when ctx is done.
 func (h *Hasher) Work(ctx context.Context, from netip.Prefix, f func() error) error {
-	ready, ok := h.enter(from)
+	ready, ok := h.enqueue(from)
 	if !ok {
 		return Busy{h.retry}
 	}
@@ -113,20 +114,20 @@ func (h *Hasher) Work(ctx context.Context, from netip.Prefix, f func() error) er
 	defer timer.Stop()
 	select {
 	case <-ready:
-		defer h.next()
+		defer h.release()
 		return f()
-	case <-ctx.Done(): // nobody is there to read the answer
+	case <-ctx.Done(): // the client is gone
 	case <-timer.C:
 	}
-	if !h.leave(from, ready) { // a worker became free just now
-		h.next()
+	if !h.dequeue(from, ready) { // the job has just got a worker
+		h.release()
 	}
 	return Busy{h.retry}
 }
 
-// enter joins the line. ready is closed when there is a worker, which is to be
-// given back by next.
-func (h *Hasher) enter(from netip.Prefix) (ready chan struct{}, ok bool) {
+// enqueue adds a job. ready is closed when the job has a worker, which release
+// must give back.
+func (h *Hasher) enqueue(from netip.Prefix) (ready chan struct{}, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	ready = make(chan struct{})
@@ -136,21 +137,21 @@ func (h *Hasher) enter(from netip.Prefix) (ready chan struct{}, ok bool) {
 		return ready, true
 	}
 	q := h.queues[from]
-	if h.working+h.waiting >= h.line || q != nil && from.IsValid() && len(q.waiting) >= max(1, h.line/2) {
+	if h.working+h.waiting >= h.maxJobs || q != nil && from.IsValid() && len(q.waiting) >= max(1, h.maxJobs/2) {
 		return nil, false
 	}
 	if q == nil {
 		q = new(queue)
 		h.queues[from] = q
-		h.turns = append(h.turns, from)
+		h.order = append(h.order, from)
 	}
 	q.waiting = append(q.waiting, ready)
 	h.waiting++
 	return ready, true
 }
 
-// leave takes one out of the line, unless it has a worker.
-func (h *Hasher) leave(from netip.Prefix, ready chan struct{}) (ok bool) {
+// dequeue removes a waiting job. ok is false if the job already has a worker.
+func (h *Hasher) dequeue(from netip.Prefix, ready chan struct{}) (ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	q := h.queues[from]
@@ -165,33 +166,33 @@ func (h *Hasher) leave(from netip.Prefix, ready chan struct{}) (ok bool) {
 	h.waiting--
 	if len(q.waiting) == 0 {
 		delete(h.queues, from)
-		h.turns = slices.DeleteFunc(h.turns, func(n netip.Prefix) bool { return n == from })
+		h.order = slices.DeleteFunc(h.order, func(n netip.Prefix) bool { return n == from })
 	}
 	return true
 }
 
-// next gives a worker to the network whose turn it is, or back.
-func (h *Hasher) next() {
+// release gives the worker to the next network in turn, or frees it.
+func (h *Hasher) release() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.turns) == 0 {
+	if len(h.order) == 0 {
 		h.working--
 		return
 	}
-	from := h.turns[0]
+	from := h.order[0]
 	q := h.queues[from]
-	h.turns = h.turns[1:]
+	h.order = h.order[1:]
 	close(q.waiting[0])
 	q.waiting = q.waiting[1:]
 	h.waiting--
 	if len(q.waiting) > 0 {
-		h.turns = append(h.turns, from)
+		h.order = append(h.order, from)
 	} else {
 		delete(h.queues, from)
 	}
 }
 
-// Hash makes the hash of a password that is stored.
+// Hash returns the hash of a password, for storing.
 func (h *Hasher) Hash(ctx context.Context, from netip.Prefix, password string) (hash string, err error) {
 	err = h.Work(ctx, from, func() error {
 		b, err := bcrypt.GenerateFromPassword([]byte(password), h.cost)
@@ -201,31 +202,32 @@ func (h *Hasher) Hash(ctx context.Context, from netip.Prefix, password string) (
 	return hash, err
 }
 
-// Matches reports whether hash is password's; it is for a worker to call. For no
-// hash, "", it takes the time that a hash of the configured cost takes, and says
-// no. A wrong password takes as long where the hash is weaker than that: other
-// hashes make up the difference. A hash that cost more takes longer, and so tells
-// that its account exists, until a new password or a higher cost ends that.
+// Matches reports whether password has that hash. Call it from Work. Without a
+// hash ("") it returns false after the time that a hash of the configured cost
+// takes. A wrong password takes that time too if the hash is weaker: Matches
+// then computes further hashes. Only a hash of a higher cost takes longer, and
+// so shows that its account exists, until it is replaced or the configured cost
+// is raised.
 func (h *Hasher) Matches(hash, password string) bool {
-	against := h.nobody
+	against := h.noHash
 	if hash != "" {
 		against = []byte(hash)
 	}
-	// What bcrypt can't tell apart from a shorter password is no match.
+	// bcrypt may take an invalid password for a shorter one
 	if bcrypt.CompareHashAndPassword(against, []byte(password)) == nil && hash != "" && Fault(password) == "" {
 		return true
 	}
 	if cost, err := bcrypt.Cost(against); err == nil {
 		for _, more := range padding(cost, h.cost) {
-			bcrypt.CompareHashAndPassword(nobodys(more), []byte(password))
+			bcrypt.CompareHashAndPassword(unmatchable(more), []byte(password))
 		}
 	}
 	return false
 }
 
-// padding are the costs of hashes that together with one of the given cost take
-// as long as one of a higher cost. Each step doubles the time:
-// 2^10 + 2^10 + 2^11 = 2^12.
+// padding returns the costs of hashes that, together with one of cost, take as
+// long as one of cost configured. Each step doubles the time: 2^10 + 2^10 +
+// 2^11 = 2^12.
 func padding(cost, configured int) (costs []int) {
 	for ; cost < configured; cost++ {
 		costs = append(costs, cost)
@@ -233,15 +235,14 @@ func padding(cost, configured int) (costs []int) {
 	return costs
 }
 
-// nobodys is a hash of that cost which no password has.
-func nobodys(cost int) []byte { return fmt.Appendf(nil, "$2a$%02d$%053d", cost, 0) }
+// unmatchable returns a hash of that cost that no password matches.
+func unmatchable(cost int) []byte { return fmt.Appendf(nil, "$2a$%02d$%053d", cost, 0) }
 
-// Upgrade makes a new hash of a password, whose hash is given, if that one cost
-// less than the configured cost: this is the one moment when the password is
-// here to be hashed again. A hash that cost more stays, as it is no weaker and
-// a lower setting shall not weaken what is stored. It returns "" if there is
-// nothing to do, and also if no worker is free at once: a sign-in waits for no
-// upgrade, the next one is as good.
+// Upgrade returns a new hash of a password if the old hash has less than the
+// configured cost. A sign-in is the only moment when the password is known. A
+// hash of a higher cost stays, because a lower setting must not weaken stored
+// hashes. Upgrade returns "" if there is nothing to do, or if no worker is
+// free: a sign-in doesn't wait for an upgrade, and the next one can do it.
 func (h *Hasher) Upgrade(hash, password string) string {
 	if cost, err := bcrypt.Cost([]byte(hash)); err != nil || cost >= h.cost {
 		return ""
@@ -255,16 +256,16 @@ func (h *Hasher) Upgrade(hash, password string) string {
 	if !free {
 		return ""
 	}
-	defer h.next()
+	defer h.release()
 	upgraded, err := bcrypt.GenerateFromPassword([]byte(password), h.cost)
-	if err != nil { // the password is too long, but then it would not have matched
+	if err != nil { // the password is too long, so it can't have matched
 		return ""
 	}
 	return string(upgraded)
 }
 
-// Fault says why a text can't be a password, "" for no reason. bcrypt reads 72
-// bytes of it, a NUL and the same again, and so on: "a" and "a\x00a" are one to it.
+// Fault returns why a text can't be a password, or "". bcrypt reads 72 bytes of
+// the text, repeated with a NUL after it, so "a" and "a\x00a" would be equal.
 func Fault(password string) string {
 	switch {
 	case len(password) > maxBytes:
@@ -275,8 +276,9 @@ func Fault(password string) string {
 	return ""
 }
 
-// CheckHash accepts no hash at all and bcrypt's ("$2b$12$" and 53 characters) of
-// a cost that a sign-in can bear: each step doubles the time, 15 takes seconds.
+// CheckHash accepts "", and bcrypt hashes ("$2b$12$" and 53 characters) of a
+// cost that a sign-in can afford. Each step of cost doubles the time; 15 takes
+// seconds.
 func CheckHash(hash string) error {
 	if hash == "" {
 		return nil

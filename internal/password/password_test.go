@@ -17,16 +17,16 @@ import (
 
 func TestLine(t *testing.T) {
 	t.Parallel()
-	// With every worker busy for an hour.
+	// with every worker busy for an hour
 	tests := []struct {
 		name  string
-		stays time.Duration // the client
-		line  int           // how many work or wait already
+		stays time.Duration // how long the client waits
+		jobs  int           // jobs that already run or wait
 		want  time.Duration
 	}{
-		{"nobody waits longer than five seconds", time.Hour, 0, 5 * time.Second},
-		{"a client that has gone leaves the line", 2 * time.Second, 0, 2 * time.Second},
-		{"a full line turns away at once", time.Hour, lineLength, 0},
+		{"no job waits longer than five seconds", time.Hour, 0, 5 * time.Second},
+		{"a client that is gone leaves the queue", 2 * time.Second, 0, 2 * time.Second},
+		{"a full queue rejects at once", time.Hour, maxJobs, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -37,7 +37,7 @@ func TestLine(t *testing.T) {
 					go h.Work(t.Context(), self, func() error { <-time.After(time.Hour); return nil })
 				}
 				synctest.Wait()
-				for range tt.line - h.workers {
+				for range tt.jobs - h.workers {
 					go h.Work(t.Context(), self, func() error { t.Error("worked"); return nil })
 				}
 				synctest.Wait()
@@ -54,7 +54,7 @@ func TestLine(t *testing.T) {
 				}
 				<-time.After(2 * time.Hour)
 				synctest.Wait()
-				if _, working, waiting := h.State(); working+waiting != 0 || len(h.queues)+len(h.turns) != 0 {
+				if _, working, waiting := h.State(); working+waiting != 0 || len(h.queues)+len(h.order) != 0 {
 					t.Errorf("%d wait and %d work when all is over; want none", waiting, working)
 				}
 			})
@@ -62,11 +62,11 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// self is no network: the program itself.
+// self is the program itself, which has no network.
 var self netip.Prefix
 
-// Three hundred at once from one network delay another by one sign-in, and those
-// of each network are served as they came.
+// Three hundred jobs of one network delay another network by one job. The jobs
+// of each network run in order.
 func TestNetworksTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestNetworksTakeTurns(t *testing.T) {
 	})
 }
 
-// A network that has half of the line is turned away, and others are not.
+// A network with half of the queue is rejected; other networks are not.
 func TestShareOfTheLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -114,7 +114,7 @@ func TestShareOfTheLine(t *testing.T) {
 		}
 		<-time.After(time.Hour)
 		synctest.Wait()
-		if refused != [2]int{14, 0} { // one works and five wait of the first
+		if refused != [2]int{14, 0} { // of the first network one job runs and five wait
 			t.Errorf("%v were turned away; want 14 and none", refused)
 		}
 	})
@@ -141,16 +141,17 @@ func TestWorksInOrder(t *testing.T) {
 	})
 }
 
-// TestUnknownAccountsCostTheSame asks bcrypt itself, as a clock can't tell.
+// TestUnknownAccountsCostTheSame checks bcrypt's own result, because times
+// vary.
 func TestUnknownAccountsCostTheSame(t *testing.T) {
 	t.Parallel()
 	for _, configured := range []int{MinCost, 12, MaxCost} {
-		if cost, err := bcrypt.Cost(New(configured).nobody); cost != configured || err != nil {
+		if cost, err := bcrypt.Cost(New(configured).noHash); cost != configured || err != nil {
 			t.Errorf("an unknown account's hash has cost %d, %v; want %d", cost, err, configured)
 		}
 	}
-	// bcrypt reports a hash that it couldn't work on by another error.
-	if err := bcrypt.CompareHashAndPassword(New(MinCost).nobody, []byte("b00k-worm")); err != bcrypt.ErrMismatchedHashAndPassword {
+	// bcrypt returns another error for a hash that it could not work on
+	if err := bcrypt.CompareHashAndPassword(New(MinCost).noHash, []byte("b00k-worm")); err != bcrypt.ErrMismatchedHashAndPassword {
 		t.Errorf("bcrypt says %v to an unknown account's hash; want a mismatch", err)
 	}
 }
@@ -234,7 +235,7 @@ func TestMatchesAndUpgrade(t *testing.T) {
 	}
 }
 
-// A sign-in waits for no upgrade.
+// A sign-in doesn't wait for an upgrade.
 func TestUpgradeWaitsForNoWorker(t *testing.T) {
 	t.Parallel()
 	weak, err := New(4).Hash(t.Context(), self, "b00k-worm")

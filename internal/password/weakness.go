@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// minLength is how many characters NIST SP 800-63B §5.1.1.2 and OWASP ASVS 5, 6.2.1
-// want at least.
+// minLength is the least number of characters (NIST SP 800-63B §5.1.1.2; OWASP
+// ASVS 5, 6.2.1).
 const minLength = 8
 
-// common.txt has passwords of minLength or more that are tried first, in lower case.
-// It is a small part of the lists that leaks have made.
+// common.txt lists passwords that attackers try first, of minLength or more, in
+// lower case. It is a small part of the lists from leaks.
 //
 //go:embed common.txt
 var commonText string
@@ -25,9 +25,9 @@ var common = sync.OnceValue(func() map[string]bool {
 	return words
 })
 
-// Weakness says why a new password is too weak, "" for no reason: too short, of a
-// short pattern, one that everybody tries first, or one of the names of its account
-// (OWASP ASVS 5, 6.2.1, 6.2.4, 6.2.11). What characters it has is free (6.2.5).
+// Weakness returns why a new password is too weak, or "": too short, a simple
+// pattern, a common password, or a name of its account (OWASP ASVS 5, 6.2.1,
+// 6.2.4, 6.2.11). Any characters are allowed (6.2.5).
 func Weakness(password string, names ...string) string {
 	text := strings.ToLower(password)
 	switch {
@@ -45,8 +45,8 @@ func Weakness(password string, names ...string) string {
 	return ""
 }
 
-// isPattern reports whether a text is a part of up to four characters over and over
-// (abcabcabc), or characters that follow each other (12345678, hgfedcba).
+// isPattern reports whether a text repeats up to four characters (abcabcabc),
+// or its characters are consecutive (12345678, hgfedcba).
 func isPattern(text string) bool {
 	runes := []rune(text)
 	repeats := func(n int) bool {
