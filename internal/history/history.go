@@ -45,8 +45,8 @@ type Record struct {
 }
 
 // A Log keeps a history. Replay and then Start are called once, before all
-// other methods. Append, AppendEnding, Compact, Check and Close are called one
-// at a time. State may be called at any time.
+// other methods. Need, Append, AppendEnding, Compact, Check and Close are called
+// one at a time. State may be called at any time.
 type Log interface {
 	// Replay calls emit with each batch in the log, in order. The bodies stay
 	// valid; the slice is valid only until emit returns. Replay fails with a
@@ -61,6 +61,13 @@ type Log interface {
 	// number up to which lines are a snapshot. A snapshot is the rows at the
 	// last compaction, not events.
 	Last() (seq, snapshot int64)
+
+	// Need makes the log say that a reader needs the version of the format. A
+	// program that reads only lower versions then rejects the log with one clear
+	// error. Need is called before the first line that needs the version. It
+	// does nothing if the log says so already. If it fails with ErrFull or
+	// ErrReadOnly, nothing has changed.
+	Need(version int) error
 
 	// Append adds a batch of bodies. When it returns nil, the batch is durable.
 	// If it fails with ErrFull or ErrReadOnly, nothing of the batch is in the
@@ -111,6 +118,9 @@ func (m *Memory) Start() error { return nil }
 
 // Last returns 0.
 func (m *Memory) Last() (seq, snapshot int64) { return 0, 0 }
+
+// Need does nothing.
+func (m *Memory) Need(int) error { return nil }
 
 // Append discards the batch.
 func (m *Memory) Append(time.Time, [][]byte) error {

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"time"
 
+	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/history"
 )
 
@@ -23,6 +24,8 @@ type compaction struct {
 	j        *Journal
 	f        File // nil once it has replaced the journal's file
 	name     string
+	header   header
+	begin    int64     // offset of the first line after the header
 	at       time.Time // time of the snapshot's lines
 	seq      int64     // of the next snapshot line
 	snapshot int64     // seq of the last snapshot line
@@ -59,19 +62,76 @@ func (j *Journal) Compact(at time.Time, n int, check func([]history.Record) erro
 	case int64(n) > j.seq:
 		return nil, ErrNoHistory
 	}
-	// left by a failed compaction that could not remove it
-	if err := j.disk.Remove(j.real + newFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
 	c := &compaction{j: j, name: j.real + newFile, at: at, seq: j.seq - int64(n) + 1, snapshot: j.seq, rows: n, check: check, from: j.size}
-	f, err := j.disk.Open(c.name, true)
-	if err != nil {
+	c.header = header{Version: j.header.Version, After: c.seq - 1, Snapshot: c.snapshot}
+	if err := c.open(); err != nil {
 		return nil, err
 	}
-	c.f = f
-	c.buf = appendHeader(nil, c.seq-1, c.snapshot)
 	j.compacting = true
 	return c.write, nil
+}
+
+// open makes the new file, which begins with the header.
+func (c *compaction) open() (err error) {
+	// left by a failed compaction that could not remove it
+	if err := c.j.disk.Remove(c.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if c.f, err = c.j.disk.Open(c.name, true); err != nil {
+		c.f = nil
+		return err
+	}
+	c.buf = c.header.appendTo(nil)
+	c.begin = int64(len(c.buf))
+	return nil
+}
+
+// Need raises the version in the header. A program that reads only lower versions then
+// rejects the file with one clear error. Need must be called before the first line that
+// needs the version is appended. The lines stay the same: they are copied into a new
+// file, which replaces the old one as in a compaction. Need does nothing if the header
+// has the version or a higher one.
+//
+// Need waits for a running compaction. If it fails, it fails with history.ErrFull or
+// history.ErrReadOnly, and the old file stays in use.
+func (j *Journal) Need(version int) error {
+	j.mu.Lock()
+	defer j.unlock()
+	for j.compacting {
+		j.compacted.Wait()
+	}
+	if version <= j.header.Version {
+		return nil
+	}
+	if err := j.stillOurs(); err != nil {
+		return fmt.Errorf("%w: %v", history.ErrReadOnly, err)
+	}
+	err := j.raise(version)
+	switch {
+	case err == nil:
+		return nil
+	case j.failed == nil && durable.Full(err):
+		return fmt.Errorf("%w: %v", history.ErrFull, err)
+	}
+	return fmt.Errorf("%w: %v", history.ErrReadOnly, err)
+}
+
+// raise replaces the file by one whose header has the version. The caller holds mu.
+func (j *Journal) raise(version int) error {
+	c := &compaction{j: j, name: j.real + newFile, header: j.header, snapshot: j.seq, rows: j.lines, from: j.begin}
+	c.header.Version = version
+	if err := c.open(); err != nil {
+		return err
+	}
+	defer c.abandon()
+	c.check = func([]history.Record) error { return nil } // the lines are the old ones
+	if err := c.carryOver(j.size); err != nil {
+		return err
+	}
+	if err := c.readBack(j.seq, j.partialWrite); err != nil {
+		return err
+	}
+	return c.finish()
 }
 
 // write writes the new file and replaces the old one by it.
@@ -84,6 +144,7 @@ func (c *compaction) write(snapshot iter.Seq[[]byte]) error {
 		}
 		c.abandon()
 		j.compacting = false
+		j.compacted.Broadcast()
 		j.unlock()
 	}()
 	err := c.addAll(snapshot)
@@ -198,7 +259,7 @@ func (c *compaction) finish() error {
 		return err
 	}
 	c.f = nil // it is the journal's now
-	j.f, j.size = f, c.size
+	j.f, j.header, j.begin, j.size = f, c.header, c.begin, c.size
 	j.lines = c.rows + int(j.seq-c.snapshot)
 	j.findReserve()
 	// Until the folder is synced, a power cut may bring the old file back,

@@ -14,7 +14,7 @@ import (
 var everyByte = flag.Bool("every", false, "strike at every byte, flip every bit, and play a thousand random days: takes minutes")
 
 // script is the life of a journal: batches of one line and of several, lines
-// longer than a sector, a compaction, and a restart.
+// longer than a sector, a compaction, a restart, and a higher version of the format.
 var script = []func(*world) error{
 	func(w *world) error { return w.append(put(1, "ann"), put(2, "her first token"), put(3, "her second")) },
 	func(w *world) error { return w.append(put(4, "bob")) },
@@ -29,6 +29,7 @@ var script = []func(*world) error{
 	func(w *world) error { return w.append(put(10, "after compaction")) },
 	func(w *world) error { return w.restart() },
 	func(w *world) error { return w.append(remove(4), remove(8)) },
+	func(w *world) error { return w.need() },
 	func(w *world) error { return w.append(put(11, "last")) },
 }
 
@@ -196,7 +197,15 @@ func (w *world) randomStep(chance *rand.Rand) (what string, err error) {
 		return "fault", w.append(w.randomBatch(chance)...)
 	case n < 34:
 		return "compaction", w.compact(w.randomBatch(chance)...)
-	case n < 38:
+	case n < 36:
+		soon(25, journaltest.ErrCrash)
+		err = w.need()
+		w.crash(chance)
+		return "crash in a newer version", err
+	case n < 37:
+		soon(25, []error{journaltest.ErrIO, journaltest.ErrNoRoom}[chance.IntN(2)])
+		return "a newer version", w.need()
+	case n < 40:
 		w.disk.WriteBack()
 		return "the system writes back", nil
 	}

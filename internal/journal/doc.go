@@ -13,6 +13,9 @@
 //
 // The members:
 //
+//   - version is the version of the format. A new file has version 1. [Journal.Need]
+//     raises it to 2 before the first line that version 1 doesn't have, so a program
+//     that reads only version 1 rejects the file with one clear error.
 //   - seq numbers the changes. The first line has the number after the header's
 //     "after". Lines up to the header's "snapshot" are the rows at the last
 //     compaction, not events.

@@ -45,14 +45,17 @@ type Journal struct {
 	created      bool // Open created the file
 	dropUnused   bool // remove a created file in Close: Options.DropUnused, and true until Start succeeds
 	f            File
-	seq          int64  // of the last closed batch
-	size         int64  // of the file after our last write
-	lines        int    // bytes that Append leaves free; below Options.Reserve on a disk without the room
-	reserve      int64  // what Append leaves of want; less than want if there was never more room
-	partialWrite bool   // a failed write left part of a batch at the end
-	failed       error  // why nothing can be written until a restart; nil while writes work
-	compacting   bool   // from Compact until its function returns
-	buf          []byte // buffer for a batch, reused
+	header       header    // of f
+	begin        int64     // offset of the first line after the header
+	seq          int64     // of the last closed batch
+	size         int64     // of the file after our last write
+	lines        int       // after the header: current rows and history
+	reserve      int64     // bytes that Append leaves free; below Options.Reserve on a disk without the room
+	partialWrite bool      // a failed write left part of a batch at the end
+	failed       error     // why nothing can be written until a restart; nil while writes work
+	compacting   bool      // from Compact until its function returns
+	compacted    sync.Cond // compacting became false; uses mu
+	buf          []byte    // buffer for a batch, reused
 
 	state atomic.Pointer[history.State] // the result of State, so that State needn't wait for mu
 }
@@ -75,6 +78,7 @@ func Open(disk Disk, path string, options Options) (*Journal, error) {
 		return nil, err
 	}
 	j := &Journal{created: created, dropUnused: true, options: options, disk: disk, path: path, real: real, f: f}
+	j.compacted.L = &j.mu
 	j.note()
 	return j, nil
 }
@@ -206,6 +210,7 @@ func (j *Journal) Replay(emit func([]history.Record) error) error {
 	if err != nil {
 		return err
 	}
+	j.header, j.begin = j.scan.header, j.scan.begin
 	j.seq, j.lines, j.size = j.scan.seq, j.scan.lines, size
 	return nil
 }

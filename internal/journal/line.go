@@ -16,8 +16,10 @@ import (
 )
 
 const (
-	formatName    = "shelf"
-	formatVersion = 1
+	formatName = "shelf"
+	// A file begins with firstVersion, and stays so until Need raises it.
+	firstVersion  = 1
+	latestVersion = 2
 
 	crcLength   = len(`,"crc":"00000000"}`)
 	refusedMark = " #refused"
@@ -37,9 +39,10 @@ type header struct {
 	CRC      string `json:"crc,omitempty"`
 }
 
-func appendHeader(to []byte, after, snapshot int64) []byte {
+// appendTo appends the line.
+func (h header) appendTo(to []byte) []byte {
 	start := len(to)
-	to = fmt.Appendf(to, `{"format":%q,"version":%d,"after":%d,"snapshot":%d`, formatName, formatVersion, after, snapshot)
+	to = fmt.Appendf(to, `{"format":%q,"version":%d,"after":%d,"snapshot":%d`, formatName, h.Version, h.After, h.Snapshot)
 	return append(appendCRC(to, to[start:]), '\n')
 }
 
@@ -186,7 +189,7 @@ func manualBody(line []byte) ([]byte, error) {
 // unborn reports whether rest, the whole content of a file, is left from a
 // crash during its creation: nothing, part of a header, or zeros.
 func unborn(rest []byte) bool {
-	header := appendHeader(nil, 0, 0)
+	header := header{Version: firstVersion}.appendTo(nil)
 	return bytes.HasPrefix(header, rest) || len(rest) <= len(header) && len(bytes.Trim(rest, "\x00")) == 0
 }
 

@@ -60,6 +60,7 @@ type scan struct {
 	header
 	emit func([]history.Record) error
 
+	begin   int64 // the offset behind the header
 	seq     int64 // of the last closed batch
 	last    int64 // offset of the last closed batch
 	end     int64 // offset after the last closed batch
@@ -123,7 +124,7 @@ func (s *scan) take(line []byte, pos int64) error {
 	next := pos + int64(len(line)) + 1
 	line = bytes.TrimSuffix(line, []byte("\r")) // some editors write \r\n
 	if s.line == 1 {
-		s.end = next
+		s.begin, s.end = next, next
 		return s.takeHeader(line)
 	}
 	if len(bytes.TrimSpace(line)) == 0 {
@@ -158,8 +159,8 @@ func (s *scan) takeHeader(line []byte) error {
 	if err := d.Decode(&s.header); err != nil || s.Format != formatName {
 		return errNotOurs
 	}
-	if s.Version != formatVersion {
-		return fmt.Errorf("data format %d: this shelf reads %d; use a newer shelf", s.Version, formatVersion)
+	if s.Version < firstVersion || s.Version > latestVersion {
+		return fmt.Errorf("data format %d: written by a newer shelf; this shelf reads %d to %d, so use a newer shelf", s.Version, firstVersion, latestVersion)
 	}
 	if s.CRC != "" && !goodCRC(line) {
 		return &history.Damage{Line: 1, What: "the checksum does not match"}

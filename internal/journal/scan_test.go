@@ -174,7 +174,7 @@ func TestDamage(t *testing.T) {
 		{"the header", strings.Replace(good, `"after":0`, `"after":7`, 1), "line 1: the checksum does not match"},
 		{"another program's file", "id,name\n1,ann\n", "not a data file of shelf"},
 		{"an unknown member of the header", `{"format":"shelf","version":1,"colour":"red"}` + "\n", "not a data file of shelf"},
-		{"a newer version", `{"format":"shelf","version":2}` + "\n", "use a newer shelf"},
+		{"a newer version", `{"format":"shelf","version":3}` + "\n", "data format 3: written by a newer shelf; this shelf reads 1 to 2, so use a newer shelf"},
 		{"zeros where a journal was", zeros(len(good)), "not a data file of shelf"},
 		{"a batch that lost its first line", journaltest.File(one) + line(3, two, 2), "line 3: seq is 3 where 2 should follow"},
 		{"a last line that closes too many", good + line(4, four, 2), "line 5: closes 2 lines where 1 are open"},
@@ -329,7 +329,7 @@ func TestFound(t *testing.T) {
 		{"a refused write", refused, journal.Found{Version: 1, Lines: 4, Seq: 4, Refused: 1}, 0},
 		{"damage in the second batch", strings.Replace(good, "two", "tow", 1) + line(4, four, 1), journal.Found{Version: 1, Lines: 1, Seq: 1, Torn: int64(len(good)) - firstTwo + int64(len(line(4, four, 1)))}, 3},
 		{"a time that is none", journaltest.File(one, `{"seq":2,"time":"noon"}`, two), journal.Found{Version: 1, Lines: 1, Seq: 1}, 3},
-		{"a newer version", `{"format":"shelf","version":2}` + "\n", journal.Found{Version: 2, Torn: 0}, 0},
+		{"a newer version", `{"format":"shelf","version":3}` + "\n", journal.Found{Version: 3, Torn: 0}, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -100,7 +100,8 @@ const (
 
 // create writes the header of a new file.
 func (j *Journal) create() error {
-	line := appendHeader(nil, 0, 0)
+	j.header = header{Version: firstVersion}
+	line := j.header.appendTo(nil)
 	if j.scan.size > 0 {
 		if err := j.f.Truncate(0); err != nil {
 			return err
@@ -113,6 +114,7 @@ func (j *Journal) create() error {
 		return err
 	}
 	j.size = int64(len(line))
+	j.begin = j.size
 	return j.syncName()
 }
 

@@ -187,6 +187,7 @@ type world struct {
 	seq     int64            // of the last acknowledged line
 	maybe   [][]byte         // bodies of a batch whose outcome is unknown
 	stuck   bool             // that batch was the last one until a restart
+	needs   bool             // Need acknowledged version 2
 }
 
 func newWorld(d *journaltest.Disk) *world { return &world{disk: d, known: state{}} }
@@ -198,6 +199,9 @@ func (w *world) start() error {
 		return err
 	}
 	w.journal, w.stuck = j, false
+	if w.needs && j.Found().Version != 2 {
+		return errors.New("the file no longer says that it needs version 2")
+	}
 	seq, _ := j.Last()
 	if maps.Equal(got, w.known) && seq == w.seq {
 		w.maybe = nil
@@ -264,6 +268,17 @@ func (w *world) compact(meanwhile ...string) error {
 		snapshot.snapshot()(yield)
 	})
 	return errors.Join(appendErr, w.tolerate(err))
+}
+
+// need raises the version of the format. The journal may refuse.
+func (w *world) need() error {
+	switch err := w.journal.Need(2); {
+	case err == nil:
+		w.needs = true
+	case !errors.Is(err, history.ErrReadOnly) && !errors.Is(err, history.ErrFull):
+		return fmt.Errorf("an unexpected error: %w", err)
+	}
+	return nil
 }
 
 // end stops the journal as SIGKILL would: only its locks are released.

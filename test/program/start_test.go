@@ -43,7 +43,7 @@ func TestStartFails(t *testing.T) {
 		{"the data file is a folder", nil, nil, []string{"-data", "."}, []string{"can't open the data file ", "directory"}},
 		{"the file is not ours", map[string]string{"shelf.jsonl": "Dear diary,\n"}, nil, nil, []string{"shelf.jsonl: not a data file of shelf"}},
 		{"the file is another program's JSON", map[string]string{"shelf.jsonl": `{"items":[]}` + "\n"}, nil, nil, []string{"shelf.jsonl: not a data file of shelf"}},
-		{"the file is a newer shelf's", map[string]string{"shelf.jsonl": `{"format":"shelf","version":2}` + "\n"}, nil, nil, []string{"shelf.jsonl: data format 2", "newer shelf"}},
+		{"the file is a newer shelf's", map[string]string{"shelf.jsonl": `{"format":"shelf","version":3}` + "\n"}, nil, nil, []string{"shelf.jsonl: data format 3", "newer shelf"}},
 		{"a line is missing", map[string]string{"shelf.jsonl": header + `{"seq":2,"op":"put","book":{"id":1,"title":"Dune","author":"Frank Herbert"}}` + "\n"}, nil, nil, []string{"shelf.jsonl is damaged: line 2: "}},
 		{"the data file has the name of its key file", nil, nil, []string{"-data", "shelf.key"}, []string{"-data shelf.key", "another name"}},
 		{"the key file is not ours", map[string]string{"shelf.key": "secret\n"}, nil, nil, []string{"shelf.key is not a key file of shelf"}},

@@ -25,7 +25,12 @@ var Noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // Header returns the header of a file. Its first line has the number after+1,
 // and its snapshot ends at number snapshot.
 func Header(after, snapshot int64) string {
-	return Seal(fmt.Sprintf(`{"format":"shelf","version":1,"after":%d,"snapshot":%d`, after, snapshot))
+	return HeaderOf(1, after, snapshot)
+}
+
+// HeaderOf is Header for a version of the format.
+func HeaderOf(version int, after, snapshot int64) string {
+	return Seal(fmt.Sprintf(`{"format":"shelf","version":%d,"after":%d,"snapshot":%d`, version, after, snapshot))
 }
 
 // Line returns a body with its frame. closes is above 0 only for the last line
