@@ -75,6 +75,11 @@ func (d *DB) beginCompaction() (snapshot *Snapshot, write func(iter.Seq[[]byte])
 		return nil, nil, d.broken // after a panic, memory may differ from the log
 	}
 	snapshot = d.Snapshot()
+	if version := snapshot.version(); version > 0 { // a line edited by hand may have added a row
+		if err := d.hist.Need(version); err != nil {
+			return nil, nil, err
+		}
+	}
 	write, err = d.hist.Compact(d.opt.Now(), snapshot.lines(), d.checkReadable)
 	return snapshot, write, err
 }

@@ -28,6 +28,7 @@ var script = []func(*world) error{
 	func(w *world) error { return w.restart() },
 	func(w *world) error { return w.do(func(d *doing) error { return d.remove("owner", 2) }) },
 	func(w *world) error { return w.do(w.addNote("n6", 1)) },
+	func(w *world) error { return w.do(w.addLate("n7")) },
 }
 
 const (

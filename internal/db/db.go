@@ -318,7 +318,14 @@ func (d *DB) write(b *batch, appendTo func(time.Time, [][]byte) error) error {
 	if err := protect("encoding a change", func() (err error) { lines, err = encodeLines(b.changes); return err }); err != nil {
 		return err
 	}
-	return d.protectOrBreak("writing a batch", func() error { return appendTo(d.opt.Now(), lines) })
+	return d.protectOrBreak("writing a batch", func() error {
+		if version := d.version(b.changes); version > 0 {
+			if err := d.hist.Need(version); err != nil {
+				return err
+			}
+		}
+		return appendTo(d.opt.Now(), lines)
+	})
 }
 
 // commitBatchLocked makes a durable batch visible to readers.
@@ -424,13 +431,16 @@ type Count struct {
 	Rows, Pending int
 }
 
-// Counts returns the Count of each table, in the order of declaration.
+// Counts returns the Count of each table, in the order of declaration. It leaves out
+// tables with Schema.Since that have never had a row.
 func (d *DB) Counts() Counts {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	var counts Counts
 	for _, t := range d.tables {
-		counts = append(counts, Count{t.name(), t.plural(), t.len(), t.pendingChanges()})
+		if t.used() || t.pendingChanges() > 0 {
+			counts = append(counts, Count{t.name(), t.plural(), t.len(), t.pendingChanges()})
+		}
 	}
 	return counts
 }

@@ -93,6 +93,9 @@ type home struct {
 	notes   *db.Table[*note]
 	byTitle *db.Unique[*note, string]
 	notesOf *db.Multi[*note, int]
+
+	lates    *db.Table[late]
+	followed map[int]*note // the committed notes, kept by Follow
 }
 
 // newHome declares the tables.
@@ -100,11 +103,12 @@ func newHome(opt db.Options) *home {
 	if opt.Now == nil {
 		opt.Now = func() time.Time { return journaltest.Noon }
 	}
-	h := &home{DB: db.New(opt)}
+	h := &home{DB: db.New(opt), followed: map[int]*note{}}
 	h.addOwners()
 	h.addSessions()
 	h.addThings()
 	h.addNotes()
+	h.addLates() // and follows the notes
 	return h
 }
 
@@ -379,6 +383,7 @@ func (h *home) seen(tx *db.Tx) rows {
 	for id, n := range h.notes.All(tx) {
 		r.put("note", id, n)
 	}
+	h.putLates(tx, r)
 	return r
 }
 

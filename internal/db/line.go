@@ -94,6 +94,19 @@ func appendIDs(b []byte, ids []lastID) []byte {
 	return append(b, '}')
 }
 
+// version returns the version of the log's format that changes need, 0 for any.
+func (d *DB) version(changes []change) (version int) {
+	for _, c := range changes {
+		if c.table != nil {
+			version = max(version, c.table.since())
+		}
+		for _, last := range c.ids {
+			version = max(version, d.tableNamed(last.table).since())
+		}
+	}
+	return version
+}
+
 // A parsedLine is a decoded line that admit has not checked yet.
 type parsedLine struct {
 	change
@@ -244,6 +257,9 @@ func (d *DB) admit(p parsedLine, byHand bool) error {
 func (d *DB) anyRow() string {
 	var names []string
 	for _, t := range d.tables {
+		if !t.used() {
+			continue
+		}
 		article := "a "
 		if strings.ContainsRune("aeio", rune(t.name()[0])) {
 			article = "an "
@@ -267,7 +283,7 @@ func (d *DB) applyLocked(c change) {
 		c.table.remove(c.id)
 	case opIDs:
 		for _, last := range c.ids {
-			d.tableNamed(last.table).raise(last.id)
+			d.tableNamed(last.table).reserve(last.id)
 		}
 	}
 }

@@ -138,7 +138,7 @@ func (w *world) randomDeed(chance *rand.Rand) (string, deed) {
 	}
 	name := names[chance.IntN(len(names))]
 	by := any("owner")
-	switch chance.IntN(16) {
+	switch chance.IntN(17) {
 	case 0, 1:
 		return "new owner", w.newOwner(name)
 	case 2, 3:
@@ -154,7 +154,7 @@ func (w *world) randomDeed(chance *rand.Rand) (string, deed) {
 	case 10:
 		return "move note", w.moveNote(any("note"), name, by)
 	case 11:
-		kind := []string{"session", "thing", "note"}[chance.IntN(3)]
+		kind := []string{"session", "thing", "note", "late"}[chance.IntN(4)]
 		id := any(kind)
 		return "delete " + kind, func(d *doing) error { return d.remove(kind, id) }
 	case 12:
@@ -170,6 +170,11 @@ func (w *world) randomDeed(chance *rand.Rand) (string, deed) {
 		return "nothing", func(*doing) error { return nil }
 	case 14:
 		return "second thoughts", secondThoughts(w.moveNote(any("note"), name, by), w.newOwner(name), chance.IntN(2) == 0)
+	case 15:
+		if chance.IntN(4) > 0 { // so that version 1 lasts a while
+			return "second thoughts on a late", secondThoughts(w.addLate(name), w.newOwner(name), chance.IntN(2) == 0)
+		}
+		return "add late", w.addLate(name)
 	}
 	return "delete owner", func(d *doing) error { return d.remove("owner", by) }
 }
@@ -274,6 +279,13 @@ func (w *world) addNote(title string, by int) deed {
 			return errTaken
 		}
 		d.putNote(&note{ID: d.newID("note"), Title: title, Owner: by})
+		return nil
+	}
+}
+
+func (w *world) addLate(text string) deed {
+	return func(d *doing) error {
+		d.putLate(late{d.newID("late"), text})
 		return nil
 	}
 }

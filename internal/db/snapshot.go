@@ -17,6 +17,8 @@ type image interface {
 	name() string
 	plural() string
 	last() int
+	since() int
+	used() bool
 	len() int
 	rows() iter.Seq2[int, any]
 	appendRow(b []byte, row any) []byte
@@ -27,11 +29,14 @@ type tableImage[R any] struct {
 	schema Schema[R]
 	list   []R
 	lastID int
+	held   bool
 }
 
 func (t *tableImage[R]) name() string   { return t.schema.Name }
 func (t *tableImage[R]) plural() string { return t.schema.Plural }
 func (t *tableImage[R]) last() int      { return t.lastID }
+func (t *tableImage[R]) since() int     { return t.schema.Since }
+func (t *tableImage[R]) used() bool     { return t.held }
 func (t *tableImage[R]) len() int       { return len(t.list) }
 
 func (t *tableImage[R]) rows() iter.Seq2[int, any] {
@@ -66,9 +71,21 @@ func (d *DB) Snapshot() *Snapshot {
 
 func (s *Snapshot) lastIDs() (ids []lastID) {
 	for _, t := range s.tables {
-		ids = append(ids, lastID{t.name(), t.last()})
+		if t.used() {
+			ids = append(ids, lastID{t.name(), t.last()})
+		}
 	}
 	return ids
+}
+
+// version returns the version of the log's format that the rows need, 0 for any.
+func (s *Snapshot) version() (version int) {
+	for _, t := range s.tables {
+		if t.used() {
+			version = max(version, t.since())
+		}
+	}
+	return version
 }
 
 // lines is the number of log lines in s.
@@ -111,7 +128,9 @@ func (d *DB) Load(s *Snapshot, seq int64) {
 		for id, row := range t.rows() {
 			d.tables[i].apply(id, row)
 		}
-		d.tables[i].raise(t.last())
+		if t.used() {
+			d.tables[i].reserve(t.last())
+		}
 	}
 	d.seq, d.events.gone = seq, seq
 }
@@ -158,6 +177,9 @@ func (s *Snapshot) Export(now time.Time, secrets bool) []byte {
 	b := fmt.Appendf(nil, `{"format":%q,"version":%d,"exported":%q,"last_ids":`, exportFormat, exportVersion, now.UTC().Format(time.RFC3339))
 	b = appendIDs(b, s.lastIDs())
 	for _, t := range s.tables {
+		if !t.used() {
+			continue
+		}
 		b = fmt.Appendf(b, ",\n%q:[", t.plural())
 		sep := "\n"
 		for _, row := range t.rows() {

@@ -17,6 +17,11 @@ type Schema[R any] struct {
 	Name   string // of one row, in log lines: "book"
 	Plural string // of all rows, in exports: "books"
 	ID     func(R) int
+	// Since is the version of the log's format that added the table, 0 for the
+	// first version. Until such a table has its first row, no log and no export
+	// names it. Before its first row the log is raised to the version, so that a
+	// program that doesn't know the table rejects the log.
+	Since int
 
 	// Append appends a row as a JSON object, as the log keeps it. Decode reads
 	// such an object. If strict is true, Decode rejects unknown members: in a
@@ -61,9 +66,11 @@ type Table[R any] struct {
 	db      *DB
 	rows    sorted[R]
 	pending map[int]pendingRow[R]
-	lastID  int // the highest id given out; never decreases
-	changes int // number of changes to rows since the start
+	lastID  int  // the highest id given out; never decreases
+	changes int  // number of changes to rows since the start
+	held    bool // the table has or had a row, or a reserved id
 
+	follows   []func(old R, had bool, row R, has bool)
 	indexes   []index[R]
 	refChecks []func(row R) error // checks of references on a row from a log line or an import
 	refFixes  []func(row R) R     // replace a row whose parent is gone
@@ -85,10 +92,13 @@ type pendingRow[R any] struct {
 type table interface {
 	name() string
 	plural() string
+	since() int
+	used() bool
 	len() int
 	pendingChanges() int
 	last() int
 	raise(id int)
+	reserve(id int)
 	has(id int) bool
 	decode(text []byte, strict bool) (row any, id int, err error)
 	appendRow(b []byte, row any) []byte
@@ -336,9 +346,12 @@ func (t *Table[R]) put(id int, row R) {
 	old, had := t.rows.get(id)
 	t.changes++
 	t.rows.put(id, row)
-	t.lastID = max(t.lastID, id)
+	t.reserve(id)
 	for _, x := range t.indexes {
 		x.put(id, old, had, row)
+	}
+	for _, f := range t.follows {
+		f(old, had, row, true)
 	}
 }
 
@@ -352,6 +365,10 @@ func (t *Table[R]) remove(id int) {
 	for _, x := range t.indexes {
 		x.remove(id, row)
 	}
+	var none R
+	for _, f := range t.follows {
+		f(row, true, none, false)
+	}
 	for _, f := range t.onRemove {
 		f(id)
 	}
@@ -359,6 +376,8 @@ func (t *Table[R]) remove(id int) {
 
 func (t *Table[R]) name() string   { return t.schema.Name }
 func (t *Table[R]) plural() string { return t.schema.Plural }
+func (t *Table[R]) since() int     { return t.schema.Since }
+func (t *Table[R]) used() bool     { return t.held || t.schema.Since == 0 }
 func (t *Table[R]) len() int       { return t.rows.len() }
 func (t *Table[R]) pendingChanges() (n int) {
 	for _, p := range t.pending {
@@ -369,6 +388,7 @@ func (t *Table[R]) pendingChanges() (n int) {
 
 func (t *Table[R]) last() int             { return t.lastID }
 func (t *Table[R]) raise(id int)          { t.lastID = max(t.lastID, id) }
+func (t *Table[R]) reserve(id int)        { t.raise(id); t.held = t.held || id > 0 }
 func (t *Table[R]) has(id int) bool       { _, ok := t.rows.get(id); return ok }
 func (t *Table[R]) apply(id int, row any) { t.put(id, row.(R)) }
 
@@ -443,4 +463,4 @@ func (t *Table[R]) show(id int) (text string, ok bool) {
 
 // freeze returns the committed rows and the last id. It copies pointers, not
 // rows.
-func (t *Table[R]) freeze() image { return &tableImage[R]{t.schema, t.rows.all(), t.lastID} }
+func (t *Table[R]) freeze() image { return &tableImage[R]{t.schema, t.rows.all(), t.lastID, t.used()} }

@@ -3,6 +3,7 @@ package db_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -169,7 +170,19 @@ func (h *home) indexes(tx *db.Tx) error {
 		multi(tx, h.things, h.thingsOf, func(t thing) int { return t.row().Owner }),
 		multi(tx, h.things, h.thingsIn, func(t thing) string { return t.row().Kind }),
 		multi(tx, h.notes, h.notesOf, func(n *note) int { return n.Owner }),
+		pending(tx, h.notes), pending(tx, h.lates),
 	)
+}
+
+// pending fails if Pending yields something else than All shows.
+func pending[R comparable](tx *db.Tx, t *db.Table[R]) error {
+	all := maps.Collect(t.All(tx))
+	for id, row := range t.Pending(tx) {
+		if all[id] != row {
+			return fmt.Errorf("Pending yields row %d as %+v; want %+v", id, row, all[id])
+		}
+	}
+	return nil
 }
 
 // names are the keys that rows have, or had before.
@@ -221,6 +234,9 @@ func (h *home) committed(tx *db.Tx) error {
 		if n == 0 || n != len(h.thingsIn.Rows(tx, kind)) || n != ids.Len() || n != len(slices.Collect(ids.In(db.Range{}))) {
 			return fmt.Errorf("%d things of the kind %q, of which %v are listed", n, kind, slices.Collect(ids.In(db.Range{})))
 		}
+	}
+	if notes := maps.Collect(h.notes.All(tx)); !maps.Equal(notes, h.followed) {
+		return fmt.Errorf("the notes are %v, and Follow told of %v", notes, h.followed)
 	}
 	if n := h.things.Len(tx); n != len(h.things.Range(tx, db.Range{})) {
 		return fmt.Errorf("Len is %d, and a Range has %d", n, len(h.things.Range(tx, db.Range{})))

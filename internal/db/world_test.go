@@ -106,6 +106,7 @@ func (d *doing) put(kind string, id int, row any) {
 func (d *doing) putOwner(o *owner)     { d.owners.Put(d.tx, o); d.put("owner", o.ID, o) }
 func (d *doing) putSession(s *session) { d.sessions.Put(d.tx, s); d.put("session", s.ID, s) }
 func (d *doing) putThing(r thingRow)   { d.things.Put(d.tx, r.thing()); d.put("thing", r.ID, r) }
+func (d *doing) putLate(l late)        { d.lates.Put(d.tx, l); d.put("late", l.ID, l) }
 func (d *doing) putNote(n *note)       { d.notes.Put(d.tx, n); d.put("note", n.ID, n) }
 
 // remove deletes a row, or fails with errNone.
@@ -123,6 +124,8 @@ func (d *doing) remove(kind string, id int) error {
 		err = remove(d.things, id)(d.tx)
 	case "note":
 		err = remove(d.notes, id)(d.tx)
+	case "late":
+		err = remove(d.lates, id)(d.tx)
 	}
 	d.edits = append(d.edits, edit{kind, id, ""})
 	return err
@@ -131,7 +134,7 @@ func (d *doing) remove(kind string, id int) error {
 // newID returns a new id, which must be above all others.
 func (d *doing) newID(kind string) int {
 	id := map[string]func(*db.Tx) int{
-		"owner": d.owners.NewID, "session": d.sessions.NewID, "thing": d.things.NewID, "note": d.notes.NewID,
+		"owner": d.owners.NewID, "session": d.sessions.NewID, "thing": d.things.NewID, "note": d.notes.NewID, "late": d.lates.NewID,
 	}[kind](d.tx)
 	if high := max(d.w.highest[kind], d.w.given[kind]); id <= high {
 		d.w.breaks("%s %d is given out after %d", kind, id, high)
