@@ -1,0 +1,570 @@
+package rows_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/shelf/internal/rows"
+)
+
+// source returns a collection with one row for each line of text.
+func source(t testing.TB, text string) *rows.Source {
+	t.Helper()
+	s := &rows.Source{}
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		r := row(t, line)
+		r.Seat = len(s.Rows) + 1
+		s.Rows = append(s.Rows, r)
+	}
+	return s
+}
+
+// ask returns the ids of the rows that a query answers, and how many there are.
+func ask(t testing.TB, s *rows.Source, query string) (ids string, total int) {
+	t.Helper()
+	q, err := rows.ParseQuery(query, false, s.Known)
+	if err != nil {
+		t.Errorf("%s: %v", query, err)
+		return "", 0
+	}
+	return answer(t, s, q)
+}
+
+func answer(t testing.TB, s *rows.Source, q *rows.Query) (ids string, total int) {
+	t.Helper()
+	result, err := q.Select(*s)
+	if err != nil {
+		t.Error(err)
+	}
+	var all []string
+	for _, r := range result.Rows {
+		all = append(all, r.ID)
+	}
+	return strings.Join(all, " "), result.Total
+}
+
+const shop = `
+	{"id":1,"title":"Apple","price":9,"tags":["red","round"],"by":{"name":"Ann","age":30},"fresh":true,"note":null,"big":1e21,"date":"2024-01-05"}
+	{"id":2,"title":"apple pie","price":10,"tags":[],"by":{"name":"Bob"},"fresh":false,"by.name":"literal","date":"2024-02-01"}
+	{"id":3,"title":"Éclair","price":9.50,"tags":["brown"],"fresh":"true","note":"null","big":9007199254740993}
+	{"id":"d","title":"","price":"9","by":[{"name":"Ann"}],"note":"say \"hi\" \\ bye","big":-0,"_rank":1}
+	{"id":5,"price":1.10,"title":"null","size":{"w":1,"h":[2]},"a[b]":1,"x y":"p+q","callback":"f","big":1e-7}`
+
+func TestFilters(t *testing.T) {
+	t.Parallel()
+	s := source(t, shop)
+	for _, c := range []struct{ name, query, want string }{
+		{"no parameter", "", "1 2 3 d 5"},
+		{"equal to the text, in the same case", "title=Apple", "1"},
+		{"a number and a text of one spelling", "price=9", "1 d"},
+		{"a number as JavaScript prints it", "price=9.5", "3"},
+		{"another spelling of a number is another text", "price=9.50", ""},
+		{"trailing zeros", "price=1.1", "5"},
+		{"a large number", "big=1e%2B21", "1"},
+		{"a small number", "big=1e-7", "5"},
+		{"minus zero", "big=0", "d"},
+		{"a whole number beyond 2^53 is exact", "big=9007199254740993", "3"},
+		{"its neighbour is another number", "big=9007199254740992", ""},
+		{"booleans", "fresh=true", "1 3"},
+		{"false", "fresh=false", "2"},
+		{"an array is its JSON text", `tags=["red","round"]`, "1"},
+		{"an empty array", "tags=[]", "2"},
+		{"an object is its JSON text", `by={"name":"Bob"}`, "2"},
+		{"the empty text", "title=", "d"},
+		{"a name alone is the empty text", "title", "d"},
+		{"a text with escapes", `note=say+%22hi%22+\+bye`, "d"},
+		{"null matches null, absent and the text", "note=null", "1 2 3 5"},
+		{"any of several", "id=1&id=5&id=d", "1 d 5"},
+		{"the array forms of other libraries", "id[]=1&id[]=2&id[7]=3", "1 2 3"},
+		{"the same, encoded", "id%5B%5D=1&id%5B0%5D=2", "1 2"},
+		{"all of several fields", "price=9&title=Apple", "1"},
+		{"one repeated, one not", "id=1&title=Apple&id=2", "1"},
+		{"deep", "by.age=30", "1"},
+		{"a literal name comes before a deep one", "by.name=literal", "2"},
+		{"deep where there is no literal name", "by.name=Ann", "1"},
+		{"an element of an array", "tags.0=red", "1"},
+		{"deep in an element", "by.0.name=Ann", "d"},
+		{"the last element", "tags.1=round", "1"},
+		{"deep in an array in an object", "size.h.0=2", "5"},
+		{"a name in brackets is that name", "a[b]=1", "5"},
+		{"a plus is a blank, %2B a plus", "x+y=p%2Bq", "5"},
+		{"a field that no row has matches nothing", "tittle=Apple", ""},
+		{"not even null", "tittle=null", ""},
+		{"not even by an empty text", "tittle=", ""},
+		{"names are exact", "Title=Apple", ""},
+		{"a field that begins with _", "_rank=1", "d"},
+		{"a field called callback", "callback=f", "5"},
+		{"a bare _ is ignored", "_=1700000000000&title=Apple", "1"},
+		{"empty parts are ignored", "&&=5&title=Apple&", "1"},
+		{"pretty is no filter", "pretty&title=Apple", "1"},
+		{"more than a few values", "id=x1&id=x2&id=x3&id=x4&id=x5&id=x6&id=x7&id=x8&id=x9&id=1&id=2", "1 2"},
+	} {
+		if got, _ := ask(t, s, c.query); got != c.want {
+			t.Errorf("%s: %s answers %q; want %q", c.name, c.query, got, c.want)
+		}
+	}
+}
+
+func TestOperators(t *testing.T) {
+	t.Parallel()
+	s := source(t, shop+`
+		{"id":"e","price":null,"date":"2023-12-31","z":"\uffff"}
+		{"id":"f","z":"😀","price":true}`)
+	for _, c := range []struct{ name, query, want string }{
+		{"_gte", "price_gte=9.5", "2 3"},
+		{"_lte compares texts as texts", "price_lte=9", "1 d 5 f"},
+		{"_gt", "price_gt=9", "2 3"},
+		{"_lt", "price_lt=9.5", "1 d 5 f"},
+		{"a range", "price_gte=5&price_lt=10", "1 3"},
+		{"a text that is a longer number", "price_gt=10&price_gt=100", "d"},
+		{"ISO dates are texts", "date_gte=2024-01-05&date_lte=2024-01-31", "1"},
+		{"repeated: any", "price_gte=100&price_gte=10", "2 d"},
+		{"a bound that is no number", "big_gte=abc", ""},
+		{"an empty bound is 0", "big_lte=", "d"},
+		{"0x10 is 16", "price_lt=0x9", "5 f"},
+		{"0b and 0o", "price_lte=0b1&price_lte=0o1", "f"},
+		{"no sign before 0x", "big_gt=-0x5", ""},
+		{"blanks around a bound", "big_gte=+1e21+", "1"},
+		{"Infinity", "big_lt=Infinity", "1 3 d 5"},
+		{"minus Infinity", "big_gt=-Infinity", "1 3 d 5"},
+		{"inf and nan are no numbers", "big_lt=inf&big_gt=nan&big_lt=1_000", ""},
+		{"true is 1", "fresh_gte=1", "1 3"},
+		{"false is 0", "fresh_lte=0", "2"},
+		{"beyond 2^53 exactly", "big_gt=9007199254740992", "1 3"},
+		{"beyond 2^53 exactly, equal", "big_gte=9007199254740993", "1 3"},
+		{"beyond 2^53 exactly, below", "big_gte=9007199254740994", "1"},
+		{"texts by UTF-16 code unit", "z_lt=%EF%BF%BF", "f"},
+		{"_ne=null wants a value", "note_ne=null", "d"},
+		{"_ne keeps null and absent", "title_ne=Apple", "2 3 d 5 e f"},
+		{"_ne of the empty text", "title_ne=", "1 2 3 5 e f"},
+		{"repeated _ne: all", "title_ne=Apple&title_ne=", "2 3 5 e f"},
+		{"_ne as text", "price_ne=9", "2 3 5 e f"},
+		{"_ne of a field that no row has keeps all", "tittle_ne=Apple", "1 2 3 d 5 e f"},
+		{"_like anywhere, without regard to case", "title_like=PLE", "1 2"},
+		{"_like with an expression", "title_like=^apple$", "1"},
+		{"_like of a letter that isn't ASCII", "title_like=é", "3"},
+		{"_like with a class and a count", `title_like=p{2}l[a-e]\s`, "2"},
+		{"_like= matches every row with a value", "note_like=", "3 d"},
+		{"repeated _like: any", "title_like=^a.*e$&title_like=clair", "1 2 3"},
+		{"_like of numbers", `price_like=^9\.5$`, "3"},
+		{"_like of an array", "tags_like=ROUND", "1"},
+		{"_like of a text with escapes", `note_like=\\ b`, "d"},
+		{"operators on deep fields", "by.age_gt=29", "1"},
+		{"an operator on a field that no row has", "tittle_gte=0", ""},
+		{"_like on a field that no row has", "tittle_like=", ""},
+	} {
+		if got, _ := ask(t, s, strings.ReplaceAll(c.query, " ", "%20")); got != c.want {
+			t.Errorf("%s: %s answers %q; want %q", c.name, c.query, got, c.want)
+		}
+	}
+}
+
+func TestSearch(t *testing.T) {
+	t.Parallel()
+	s := source(t, shop)
+	for _, c := range []struct{ name, query, want string }{
+		{"any field, without regard to case", "q=APPLE", "1 2"},
+		{"nested objects", "q=bob", "2"},
+		{"arrays", "q=round", "1"},
+		{"objects in arrays", "q=ann", "1 d"},
+		{"names of members are not searched", "q=title", ""},
+		{"numbers", "q=9.5", "3"},
+		{"numbers as JavaScript prints them", "q=1.10", ""},
+		{"0 is never found, nor minus zero", "q=0&price=9&id=d", ""},
+		{"false is never found", "q=false", ""},
+		{"true is found", "q=true", "1 3"},
+		{"null is never found, a text null is", "q=null", "3 5"},
+		{"letters that aren't ASCII", "q=É", "3"},
+		{"in the other case", "q=éCLAIR", "3"},
+		{"escapes", "q=%22HI%22+\\", "d"},
+		{"q= is none", "q=", "1 2 3 d 5"},
+		{"repeated q counts once", "q=apple&q=pie", "1 2"},
+		{"with a filter", "q=apple&price=10", "2"},
+	} {
+		if got, _ := ask(t, s, c.query); got != c.want {
+			t.Errorf("%s: %s answers %q; want %q", c.name, c.query, got, c.want)
+		}
+	}
+}
+
+func TestSort(t *testing.T) {
+	t.Parallel()
+	s := source(t, `
+		{"id":1,"n":10,"t":"b","m":"x","o":{"p":2},"u":"\uffff"}
+		{"id":2,"n":9,"t":"Z","m":5,"o":{"p":1},"u":"😀"}
+		{"id":3,"n":9,"t":"a","m":null,"o":{"p":1.5},"u":"\ue000"}
+		{"id":4,"n":-1,"t":"É","m":true,"u":"\\"}
+		{"id":5,"n":9007199254740993,"t":"aa","m":[1]}
+		{"id":6,"n":9007199254740992,"t":"","m":{"a":1}}
+		{"id":7,"n":1e400,"t":"10","u":"]"}
+		{"id":8,"n":-9007199254740993,"t":"9","m":false,"u":"[","z":null}
+		{"id":9,"n":-9007199254740992,"t":"a","m":"10","o":null}`)
+	for _, c := range []struct{ name, query, want string }{
+		{"numbers", "_sort=n", "8 9 4 2 3 1 6 5 7"},
+		{"desc keeps the order of equal rows", "_sort=n&_order=desc", "7 5 6 1 2 3 4 9 8"},
+		{"texts by code unit: digits, capitals, small letters, accents", "_sort=t", "6 7 8 2 3 9 5 1 4"},
+		{"mixed types: boolean, number, text, array, object, null, absent", "_sort=m", "8 4 2 9 1 5 6 3 7"},
+		{"desc turns all of it round", "_sort=m&_order=desc", "7 3 6 5 1 9 2 4 8"},
+		{"deep, then null, then absent", "_sort=o.p", "2 3 1 4 5 6 7 8 9"},
+		{"null before absent", "_sort=z,id", "8 1 2 3 4 5 6 7 9"},
+		{"UTF-16 code units", "_sort=u&_end=7", "8 4 7 2 3 1 5"},
+		{"two fields", "_sort=n,t&_order=asc,desc", "8 9 4 3 2 1 6 5 7"},
+		{"missing orders are ascending", "_sort=n,t&_order=desc", "7 5 6 1 2 3 4 9 8"},
+		{"any case of desc, all else is ascending", "_sort=n&_order=DESC", "7 5 6 1 2 3 4 9 8"},
+		{"another word", "_sort=n&_order=down", "8 9 4 2 3 1 6 5 7"},
+		{"blanks around a name", "_sort=n,+t", "8 9 4 2 3 1 6 5 7"},
+		{"empty names", "_sort=,n,", "8 9 4 2 3 1 6 5 7"},
+		{"an empty sort", "_sort=&_order=desc", "1 2 3 4 5 6 7 8 9"},
+		{"the first page of a sort", "_sort=n&_page=1&_limit=1", "8"},
+	} {
+		if got, _ := ask(t, s, c.query); got != c.want {
+			t.Errorf("%s: %s answers %q; want %q", c.name, c.query, got, c.want)
+		}
+	}
+}
+
+func TestSliceAndTotal(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for i := range 25 {
+		fmt.Fprintf(&text, "{\"id\":%d,\"odd\":%t}\n", i+1, i%2 == 0)
+	}
+	s := source(t, text.String())
+	for _, c := range []struct {
+		name, query string
+		first, last string // ids; "" for no row
+		total       int
+	}{
+		{"a page has ten rows", "_page=2", "11", "20", 25},
+		{"the last page", "_page=3", "21", "25", 25},
+		{"beyond the end", "_page=4", "", "", 25},
+		{"far beyond the end", "_page=9223372036854775807&_limit=9223372036854775807", "", "", 25},
+		{"a number larger than any", "_page=99999999999999999999", "", "", 25},
+		{"a page of another size", "_page=2&_limit=3", "4", "6", 25},
+		{"_start and _end don't count on a page", "_page=1&_start=5&_end=6", "1", "10", 25},
+		{"_start and _end", "_start=20&_end=22", "21", "22", 25},
+		{"_end alone", "_end=3", "1", "3", 25},
+		{"_end before _start", "_start=5&_end=3", "", "", 25},
+		{"_limit doesn't count with _end", "_start=1&_end=3&_limit=1", "2", "3", 25},
+		{"_start and _limit", "_start=23&_limit=5", "24", "25", 25},
+		{"_limit alone", "_limit=4", "1", "4", 25},
+		{"a start beyond the end", "_start=30&_limit=5", "", "", 25},
+		{"a large limit", "_start=3&_limit=9223372036854775807", "4", "25", 25},
+		{"_start alone", "_start=5", "1", "25", 25},
+		{"empty ones are not given", "_page=&_limit=&_start=&_end=", "1", "25", 25},
+		{"what follows the point", "_page=2.9&_limit=3.0", "4", "6", 25},
+		{"blanks", "_page=+2+", "11", "20", 25},
+		{"filters count before", "odd=true&_page=2", "21", "25", 13},
+		{"sort comes before the page", "_sort=id&_order=desc&_page=2&_limit=5", "20", "16", 25},
+		{"sort and a small page", "_sort=id&_order=desc&_start=1&_limit=2", "24", "23", 25},
+		{"sort beyond the end", "_sort=id&_start=30&_limit=2", "", "", 25},
+		{"an empty slice of a sort", "_sort=id&_end=0", "", "", 25},
+	} {
+		ids, total := ask(t, s, c.query)
+		got := append(strings.Fields(ids), "")
+		first, last := got[0], got[max(0, len(got)-2)]
+		if first != c.first || last != c.last || total != c.total {
+			t.Errorf("%s: %s answers %q to %q of %d; want %q to %q of %d", c.name, c.query, first, last, total, c.first, c.last, c.total)
+		}
+	}
+}
+
+func TestBadQueries(t *testing.T) {
+	t.Parallel()
+	s := source(t, shop)
+	many := func(format string, n int) string {
+		var parts []string
+		for i := range n {
+			parts = append(parts, fmt.Sprintf(format, i))
+		}
+		return strings.Join(parts, "&")
+	}
+	for _, c := range []struct{ name, query, want string }{
+		{"_page below 1", "_page=0", `_page must be a whole number from 1 on, not "0"`},
+		{"a negative _page", "_page=-1", "_page must be"},
+		{"a _page that is no number", "_page=abc", `not "abc"`},
+		{"a number with something behind it", "_page=5x", "_page must be"},
+		{"_limit below 1", "_limit=0", "_limit must be a whole number from 1 on"},
+		{"_limit on a page below 1", "_page=1&_limit=0", "_limit must be"},
+		{"a _limit that is no number", "_limit=all", `_limit must be a whole number from 1 on, not "all"`},
+		{"a _limit that doesn't count", "_end=3&_limit=0", "_limit must be"},
+		{"a negative _start", "_start=-3&_end=2", "_start must be a whole number from 0 on"},
+		{"an _end that is no number", "_end=x", "_end must be"},
+		{"a long value is cut", "_page=" + strings.Repeat("9x", 500), `9x9x"`},
+		{"_sort by a field that no row has", "_sort=tittle", `_sort names a field that no row has: "tittle"`},
+		{"_sort with a minus", "_sort=-price", "write _sort=price&_order=desc"},
+		{"repeated _sort", "_sort=price&_sort=title", "_sort must be given only once: separate fields by commas"},
+		{"repeated _order", "_order=asc&_order=desc", "_order must be given only once"},
+		{"repeated _page", "_page=1&_page=2", "_page must be given only once"},
+		{"an unknown parameter", "_foo=1", `"_foo" is no parameter here, and no row has such a field: the parameters are _embed, _end, _expand, _limit, _order, _page, _sort, _start; after a field's name may stand _gte, _lte, _gt, _lt, _ne, _like`},
+		{"an unknown parameter with an operator", "_foo_gte=1", `"_foo_gte" is no parameter`},
+		{"an operator without a field", "_gte=1", `"_gte" is no parameter`},
+		{"json-server 1's pages", "_per_page=10", "use _page with _limit"},
+		{"_delay", "_delay=300", "_delay is no parameter here: start shelf with -delay"},
+		{"a bad expression", "title_like=(", "title_like must be a regular expression (RE2; look-around and back references are not supported): missing closing ): `(`: write \\ before"},
+		{"look-around", "title_like=(%3F=a)", "title_like must be a regular expression"},
+		{"a back reference", `title_like=(a)\1`, "title_like must be a regular expression"},
+		{"a long expression", "title_like=" + strings.Repeat("a", 1025), "title_like must not be longer than 1024 bytes"},
+		{"an expression that repeats repetitions", "title_like=((a{1,30}){1,30}){1,30}", "title_like"},
+		{"a percent sign", "title=50%", "write %25 for a percent sign"},
+		{"a percent sign in a name", "ti%zztle=5", "write %25 for a percent sign"},
+		{"too many parameters", many("id=%d", 1001), "more than 1000 parameters"},
+		{"too many conditions", many("f%d=1", 51), "more than 50 conditions"},
+		{"too many bounds", many("price_gte=%d", 51), "more than 50 conditions"},
+		{"too many fields to sort by", "_sort=" + strings.TrimSuffix(strings.Repeat("id,", 11), ","), "_sort must not name more than 10 fields"},
+		{"too many relations", many("_embed=c%d", 11), "_embed must not be given more than 10 times"},
+	} {
+		_, err := rows.ParseQuery(c.query, false, s.Known)
+		var readable *rows.Error
+		if !errors.As(err, &readable) || readable.Kind != rows.Invalid || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 500 {
+			t.Errorf("%s: got %v; want an *Error with %q", c.name, err, c.want)
+		}
+	}
+	if _, err := rows.ParseQuery(many("id=%d", 1000), false, s.Known); err != nil {
+		t.Errorf("1000 ids: %v", err)
+	}
+	if _, err := rows.ParseQuery("callback=f", false, func(string) bool { return false }); err == nil || !strings.Contains(err.Error(), "JSONP") {
+		t.Errorf("JSONP: %v", err)
+	}
+}
+
+// An expression can't keep the server busy.
+func TestLikeHasABudget(t *testing.T) {
+	t.Parallel()
+	text := `{"id":1,"t":"` + strings.Repeat("a", 1<<17) + `"}`
+	s := source(t, strings.Repeat(text+"\n", 20))
+	q, err := rows.ParseQuery("t_like=^b{1000}", false, s.Known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var readable *rows.Error
+	if _, err = q.Select(*s); !errors.As(err, &readable) || !strings.Contains(err.Error(), "_like would take too long") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLenientIgnoresUnknownFields(t *testing.T) {
+	t.Parallel()
+	s := source(t, shop)
+	for _, c := range []struct{ query, want string }{
+		{"tittle=Apple", "1 2 3 d 5"},
+		{"tittle=null", "1 2 3 d 5"},
+		{"tittle=Apple&id=5", "5"},
+		{"tittle_gte=5", ""},
+		{"tittle_like=5", ""},
+		{"tittle_ne=5", "1 2 3 d 5"},
+		{"title=Apple", "1"},
+	} {
+		q, err := rows.ParseQuery(c.query, true, s.Known)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := answer(t, s, q); got != c.want {
+			t.Errorf("%s answers %q; want %q", c.query, got, c.want)
+		}
+	}
+}
+
+// A list is empty at first. Its page works nevertheless.
+func TestAnEmptyListKnowsEveryField(t *testing.T) {
+	t.Parallel()
+	s := &rows.Source{}
+	if got, total := ask(t, s, "title=x&_sort=title,year&_id=5&_page=1"); got != "" || total != 0 {
+		t.Errorf("got %q of %d", got, total)
+	}
+}
+
+// What a caller may not read is not there: not in lists, totals, fields.
+func TestMay(t *testing.T) {
+	t.Parallel()
+	s := source(t, shop)
+	s.May = func(r *rows.Row) bool { return r.ID == "2" || r.ID == "3" }
+	for _, c := range []struct {
+		query, want string
+		total       int
+	}{
+		{"", "2 3", 2},
+		{"_limit=1", "2", 2},
+		{"q=ann", "", 0},
+		{"id=1", "", 0},
+		{"_sort=price&_order=desc", "2 3", 2},
+		{"note=null", "2 3", 2},
+	} {
+		if got, total := ask(t, s, c.query); got != c.want || total != c.total {
+			t.Errorf("%s answers %q of %d; want %q of %d", c.query, got, total, c.want, c.total)
+		}
+	}
+	for _, query := range []string{"_rank=1", "_sort=size.w"} {
+		if _, err := rows.ParseQuery(query, false, s.Known); err == nil {
+			t.Errorf("%s tells of a field that only another's row has", query)
+		}
+	}
+}
+
+func TestRequire(t *testing.T) {
+	t.Parallel()
+	s := source(t, `
+		{"id":1,"postId":3}
+		{"id":2,"postId":"3"}
+		{"id":3,"postId":3.0}
+		{"id":4,"postId":null}
+		{"id":5}
+		{"id":6,"postId":[3]}
+		{"id":7,"postId":"null"}
+		{"id":8,"postId":"[3]"}`)
+	for _, c := range []struct{ name, query, key, want string }{
+		{"as text", "", "3", "1 2 3"},
+		{"an own one in the query loses", "postId=1&postId=null", "3", "1 2 3"},
+		{"other parameters work", "postId=1&id_gt=1", "3", "2 3"},
+		{"null names no row", "", "null", "7"},
+		{"nor does an array", "", "[3]", "8"},
+		{"no child", "", "9", ""},
+	} {
+		q, err := rows.ParseQuery(c.query, false, s.Known)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Require("postId", c.key)
+		if got, _ := answer(t, s, q); got != c.want {
+			t.Errorf("%s: got %q; want %q", c.name, got, c.want)
+		}
+	}
+	empty := source(t, `{"id":1}`)
+	q, err := rows.ParseQuery("", true, empty.Known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Require("postId", "3")
+	if got, _ := answer(t, empty, q); got != "" {
+		t.Errorf("where no child has the key, all children are answered: %s", got)
+	}
+}
+
+// Indexes change how long an answer takes, and nothing else.
+func TestIndexesAnswerTheSame(t *testing.T) {
+	t.Parallel()
+	plain := source(t, shop)
+	indexed := *plain
+	asked := map[string]int{}
+	indexed.Where = func(field string, texts []string) (found []*rows.Row, ok bool) {
+		asked["where "+field]++
+		for _, r := range plain.Rows {
+			raw, _ := r.Field(field)
+			if text, ok := rows.Text(raw); ok && slices.Contains(texts, text) || r.ID == "5" { // one too many
+				found = append(found, r)
+			}
+		}
+		return found, field != "slow"
+	}
+	indexed.Ordered = func(field string) ([]*rows.Row, bool) {
+		asked["ordered "+field]++
+		return rows.Sort(plain.Rows, rows.NewOrder(field, false)), true
+	}
+	for _, query := range []string{
+		"", "id=1", "price=9", "price=9&id=d&title=", "price=9&_sort=id&_order=desc", "slow=1", "note=null",
+		"_sort=price", "_sort=price&_order=desc", "_sort=fresh&_order=desc", "_sort=note&_order=desc&_page=1&_limit=2",
+		"_sort=price&_start=1&_end=3", "_sort=price,id&_order=desc", "_sort=by.age&_order=desc&title_ne=Apple&_limit=2",
+		"_sort=note&_order=desc&_start=4&_limit=9", "q=apple&_sort=price",
+		"id=x1&id=x2&id=x3&id=x4&id=x5&id=x6&id=x7&id=x8&id=x9&id=1&id=2",
+	} {
+		want, wantTotal := ask(t, plain, query)
+		if got, total := ask(t, &indexed, query); got != want || total != wantTotal {
+			t.Errorf("%s answers %q of %d with indexes, %q of %d without", query, got, total, want, wantTotal)
+		}
+	}
+	for _, c := range []string{"where id", "where price", "ordered price", "ordered note"} {
+		if asked[c] == 0 {
+			t.Errorf("the index was not asked: %s", c)
+		}
+	}
+}
+
+func TestSortKeepsItsInput(t *testing.T) {
+	t.Parallel()
+	s := source(t, shop)
+	before := slices.Clone(s.Rows)
+	ask(t, s, "_sort=price&_order=desc")
+	rows.Sort(s.Rows, rows.NewOrder("title", true))
+	if !slices.Equal(before, s.Rows) {
+		t.Error("a sort changed the source")
+	}
+}
+
+func TestParseRowQuery(t *testing.T) {
+	t.Parallel()
+	q, err := rows.ParseRowQuery("_embed=comments&_embed=likes&_embed=comments&_expand=user&title=x&_page=abc&_foo=1&pretty&_embed=")
+	if err != nil || !slices.Equal(q.Embed, []string{"comments", "likes"}) || !slices.Equal(q.Expand, []string{"user"}) || !q.Pretty {
+		t.Errorf("got %+v, %v", q, err)
+	}
+	if q, err = rows.ParseRowQuery("pretty=false"); err != nil || q.Pretty {
+		t.Errorf("pretty=false: %+v, %v", q, err)
+	}
+	if _, err = rows.ParseRowQuery("_embed=%"); err == nil {
+		t.Error("a percent sign is accepted")
+	}
+	if got, total := answer(t, source(t, shop), q); got != "1 2 3 d 5" || total != 5 {
+		t.Errorf("a query without conditions answers %q of %d", got, total)
+	}
+}
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		raw, want string
+		ok        bool
+	}{
+		{`"a\n\"b"`, "a\n\"b", true},
+		{"true", "true", true},
+		{"null", "", false},
+		{"", "", false},
+		{`[1, 2]`, "[1, 2]", true},
+		{"5", "5", true}, {"-5", "-5", true}, {"5.0", "5", true}, {"5.10", "5.1", true}, {"0.1", "0.1", true},
+		{"-0", "0", true}, {"-0.0", "0", true}, {"0e5", "0", true}, {"1E2", "100", true}, {"1e21", "1e+21", true},
+		{"123456789012345678901", "123456789012345678901", true}, {"1234567890123456789012", "1.2345678901234568e+21", true},
+		{"0.000001", "0.000001", true}, {"0.0000001", "1e-7", true}, {"1e-10", "1e-10", true}, {"1.5e300", "1.5e+300", true},
+		{"0.30000000000000004", "0.30000000000000004", true}, {"0.1000000000000000055511151231257827", "0.1", true},
+		{"1e400", "Infinity", true}, {"-1e400", "-Infinity", true}, {fmt.Sprint(math.MaxInt64), fmt.Sprint(math.MaxInt64), true},
+	} {
+		if got, ok := rows.Text(c.raw); got != c.want || ok != c.ok {
+			t.Errorf("%s: got %q, %t; want %q, %t", c.raw, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+func FuzzParseQuery(f *testing.F) {
+	for _, seed := range []string{"", "a=1&a=2", "_sort=id,title&_order=desc&_page=1&_limit=2", "title_like=^a", "price_gte=0x5&price_lt=+9+", "id[]=1&q=%C3%A9",
+		"_start=1&_end=9", "by.name_ne=null&tags.0=red", "%zz", "_embed=a&_expand=b&pretty"} {
+		f.Add(seed, true)
+		f.Add(seed, false)
+	}
+	plain := source(f, shop)
+	indexed := *plain
+	indexed.Ordered = func(field string) ([]*rows.Row, bool) {
+		return rows.Sort(plain.Rows, rows.NewOrder(field, false)), true
+	}
+	f.Fuzz(func(t *testing.T, query string, lenient bool) {
+		q, err := rows.ParseQuery(query, lenient, plain.Known)
+		if err != nil {
+			var readable *rows.Error
+			if !errors.As(err, &readable) || len(err.Error()) > 2000 {
+				t.Fatalf("%q: %v", query, err)
+			}
+			return
+		}
+		result, err := q.Select(*plain)
+		if err != nil {
+			t.Fatalf("%q: %v", query, err)
+		}
+		again, err := q.Select(indexed)
+		if err != nil || !slices.Equal(result.Rows, again.Rows) || result.Total != again.Total {
+			t.Fatalf("%q answers otherwise with an index: %v", query, err)
+		}
+		if len(result.Rows) > result.Total || result.Total > len(plain.Rows) {
+			t.Fatalf("%q answers %d of %d rows", query, len(result.Rows), result.Total)
+		}
+	})
+}
