@@ -16,7 +16,15 @@ import (
 // decodeURLEncoded reads a form as the URL standard has it (WHATWG URL §5.1),
 // where a semicolon is a character like any other, but refuses a broken %XX.
 func decodeURLEncoded(data string) (strictjson.Object, error) {
-	var members strictjson.Object
+	members, err := urlEncodedPairs(data)
+	if err != nil {
+		return nil, err
+	}
+	return strictjson.Unique(members)
+}
+
+// urlEncodedPairs is decodeURLEncoded for a form that may repeat a name.
+func urlEncodedPairs(data string) (members strictjson.Object, err error) {
 	for pair := range strings.SplitSeq(data, "&") {
 		if pair == "" {
 			continue
@@ -31,12 +39,21 @@ func decodeURLEncoded(data string) (strictjson.Object, error) {
 			return nil, err
 		}
 	}
-	return strictjson.Unique(members)
+	return members, nil
 }
 
 // decodeMultipart reads a form from memory (RFC 7578). The method that
 // http.Request has for it writes files and reads the query string.
 func decodeMultipart(data []byte, boundary string) (strictjson.Object, error) {
+	members, err := multipartPairs(data, boundary)
+	if err != nil {
+		return nil, err
+	}
+	return strictjson.Unique(members)
+}
+
+// multipartPairs is decodeMultipart for a form that may repeat a name.
+func multipartPairs(data []byte, boundary string) (strictjson.Object, error) {
 	if boundary == "" {
 		return nil, errors.New("the Content-Type names no multipart boundary")
 	}
@@ -49,7 +66,7 @@ func decodeMultipart(data []byte, boundary string) (strictjson.Object, error) {
 	for {
 		part, err := form.NextPart()
 		if err == io.EOF { // as it is: a wrapped one is a fault
-			return strictjson.Unique(members)
+			return members, nil
 		}
 		if err != nil || part.FormName() == "" {
 			return nil, errors.New("the multipart form is broken")

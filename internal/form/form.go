@@ -236,6 +236,9 @@ func otherType(data []byte, isJSON bool) error {
 
 var likeForm = regexp.MustCompile(`^[A-Za-z_]+=`)
 
+var errOtherType = reply.Fail(http.StatusUnsupportedMediaType,
+	"The body must be application/json, application/x-www-form-urlencoded or multipart/form-data")
+
 // decode is Read for what was read.
 func decode(data []byte, contentType string, in any) error {
 	if len(data) == 0 {
@@ -255,8 +258,7 @@ func decode(data []byte, contentType string, in any) error {
 	case mediaType == "multipart/form-data":
 		members, err = decodeMultipart(data, boundary)
 	default:
-		return reply.Fail(http.StatusUnsupportedMediaType,
-			"The body must be application/json, application/x-www-form-urlencoded or multipart/form-data")
+		return errOtherType
 	}
 	var unknown []string
 	if err == nil {
