@@ -1,0 +1,109 @@
+package reply
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// A Document is an answer of JSON that clients may keep, ask for again and take
+// compressed. It must hold no token: who sees how well an answer compresses can guess
+// what is in it (CVE-2013-3587).
+type Document struct {
+	Status int
+	Text   []byte // compact JSON
+	Pretty bool   // write it with two blanks of indent
+}
+
+// compressFrom is how many bytes are worth compressing.
+const compressFrom = 1 << 10
+
+// gzipMark ends the entity tag of compressed bytes, which differ from the others.
+const gzipMark = `-gzip"`
+
+// Answer writes d, with the strong entity tag of its bytes. A GET or HEAD whose client
+// has them already is a 304. From 1 kB on they are compressed where the client takes
+// gzip. Then "x-gzip" is the tag in the place of "x", see [PlainTags].
+func (d Document) Answer(w http.ResponseWriter, r *http.Request) error {
+	text := d.Text
+	if d.Pretty {
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, text, "", "  "); err != nil {
+			return err
+		}
+		text = indented.Bytes()
+	}
+	h := w.Header()
+	h.Add("Vary", "Accept-Encoding")
+	compress := len(text) >= compressFrom && takesGzip(r)
+	tag := string(AppendTag(nil, text))
+	sent := tag
+	if compress {
+		sent = strings.TrimSuffix(tag, `"`) + gzipMark
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		c, err := ReadConditions(r)
+		switch {
+		case err != nil:
+			return err
+		case c.stale(tag):
+			return Conditions{ifMatch: c.ifMatch}.Check(tag)
+		}
+		h["Cache-Control"] = privateNoCache
+		if c.known(tag) {
+			h["Etag"] = []string{sent}
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+	}
+	h["Etag"] = []string{sent}
+	if compress {
+		h.Set("Content-Encoding", "gzip")
+		text = compressed(text)
+	}
+	return Bytes(w, d.Status, text)
+}
+
+// PlainTags takes the mark of compressed bytes off the tags in r's conditions: a client
+// that read "x-gzip" has read "x".
+func PlainTags(r *http.Request) {
+	for _, name := range []string{"If-Match", "If-None-Match"} {
+		for i, line := range r.Header[name] {
+			r.Header[name][i] = strings.ReplaceAll(line, gzipMark, `"`)
+		}
+	}
+}
+
+// takesGzip reports whether the client of r takes gzip (RFC 9110 §12.5.3).
+func takesGzip(r *http.Request) bool {
+	takes := false
+	for element := range strings.SplitSeq(strings.Join(r.Header["Accept-Encoding"], ","), ",") {
+		coding, weight, _ := strings.Cut(element, ";")
+		coding = strings.ToLower(strings.TrimSpace(coding))
+		if coding != "gzip" && coding != "x-gzip" && coding != "*" {
+			continue
+		}
+		_, q, _ := strings.Cut(weight, "=")
+		value, err := strconv.ParseFloat(strings.TrimSpace(q), 64)
+		if takes = err != nil || value > 0; coding != "*" {
+			return takes
+		}
+	}
+	return takes
+}
+
+var zippers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+
+func compressed(text []byte) []byte {
+	var out bytes.Buffer
+	z := zippers.Get().(*gzip.Writer)
+	defer zippers.Put(z)
+	z.Reset(&out)
+	z.Write(text) // to memory, which never fails
+	z.Close()
+	return out.Bytes()
+}
