@@ -1,8 +1,9 @@
-// Package child is about the programs next to this one. A [Child] is a program
-// that this one starts, as a shell would: it gets the signals that are meant for
-// it, and its exit status is that of this program. The other way round, a program
-// that starts this one learns from a ready file when it answers, and has it end
-// with its standard input: see [WriteReadyFile] and [UntilEOF].
+// Package child starts other programs, and helps programs that start this one.
+// A [Child] is a command that this program runs as a shell would: the command
+// gets the signals, and its exit status becomes this program's. A program that
+// starts this one learns from a ready file when the server answers, and stops
+// the server by closing its standard input: see [WriteReadyFile] and
+// [UntilEOF].
 package child
 
 import (
@@ -19,27 +20,27 @@ import (
 	"time"
 )
 
-// The exit statuses that shells have for a command that didn't end by itself.
+// Exit statuses of shells for a command that didn't exit by itself.
 const (
-	statusNotRun   = 126 // the command is there, but can't be run
+	statusNotRun   = 126 // the command exists but can't be run
 	statusNotFound = 127
-	statusSignal   = 128 // and the number of the signal that ended the command
+	statusSignal   = 128 // plus the number of the signal that ended the command
 )
 
-// An Error is why a command was not started.
+// An Error is the reason why a command was not started.
 type Error struct {
-	Status int // the exit status for it
+	Status int // exit status for this error
 	error
 }
 
 func (e *Error) Unwrap() error { return e.error }
 
-// childAttr is what the command is started with; child_linux.go has some.
+// childAttr holds attributes for starting the command; see child_linux.go.
 var childAttr *syscall.SysProcAttr
 
-// A Child is a command. It gets the signals that this program gets.
+// A Child is a command that receives the signals sent to this program.
 type Child struct {
-	Env []string // at first that of this program
+	Env []string // initially that of this program
 
 	cmd     *exec.Cmd
 	caught  chan os.Signal
@@ -47,9 +48,9 @@ type Child struct {
 	ended   context.CancelFunc
 }
 
-// New makes a child of a command and its arguments. From here on a signal is for
-// the command, and ends nothing else, until Close. All methods are for the
-// goroutine that calls New: it keeps its thread, see child_linux.go.
+// New returns a child for a command with arguments. From now until Close,
+// signals go to the command and don't end this program. Only the goroutine that
+// calls New may call the methods: New locks its thread, see child_linux.go.
 func New(ctx context.Context, command []string, stdin io.Reader, stdout, stderr io.Writer) *Child {
 	c := &Child{caught: make(chan os.Signal, 16)}
 	signal.Notify(c.caught, signalsForCommand()...)
@@ -61,11 +62,11 @@ func New(ctx context.Context, command []string, stdin io.Reader, stdout, stderr 
 	return c
 }
 
-// Running is done when the command has ended.
+// Running returns a context that is done when the command has ended.
 func (c *Child) Running() context.Context { return c.running }
 
-// Start starts the command, and passes on to it what was caught, until it ends:
-// then Running is done. Its errors are an [Error] each.
+// Start starts the command and forwards signals to it until it ends. Every
+// error is an [Error].
 func (c *Child) Start() error {
 	select {
 	case sig := <-c.caught:
@@ -97,13 +98,13 @@ func (c *Child) Start() error {
 	return nil
 }
 
-// End asks a command that was started to end, and sees to it after patience.
+// End sends SIGTERM to a running command, and SIGKILL after patience.
 func (c *Child) End(patience time.Duration) {
 	p := c.cmd.Process
 	if p == nil {
 		return
 	}
-	if p.Signal(syscall.SIGTERM) != nil { // as on Windows
+	if p.Signal(syscall.SIGTERM) != nil { // Windows has no SIGTERM
 		p.Kill()
 	}
 	select {
@@ -114,14 +115,14 @@ func (c *Child) End(patience time.Duration) {
 	}
 }
 
-// Close has signals do again what they did before New.
+// Close restores the handling of signals from before New.
 func (c *Child) Close() {
 	c.ended()
 	signal.Stop(c.caught)
 	runtime.UnlockOSThread()
 }
 
-// Status is the exit status of a command that has ended, as shells have it.
+// Status returns the exit status of a command that has ended, as in shells.
 func (c *Child) Status() int {
 	state := c.cmd.ProcessState
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {

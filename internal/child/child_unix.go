@@ -9,8 +9,8 @@ import (
 	"unsafe"
 )
 
-// signalsForCommand are the signals that shelf run passes on. One that shelf was
-// told to ignore, as nohup(1) does, the command was told to ignore as well.
+// signalsForCommand returns the signals that are forwarded. If this program was
+// told to ignore SIGHUP, as by nohup(1), the command was told too.
 func signalsForCommand() []os.Signal {
 	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -19,11 +19,11 @@ func signalsForCommand() []os.Signal {
 	return signals
 }
 
-// passOn sends p a signal that shelf got.
+// passOn forwards a signal to p.
 //
-// What a key sends, Ctrl-C or Ctrl-\, the terminal sends to every process in the
-// foreground, to p too. Many programs take a second one to mean at once, without
-// tidying up, so p shall not get it twice.
+// A terminal sends the signals of Ctrl-C and Ctrl-\ to all processes in the
+// foreground, so p already has them. Many programs exit at once at a second
+// one, without cleaning up. So passOn doesn't send these again.
 func passOn(p *os.Process, sig os.Signal) {
 	if (sig == syscall.SIGINT || sig == syscall.SIGQUIT) && inForeground() {
 		return
@@ -31,10 +31,10 @@ func passOn(p *os.Process, sig os.Signal) {
 	p.Signal(sig)
 }
 
-// inForeground reports whether this process belongs to the foreground group of
-// a terminal (POSIX, tcgetpgrp).
+// inForeground reports whether this process is in the foreground group of a
+// terminal (POSIX, tcgetpgrp).
 func inForeground() bool {
-	tty, err := os.Open("/dev/tty") // the controlling terminal, if there is one
+	tty, err := os.Open("/dev/tty") // the controlling terminal
 	if err != nil {
 		return false
 	}

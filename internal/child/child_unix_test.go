@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// A process that has to be ended is asked first.
+// End sends SIGTERM before SIGKILL.
 func TestEnd(t *testing.T) {
 	t.Parallel()
-	stdin, _ := io.Pipe() // of which nothing comes
+	stdin, _ := io.Pipe() // never sends anything
 	defer stdin.Close()
 	said, stdout := io.Pipe()
 	c := New(t.Context(), []string{"sh", "-c", `trap 'echo tidied; exit 4' TERM; echo begun; read line`}, stdin, stdout, io.Discard)

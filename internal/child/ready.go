@@ -13,16 +13,16 @@ import (
 	"example.com/shelf/internal/strictjson"
 )
 
-// A Ready is what a server that answers says of itself, in the one line that it
-// writes to standard output: a program that starts it on port 0 waits for it.
+// A Ready is the line that a server writes to standard output once it answers.
+// A program that starts the server on port 0 reads the port from it.
 type Ready struct {
 	URL     string `json:"url"`
 	PID     int    `json:"pid"`
-	Data    string `json:"data"` // as in -data
+	Data    string `json:"data"` // the value of -data
 	Version string `json:"version"`
 }
 
-// Print writes the line: in the format json as an object, else as text.
+// Print writes the line: a JSON object if format is json, else text.
 func (r Ready) Print(w io.Writer, format string) error {
 	line := []byte("listening on " + r.URL)
 	if format == "json" {
@@ -34,17 +34,17 @@ func (r Ready) Print(w io.Writer, format string) error {
 	return nil
 }
 
-// CheckReadyFile fails if a ready file may not take the place of what is at path.
-// It may replace nothing, an empty file, or the URL that a server left there when
-// it crashed. Anything else is somebody's: a slip of the finger shall not cost it.
-// The path "" is for no ready file, here and below.
+// CheckReadyFile fails if a ready file must not replace the file at path. It
+// may replace no file, an empty file, and a URL that a crashed server left. Any
+// other file may be there by a typing error in path, and must not be lost. Here
+// and below, path "" means no ready file.
 func CheckReadyFile(path string) error {
 	if path == "" {
 		return nil
 	}
 	info, err := os.Stat(path)
 	var text []byte
-	if err == nil && info.Mode().IsRegular() && info.Size() < 1000 { // bytes; no URL of ours is longer
+	if err == nil && info.Mode().IsRegular() && info.Size() < 1000 { // bytes; our URLs are shorter
 		if text, err = durable.ReadFile(path); err == nil && (len(text) == 0 || onlyURL.Match(text)) {
 			return nil
 		}
@@ -58,10 +58,11 @@ func CheckReadyFile(path string) error {
 	return fmt.Errorf("-ready-file: %s is something else than a file with a URL, and stays as it is", path)
 }
 
-// onlyURL is what WriteReadyFile writes: an address of ours, and nothing else.
+// onlyURL matches the content that WriteReadyFile writes.
 var onlyURL = regexp.MustCompile(`^https?://[^\s/]+\n?$`)
 
-// WriteReadyFile writes the URL and a line end, all or nothing.
+// WriteReadyFile writes the URL and a line end. The file is replaced as a
+// whole.
 func WriteReadyFile(path, url string) error {
 	if path == "" {
 		return nil
@@ -72,16 +73,16 @@ func WriteReadyFile(path, url string) error {
 	return nil
 }
 
-// RemoveReadyFile removes what WriteReadyFile wrote, unless another server has
-// written its own there since.
+// RemoveReadyFile removes the file, unless another server has written its own
+// URL there.
 func RemoveReadyFile(path, url string) {
 	if text, err := durable.ReadFile(path); err == nil && string(text) == url+"\n" {
 		os.Remove(path)
 	}
 }
 
-// UntilEOF is ctx, done as well when in ends: by EOF or an error. What in holds
-// is read and thrown away.
+// UntilEOF returns a context that is also done at EOF or an error of in. The
+// data from in is discarded.
 func UntilEOF(ctx context.Context, in io.Reader) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {

@@ -1,16 +1,17 @@
-// Package lab is what -lab adds to a server: calls below /lab/ by which a test
-// puts all data back and says what time it is.
+// Package lab implements -lab: calls under /lab/ with which a test resets all
+// data and sets the time.
 //
-//	POST /lab/reset           all is as it was when the server began to serve
-//	POST /lab/snapshot        the state as it is now, to be restored: {"id":1}
-//	POST /lab/restore/{id}    all is as it was at that snapshot
-//	GET  /lab/clock           the time, and whether it runs
-//	POST /lab/clock           set it, move it, freeze it, let it run
+//	POST /lab/reset           restores the data of the server's start
+//	POST /lab/snapshot        keeps the present data for a restore: {"id":1}
+//	POST /lab/restore/{id}    restores the data of that snapshot
+//	GET  /lab/clock           returns the time, and whether the clock is frozen
+//	POST /lab/clock           sets, moves, freezes or unfreezes the clock
 //
-// Who may call them may do so to everybody's data. So there is a lab in memory and
-// on loopback only, each call needs its secret, and no web page of another origin
-// may call, whatever -cors says: else any page that a developer visits could
-// (CWE-352). That it is in memory and on loopback is up to the caller of New.
+// A caller of the lab controls everybody's data. A lab therefore exists only
+// with data in memory and on loopback, which the caller of New must ensure.
+// Each call needs the lab's secret. Web pages of other origins are denied,
+// whatever -cors allows. Otherwise any page that a developer visits could use
+// the lab (CWE-352).
 package lab
 
 import (
@@ -33,36 +34,35 @@ import (
 	"example.com/shelf/internal/strictjson"
 )
 
-// A Server is what a lab changes.
+// A Server is the server that a lab controls.
 type Server interface {
-	// Snapshot is all data that is there now.
+	// Snapshot returns all present data.
 	Snapshot() *db.Snapshot
-	// Restore puts other data in the place of what is there, with whatever
-	// remembers what happened, to go by the clock c: a request that is under way
-	// ends with the old data, one that comes later meets the new. None sees a
-	// bit of both.
+	// Restore replaces all data, and all state that depends on it, and sets the
+	// clock to c. A running request ends with the old data, and a later one
+	// sees the new data. No request sees both.
 	Restore(to *db.Snapshot, c *clock.Clock)
 }
 
-// A Lab is the calls. They may be made at any time from any goroutine.
+// A Lab handles the calls. Any goroutine may call any method at any time.
 type Lab struct {
-	secret  [sha256.Size]byte // of the secret, so that any two are compared in the same time
+	secret  [sha256.Size]byte // hashed, so that all comparisons take the same time
 	foreign *http.CrossOriginProtection
 	server  Server
 
-	mu    sync.Mutex   // held while one looks at or changes what follows, or restores
-	clock *clock.Clock // the server's
-	start *db.Snapshot // what Reset goes back to
+	mu    sync.Mutex   // guards the fields below; held during a restore
+	clock *clock.Clock // the server's clock
+	start *db.Snapshot // the data that Reset restores
 	kept  map[int]*db.Snapshot
-	last  int // the highest id of a snapshot, never given out again
+	last  int // the highest snapshot id; never used again
 }
 
-// MaxSnapshots is how many snapshots a lab keeps: each keeps alive what was
-// deleted since.
+// MaxSnapshots is the most snapshots that a lab keeps. Each keeps deleted rows
+// in memory.
 const MaxSnapshots = 100
 
-// Secret is the secret of a lab: the one from the environment, or else one that it
-// makes, if that will be shown.
+// Secret returns the secret of a lab: the given one from the environment, or a
+// new one (made) if it will be shown to the user.
 func Secret(given string, shown bool) (secret string, made bool, err error) {
 	switch {
 	case given == "" && !shown:
@@ -75,17 +75,17 @@ func Secret(given string, shown bool) (secret string, made bool, err error) {
 	return given, false, nil
 }
 
-// IsSecret reports whether a secret is not to be guessed, and fit for a header
-// and a URL: 16 to 256 letters, digits and - . _ ~. (A regular expression with that count in it would cost every start
-// half a millisecond and 200 KB.)
+// IsSecret reports whether a secret is long enough and safe in headers and
+// URLs: 16 to 256 letters, digits and - . _ ~. (A regular expression with that
+// repeat count would cost each start half a millisecond and 200 kB.)
 func IsSecret(secret string) bool {
 	return 16 <= len(secret) && len(secret) <= 256 && strings.Trim(secret, secretLetters) == ""
 }
 
 const secretLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~"
 
-// New makes a lab for a server that goes by the clock c. What the server holds now
-// is what a reset goes back to.
+// New returns a lab for a server with the clock c. Reset restores the data that
+// the server has now.
 func New(secret string, c *clock.Clock, s Server) *Lab {
 	return &Lab{
 		secret: sha256.Sum256([]byte(secret)), foreign: http.NewCrossOriginProtection(), server: s,
@@ -93,7 +93,7 @@ func New(secret string, c *clock.Clock, s Server) *Lab {
 	}
 }
 
-// restoreLocked has the server go back to a snapshot, by the clock c.
+// restoreLocked restores a snapshot and sets the clock to c.
 func (l *Lab) restoreLocked(to *db.Snapshot, c *clock.Clock) {
 	l.server.Restore(to, c)
 	l.clock = c
@@ -102,7 +102,7 @@ func (l *Lab) restoreLocked(to *db.Snapshot, c *clock.Clock) {
 // A Handler answers a request or returns an error, never both.
 type Handler = func(w http.ResponseWriter, r *http.Request) error
 
-// Private calls next only for who knows the lab's secret.
+// Private calls next only if the request has the lab's secret.
 func (l *Lab) Private(next Handler) Handler {
 	refuse := func(message string) error {
 		return &reply.Error{Status: http.StatusUnauthorized, Message: message, Challenge: `X-Lab-Token realm="shelf"`}
@@ -121,30 +121,30 @@ func (l *Lab) Private(next Handler) Handler {
 	}
 }
 
-// IsFor reports whether r is for the lab, if only for a path that it hasn't.
+// IsFor reports whether r is a request to the lab, even to an unknown path.
 func (l *Lab) IsFor(r *http.Request) bool {
 	return l != nil && strings.HasPrefix(r.URL.Path, "/lab/")
 }
 
-// CheckPage refuses web pages of other origins, and what their browser asks
-// ahead for them.
+// CheckPage denies requests from web pages of other origins, including their
+// preflights.
 func (l *Lab) CheckPage(r *http.Request) error {
 	changing := *r
-	changing.Method = http.MethodPost // for it lets pass what changes nothing
+	changing.Method = http.MethodPost // Check ignores methods that change nothing
 	if err := l.foreign.Check(&changing); err != nil {
 		return &reply.Error{Status: http.StatusForbidden, Message: "Web pages of other origins may not use the lab", Err: err}
 	}
 	return nil
 }
 
-// A message is an answer in words.
+// A message is a response in words.
 type message struct {
 	Message string `json:"message"`
 }
 
-// Reset handles POST /lab/reset: all is as it was when the server began to
-// serve, the clock too. Snapshots go. Tokens that were made before are good
-// again, those made since are not.
+// Reset handles POST /lab/reset. It restores the data and the clock of the
+// server's start, and drops all snapshots. Tokens from before the start are
+// valid again; later ones are not.
 func (l *Lab) Reset(w http.ResponseWriter, r *http.Request) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -153,8 +153,8 @@ func (l *Lab) Reset(w http.ResponseWriter, r *http.Request) error {
 	return reply.JSON(w, http.StatusOK, message{"All is as it was at the start"})
 }
 
-// Snapshot handles POST /lab/snapshot: the state as it is now, to be restored
-// as often as one likes.
+// Snapshot handles POST /lab/snapshot. A snapshot can be restored any number of
+// times.
 func (l *Lab) Snapshot(w http.ResponseWriter, r *http.Request) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -168,8 +168,8 @@ func (l *Lab) Snapshot(w http.ResponseWriter, r *http.Request) error {
 	}{l.last})
 }
 
-// Restore handles POST /lab/restore/{id}. It leaves the clock alone: to come
-// back to the same data on another day is half of what a clock is for.
+// Restore handles POST /lab/restore/{id}. It doesn't change the clock, so that
+// a test can use the same data at another time.
 func (l *Lab) Restore(w http.ResponseWriter, r *http.Request) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -194,12 +194,12 @@ func (l *Lab) answerClockLocked(w http.ResponseWriter) error {
 	return reply.JSON(w, http.StatusOK, struct {
 		Now    time.Time `json:"now"`
 		Frozen bool      `json:"frozen"`
-		Offset string    `json:"offset"` // ahead of the machine's time
+		Offset string    `json:"offset"` // difference from the machine's time
 	}{now, l.clock.IsFrozen(), now.Sub(clock.Real()).Round(time.Second).String()})
 }
 
-// SetClock handles POST /lab/clock. A clock that was moved stands or runs as it
-// did before, unless it is told to do the other.
+// SetClock handles POST /lab/clock. Moving the clock doesn't freeze or unfreeze
+// it, unless the request says so.
 func (l *Lab) SetClock(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Now     *string `json:"now"`
@@ -214,7 +214,7 @@ func (l *Lab) SetClock(w http.ResponseWriter, r *http.Request) error {
 	}
 	refuse := func(what string) error { return reply.Fail(http.StatusBadRequest, "Invalid request body: "+what) }
 	switch {
-	case len(in.Unknown) > 0: // a slip would make a test pass that tests nothing
+	case len(in.Unknown) > 0: // a typing error must not make a test pass
 		return refuse(strictjson.Member{Name: in.Unknown[0]}.Fault("is none of now, advance, freeze and run").Error())
 	case in.Now == nil && in.Advance == nil && !in.Freeze && !in.Run:
 		return refuse("want now, advance, freeze or run")

@@ -1,11 +1,11 @@
-// Package list answers for lists what a client asks in the query string: pages
-// (limit, after), orders (sort), a search (q) and the list's own filters.
+// Package list implements the query parameters of lists: pages (limit, after),
+// orders (sort), a search (q) and the list's own filters.
 //
-// A Spec says what one list can be asked. Parse reads a request's query. The caller
-// gets the rows of Range from its store, and Page picks those that belong on the
-// page, puts them in order and writes the Link header to the next page. That link
-// holds a cursor: the position of the page's last row. A list goes on behind that
-// position even if the row is gone by then.
+// A Spec defines the parameters of one list. Parse reads the query of a
+// request. The caller gets the rows of Range from its store. Page selects and
+// sorts the rows of the page, and writes the Link header to the next page. That
+// link has a cursor: the position of the page's last row. The next page begins
+// after that position, even if the row no longer exists.
 package list
 
 import (
@@ -27,20 +27,19 @@ import (
 	"example.com/shelf/internal/strictjson"
 )
 
-// A Spec is what can be asked of one of the lists. All lists take limit and
-// after, sort and q.
+// A Spec defines what a list can be asked for. All lists have limit, after,
+// sort and q.
 type Spec[R any] struct {
-	Filters []string                    // parameters of its own
-	Orders  map[string]func(R) Position // by the names that sort has for them; id is the default
-	Text    func(R) [2]string           // what q looks in
+	Filters []string                    // names of the list's own parameters
+	Orders  map[string]func(R) Position // by the names for sort; id is the default
+	Text    func(R) [2]string           // the texts that q searches
 }
 
-// maxLimit is the most rows in a page.
+// maxLimit is the most rows on a page.
 const maxLimit = 1000
 
-// A Position is where a row stands in one of the orders. Every order ends in the
-// id, so no two rows have one position, and a list can go on behind a row that is
-// gone by then.
+// A Position is the position of a row in one of the orders. Every order ends
+// with the id, so no two rows have the same position.
 type Position struct {
 	Text string `json:"text,omitempty"`
 	Time int64  `json:"time,omitempty"`
@@ -51,18 +50,19 @@ func (p Position) compare(other Position) int {
 	return cmp.Or(strings.Compare(p.Text, other.Text), cmp.Compare(p.Time, other.Time), cmp.Compare(p.ID, other.ID))
 }
 
-// A Query is what a request asks of a list.
+// A Query is the parsed query of a list.
 type Query struct {
 	values Parameters
-	order  string    // a name in the Spec's Orders
-	desc   bool      // the order reversed, ids included
-	text   string    // in lower case; "" for any
-	limit  int       // 0 for all rows
-	after  *Position // of the last row of the page before; nil at the start
-	digest string    // of what a cursor has to agree with
+	order  string    // name in the Spec's Orders
+	desc   bool      // the reverse order, including ids
+	text   string    // in lower case; "": any
+	limit  int       // 0: all rows
+	after  *Position // position of the last row of the previous page; nil: first page
+	digest string    // of the parameters that a cursor must match
 }
 
-// Parse reads r's query string. It fails with 400, naming the parameter.
+// Parse reads the query string of r. It fails with a 400 that names the
+// parameter.
 func (l Spec[R]) Parse(r *http.Request) (*Query, error) {
 	values, err := ReadParameters(r, append([]string{"limit", "after", "sort", "q"}, l.Filters...)...)
 	if err != nil {
@@ -78,8 +78,8 @@ func (l Spec[R]) Parse(r *http.Request) (*Query, error) {
 	if q.limit, err = Limit(values, 0); err != nil {
 		return nil, err
 	}
-	// What stays the same from page to page. A checksum is enough to notice a
-	// mistake; there is nothing to be had by making one up.
+	// The parameters that are the same on all pages. A checksum is enough to
+	// notice a mistake, and a client gains nothing by forging it.
 	same := r.URL.Path + "?sort=" + sort + values.encode("sort", "limit", "after")
 	q.digest = strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(same))), 16)
 	if after := values.Get("after"); after != "" {
@@ -90,16 +90,16 @@ func (l Spec[R]) Parse(r *http.Request) (*Query, error) {
 	return q, nil
 }
 
-// Get returns the parameter of that name, "" if it isn't given.
+// Get returns a parameter, or "" if it isn't given.
 func (q *Query) Get(name string) string { return q.values.Get(name) }
 
-// Parameters are those of a query string that say something, trimmed, in the
-// order in which ReadParameters was given their names.
+// Parameters are the given, trimmed parameters of a query string, in the order
+// of the names passed to ReadParameters.
 type Parameters []queryParameter
 
 type queryParameter struct{ name, text string }
 
-// Get returns "" for a parameter that isn't given.
+// Get returns a parameter, or "" if it isn't given.
 func (p Parameters) Get(name string) string {
 	for _, given := range p {
 		if given.name == name {
@@ -109,7 +109,8 @@ func (p Parameters) Get(name string) string {
 	return ""
 }
 
-// encode writes what is given, but for some names, as the end of a query string.
+// encode returns the given parameters, without some names, as the end of a
+// query string.
 func (p Parameters) encode(without ...string) string {
 	var b []byte
 	for _, given := range p {
@@ -121,13 +122,14 @@ func (p Parameters) encode(without ...string) string {
 	return string(b)
 }
 
-// ReadParameters reads a query string that may have each of the named parameters
-// once, and no other. Like a form it is trimmed; only q may be blank, as a
-// search box is at first. It fails with 400, naming the parameter.
+// ReadParameters reads a query string that may have each of the named
+// parameters once, and no others. The values are trimmed. Only q may be empty,
+// because an empty search box sends it. ReadParameters fails with a 400 that
+// names the parameter.
 func ReadParameters(r *http.Request, names ...string) (Parameters, error) {
 	values, unknown, err := form.ReadQuery(r.URL.RawQuery, names...)
 	for _, name := range unknown {
-		if name == "_" { // jQuery's, against caches; it says nothing
+		if name == "_" { // sent by jQuery to avoid caches; no meaning
 			continue
 		}
 		err = errors.Join(err, strictjson.Member{Name: name}.Fault("is no parameter here"))
@@ -148,7 +150,7 @@ func ReadParameters(r *http.Request, names ...string) (Parameters, error) {
 	return given, nil
 }
 
-// Limit reads the parameter limit, which is unset where it isn't given.
+// Limit returns the parameter limit, or unset if it isn't given.
 func Limit(values Parameters, unset int) (int, error) {
 	text := values.Get("limit")
 	if text == "" {
@@ -161,22 +163,23 @@ func Limit(values Parameters, unset int) (int, error) {
 	return n, nil
 }
 
-// BadParameter is the 400 for a parameter, which says what is wrong with it.
+// BadParameter returns the 400 for a wrong parameter.
 func BadParameter(name, what string) error {
 	return reply.Fail(http.StatusBadRequest, "Invalid query: "+strictjson.Member{Name: name}.Fault(what).Error())
 }
 
-// A cursor is what an after parameter holds. A client can make one up: then it
-// gets another part of the list that it may read anyway.
+// A cursor is the value of the parameter after. A client that forges one gets
+// another part of a list that it may read anyway.
 type cursor struct {
 	Version int    `json:"v"`
-	Query   string `json:"query"` // the digest of the query it belongs to
+	Query   string `json:"query"` // digest of the query that the cursor belongs to
 	Position
 }
 
 const cursorVersion = 1
 
-// Cursor is what encoding/json would make of one, in half the time for most.
+// Cursor returns the cursor for a position. It equals the output of
+// encoding/json, in half the time.
 func (q *Query) Cursor(p Position) string {
 	b := strconv.AppendInt(append(make([]byte, 0, 128), `{"v":`...), cursorVersion, 10)
 	b = strictjson.AppendString(append(b, `,"query":`...), q.digest)
@@ -190,7 +193,7 @@ func (q *Query) Cursor(p Position) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// parseCursor returns nil for what is no cursor of this query.
+// parseCursor returns nil if s is no cursor for this query.
 func (q *Query) parseCursor(s string) *Position {
 	text, err := base64.RawURLEncoding.DecodeString(s)
 	var c cursor
@@ -203,12 +206,12 @@ func (q *Query) parseCursor(s string) *Position {
 	return &c.Position
 }
 
-// Scans reports whether any row may have to be looked at, rather than a page's.
+// Scans reports whether the query may have to read every row.
 func (q *Query) Scans() bool { return q.order != "id" || q.text != "" }
 
-// Range is the rows that the store has to give for this query. In the order of
-// ids that is no more than a page, and one row that tells whether there is
-// another page; otherwise any row may have to be seen.
+// Range returns the range of rows that the store must return for this query. In
+// the order of ids that is one page, and one more row that shows whether
+// another page follows. In other orders it is all rows.
 func (q *Query) Range() db.Range {
 	if q.order != "id" {
 		return db.Range{}
@@ -223,11 +226,11 @@ func (q *Query) Range() db.Range {
 	return p
 }
 
-// Page returns the rows that q asks for, out of those in its range, and sends
-// what the answer's headers say: how many rows the list has in all, and where
-// the next page is (RFC 8288); here is the URL of the list.
+// Page returns the rows of the page, selected from rows. It sets the header
+// X-Total-Count, and Link with the URL of the next page (RFC 8288). here is the
+// URL of the list.
 func (l Spec[R]) Page(w http.ResponseWriter, here string, q *Query, rows []R, total int) []R {
-	if q.text == "" { // else it would take a look at every row
+	if q.text == "" { // counting the matches would need every row
 		w.Header().Set("X-Total-Count", strconv.Itoa(total))
 	}
 	rows = l.choose(q, rows)
@@ -240,8 +243,8 @@ func (l Spec[R]) Page(w http.ResponseWriter, here string, q *Query, rows []R, to
 	return rows
 }
 
-// choose returns the rows of the page in order, and one more if there is one. It
-// overwrites rows.
+// choose returns the rows of the page in order, and one more if there is one.
+// It overwrites rows.
 func (l Spec[R]) choose(q *Query, rows []R) []R {
 	enough := len(rows)
 	if q.limit > 0 {
@@ -250,7 +253,7 @@ func (l Spec[R]) choose(q *Query, rows []R) []R {
 	if q.order != "id" {
 		return l.sort(q, rows, enough)
 	}
-	if q.text == "" { // the store gave them in this order, from the right one on
+	if q.text == "" { // the store has returned them in this order
 		return rows[:min(enough, len(rows))]
 	}
 	chosen := rows[:0]
@@ -258,14 +261,14 @@ func (l Spec[R]) choose(q *Query, rows []R) []R {
 		if len(chosen) == enough {
 			break
 		}
-		if l.holds(row, q.text) {
+		if l.matches(row, q.text) {
 			chosen = append(chosen, row)
 		}
 	}
 	return chosen
 }
 
-// sort is choose for the other orders.
+// sort is choose for other orders than id.
 func (l Spec[R]) sort(q *Query, rows []R, enough int) []R {
 	type placed struct {
 		at  Position
@@ -279,7 +282,7 @@ func (l Spec[R]) sort(q *Query, rows []R, enough int) []R {
 	}
 	byPosition := func(a, b placed) int { return compare(a.at, b.at) }
 	chosen := make([]placed, 0, min(2*enough, len(rows)))
-	var last *Position // none behind it is on the page
+	var last *Position // no row after this position is on the page
 	for _, row := range rows {
 		at := l.Orders[q.order](row)
 		switch {
@@ -287,12 +290,12 @@ func (l Spec[R]) sort(q *Query, rows []R, enough int) []R {
 			continue
 		case last != nil && compare(at, *last) > 0:
 			continue
-		case q.text != "" && !l.holds(row, q.text):
+		case q.text != "" && !l.matches(row, q.text):
 			continue
 		}
 		if chosen = append(chosen, placed{at, row}); len(chosen) == 2*enough {
-			// Now and then what can't be on the page goes, which takes less
-			// time than to sort everything.
+			// Drop the rows that can't be on the page. That is faster than
+			// sorting all rows.
 			slices.SortFunc(chosen, byPosition)
 			chosen = chosen[:enough]
 			last = new(chosen[enough-1].at)
@@ -306,8 +309,8 @@ func (l Spec[R]) sort(q *Query, rows []R, enough int) []R {
 	return rows
 }
 
-// holds reports whether a text of the row has q in it, in any case.
-func (l Spec[R]) holds(row R, q string) bool {
+// matches reports whether a text of the row contains q, ignoring case.
+func (l Spec[R]) matches(row R, q string) bool {
 	for _, text := range l.Text(row) {
 		if strings.Contains(strings.ToLower(text), q) {
 			return true

@@ -9,8 +9,7 @@ import (
 	"example.com/shelf/internal/strictjson"
 )
 
-// TestCursor: a cursor is the JSON that its type says, and leads back to where
-// it was made.
+// A cursor is the JSON of its type, and leads back to its position.
 func TestCursor(t *testing.T) {
 	t.Parallel()
 	q := &Query{digest: "c0ffee"}
@@ -32,7 +31,7 @@ func TestCursor(t *testing.T) {
 	}
 }
 
-// Whatever is taken for a cursor is one that the query could have made.
+// Every accepted cursor is one that the query could have created.
 func FuzzParseCursor(f *testing.F) {
 	q := &Query{digest: "c0ffee"}
 	for _, text := range []string{`{"v":1,"query":"c0ffee","id":1}`, `{"v":1,"query":"c0ffee","text":"a","time":-1,"id":2}`, `{"v":2}`, "null", ""} {
@@ -56,7 +55,7 @@ func TestLimit(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		text string
-		want int // 0 for an error
+		want int // 0: an error
 	}{
 		{"", 7}, {"1", 1}, {"01", 1}, {"1000", 1000}, {"1001", 0}, {"0", 0}, {"-1", 0}, {"+1", 0}, {"1.0", 0}, {"a", 0},
 		{"٣", 0}, {"9223372036854775808", 0}, {strings.Repeat("0", 40) + "7", 7},

@@ -14,18 +14,19 @@ import (
 	"example.com/shelf/internal/token"
 )
 
-// Files are the data files, which may be those of a running server: they are only
-// read.
+// Files implements the commands that read a data file, even one of a running
+// server.
 type Files struct {
 	Streams
-	// Path is the path of the data file called name, "" for the one that the
-	// settings name.
+	// Path returns the path of the data file name, or of the one in the
+	// settings if name is "".
 	Path func(name string) (string, error)
-	// Load is journal.LoadFor for tables of the program.
+	// Load calls journal.LoadFor with the tables of the program.
 	Load func(path string) (*db.DB, journal.Found, error)
 }
 
-// Export is the command that writes what a data file holds as one JSON document.
+// Export is the command that writes the content of a data file as one JSON
+// document.
 func (f Files) Export(args []string, now time.Time) error {
 	flags := flag.NewFlagSet("export", flag.ContinueOnError)
 	out := flags.String("o", "", "")
@@ -57,7 +58,7 @@ func (f Files) Export(args []string, now time.Time) error {
 }
 
 // Check is the command that reports on a data file. Exit status 0: sound; 1:
-// damaged; 2: not readable, or no data file of ours.
+// damaged; 2: unreadable, or not a data file.
 func (f Files) Check(args []string) error {
 	name, err := config.FileArgument(flag.NewFlagSet("check", flag.ContinueOnError), "usage: shelf check [FILE]", args)
 	if errors.Is(err, flag.ErrHelp) {

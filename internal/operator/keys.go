@@ -12,14 +12,14 @@ import (
 	"example.com/shelf/internal/token"
 )
 
-// Keys say where a server has its keys from.
+// Keys describes where a server takes its keys from.
 type Keys struct {
-	Data       string                         // the data file beside the key file; "": the server keeps to memory
+	Data       string                         // the data file beside the key file; "": data is in memory
 	Alg        string                         // token.HS256 or token.EdDSA
-	Secret     bool                           // a secret is configured: it signs, not the key file
-	Configured func() (*token.Keyring, error) // the configured keys; nil: there are none
+	Secret     bool                           // a configured secret signs, and not the key file
+	Configured func() (*token.Keyring, error) // returns the configured keys; nil: there are none
 	Now        time.Time
-	LastExpiry func() (time.Time, error) // when the last token that the data file knows of ends
+	LastExpiry func() (time.Time, error) // expiry of the last token in the data file
 }
 
 // RunKeys runs the key command that args begin with. open reads the flags.
@@ -53,7 +53,7 @@ func RunKeys(args []string, streams Streams, open func(flags []string) (Keys, er
 
 var errMemoryKeys = errors.New("a server with -data memory makes a new key whenever it starts")
 
-// list prints what keys there are, and nothing of what is secret in them.
+// list prints the keys without their secrets.
 func (k Keys) list(streams Streams) error {
 	ring, err := k.Configured()
 	switch {
@@ -68,13 +68,13 @@ func (k Keys) list(streams Streams) error {
 	return token.PrintKeyFile(streams.Out, token.KeyPath(k.Data), k.Alg, k.Now)
 }
 
-// rotate makes a new key that signs from the next start on. The one before
-// it verifies until the last token that the store knows of has ended, as no
-// other token is good; if it has leaked it goes at once, and what it signed with
-// it.
+// rotate creates a key that signs from the next start on. The previous key
+// verifies until the last token in the store has expired; tokens that are not
+// in the store are invalid anyway. A leaked key is removed at once, and the
+// tokens that it signed become invalid.
 //
-// It holds the data file's lock meanwhile. A server that ran on would sign with
-// the old key for longer than that verifies, and go on trusting a leaked one.
+// rotate holds the lock of the data file. A running server would sign with the
+// old key after that no longer verifies, and would trust a leaked one.
 func (k Keys) rotate(streams Streams, leaked bool) error {
 	if _, err := os.Stat(k.Data); err != nil {
 		return fmt.Errorf("no data file: %w", err)

@@ -1,10 +1,11 @@
-// Package operator is what the owner of a data file does with it at a terminal.
-// [Run] lists the accounts, adds one, gives one a new password, makes one an admin
-// or deletes one; [RunKeys] lists the keys or makes a new one. The server is stopped
-// meanwhile. [Files] reads a data file, beside a running server too.
+// Package operator implements the commands for the owner of a data file. [Run]
+// lists accounts, adds one, sets a password, makes an account an admin, or
+// deletes one. [RunKeys] lists keys or creates one. These need the server to be
+// stopped, except lists of keys. [Files] reads a data file, even of a running
+// server.
 //
-// It reads the arguments, asks for passwords and says what was done. The rules are
-// those of the program that has the accounts: it hands them over as functions, in
+// The package reads arguments, asks for passwords and prints what was done. The
+// rules of accounts belong to the program, which passes them as functions in
 // [Accounts].
 package operator
 
@@ -25,7 +26,7 @@ import (
 	"example.com/shelf/internal/term"
 )
 
-// An Account is what the operator reads of an account.
+// An Account is the part of an account that the commands show.
 type Account struct {
 	ID                    int
 	Username, Email       string // no e-mail: an account of the book API
@@ -33,20 +34,21 @@ type Account struct {
 	Created               time.Time
 }
 
-// administers reports whether a is an admin who can act as one.
+// administers reports whether a is an enabled admin.
 func (a Account) administers() bool { return a.Admin && !a.Disabled }
 
-// Accounts are the accounts in a data file. U is the program's type of an account.
+// Accounts gives access to the accounts in a data file. U is the program's
+// account type.
 type Accounts[U any] struct {
-	NewFile    string // the data file, where there was none before; else ""
-	BcryptCost int    // of the hash of a new password
+	NewFile    string // the data file, if it is new; else ""
+	BcryptCost int    // cost of a new password's hash
 
 	Show  func(*U) Account
 	All   func() []*U
-	Find  func(name string) *U // by its e-mail, else by its username; nil: there is none
-	Taken func(*U) bool        // whether another account has its e-mail or username
+	Find  func(name string) *U // by e-mail, or else by username; nil: not found
+	Taken func(*U) bool        // another account has its e-mail or username
 
-	// Fault says why a text can't be a password of that account, "" for no reason.
+	// Fault returns why a text can't be the password of that account, or "".
 	Fault       func(u *U, password string) string
 	Add         func(u *U, hash string) error
 	SetPassword func(u *U, hash string) error
@@ -55,29 +57,29 @@ type Accounts[U any] struct {
 	Close       func() error
 }
 
-// Streams are those of the program.
+// Streams are the streams of the program.
 type Streams struct {
 	In        io.Reader
 	Out, Err  io.Writer
-	Interrupt *config.Interrupt // says what Ctrl-C keeps
+	Interrupt *config.Interrupt // controls what Ctrl-C keeps
 }
 
-// An Open opens the accounts of the data file that the flags name. name is that of
-// an account to be added, "" for none. For a name, added is the account, as yet
-// without a password, and there may be no data file yet.
+// An Open opens the accounts of the data file that the flags name. If name is
+// not "", added is a new account of that name, without a password, and the data
+// file needn't exist.
 type Open[U any] func(flags []string, name string) (accounts *Accounts[U], added *U, err error)
 
-// A command is one of the commands, at work.
+// A command holds the state of a running command.
 type command[U any] struct {
 	*Accounts[U]
 	Streams
-	name  string // whom it is about; "" for list
-	added *U     // add only
-	off   bool   // admin only
+	name  string // the account's name; "" for list
+	added *U     // for add
+	off   bool   // for admin
 }
 
-// Run runs the command that args begin with. No rule about the last admin binds it,
-// as it can always make another one.
+// Run runs the command that args begin with. It may remove the last admin,
+// because it can always add another.
 func Run[U any](ctx context.Context, args []string, streams Streams, open Open[U]) (err error) {
 	usage := errors.New("usage: shelf user list, or shelf user add|passwd|admin|delete NAME, flags last (shelf help user says more)")
 	if config.WantsHelp(args) {
@@ -117,11 +119,11 @@ func Run[U any](ctx context.Context, args []string, streams Streams, open Open[U
 			err = closeErr
 		}
 	}()
-	c.Interrupt.Keeps("") // one row is changed, or not
+	c.Interrupt.Keeps("") // a change of one row is made or not made
 	return do(ctx)
 }
 
-// account finds the account that the command is about.
+// account returns the account that the command names.
 func (c *command[U]) account() (*U, Account, error) {
 	u := c.Find(c.name)
 	if u == nil {
@@ -130,8 +132,8 @@ func (c *command[U]) account() (*U, Account, error) {
 	return u, c.Show(u), nil
 }
 
-// say tells what has been done to an account.
-func (c *command[U]) say(a Account, what string) {
+// report prints what was done to an account.
+func (c *command[U]) report(a Account, what string) {
 	fmt.Fprintf(c.Out, "%s (user %d) %s\n", term.Printable(a.Username), a.ID, what)
 }
 
@@ -154,7 +156,7 @@ func (c *command[U]) list(context.Context) error {
 }
 
 func (c *command[U]) add(ctx context.Context) error {
-	if c.Taken(c.added) { // asked again by Add; here it saves the typing
+	if c.Taken(c.added) { // Add checks it again; here it saves typing a password
 		return fmt.Errorf("an account with the e-mail or username %q exists already", c.name)
 	}
 	hash, err := c.newHash(ctx, c.added)
@@ -173,7 +175,7 @@ func (c *command[U]) add(ctx context.Context) error {
 	if c.NewFile != "" {
 		done += ", in the new file " + c.NewFile
 	}
-	c.say(a, done)
+	c.report(a, done)
 	return nil
 }
 
@@ -189,7 +191,7 @@ func (c *command[U]) passwd(ctx context.Context) error {
 	if err := c.SetPassword(u, hash); err != nil {
 		return err
 	}
-	c.say(a, "has a new password; its sign-ins have ended")
+	c.report(a, "has a new password; its sign-ins have ended")
 	return nil
 }
 
@@ -202,10 +204,10 @@ func (c *command[U]) admin(context.Context) error {
 		return err
 	}
 	if !c.off {
-		c.say(a, "is an admin")
+		c.report(a, "is an admin")
 		return nil
 	}
-	c.say(a, "is no admin")
+	c.report(a, "is no admin")
 	c.warnOfNoAdmin()
 	return nil
 }
@@ -218,22 +220,22 @@ func (c *command[U]) delete(context.Context) error {
 	if err := c.Delete(u); err != nil {
 		return err
 	}
-	c.say(a, "is deleted; what it made stays")
+	c.report(a, "is deleted; what it made stays")
 	if a.Admin {
 		c.warnOfNoAdmin()
 	}
 	return nil
 }
 
-// warnOfNoAdmin says so if nobody can administer any more: over the wire that
-// could not be mended.
+// warnOfNoAdmin warns if no account is an enabled admin any more. Only this
+// command can change that, not a request.
 func (c *command[U]) warnOfNoAdmin() {
 	if !slices.ContainsFunc(c.All(), func(u *U) bool { return c.Show(u).administers() }) {
 		fmt.Fprintln(c.Err, "shelf: warning: no enabled account is an admin now (shelf user admin NAME makes one)")
 	}
 }
 
-// newHash asks for a new password of u's and hashes it.
+// newHash asks for a new password of u and hashes it.
 func (c *command[U]) newHash(ctx context.Context, u *U) (string, error) {
 	text, err := term.ReadNewPassword(ctx, c.In, c.Err, term.Printable(c.Show(u).Username))
 	if err != nil {

@@ -7,18 +7,18 @@ import (
 	"runtime/debug"
 )
 
-// A Build says which program this is.
+// A Build identifies this program.
 type Build struct {
-	Version  string // "(devel)" where neither the linker nor Go knows it
-	Commit   string // "" where it was not built in a checkout
-	Time     string // of the commit, RFC 3339; "" as above
-	Modified bool   // the checkout held more than the commit
+	Version  string // "(devel)" if neither the linker nor Go knows it
+	Commit   string // "" outside a checkout
+	Time     string // of the commit, RFC 3339; "" outside a checkout
+	Modified bool   // the checkout had changes after the commit
 	Go       string // the version of Go
 	System   string // GOOS/GOARCH
 }
 
-// ThisBuild reads what Go stamped into the program. version goes before that, unless
-// it is empty.
+// ThisBuild returns what Go has stamped into the program. If version is not
+// empty, it replaces the stamped version.
 func ThisBuild(version string) Build {
 	b := Build{Version: version, Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {

@@ -15,45 +15,46 @@ import (
 	"example.com/shelf/internal/clock"
 )
 
-// Patience is how long a connection may stand still while it is written to or
-// while a body is read from it. There is no limit for the whole: an answer of any
-// length goes to a client that goes on reading, however slowly.
+// Patience is how long a client may accept or send nothing while the server
+// writes a response or reads a body. There is no limit for the whole: a
+// response of any length is sent as long as the client reads, however slowly.
 const Patience = 30 * time.Second
 
-// pauses is how often, within Patience, a write looks for progress.
-const pauses = 3
+// checks is how many times in Patience a write checks for progress.
+const checks = 3
 
-// A conn is a connection whose writes fail only when the client takes nothing for
-// [Patience]. A deadline that is set on it holds as well.
+// A conn is a connection whose writes fail if the client accepts nothing for
+// [Patience], or if a deadline that was set has passed.
 //
-// It stands below TLS, as a TLS connection can't be written to after a timeout.
+// A conn is below TLS, because a TLS connection can't be written to after a
+// timeout.
 type conn struct {
 	net.Conn
-	server *Server
-	leave  func() // gives its place free
-	state  atomic.Int32
+	server  *Server
+	release func() // frees the connection's place
+	state   atomic.Int32
 
 	mu       sync.Mutex
-	deadline time.Time // that was set; zero: none
-	pause    time.Time // when the write that is under way looks for progress; zero: there was none
+	deadline time.Time // the deadline that was set; zero: none
+	check    time.Time // next check of the current write; zero: no write yet
 
-	head    [128]byte // what was read since the last write, for refused
+	head    [128]byte // first bytes read since the last write, for path
 	headLen atomic.Int32
 }
 
-// SetWriteDeadline sets a deadline that no progress moves.
+// SetWriteDeadline sets a deadline that progress doesn't extend.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.deadline = t
-	return c.Conn.SetWriteDeadline(earlier(c.deadline, c.pause))
+	return c.Conn.SetWriteDeadline(earlier(c.deadline, c.check))
 }
 
 func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// earlier returns the earlier deadline; the zero time is none.
+// earlier returns the earlier deadline. The zero time means no deadline.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -61,17 +62,17 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// untilPause sets the time of the next look. It reports whether the deadline has
+// untilCheck sets the time of the next check. over is true if the deadline has
 // passed.
-func (c *conn) untilPause() (over bool, err error) {
+func (c *conn) untilCheck() (over bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := clock.Real()
 	if !c.deadline.IsZero() && !now.Before(c.deadline) {
 		return true, os.ErrDeadlineExceeded
 	}
-	c.pause = now.Add(Patience / pauses)
-	return false, c.Conn.SetWriteDeadline(earlier(c.deadline, c.pause))
+	c.check = now.Add(Patience / checks)
+	return false, c.Conn.SetWriteDeadline(earlier(c.deadline, c.check))
 }
 
 func (c *conn) Read(b []byte) (int, error) {
@@ -83,7 +84,7 @@ func (c *conn) Read(b []byte) (int, error) {
 
 func (c *conn) Write(b []byte) (int, error) {
 	defer c.headLen.Store(0)
-	if answer := c.refused(b); answer != nil {
+	if answer := c.rewritten(b); answer != nil {
 		if _, err := c.write(answer); err != nil {
 			return 0, err
 		}
@@ -92,12 +93,13 @@ func (c *conn) Write(b []byte) (int, error) {
 	return c.write(b)
 }
 
-// write goes on while the client takes something. What the system has in its
-// buffers counts as well: it tells a program of room in them in large steps only.
+// write continues as long as the client accepts data. It also watches how much
+// the system still has to send, because the system reports free buffer space in
+// large steps only.
 func (c *conn) write(b []byte) (n int, err error) {
 	still, queued := 0, -1
 	for {
-		if over, err := c.untilPause(); over || err != nil {
+		if over, err := c.untilCheck(); over || err != nil {
 			return n, err
 		}
 		m, err := c.Conn.Write(b[n:])
@@ -108,15 +110,15 @@ func (c *conn) write(b []byte) (n int, err error) {
 		left := unsent(c.Conn)
 		if m > 0 || left < queued {
 			still = 0
-		} else if still++; still == pauses {
+		} else if still++; still == checks {
 			return n, err
 		}
 		queued = left
 	}
 }
 
-// CloseWrite is for package net/http, which has a client read an answer before
-// the connection is closed.
+// CloseWrite is called by package net/http, so that the client can read a
+// response before the connection is closed.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -125,15 +127,16 @@ func (c *conn) CloseWrite() error {
 }
 
 func (c *conn) Close() error {
-	c.leave()
+	c.release()
 	return c.Conn.Close()
 }
 
-// refused returns what takes the place of b, if b is an answer that package
-// net/http gives by itself, as no request could be read: it is text, and shelf's
-// is JSON. It returns nil for any other b. An answer of a handler is known by its
-// X-Content-Type-Options, which all have. Below TLS nothing looks like an answer.
-func (c *conn) refused(b []byte) []byte {
+// rewritten returns the replacement for b if b is a response of package
+// net/http itself, to a request that it could not read. Such a response is
+// text, and shelf's are JSON. rewritten returns nil for any other b. Handlers'
+// responses all have X-Content-Type-Options. Below TLS, b is encrypted and
+// never matches.
+func (c *conn) rewritten(b []byte) []byte {
 	if c.server.refuse == nil || len(b) < 12 || string(b[:7]) != "HTTP/1." || b[9] != '4' && b[9] != '5' || bytes.Contains(b, []byte("\r\nX-Content-Type-Options:")) {
 		return nil
 	}
@@ -163,8 +166,7 @@ func (c *conn) refused(b []byte) []byte {
 	return out.Bytes()
 }
 
-// path is that of the request which was read last, as far as it can be told: "/"
-// where it can't.
+// path returns the path of the last request, as far as it was read, or "/".
 func (c *conn) path() string {
 	line := string(c.head[:c.headLen.Load()])
 	_, target, _ := strings.Cut(line, " ")
@@ -176,7 +178,7 @@ func (c *conn) path() string {
 	return path
 }
 
-// A collector is a ResponseWriter that keeps the answer.
+// A collector is a ResponseWriter that stores the response.
 type collector struct {
 	header http.Header
 	body   bytes.Buffer
@@ -186,9 +188,8 @@ func (w *collector) Header() http.Header         { return w.header }
 func (w *collector) WriteHeader(int)             {}
 func (w *collector) Write(b []byte) (int, error) { return w.body.Write(b) }
 
-// A listener gives a [Server] its connections, and no more of them at a time than
-// it may have. When there are too many, one that waits for its next request is
-// closed; where all are at work, the next client waits.
+// A listener accepts connections for a [Server], up to its limit. At the limit
+// it closes a connection that is idle. If none is idle, the next client waits.
 type listener struct {
 	net.Listener
 	server *Server
@@ -216,7 +217,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 	}
 	c := &conn{Conn: inner, server: s}
-	c.leave = sync.OnceFunc(func() {
+	c.release = sync.OnceFunc(func() {
 		s.mu.Lock()
 		delete(s.conns, c)
 		s.mu.Unlock()

@@ -10,18 +10,19 @@ import (
 	"example.com/shelf/internal/clock"
 )
 
-// quiet is how long the log says nothing more about a thing that clients can
-// repeat as often as they like (CWE-779).
+// quiet is the time in which repeated log lines are left out, if clients can
+// cause them as often as they like (CWE-779).
 const quiet = time.Minute
 
-// A Seldom is for a line that is written at most once in [quiet].
+// A Seldom limits a log line to one per [quiet].
 type Seldom struct {
 	mu   sync.Mutex
 	last time.Time
-	left int // how many were left out since
+	left int // lines left out since the last
 }
 
-// Due reports whether the line is due, and how many were left out since the last.
+// Due reports whether the line may be written, and how many were left out since
+// the last.
 func (o *Seldom) Due() (due bool, left int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -34,8 +35,8 @@ func (o *Seldom) Due() (due bool, left int) {
 	return true, left
 }
 
-// An errorLog takes what package net/http has to say. Any scanner can have it
-// complain of a TLS handshake, so such lines are sampled.
+// An errorLog receives the errors of package net/http. Any scanner can cause
+// TLS handshake errors, so these are limited.
 type errorLog struct {
 	log       *slog.Logger
 	handshake Seldom
@@ -51,10 +52,10 @@ func (l *errorLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// A Trail is the log of what matters to the security of accounts (CWE-778): one
-// line each, with the client's address. Clients can cause some of them as often as
-// they like. So there are at most [trailLines] of a kind in a minute, and the next
-// line says how many were left out (CWE-779).
+// A Trail is the log of security events (CWE-778): one line per event, with the
+// client's address. Clients can cause some events as often as they like. So at
+// most [trailLines] of a kind are written per minute, and the next line says
+// how many were left out (CWE-779).
 type Trail struct {
 	mu    sync.Mutex
 	kinds map[string]*kindOfEvent
@@ -67,9 +68,9 @@ type kindOfEvent struct {
 
 const trailLines = 10
 
-// Note writes a line about an event to log. The event is one of a few constant
-// texts. attrs are as in [slog.Logger.Warn]. What they must not hold: anything that
-// a client typed, as that may be a password in the wrong field.
+// Note writes an event to log. The event is one of a few constant texts. attrs
+// are as in [slog.Logger.Warn]. They must not contain anything that a client
+// typed, because it may be a password in the wrong field.
 func (t *Trail) Note(log *slog.Logger, client netip.Addr, event string, attrs ...any) {
 	if out, due := t.due(event, clock.Real()); due {
 		line := append([]any{"event", event, "client", client.String()}, attrs...)

@@ -1,7 +1,8 @@
-// Package serve is what stands around a handler of package net/http in a program
-// that serves: an http.Server with bounds for what a client can make it wait for
-// and keep, whose deadlines move with progress, a certificate that can be replaced while it runs, an answer that
-// remembers what was answered, the ids of requests, and which build this is.
+// Package serve runs a handler of package net/http in a production server. The
+// server limits how long a client can make it wait and how much it keeps, and
+// its deadlines move with progress. The package also reloads TLS certificates,
+// records responses for the log, gives requests ids, and reports the program's
+// build.
 package serve
 
 import (
@@ -28,58 +29,59 @@ import (
 	"example.com/shelf/internal/durable"
 )
 
-// A Config says how a server treats its clients.
+// A Config configures a server.
 type Config struct {
 	Log      *slog.Logger
-	MaxConns int // connections at a time; 0 for [DefaultMaxConns]
-	// Refuse writes the answer to a request that could not be read, and so has
-	// no handler. path is "/" where that can't be told. Nil: package net/http's.
+	MaxConns int // most connections at a time; 0: [DefaultMaxConns]
+	// Refuse writes the response to a request that could not be read, so that
+	// no handler sees it. path is "/" if it is unknown. Nil: the text of
+	// package net/http.
 	Refuse func(w http.ResponseWriter, path string, status int, message string)
 }
 
-// DefaultMaxConns is how many connections a server has at a time. Each costs some
-// 20 kB, and a file descriptor.
+// DefaultMaxConns is the default limit of connections. Each needs about 20 kB
+// and a file descriptor.
 const DefaultMaxConns = 5000
 
-// A Server is an http.Server with bounds for what a client can make it wait for
-// and keep (CWE-400, CWE-770).
+// A Server is an http.Server that limits how long a client can make it wait and
+// how much it keeps (CWE-400, CWE-770).
 type Server struct {
 	*http.Server
 	refuse  func(w http.ResponseWriter, path string, status int, message string)
 	log     *slog.Logger
-	places  chan struct{} // holds one for each connection
-	waiting atomic.Bool   // whether a client waits for a place
-	full    Seldom        // the log's line about that
+	places  chan struct{} // has one element per connection
+	waiting atomic.Bool   // a client waits for a place
+	full    Seldom        // limits the log line about that
 
 	mu    sync.Mutex
 	conns map[*conn]bool
 }
 
-// New makes a server. A client has 10 seconds for the request line and the headers,
-// which hold at most 32 KiB. For the rest see [Patience]. What a body may hold
-// stands in internal/form.
+// New returns a server. A client has 10 seconds for the request line and
+// headers, which may have 32 KiB. For the rest see [Patience]. Package form
+// limits bodies.
 func New(handler http.Handler, o Config) *Server {
 	s := &Server{refuse: o.Refuse, log: o.Log, places: make(chan struct{}, cmp.Or(o.MaxConns, DefaultMaxConns)), conns: map[*conn]bool{}}
 	s.Server = &http.Server{
 		Handler:           pace(handler),
-		ReadHeaderTimeout: 10 * time.Second, // a TLS handshake has it too
+		ReadHeaderTimeout: 10 * time.Second, // also for a TLS handshake
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
-		// OPTIONS * goes by the rules about hosts like everything else.
+		// so that OPTIONS * passes the check of the Host too
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     stdlog.New(&errorLog{log: o.Log}, "", 0),
-		ConnState:                    s.changed,
+		ConnState:                    s.stateChanged,
 	}
-	// Browsers connect ahead of need, and Shutdown would wait five seconds for
-	// what they might ask.
+	// Browsers open connections in advance. Shutdown would wait five seconds
+	// for a request on them.
 	s.RegisterOnShutdown(func() { s.closeAll(http.StateNew) })
 	return s
 }
 
-// Serve is that of http.Server.
+// Serve is [http.Server.Serve].
 func (s *Server) Serve(l net.Listener) error { return s.Server.Serve(s.guard(l)) }
 
-// ServeTLS is that of http.Server.
+// ServeTLS is [http.Server.ServeTLS].
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 	return s.Server.ServeTLS(s.guard(l), certFile, keyFile)
 }
@@ -89,8 +91,8 @@ func (s *Server) guard(l net.Listener) net.Listener {
 	return &listener{l, s, closed, sync.OnceFunc(func() { close(closed) })}
 }
 
-// changed remembers what a connection does.
-func (s *Server) changed(c net.Conn, state http.ConnState) {
+// stateChanged records the state of a connection.
+func (s *Server) stateChanged(c net.Conn, state http.ConnState) {
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
 	}
@@ -104,11 +106,11 @@ func (s *Server) changed(c net.Conn, state http.ConnState) {
 	}
 }
 
-// closeIdle closes a connection that waits for its next request, if there is one:
-// a client is there that has a request now.
+// closeIdle closes one connection that waits for its next request, because
+// another client has a request now.
 func (s *Server) closeIdle() {
 	if due, _ := s.full.Due(); due {
-		s.log.Warn("there are as many connections as there may be: who has no request loses one, and others wait", "connections", cap(s.places))
+		s.log.Warn("connection limit reached: idle connections are closed, and further clients wait (-max-conns raises the limit)", "connections", cap(s.places))
 	}
 	s.mu.Lock()
 	var idle *conn
@@ -124,7 +126,7 @@ func (s *Server) closeIdle() {
 	}
 }
 
-// closeAll closes the connections in that state.
+// closeAll closes all connections in that state.
 func (s *Server) closeAll(state http.ConnState) {
 	s.mu.Lock()
 	all := slices.Collect(maps.Keys(s.conns))
@@ -136,8 +138,8 @@ func (s *Server) closeAll(state http.ConnState) {
 	}
 }
 
-// reachable is the address to call a listener by: one on every interface is
-// reached on loopback too.
+// reachable returns an address for calling a listener. A listener on all
+// interfaces is called on loopback.
 func reachable(addr net.Addr) string {
 	tcp := *addr.(*net.TCPAddr)
 	if tcp.IP.IsUnspecified() {
@@ -146,16 +148,17 @@ func reachable(addr net.Addr) string {
 	return tcp.String()
 }
 
-// A Certificate is the pair of files that -tls-cert and -tls-key name. Another
-// pair can take its place while the server runs: what renews certificates does
-// so every few weeks.
+// A Certificate is the pair of files of -tls-cert and -tls-key. It can be
+// reloaded while the server runs, for programs that renew certificates every
+// few weeks.
 type Certificate struct {
 	CertFile, keyFile string
 	current           atomic.Pointer[tls.Certificate]
 }
 
-// KeepCertificate is the pair of those files, kept up to date until ctx is done: see
-// [Certificate.ReloadOnHangup]. It is nil, for plain http, if certFile is "".
+// KeepCertificate loads a pair of files and reloads it until ctx is done; see
+// [Certificate.ReloadOnHangup]. It returns nil, for plain http, if certFile is
+// "".
 func KeepCertificate(ctx context.Context, certFile, keyFile string, log *slog.Logger) (*Certificate, error) {
 	if certFile == "" {
 		return nil, nil
@@ -169,25 +172,25 @@ func KeepCertificate(ctx context.Context, certFile, keyFile string, log *slog.Lo
 	return c, nil
 }
 
-// warn says if the certificate is not one that clients take today.
+// warn logs a certificate that clients reject today.
 func (c *Certificate) warn(log *slog.Logger) {
 	leaf, now := c.current.Load().Leaf, clock.Real()
 	switch {
 	case now.After(leaf.NotAfter):
-		log.Warn("the TLS certificate has expired: clients will refuse it", "file", c.CertFile, "since", leaf.NotAfter)
+		log.Warn("the TLS certificate has expired: clients will reject it", "file", c.CertFile, "since", leaf.NotAfter)
 	case now.Before(leaf.NotBefore):
-		log.Warn("the TLS certificate is not valid yet: clients will refuse it", "file", c.CertFile, "until", leaf.NotBefore)
+		log.Warn("the TLS certificate is not valid yet: clients will reject it", "file", c.CertFile, "until", leaf.NotBefore)
 	}
 }
 
-// LoadCertificate reads the pair. The error names the file.
+// LoadCertificate reads a pair of files. Its error names them.
 func LoadCertificate(certFile, keyFile string) (*Certificate, error) {
 	c := &Certificate{CertFile: certFile, keyFile: keyFile}
 	return c, c.Reload()
 }
 
-// Reload reads the pair again, for connections from now on. When it fails, the
-// old pair stays in use.
+// Reload reads the pair again, for new connections. If it fails, the old pair
+// stays in use.
 func (c *Certificate) Reload() error {
 	cert, err := durable.ReadFile(c.CertFile)
 	var key []byte
@@ -205,8 +208,8 @@ func (c *Certificate) Reload() error {
 	return nil
 }
 
-// ReloadOnHangup reloads whenever the process gets SIGHUP, until ctx is done.
-// Windows has no such signal, and never sends it.
+// ReloadOnHangup calls Reload for each SIGHUP, until ctx is done. Windows never
+// sends SIGHUP.
 func (c *Certificate) ReloadOnHangup(ctx context.Context, log *slog.Logger) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -219,7 +222,7 @@ func (c *Certificate) ReloadOnHangup(ctx context.Context, log *slog.Logger) {
 			case <-hangup:
 			}
 			if err := c.Reload(); err != nil {
-				log.Error("not reloaded; the old certificate stays in use", "error", err)
+				log.Error("the certificate was not reloaded; the old one stays in use", "error", err)
 			} else {
 				log.Info("certificate reloaded", "file", c.CertFile)
 				c.warn(log)
@@ -228,11 +231,12 @@ func (c *Certificate) ReloadOnHangup(ctx context.Context, log *slog.Logger) {
 	}()
 }
 
-// UntilHangup is ctx, done at a SIGHUP that says that the terminal of the program has
-// gone. A service manager sends SIGHUP to have a program read its settings again, and
-// its programs have no terminal: then it ends nothing. With a certificate SIGHUP is
-// for that, see [Certificate.ReloadOnHangup], while the terminal is there. Where
-// SIGHUP is ignored, as under nohup, it stays so.
+// UntilHangup returns a context that is done at a SIGHUP from the program's
+// terminal, when that is closed. A program without a terminal gets SIGHUP from
+// a service manager, to reload its settings, and doesn't stop. With a
+// certificate, a SIGHUP while the terminal exists reloads it; see
+// [Certificate.ReloadOnHangup]. An ignored SIGHUP, as under nohup, stays
+// ignored.
 func UntilHangup(ctx context.Context, withCertificate bool, log *slog.Logger) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	if signal.Ignored(syscall.SIGHUP) {
@@ -251,18 +255,18 @@ func UntilHangup(ctx context.Context, withCertificate bool, log *slog.Logger) (c
 			}
 			switch {
 			case hadTerminal && (!withCertificate || !hasTerminal()):
-				log.Warn("the terminal has gone: stopping")
+				log.Warn("the terminal was closed: stopping")
 				cancel()
 				return
 			case !withCertificate:
-				log.Info("SIGHUP: there is no certificate to read again, and the rest is read at the start only")
+				log.Info("SIGHUP ignored: there is no certificate to reload, and all other settings are read at the start only")
 			}
 		}
 	}()
 	return ctx, cancel
 }
 
-// hasTerminal reports whether the process has a terminal that can end it.
+// hasTerminal reports whether the process has a controlling terminal.
 func hasTerminal() bool {
 	terminal, err := os.Open("/dev/tty")
 	if err == nil {
@@ -271,8 +275,9 @@ func hasTerminal() bool {
 	return err == nil
 }
 
-// TLSConfig serves the current pair. The older versions are broken (RFC 8996), and of
-// TLS 1.2 all but the suites with forward secrecy and AEAD (RFC 9325 §4.2).
+// TLSConfig serves the current pair. It rejects TLS before 1.2 as broken (RFC
+// 8996). For TLS 1.2 it accepts only suites with forward secrecy and AEAD (RFC
+// 9325 §4.2).
 func (c *Certificate) TLSConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -285,24 +290,23 @@ func (c *Certificate) TLSConfig() *tls.Config {
 	}
 }
 
-// Listen listens on addr. It fails with one clear line.
+// Listen listens on addr. Its error is one line for a person.
 func Listen(addr string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", addr)
-	const windowsInUse = syscall.Errno(10048) // WSAEADDRINUSE: there EADDRINUSE is another number, which nothing returns
+	const windowsInUse = syscall.Errno(10048) // WSAEADDRINUSE; on Windows, EADDRINUSE is a number that no call returns
 	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, windowsInUse) {
 		return nil, fmt.Errorf("%s is in use by another program; choose another port with -addr, or 0 for a free one", addr)
 	}
 	if err != nil {
 		if op, ok := errors.AsType[*net.OpError](err); ok {
-			err = op.Err // the rest of it is the address again
+			err = op.Err // the rest repeats the address
 		}
 		return nil, fmt.Errorf("can't listen on %s: %w", addr, err)
 	}
 	return listener, nil
 }
 
-// URL is the URL by which l can be called: by https if there is a
-// certificate.
+// URL returns the URL of l, with https if there is a certificate.
 func URL(l net.Listener, c *Certificate) string {
 	if c == nil {
 		return "http://" + reachable(l.Addr())
@@ -310,14 +314,14 @@ func URL(l net.Listener, c *Certificate) string {
 	return "https://" + reachable(l.Addr())
 }
 
-// Until serves on l until ctx is done, by https if there is a certificate, and then
-// gives requests that are running that much time to end. Once the server answers, it
-// calls ready, whose error ends it. In the end it calls stop, for what would not end
-// by itself.
+// Until serves on l until ctx is done, with https if there is a certificate.
+// Then it calls stop, to end requests that don't end by themselves, and waits
+// up to drain for the running ones. Once the server answers, Until calls ready,
+// and stops if that fails.
 func Until(ctx context.Context, l net.Listener, s *Server, c *Certificate, ready func() error, stop func(), drain time.Duration) error {
 	stopped := make(chan error, 1)
-	go func() { stopped <- on(l, s, c) }()
-	defer s.Close() // where it isn't shut down below
+	go func() { stopped <- serveOn(l, s, c) }()
+	defer s.Close() // if Shutdown is not called below
 	if err := ready(); err != nil {
 		return err
 	}
@@ -330,13 +334,13 @@ func Until(ctx context.Context, l net.Listener, s *Server, c *Certificate, ready
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
 	if err := s.Shutdown(patience); err != nil {
-		s.Close() // what is still running has had its time
+		s.Close() // the running requests have had their time
 	}
 	return nil
 }
 
-// on has s serve l until it is shut down: by https if there is a certificate.
-func on(l net.Listener, s *Server, c *Certificate) error {
+// serveOn serves l until Shutdown, with https if there is a certificate.
+func serveOn(l net.Listener, s *Server, c *Certificate) error {
 	if c == nil {
 		return s.Serve(l)
 	}
@@ -344,8 +348,8 @@ func on(l net.Listener, s *Server, c *Certificate) error {
 	return s.ServeTLS(l, "", "")
 }
 
-// Allowed is the value of the header Allow for each path of a route table, whose
-// patterns are those of http.ServeMux with a method.
+// Allowed returns the Allow header of each path of a route table. patterns are
+// those of http.ServeMux, with a method.
 func Allowed(patterns []string) map[string]string {
 	methods := map[string][]string{} // by path
 	for _, pattern := range patterns {
@@ -363,9 +367,9 @@ func Allowed(patterns []string) map[string]string {
 	return allowed
 }
 
-// Options answers OPTIONS, and reports whether it has: with Allow, and where that has
-// PATCH, with the types that it takes (RFC 5789 §3.1). Any other request gets the
-// header Allow alone, as a 405 has to have it.
+// Options answers OPTIONS with the header Allow and, if PATCH is allowed,
+// Accept-Patch (RFC 5789 §3.1), and reports whether it did. For any other
+// method it only sets Allow, which a 405 must have.
 func Options(w http.ResponseWriter, r *http.Request, allow, acceptPatch string) (answered bool) {
 	w.Header().Set("Allow", allow)
 	if r.Method != http.MethodOptions {

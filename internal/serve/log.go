@@ -7,9 +7,9 @@ import (
 	"example.com/shelf/internal/term"
 )
 
-// NewLog is the log on w, as text or, in the format json, as JSON. what is
-// requests, problems or off; "" is requests where w is a terminal, else problems.
-// What a log must never hold: passwords, tokens, keys, Authorization headers,
+// NewLog returns a log on w, as text, or as JSON if format is json. what is
+// requests, problems or off; "" is requests if w is a terminal, else problems.
+// The log must never contain passwords, tokens, keys, Authorization headers or
 // query strings.
 func NewLog(w io.Writer, what, format string) *slog.Logger {
 	level := slog.LevelWarn

@@ -9,38 +9,39 @@ import (
 	"example.com/shelf/internal/clock"
 )
 
-// minRate is how many bytes a second of a body have to come, once [Patience] is
-// over, so that a body has an end (Apache's mod_reqtimeout has the same rate).
+// minRate is the lowest average rate of a body, in bytes per second, after
+// [Patience], so that every body ends. Apache's mod_reqtimeout has the same
+// rate.
 const minRate = 500
 
-// pace gives each request deadlines that progress moves forward, for its body and,
-// with HTTP/2, for its answer. HTTP/2 has many answers on a connection, and a
-// client may take all but one. With HTTP/1 the connection sees to the answer: see
-// [conn].
+// pace gives each request a deadline for its body that progress extends. With
+// HTTP/2 it does the same for the response: a client may stop reading one of
+// several responses on a connection. With HTTP/1, [conn] handles the response.
 func pace(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
 		if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
-			// RFC 9112 §6.1 wants the connection closed behind a request with both a
-			// Transfer-Encoding and a Content-Length. Package net/http has dropped the
-			// latter, so any request with the former is one.
+			// RFC 9112 §6.1: after a request with both Transfer-Encoding and
+			// Content-Length the connection must be closed. Package net/http
+			// removes Content-Length, so pace closes after any
+			// Transfer-Encoding.
 			w.Header()["Connection"] = []string{"close"}
 		}
 		if r.ContentLength != 0 {
 			body := &pacedBody{ReadCloser: r.Body, control: control, began: clock.Real()}
-			body.wait()
+			body.extend()
 			r.Body = body
 		}
 		if r.ProtoMajor >= 2 {
 			answer := &pacedWriter{ResponseWriter: w, control: control}
-			defer func() { answer.within(Patience) }() // what is left in buffers
+			defer func() { answer.extend(Patience) }() // for data still in buffers
 			w = answer
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// A pacedBody is a body that may come slowly.
+// A pacedBody is a body whose deadline moves with progress.
 type pacedBody struct {
 	io.ReadCloser
 	control *http.ResponseController
@@ -48,50 +49,52 @@ type pacedBody struct {
 	got     int
 }
 
-// wait sets the deadline for what comes next.
-func (b *pacedBody) wait() {
+// extend sets the deadline of the next read.
+func (b *pacedBody) extend() {
 	whole := b.began.Add(Patience + time.Duration(b.got)*(time.Second/minRate))
 	b.control.SetReadDeadline(earlier(whole, clock.Real().Add(Patience)))
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
-	b.wait()
+	b.extend()
 	n, err := b.ReadCloser.Read(p)
 	b.got += n
 	if err == io.EOF {
-		b.control.SetReadDeadline(time.Time{}) // the client may be silent from here on
+		b.control.SetReadDeadline(time.Time{}) // the client may now be silent
 	}
 	return n, err
 }
 
-// A pacedWriter is an answer that may be read slowly.
+// A pacedWriter is a response whose deadline moves with progress.
 type pacedWriter struct {
 	http.ResponseWriter
-	control *http.ResponseController
-	own     atomic.Bool // the handler sets deadlines itself
+	control     *http.ResponseController
+	handlerSets atomic.Bool // the handler sets deadlines itself
 }
 
-// SetWriteDeadline is for handlers that set deadlines themselves.
+// SetWriteDeadline is for handlers that set deadlines themselves. It turns off
+// those of pacedWriter.
 func (w *pacedWriter) SetWriteDeadline(t time.Time) error {
-	w.own.Store(true)
+	w.handlerSets.Store(true)
 	return w.control.SetWriteDeadline(t)
 }
 
-// within sets the deadline, unless the handler does so.
-func (w *pacedWriter) within(d time.Duration) {
-	if !w.own.Load() {
+// extend sets the deadline of the next write, unless the handler sets deadlines
+// itself.
+func (w *pacedWriter) extend(d time.Duration) {
+	if !w.handlerSets.Load() {
 		w.control.SetWriteDeadline(clock.Real().Add(d))
 	}
 }
 
-// Write writes in pieces, each of which has to be taken in time.
+// Write writes in pieces. The client must accept each piece in time.
 func (w *pacedWriter) Write(b []byte) (n int, err error) {
 	const piece = 16 << 10
 	for {
-		w.within(Patience)
+		w.extend(Patience)
 		m, err := w.ResponseWriter.Write(b[n:min(len(b), n+piece)])
 		if n += m; err != nil || n == len(b) {
-			if !w.own.Load() { // until there is more to write, nobody waits for the client
+			if !w.handlerSets.Load() { // no deadline until the next write
 				w.control.SetWriteDeadline(time.Time{})
 			}
 			return n, err
@@ -99,5 +102,5 @@ func (w *pacedWriter) Write(b []byte) (n int, err error) {
 	}
 }
 
-// Unwrap lets http.ResponseController reach what is underneath.
+// Unwrap is for http.ResponseController.
 func (w *pacedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -17,16 +17,14 @@ import (
 	"example.com/shelf/internal/clock"
 )
 
-// RequestID is the header that tells a client under which id the log has its
-// request, if it has a line about it.
+// RequestID is the header with the id that the log has for a request.
 const RequestID = "X-Request-Id"
 
-// NameRequest returns the id of the request that h is the answer to, and tells the
-// client, if the answer has not begun. It is for requests that the log has a line
-// about. The id is ours, whatever the client sent: one that it may choose names
-// nothing. It only has to be another each time, and opens nothing, so 64 bits
-// that cost little do. In base 32 there is no x in it, and so no 0x, by which a
-// test or a filter would take it for an address in memory.
+// NameRequest returns the id of a request, and adds it to the header h of the
+// response. It is called for requests that are logged. The id is always our
+// own, because a client could repeat one. It must only be unique and is no
+// secret, so 64 random bits are enough. Base 32 has no x, so no id contains 0x
+// and looks like a memory address.
 func NameRequest(h http.Header) string {
 	if h[RequestID] == nil {
 		h[RequestID] = []string{strconv.FormatUint(rand.Uint64(), 32)}
@@ -34,20 +32,19 @@ func NameRequest(h http.Header) string {
 	return h[RequestID][0]
 }
 
-// A Recorder remembers what was answered, for the log.
+// A Recorder records the response for the log.
 type Recorder struct {
 	http.ResponseWriter
 	Status, Bytes int
-	Cut           bool // not all of it could be written
+	Cut           bool // the response was not written completely
 
 	request *http.Request
 	log     *slog.Logger
-	logged  bool // the log has a line about every request
+	logged  bool // every request is logged
 	start   time.Time
 }
 
-// Begin begins the answer to r. The log has a line about it where it takes such
-// lines.
+// Begin begins the response to r.
 func Begin(w http.ResponseWriter, r *http.Request, log *slog.Logger) *Recorder {
 	rec := &Recorder{ResponseWriter: w, request: r, log: log, start: clock.Real()}
 	if rec.logged = log.Enabled(r.Context(), slog.LevelInfo); rec.logged {
@@ -56,11 +53,12 @@ func Begin(w http.ResponseWriter, r *http.Request, log *slog.Logger) *Recorder {
 	return rec
 }
 
-// Cut is the status of an answer that the client did not take to its end: it went
-// away, or took nothing for too long. nginx's log has the same; no server sends it.
+// Cut is the status of a response that the client did not read completely: it
+// closed the connection or stopped reading. nginx logs the same number. It is
+// never sent.
 const Cut = 499
 
-// End ends the answer: it is counted, and logged.
+// End counts the response and logs it.
 func (w *Recorder) End(count func(route string, status int, took time.Duration)) {
 	r, status, took := w.request, cmp.Or(w.Status, http.StatusOK), clock.Since(w.start)
 	if w.Cut {
@@ -68,10 +66,10 @@ func (w *Recorder) End(count func(route string, status int, took time.Duration))
 	}
 	count(r.Pattern, status, took)
 	if !w.logged {
-		return // to make the line ready costs something, even if nobody takes it
+		return // preparing the line costs time
 	}
-	// The route's pattern, not the path, and never a query string, a header
-	// or a body: those hold what is private. slog escapes the method.
+	// Only the pattern of the route is logged. The path, query string, headers
+	// and body may be private. slog escapes the method.
 	line := []any{"method", r.Method, "route", r.Pattern, "status", status,
 		"bytes", w.Bytes, "duration", took, "request_id", NameRequest(w.Header())}
 	if w.Cut {
@@ -80,8 +78,8 @@ func (w *Recorder) End(count func(route string, status int, took time.Duration))
 	w.log.Info("request", line...)
 }
 
-// Recover is a net under panics. It is to be deferred: after a panic it has answer
-// tell the client, in a message that names the line of the log about it.
+// Recover handles a panic of the handler; defer it. It logs the panic and calls
+// answer with a message that names the log line.
 func (w *Recorder) Recover(answer func(message string)) {
 	p := recover()
 	if p == nil {
@@ -95,7 +93,7 @@ func (w *Recorder) Recover(answer func(message string)) {
 	}
 	if w.Status != 0 {
 		w.Cut = true
-		panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+		panic(http.ErrAbortHandler) // so that a partial response doesn't look complete
 	}
 	answer(message)
 }
@@ -113,28 +111,27 @@ func (w *Recorder) Write(b []byte) (int, error) {
 	}
 	n, err := w.ResponseWriter.Write(b)
 	w.Bytes += n
-	w.Cut = w.Cut || err != nil && !errors.Is(err, http.ErrBodyNotAllowed) // that is HEAD
+	w.Cut = w.Cut || err != nil && !errors.Is(err, http.ErrBodyNotAllowed) // ErrBodyNotAllowed: a HEAD request
 	return n, err
 }
 
-// Unwrap lets http.ResponseController reach what is underneath.
+// Unwrap is for http.ResponseController.
 func (w *Recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// CleanPath is an escaped path without empty and dot segments. What is no path
-// stays as it is, unless it has such segments.
+// CleanPath returns an escaped path without empty and dot segments.
 func CleanPath(at string) string {
 	if !strings.Contains(at, "//") && !strings.Contains(at, "/.") {
-		return at // there is nothing to be cleaned away
+		return at // already clean
 	}
 	clean := path.Clean("/" + at)
 	if clean != "/" && strings.HasSuffix(at, "/") {
-		clean += "/" // a route table knows the two apart
+		clean += "/" // a route table distinguishes the two
 	}
 	return clean
 }
 
-// HasRoute reports whether a route table knows an escaped path, by another pattern
-// than "/", which knows all.
+// HasRoute reports whether a route table has a pattern other than "/" for an
+// escaped path.
 func HasRoute(mux *http.ServeMux, r *http.Request, escaped string) bool {
 	u, err := url.ParseRequestURI(escaped)
 	if err != nil {

@@ -26,8 +26,8 @@ import (
 	"example.com/shelf/internal/serve"
 )
 
-// A pipes is a listener whose connections are pipes: to wait for one counts as
-// waiting in a bubble of synctest.
+// A pipes is a listener whose connections are pipes. In a synctest bubble,
+// waiting for a pipe counts as blocked.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -66,12 +66,12 @@ func start(t *testing.T, o serve.Config, unencryptedHTTP2 bool, handler http.Han
 	t.Cleanup(func() {
 		s.Close()
 		serving.Wait()
-		time.Sleep(time.Hour) // by then all have noticed
+		time.Sleep(time.Hour) // by then all goroutines have ended
 	})
 	return l
 }
 
-// A pausing reads and writes a piece at a time, with a pause before each.
+// A pausing reads and writes piece by piece, with a pause before each.
 type pausing struct {
 	io.Reader
 	piece int
@@ -93,11 +93,12 @@ func client(l pipes, http2 bool) *http.Client {
 	}}
 }
 
-// There is no limit for the whole of an answer: a client that goes on reading gets
-// all of it, and one that stops is let go. The handler learns which it was.
+// A response has no time limit as a whole: a client that keeps reading gets all
+// of it, and one that stops is disconnected. The handler gets an error in the
+// second case.
 func TestSlowReaders(t *testing.T) {
 	t.Parallel()
-	const length = 16 << 20 // more than an HTTP/2 client takes unread
+	const length = 16 << 20 // more than an HTTP/2 client buffers
 	for _, http2 := range []bool{false, true} {
 		for _, tt := range []struct {
 			name  string
@@ -147,8 +148,7 @@ func TestSlowReaders(t *testing.T) {
 	}
 }
 
-// A body may come as slowly as it likes while it comes, but not so slowly that it
-// has no end.
+// A body may come slowly, but not so slowly that it never ends.
 func TestSlowBodies(t *testing.T) {
 	t.Parallel()
 	for _, http2 := range []bool{false, true} {
@@ -196,7 +196,8 @@ func TestSlowBodies(t *testing.T) {
 	}
 }
 
-// A stream that says nothing for long is not cut: nobody waits for its client.
+// A stream without events is not cut, however long, because the server is not
+// waiting for its client.
 func TestSilentHandler(t *testing.T) {
 	t.Parallel()
 	for _, http2 := range []bool{false, true} {
@@ -229,7 +230,7 @@ func TestSilentHandler(t *testing.T) {
 	}
 }
 
-// What package net/http answers by itself is worded by the program.
+// Responses of package net/http itself are replaced by the program's.
 func TestRefuse(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, request, want string }{
@@ -267,7 +268,7 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-// An answer of a handler is its own, whatever it says.
+// A handler's response is never replaced.
 func TestHandlersAnswerIsItsOwn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -289,8 +290,8 @@ func TestHandlersAnswerIsItsOwn(t *testing.T) {
 	})
 }
 
-// Behind a request with a Transfer-Encoding the connection is closed, as RFC 9112
-// §6.1 wants it where there was a Content-Length too.
+// After a request with a Transfer-Encoding the connection is closed, as RFC
+// 9112 §6.1 requires if there was a Content-Length too.
 func TestTransferEncodingEndsTheConnection(t *testing.T) {
 	t.Parallel()
 	const chunk = "1\r\nx\r\n0\r\n\r\n"
@@ -318,7 +319,7 @@ func TestTransferEncodingEndsTheConnection(t *testing.T) {
 	}
 }
 
-// With all places taken, a client takes that of one that has no request, or waits.
+// At the connection limit, a new client replaces an idle connection, or waits.
 func TestMaxConns(t *testing.T) {
 	t.Parallel()
 	get := func(c net.Conn, path string) string {
@@ -345,7 +346,7 @@ func TestMaxConns(t *testing.T) {
 		go func() { slow <- get(second, "/slow") }()
 		synctest.Wait()
 		began := time.Now()
-		third := l.dial() // in the place of the first, which has no request
+		third := l.dial() // replaces the first connection, which is idle
 		if got := get(third, "/"); got != "200 OK" || time.Since(began) != 0 {
 			t.Errorf("the third: %s after %v", got, time.Since(began))
 		}
@@ -354,7 +355,7 @@ func TestMaxConns(t *testing.T) {
 		}
 		go func() { slow <- get(third, "/slow") }()
 		synctest.Wait()
-		go func() { // whom the server takes only when there is room
+		go func() { // the server accepts it once there is room
 			fourth := l.dial()
 			defer fourth.Close()
 			slow <- get(fourth, "/")
@@ -368,11 +369,11 @@ func TestMaxConns(t *testing.T) {
 	})
 }
 
-// writeCertificate makes a certificate that is good from one time to another, and
-// returns its files.
+// writeCertificate creates a certificate with that validity and returns its
+// files.
 func writeCertificate(t *testing.T, from, to time.Time) (certFile, keyFile string) {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048) // as old suites want one
+	key, err := rsa.GenerateKey(rand.Reader, 2048) // for cipher suites of TLS 1.2
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -391,14 +392,14 @@ func writeCertificate(t *testing.T, from, to time.Time) (certFile, keyFile strin
 	return certFile, keyFile
 }
 
-// A certificate that clients will refuse is served, and the log says so.
+// A certificate that clients reject is served nevertheless, and logged.
 func TestCertificateOutOfItsTime(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	for _, tt := range []struct {
 		name     string
 		from, to time.Time
-		want     string // in the log; "" for nothing
+		want     string // in the log; "": nothing
 	}{
 		{"good", now.Add(-time.Hour), now.Add(time.Hour), ""},
 		{"expired", now.Add(-2 * time.Hour), now.Add(-time.Hour), "has expired"},
@@ -418,7 +419,7 @@ func TestCertificateOutOfItsTime(t *testing.T) {
 	}
 }
 
-// With TLS 1.2 a client needs a suite with forward secrecy and AEAD.
+// A client with TLS 1.2 needs a suite with forward secrecy and AEAD.
 func TestCipherSuites(t *testing.T) {
 	t.Parallel()
 	certFile, keyFile := writeCertificate(t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
@@ -441,7 +442,7 @@ func TestCipherSuites(t *testing.T) {
 	}
 }
 
-// Failed handshakes can't fill the log; other faults are all there.
+// TLS handshake errors can't fill the log; all other errors are logged.
 func TestErrorLogIsSampled(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// unsent returns how many bytes that were written to c its client has not
-// acknowledged, -1 where that can't be told (tcp(7), SIOCOUTQ).
+// unsent returns the number of bytes written to c that the client has not
+// acknowledged, or -1 if it is unknown (tcp(7), SIOCOUTQ).
 func unsent(c net.Conn) int {
 	socket, ok := c.(syscall.Conn)
 	if !ok {

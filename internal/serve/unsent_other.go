@@ -4,5 +4,5 @@ package serve
 
 import "net"
 
-// unsent returns -1: here nobody tells how much a client has not acknowledged.
+// unsent returns -1: the number is unknown on this system.
 func unsent(net.Conn) int { return -1 }

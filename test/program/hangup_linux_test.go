@@ -36,7 +36,7 @@ func TestHangup(t *testing.T) {
 			p := launch(t, cmd).listening()
 			terminal.Close()
 			keys.Close()
-			p.await(p.stderr, "the terminal has gone")
+			p.await(p.stderr, "the terminal was closed")
 			if status := p.wait(); status != 0 {
 				t.Errorf("exit status = %d; want 0", status)
 			}
