@@ -337,7 +337,7 @@ func TestLikeHasABudget(t *testing.T) {
 	t.Parallel()
 	text := `{"id":1,"t":"` + strings.Repeat("a", 1<<17) + `"}`
 	s := source(t, strings.Repeat(text+"\n", 20))
-	q, err := rows.ParseQuery("t_like=^b{1000}", false, s.Known)
+	q, err := rows.ParseQuery("t_like=^b{600}", false, s.Known)
 	if err != nil {
 		t.Fatal(err)
 	}
