@@ -59,7 +59,7 @@ func (k *accountKit) open() {
 		k.t.Fatal(err)
 	}
 	c := defaultSettings
-	c.bcryptCost, c.refreshTTL, c.bookTTL = password.MinCost, 24*time.Hour, time.Hour
+	c.bcryptCost, c.refreshTTL, c.tokenTTL = password.MinCost, 24*time.Hour, time.Hour
 	k.server = newServer(c, st, k.keys, log, clock, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
 	k.server.hashes.Patience = time.Hour // as in startAPI
 }

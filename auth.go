@@ -474,7 +474,7 @@ func (s *server) bookLogin(w http.ResponseWriter, r *http.Request) error {
 	}
 	var signed string
 	err := s.authenticate(r, in.Username, in.Password, bookAccount, func(u *user, newHash string) error {
-		text, record, err := s.issue(u, token.Access, s.config.bookTTL, true)
+		text, record, err := s.issue(u, token.Access, s.config.tokenTTL, true)
 		if err != nil {
 			return err
 		}

@@ -34,8 +34,8 @@ import (
 // commands is every command there is. A new one is a line here. Those with the
 // same first word share a run, which gets the second word as its first argument.
 func commands() config.Commands[shell] {
-	return config.Commands[shell]{Program: "shelf", Intro: "shelf is a small JSON API behind JWT sign-in, items and books, kept in one file.", Flags: printSettings, All: []config.Command[shell]{
-		config.Do("", "[flags]", "start the server; Ctrl-C stops it", "-addr 127.0.0.1:5000", serveCommand),
+	return config.Commands[shell]{Program: "shelf", Intro: "shelf is a small JSON API behind JWT sign-in, items and books, kept in one file.", Flags: printSettings, Split: new(settings).table().Split, File: fileArgument, All: []config.Command[shell]{
+		config.Do("", "[flags] [FILE.json]", "start the server; Ctrl-C stops it. FILE.json holds\ncollections to serve, as for json-server", "db.json", serveCommand),
 		config.Do("run", "[flags] -- COMMAND ARGS...", "run a command with a server of its own, on a free\nport and with its data in memory, that ends with it.\nThe command finds SHELF_URL, SHELF_TOKEN, which is an\naccount's, SHELF_ADMIN_TOKEN and SHELF_LAB_TOKEN", "run -- npm test", runCommand),
 		config.Do("check", "[FILE]", "examine a data file", "check shelf.jsonl", func(_ context.Context, sh shell, args []string) error { return sh.files().Check(args) }),
 		config.Do("export", "[FILE] [-o OUT] [-secrets]", "its state as one JSON document, also beside a server;\n-secrets: with the password hashes", "export -o backup.json", func(_ context.Context, sh shell, args []string) error { return sh.files().Export(args, sh.now()) }),

@@ -49,7 +49,13 @@ func TestUsage(t *testing.T) {
 	}
 	table := new(settings).table()
 	for _, s := range table.Settings {
-		wanted = append(wanted, "  -"+s.Name+" ", table.Variable(s.Name), s.Default)
+		if s.Instead != "" {
+			continue
+		}
+		wanted = append(wanted, "  -"+s.Name+" ", s.Default)
+		if !s.FlagOnly {
+			wanted = append(wanted, table.Variable(s.Name))
+		}
 	}
 	for _, args := range []string{"-h", "-help", "--help", "help", "-log off -h"} {
 		usage, err := runArgs(t, strings.Fields(args)...)
@@ -103,7 +109,7 @@ func TestCommandUnknown(t *testing.T) {
 	for args, want := range map[string]string{
 		"serve":          `unknown command "serve" (shelf help lists the commands)`,
 		"help serve":     `unknown command "serve" (shelf help lists the commands)`,
-		"Check":          `unknown command "Check" (shelf help lists the commands)`,
+		"Check":          `unknown command "Check": did you mean shelf check? (shelf help lists the commands)`,
 		"-serve":         "flag provided but not defined: -serve (shelf -h lists the flags)",
 		"check -serve":   "flag provided but not defined: -serve (usage: shelf check [FILE])",
 		"key -serve":     "usage: shelf key rotate [-now] [-data FILE] [-alg ALG], or shelf key list [-data FILE]",

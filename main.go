@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"example.com/shelf/internal/child"
@@ -53,7 +54,14 @@ const inMemory = "memory"
 
 // serveCommand is shelf with flags and no command.
 func serveCommand(ctx context.Context, sh shell, args []string) error {
-	c, err := sh.parse(args)
+	flags, files := new(settings).table().Split(args)
+	if len(files) > 1 {
+		return config.Failed(statusUsage, fmt.Errorf("more than one file: %s", strings.Join(files, ", ")))
+	}
+	for _, name := range files {
+		flags = append(flags, "-collections="+name)
+	}
+	c, err := sh.parse(flags)
 	if err != nil {
 		return err
 	}
@@ -78,6 +86,9 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) error, ready func(s *server, url string) error) (err error) {
 	if err := c.prepareLab(); err != nil {
 		return err
+	}
+	if c.collections.file != "" {
+		return errors.New("collections are not served yet")
 	}
 	log := serve.NewLog(sh.stderr, c.log, c.logFormat)
 	if err := c.checkFiles(log); err != nil {

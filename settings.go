@@ -32,7 +32,7 @@ type settings struct {
 	seed           string // a JSON file for an empty store, "" for none
 	accessTTL      time.Duration
 	refreshTTL     time.Duration
-	bookTTL        time.Duration
+	tokenTTL       time.Duration
 	bcryptCost     int
 	rotateRefresh  bool
 	passwordPolicy string   // tutorialPolicy or nistPolicy
@@ -60,6 +60,8 @@ type settings struct {
 	hashWait                      time.Duration
 	drain                         time.Duration // for the requests that run at a stop
 
+	collections collectionSettings
+
 	proxies []netip.Prefix // whose forwarded headers are believed
 	tlsCert string         // PEM files; both or neither
 	tlsKey  string
@@ -80,14 +82,14 @@ type settings struct {
 
 // table is every flag there is. A new one is a field of settings and a line here.
 func (c *settings) table() config.Table {
-	return config.Table{Program: "shelf", Variables: []string{"SECRET_KEY", "SECRET_KEY_FALLBACKS"}, Settings: []config.Setting{
+	all := []config.Setting{
 		config.Row("addr", "HOST:PORT", "127.0.0.1:8080", "where to listen; port 0 picks a free one", config.Address(&c.addr)),
 		config.Row("data", "FILE", "shelf.jsonl", "where the data is kept; memory keeps nothing", config.Text(&c.data)),
 		config.Row("seed", "FILE", "", "a JSON file to import at start, if the store is empty", config.Text(&c.seed)),
 		config.Row("access-ttl", "TIME", "15m", "how long an access token lasts: 90s, 15m, 12h, 30d", config.Lifetime(&c.accessTTL)),
 		config.Row("refresh-ttl", "TIME", "30d", "how long a refresh token lasts", config.Lifetime(&c.refreshTTL)),
 		config.Row("rotate-refresh", "", "false", "a refresh token is good for one use and gives the\nnext; used again, it ends its sign-in", config.Bool(&c.rotateRefresh)),
-		config.Row("book-ttl", "TIME", "24h", "how long a token from /login lasts", config.Lifetime(&c.bookTTL)),
+		config.Row("token-ttl", "TIME", "24h", "how long a token from /login lasts; with collections,\nany without a refresh token", config.Lifetime(&c.tokenTTL)).Also("book-ttl"),
 		config.Row("password-policy", "WHICH", tutorialPolicy, "rules for new passwords: tutorial, or nist: 8 or more\ncharacters, any, but none that all try first", config.Choice(&c.passwordPolicy, tutorialPolicy, nistPolicy)),
 		config.Row("alg", "ALG", "HS256", "HS256, or EdDSA: then other services can check tokens\nwith the public keys at /.well-known/jwks.json", config.Choice(&c.alg, token.HS256, token.EdDSA)),
 		config.Row("bcrypt-cost", "N", "12", fmt.Sprintf("%d to %d: each step doubles the work of a sign-in,\nand of guessing a password", password.MinCost, password.MaxCost), config.Number(&c.bcryptCost, password.MinCost, password.MaxCost)),
@@ -120,7 +122,8 @@ func (c *settings) table() config.Table {
 		config.Row("max-streams", "N", "1000", "streams of events at a time", config.Number(&c.maxStreams, 1, million)),
 		config.Row("max-account-streams", "N", "8", "streams of events of one account at a time", config.Number(&c.maxAccountStreams, 1, million)),
 		config.Row("drain", "TIME", "10s", "how long requests that run may go on at a stop", config.Lifetime(&c.drain)),
-	}}
+	}
+	return config.Table{Program: "shelf", Variables: []string{"SECRET_KEY", "SECRET_KEY_FALLBACKS"}, Settings: append(all, c.collections.table()...)}
 }
 
 // million is more than any of the limits can use.
@@ -151,6 +154,9 @@ func parseSettings(args []string, lookupEnv func(string) (string, bool), dotenv 
 	c.labToken = in.Env("SHELF_LAB_TOKEN") // in .env it is that of a server that is called
 	c.envFile = in.DotenvUsed()
 
+	if err := c.place(in.From("addr"), in.From("data")); err != nil {
+		return settings{}, err
+	}
 	if (c.tlsCert == "") != (c.tlsKey == "") {
 		return settings{}, errors.New("-tls-cert and -tls-key go together, but only one of them is set")
 	}

@@ -25,7 +25,7 @@ var defaultSettings = settings{
 	data:       "shelf.jsonl",
 	accessTTL:  15 * time.Minute,
 	refreshTTL: 30 * 24 * time.Hour,
-	bookTTL:    24 * time.Hour,
+	tokenTTL:   24 * time.Hour,
 	bcryptCost: 12,
 	maxConns:   5000,
 	maxOwned:   100_000,
@@ -45,6 +45,8 @@ var defaultSettings = settings{
 	maxStreams:        1000,
 	maxAccountStreams: 8,
 	drain:             10 * time.Second,
+
+	collections: collectionSettings{cascade: true},
 
 	secretName: "SECRET_KEY", fallbacksName: "SECRET_KEY_FALLBACKS",
 }
@@ -100,7 +102,7 @@ func TestSettings(t *testing.T) {
 		{"PORT in .env is another program's", "", "", "PORT=5000", func(c *settings) {}},
 
 		{"times have units, days too", "-access-ttl 90s -refresh-ttl 7d -book-ttl 1h30m", "", "", func(c *settings) {
-			c.accessTTL, c.refreshTTL, c.bookTTL = 90*time.Second, 7*24*time.Hour, 90*time.Minute
+			c.accessTTL, c.refreshTTL, c.tokenTTL = 90*time.Second, 7*24*time.Hour, 90*time.Minute
 		}},
 		{"a refresh token that ends first is a warning", "-access-ttl 2h -refresh-ttl 1h", "", "", func(c *settings) {
 			c.accessTTL, c.refreshTTL = 2*time.Hour, time.Hour
@@ -182,8 +184,8 @@ func TestSettingsRefused(t *testing.T) {
 		{"a time without a unit", "-access-ttl 900", "", "", `flag -access-ttl: "900": ` + wantTime},
 		{"a time of zero", "-access-ttl 0s", "", "", `flag -access-ttl: "0s": ` + wantTime},
 		{"a time below zero", "-refresh-ttl -1d", "", "", `flag -refresh-ttl: "-1d": ` + wantTime},
-		{"half a second", "-book-ttl 1500ms", "", "", `flag -book-ttl: "1500ms": ` + wantTime},
-		{"more days than can be counted", "-book-ttl 4000000000d", "", "", `flag -book-ttl: "4000000000d": ` + wantTime},
+		{"half a second", "-book-ttl 1500ms", "", "", `flag -token-ttl: "1500ms": ` + wantTime},
+		{"more days than can be counted", "-book-ttl 4000000000d", "", "", `flag -token-ttl: "4000000000d": ` + wantTime},
 		{"a cost that protects nothing", "-bcrypt-cost 3", "", "", `flag -bcrypt-cost: "3": want a number from 4 to 15`},
 		{"a cost that takes seconds", "-bcrypt-cost 16", "", "", `flag -bcrypt-cost: "16": want a number from 4 to 15`},
 		{"neither true nor false", "-shared-writes=perhaps", "", "", `flag -shared-writes: "perhaps": want true or false`},

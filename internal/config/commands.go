@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 )
@@ -32,6 +33,11 @@ type Commands[S any] struct {
 	Intro   string // first line of the help
 	All     []Command[S]
 	Flags   func(w io.Writer) // prints the flags, at the end of the help
+
+	// The program without a command may take files. Split parts its flags from the
+	// rest, see [Table.Split]; File judges an argument that is no flag and no command.
+	Split func(args []string) (flags, rest []string)
+	File  func(argument string) (is bool, err error)
 }
 
 // Run runs the command that args name. If args ask for help, Run prints it to w
@@ -42,8 +48,23 @@ func (t Commands[S]) Run(ctx context.Context, around S, w io.Writer, args []stri
 	case len(args) == 0:
 	case args[0] == "-version" || args[0] == "--version":
 		name, args = "version", args[1:]
-	case !strings.HasPrefix(args[0], "-"):
-		name, args = args[0], args[1:]
+	default:
+		_, rest := t.Split(args)
+		if len(rest) == 0 {
+			break
+		}
+		_, unknown := t.named(rest[0])
+		isFile, err := t.File(rest[0])
+		switch {
+		case unknown != nil && err != nil:
+			return Failed(statusUsage, err)
+		case unknown != nil && !isFile:
+			return Failed(statusUsage, unknown)
+		case unknown == nil && rest[0] != args[0]:
+			return Failed(statusUsage, fmt.Errorf("the command comes first: %s %s [flags]", t.Program, rest[0]))
+		case unknown == nil:
+			name, args = rest[0], args[1:]
+		}
 	}
 	found, err := t.named(name)
 	if err != nil {
@@ -83,9 +104,51 @@ func (t Commands[S]) named(name string) (found []Command[S], err error) {
 		}
 	}
 	if found == nil {
-		return nil, fmt.Errorf("unknown command %q (%s help lists the commands)", name, t.Program)
+		return nil, fmt.Errorf("unknown command %q%s (%s help lists the commands)", name, t.meant(name), t.Program)
 	}
 	return found, nil
+}
+
+// statusUsage is the exit status of a wrong command line.
+const statusUsage = 2
+
+// meant suggests what a person may have meant by a command that there is not.
+func (t Commands[S]) meant(name string) string {
+	if _, err := os.Stat(name + ".json"); err == nil && t.File != nil {
+		return fmt.Sprintf(": did you mean the file? %s %s.json", t.Program, name)
+	}
+	best, least := "", 3 // more slips than two are another word
+	for _, c := range t.All {
+		first, _, _ := strings.Cut(c.Name, " ")
+		if n := slips(strings.ToLower(name), first); first != "" && n < least && n < len(first)-1 {
+			best, least = first, n
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(": did you mean %s %s?", t.Program, best)
+}
+
+// slips is how many letters have to be added, taken away or replaced to make one
+// word of the other (Levenshtein's distance).
+func slips(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, replaced)
+		}
+	}
+	return row[len(b)]
 }
 
 // print writes the help of the commands in found.

@@ -31,6 +31,26 @@ type Setting struct {
 	Default string // "": leave the field unchanged
 	Help    string
 	Set     func(value string) error // its error says which values are valid
+
+	Aliases  []string // other names of the flag; one of several letters has a variable too
+	FlagOnly bool     // there is no variable
+	Many     bool     // the flag may be given again: its values are joined by commas
+	Instead  string   // not "": the flag is refused, and this says what to use in its place
+}
+
+// Also gives the setting other names.
+func (s Setting) Also(aliases ...string) Setting { s.Aliases = aliases; return s }
+
+// Alone leaves the setting without a variable, whose name is another program's.
+func (s Setting) Alone() Setting { s.FlagOnly = true; return s }
+
+// Repeated lets the flag be given more than once.
+func (s Setting) Repeated() Setting { s.Many = true; return s }
+
+// Refused is a flag of another program that people try. It is not in the help. arg is
+// as in [Row].
+func Refused(instead, arg, name string, aliases ...string) Setting {
+	return Setting{Name: name, Arg: arg, Aliases: aliases, Instead: instead, FlagOnly: true}
 }
 
 // Row returns a setting, as a row of a table.
@@ -49,6 +69,30 @@ type Table struct {
 // of program hello.
 func (t Table) Variable(flag string) string {
 	return t.prefix() + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// variables are the names that a setting has in the environment and in .env.
+func (t Table) variables(s Setting) (names []string) {
+	if s.FlagOnly {
+		return nil
+	}
+	names = []string{t.Variable(s.Name)}
+	for _, alias := range s.Aliases {
+		if len(alias) > 1 {
+			names = append(names, t.Variable(alias))
+		}
+	}
+	return names
+}
+
+// variableIn is the first of a setting's variables that is set, else its first; "" if
+// it has none.
+func (t Table) variableIn(s Setting, set func(name string) bool) string {
+	names := t.variables(s)
+	if names == nil {
+		return ""
+	}
+	return names[max(0, slices.IndexFunc(names, set))]
 }
 
 func (t Table) prefix() string { return strings.ToUpper(t.Program) + "_" }
@@ -95,7 +139,7 @@ func (v *Values) Preset(name, value, origin string) { v.presets[name] = preset{v
 // error names the source.
 func (v *Values) Apply() error {
 	for _, s := range v.table.Settings {
-		name := v.table.Variable(s.Name)
+		name := v.table.variableIn(s, func(name string) bool { return v.env(name) != "" || v.file[name] != (dotenvValue{}) })
 		value, isFlag := v.flags[s.Name]
 		origin := "flag -" + s.Name
 		switch {
@@ -179,7 +223,7 @@ func (v *Values) DotenvUsed() string {
 // HELLO_PORT_80_TCP.
 func (t Table) Stray(environ []string, known ...string) (warnings []string) {
 	for _, s := range t.Settings {
-		known = append(known, t.Variable(s.Name))
+		known = append(known, t.variables(s)...)
 	}
 	for _, entry := range slices.Sorted(slices.Values(environ)) {
 		name, value, _ := strings.Cut(entry, "=")
@@ -195,7 +239,7 @@ func (t Table) Stray(environ []string, known ...string) (warnings []string) {
 // but is neither a setting nor known. Usually it is a typing error.
 func (v *Values) Unknown(known ...string) (warnings []string) {
 	for _, s := range v.table.Settings {
-		known = append(known, v.table.Variable(s.Name))
+		known = append(known, v.table.variables(s)...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.file)) {
 		if strings.HasPrefix(strings.ToUpper(name), v.table.prefix()) && !slices.Contains(known, name) {
@@ -208,27 +252,67 @@ func (v *Values) Unknown(known ...string) (warnings []string) {
 // parseFlags returns the values of the flags in args, not checked yet.
 func (t Table) parseFlags(args []string) (map[string]string, error) {
 	given := map[string]string{}
+	var refused error
 	flags := flag.NewFlagSet(t.Program, flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the caller prints the error
 	flags.Usage = func() {}     // no full usage for a typing error
 	for _, s := range t.Settings {
-		keep := func(value string) error { given[s.Name] = value; return nil }
-		if s.Arg == "" {
-			flags.BoolFunc(s.Name, s.Help, keep)
-		} else {
-			flags.Func(s.Name, s.Help, keep)
+		for _, name := range append([]string{s.Name}, s.Aliases...) {
+			keep := func(value string) error {
+				if s.Instead != "" {
+					refused = fmt.Errorf("-%s is not a flag of %s: %s", name, t.Program, s.Instead)
+					return refused
+				}
+				if before, again := given[s.Name]; again && s.Many {
+					value = before + "," + value
+				}
+				given[s.Name] = value
+				return nil
+			}
+			if s.Arg == "" {
+				flags.BoolFunc(name, s.Help, keep)
+			} else {
+				flags.Func(name, s.Help, keep)
+			}
 		}
 	}
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return nil, err
+	case refused != nil:
+		return nil, refused
 	case err != nil:
 		return nil, fmt.Errorf("%w (%s -h lists the flags)", err, t.Program)
 	case flags.NArg() > 0:
 		return nil, fmt.Errorf("unexpected argument %q (%s -h shows the usage)", flags.Arg(0), t.Program)
 	}
 	return given, nil
+}
+
+// Split parts arguments into the flags, with their values, and the rest. What stands
+// behind "--" is left out. A flag that the table lacks is taken for one without a
+// value.
+func (t Table) Split(args []string) (flags, rest []string) {
+	takes := map[string]bool{}
+	for _, s := range t.Settings {
+		for _, name := range append([]string{s.Name}, s.Aliases...) {
+			takes[name] = s.Arg != ""
+		}
+	}
+	for i := 0; i < len(args) && args[i] != "--"; i++ {
+		name, isFlag := strings.CutPrefix(args[i], "-")
+		if !isFlag || name == "" {
+			rest = append(rest, args[i])
+			continue
+		}
+		flags = append(flags, args[i])
+		if takes[strings.TrimPrefix(name, "-")] && i+1 < len(args) {
+			i++
+			flags = append(flags, args[i])
+		}
+	}
+	return flags, rest
 }
 
 const usage = `
@@ -242,12 +326,26 @@ the environment before .env.
 func (t Table) Print(w io.Writer) {
 	fmt.Fprint(w, usage)
 	for _, s := range t.Settings {
-		source := t.Variable(s.Name)
-		if s.Default != "" {
-			source += ", default " + s.Default
+		if s.Instead != "" {
+			continue
 		}
-		lines := strings.Split(s.Help+"\n"+source, "\n")
-		fmt.Fprintf(w, "  %-24s %s\n", strings.TrimSpace("-"+s.Name+" "+s.Arg), lines[0])
+		source := t.variables(s)
+		if s.Default != "" {
+			source = append(source, "default "+s.Default)
+		}
+		lines := append(strings.Split(s.Help, "\n"), strings.Join(source, ", "))
+		if len(source) == 0 {
+			lines = lines[:len(lines)-1]
+		}
+		name := strings.TrimSpace("-" + s.Name + " " + s.Arg)
+		if s.Aliases != nil {
+			name += " (-" + strings.Join(s.Aliases, ", -") + ")"
+		}
+		if len(name) > 24 {
+			fmt.Fprintf(w, "  %s\n", name)
+			name = ""
+		}
+		fmt.Fprintf(w, "  %-24s %s\n", name, lines[0])
 		for _, line := range lines[1:] {
 			fmt.Fprintf(w, "  %-24s %s\n", "", line)
 		}

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"flag"
+	"io"
 	"io/fs"
 	"net/netip"
 	"reflect"
@@ -27,15 +29,15 @@ type hello struct {
 
 func (h *hello) table() Table {
 	return Table{Program: "hello", Variables: []string{"SECRET"}, Settings: []Setting{
-		{"name", "NAME", "world", "whom to greet", Text(&h.Name)},
-		{"loud", "", "false", "greet aloud", Bool(&h.Loud)},
-		{"times", "N", "1", "how often,\nup to nine times", Number(&h.Times, 1, 9)},
-		{"tongue", "TONGUE", "en", "en or de", Choice(&h.Tongue, "en", "de")},
-		{"addr", "HOST:PORT", "127.0.0.1:80", "where to listen", Address(&h.Addr)},
-		{"wait-for", "TIME", "", "when to greet", Lifetime(&h.Wait)},
-		{"pages", "LIST", "", "who may call", Origins(&h.Pages)},
-		{"hosts", "LIST", "", "names to answer to", Hosts(&h.Hosts)},
-		{"nets", "LIST", "", "whom to believe", Networks(&h.Nets)},
+		Row("name", "NAME", "world", "whom to greet", Text(&h.Name)),
+		Row("loud", "", "false", "greet aloud", Bool(&h.Loud)),
+		Row("times", "N", "1", "how often,\nup to nine times", Number(&h.Times, 1, 9)),
+		Row("tongue", "TONGUE", "en", "en or de", Choice(&h.Tongue, "en", "de")),
+		Row("addr", "HOST:PORT", "127.0.0.1:80", "where to listen", Address(&h.Addr)),
+		Row("wait-for", "TIME", "", "when to greet", Lifetime(&h.Wait)),
+		Row("pages", "LIST", "", "who may call", Origins(&h.Pages)),
+		Row("hosts", "LIST", "", "names to answer to", Hosts(&h.Hosts)),
+		Row("nets", "LIST", "", "whom to believe", Networks(&h.Nets)),
 	}}
 }
 
@@ -190,5 +192,95 @@ func TestDotenvUnreadable(t *testing.T) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
 		})
+	}
+}
+
+// A setting can have other names, be given again, be a flag alone, or be refused.
+func TestFlagsOfOtherPrograms(t *testing.T) {
+	t.Parallel()
+	type told struct {
+		Port   int
+		Names  []string
+		Greets string
+	}
+	for _, tt := range []struct {
+		args, environ string
+		want          told
+		refused       string
+	}{
+		{"-p 3", "", told{Port: 3}, ""},
+		{"--port=3 --greeting hi", "", told{Port: 3, Greets: "hi"}, ""},
+		{"-hail hi", "", told{Greets: "hi"}, ""},
+		{"-name ann -name bob,eve", "", told{Names: []string{"ann", "bob", "eve"}}, ""},
+		{"", "HELLO_HAIL=ho\nHELLO_PORT=tcp://10.0.0.1:80", told{Greets: "ho"}, ""},
+		{"-hail hi", "HELLO_GREETING=ho", told{Greets: "hi"}, ""},
+		{"--id _id", "", told{}, "-id is not a flag of hello: all names are alike"},
+		{"-i _id", "", told{}, "-i is not a flag of hello: all names are alike"},
+	} {
+		var got told
+		table := Table{Program: "hello", Settings: []Setting{
+			Row("port", "N", "", "where", Number(&got.Port, 0, 9)).Also("p").Alone(),
+			Row("name", "NAME", "", "whom", Words(&got.Names)).Repeated(),
+			Row("greeting", "TEXT", "", "how", Text(&got.Greets)).Also("hail"),
+			Refused("all names are alike", "FIELD", "id", "i"),
+		}}
+		env := map[string]string{}
+		for line := range strings.Lines(tt.environ) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			env[name] = value
+		}
+		v, err := table.Read(strings.Fields(tt.args), func(name string) (string, bool) { value, ok := env[name]; return value, ok }, func() ([]byte, error) { return nil, fs.ErrNotExist })
+		if err == nil {
+			err = v.Apply()
+		}
+		if !reflect.DeepEqual(got, tt.want) || (err == nil) != (tt.refused == "") || err != nil && err.Error() != tt.refused {
+			t.Errorf("%s %s: %+v, %v; want %+v, %s", tt.args, tt.environ, got, err, tt.want, tt.refused)
+		}
+		var help strings.Builder
+		table.Print(&help)
+		if text := help.String(); !strings.Contains(text, "-port N (-p)") || !strings.Contains(text, "HELLO_GREETING, HELLO_HAIL") || strings.Contains(text, "HELLO_PORT") || strings.Contains(text, "-id") {
+			t.Errorf("the help is\n%s", text)
+		}
+	}
+}
+
+// What is no flag is a command or a file, wherever it stands.
+func TestFilesAmongFlags(t *testing.T) {
+	t.Parallel()
+	table := Table{Program: "hello", Settings: []Setting{Row("port", "N", "", "", nil).Also("p"), Row("loud", "", "", "", nil)}}
+	var ran string
+	run := func(name string) Command[int] {
+		return Do(name, "", "", "", func(_ context.Context, _ int, args []string) error {
+			ran = strings.TrimSpace(name + ": " + strings.Join(args, " "))
+			return nil
+		})
+	}
+	commands := Commands[int]{Program: "hello", All: []Command[int]{run(""), run("check"), run("export")}, Split: table.Split,
+		File: func(name string) (bool, error) {
+			if strings.HasSuffix(name, ".js") {
+				return false, errors.New("a program")
+			}
+			return strings.HasSuffix(name, ".json"), nil
+		}}
+	for _, tt := range []struct{ args, ran, refused string }{
+		{"", ":", ""},
+		{"-loud", ": -loud", ""},
+		{"db.json", ": db.json", ""},
+		{"-p 3 db.json -loud", ": -p 3 db.json -loud", ""},
+		{"--loud db.json", ": --loud db.json", ""},
+		{"check db.json", "check: db.json", ""},
+		{"chekc", "", `unknown command "chekc": did you mean hello check? (hello help lists the commands)`},
+		{"serve", "", `unknown command "serve" (hello help lists the commands)`},
+		{"db.js", "", "a program"},
+		{"-loud check", "", "the command comes first: hello check [flags]"},
+	} {
+		ran = ""
+		err := commands.Run(t.Context(), 0, io.Discard, strings.Fields(tt.args))
+		if ran != tt.ran || (err == nil) != (tt.refused == "") || err != nil && err.Error() != tt.refused {
+			t.Errorf("hello %s ran %q, %v; want %q, %s", tt.args, ran, err, tt.ran, tt.refused)
+		}
+		if err != nil && ExitStatus("hello", err, io.Discard) != 2 {
+			t.Errorf("hello %s ends with %d; want 2", tt.args, ExitStatus("hello", err, io.Discard))
+		}
 	}
 }

@@ -91,6 +91,11 @@ func List(s string) (elements []string) {
 	return elements
 }
 
+// Words takes a list of words, comma separated.
+func Words(p *[]string) func(string) error {
+	return setter(p, "one or more words, comma separated", func(s string) ([]string, bool) { return List(s), List(s) != nil })
+}
+
 var (
 	hostPattern   = regexp.MustCompile(`^(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])$`)
 	originPattern = regexp.MustCompile(`^([a-z][a-z0-9+.-]*)://(?:(?:\*\.[a-z0-9_-]+\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$`)
