@@ -25,40 +25,42 @@ import (
 	"example.com/shelf/internal/term"
 )
 
-// An assault is one run against one server, for one goroutine.
+// An assault is one run against one server. Only one goroutine uses it.
 type assault struct {
-	base   string // the server's scheme and host
+	base   string // scheme and host of the server
 	client *http.Client
-	eve    throwaway // who attacks
-	ann    throwaway // whom she attacks
-	item   int       // an item of ann's
-	token  int       // a token of eve's
+	eve    throwaway // the attacker
+	ann    throwaway // the victim
+	item   int       // id of an item of ann
+	token  int       // id of a token of eve
 	others []*throwaway
 
-	labSecret string // "": the clock stays as it is
+	labSecret string // "": don't change the clock
 }
 
-// A throwaway is an account that lives for one run.
+// A throwaway is an account for one run.
 type throwaway struct {
-	email, password string // the e-mail is "" until the account may exist
-	username        string // of an account of the book API, which has no e-mail
+	email, password string // email is "" while there is no such account
+	username        string // of a book API account, which has no e-mail
 	access, refresh string
 }
 
 func (t *throwaway) name() string { return cmp.Or(t.email, t.username) }
 
-// newAssault aims at a server, which must be one on this machine unless owned
-// says that the user owns it. A name that merely resolves to this machine
-// doesn't count: who holds the name can change that. Only localhost does, and
-// then no connection beyond loopback is made, whatever the name resolves to.
+// newAssault prepares a run against a server. The server must be on this
+// machine, unless owned says that it is the user's own. The only host name that
+// counts as this machine is localhost; the owner of any other name can change
+// its address. With localhost, connections are limited to loopback, whatever
+// the name resolves to.
 //
-// On loopback any certificate will do, as it is mostly a self-signed one there.
-// Beyond, it must be good for the name, and the proxy of the environment is used.
+// On loopback any certificate is accepted, because most are self-signed.
+// Elsewhere the certificate must be valid for the name, and the proxy from the
+// environment is used.
 func newAssault(target string, owned bool) (*assault, error) {
 	u, err := url.Parse(target)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return nil, errors.New("that is no address of a server; want http://HOST:PORT") // it may hold a password
+		return nil, errors.New("that is no address of a server; want http://HOST:PORT") // the address may contain a password
 	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("give the server's address alone, %s://%s", u.Scheme, u.Host)
 	}
@@ -76,14 +78,14 @@ func newAssault(target string, owned bool) (*assault, error) {
 	}
 	client := &http.Client{
 		Transport: transport,
-		Timeout:   30 * time.Second, // a sign-in may wait its turn for a slow hash
-		// Where a server sends its clients is not what the user named.
+		Timeout:   30 * time.Second, // a sign-in may wait for a worker to hash
+		// A redirect may lead to a server that the user has not named.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return &assault{base: u.Scheme + "://" + u.Host, client: client}, nil
 }
 
-// loopbackOnly is a net.Dialer's Control.
+// loopbackOnly is a Control of net.Dialer.
 func loopbackOnly(_, address string, _ syscall.RawConn) error {
 	if to, err := netip.ParseAddrPort(address); err != nil || !to.Addr().IsLoopback() {
 		return fmt.Errorf("%s is not this machine", address)
@@ -91,8 +93,8 @@ func loopbackOnly(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// prepare makes the two accounts and an item of the second. That one asks to be
-// an admin at sign-up, which is an attack of the table.
+// prepare creates the two accounts and an item of ann. Ann's sign-up asks to be
+// an admin, which is one of the attacks.
 func (a *assault) prepare(ctx context.Context) error {
 	if err := a.signUp(ctx, &a.eve, nil); err != nil {
 		return err
@@ -112,45 +114,45 @@ func (a *assault) prepare(ctx context.Context) error {
 	return err
 }
 
-// signUp makes an account; more are fields that it asks for besides.
+// signUp creates an account. more are further fields of its sign-up.
 func (a *assault) signUp(ctx context.Context, who *throwaway, more map[string]any) error {
 	*who = throwaway{
-		email:    "attack-" + strings.ToLower(rand.Text()) + "@throwaway.invalid", // nobody's (RFC 2606 §2)
+		email:    "attack-" + strings.ToLower(rand.Text()) + "@throwaway.invalid", // .invalid belongs to nobody (RFC 2606 §2)
 		password: rand.Text() + "-1",
 	}
 	err := a.enter(ctx, "POST /api/v1/auth/signup", who, more)
-	_, refused := errors.AsType[reaction](err)
+	_, refused := errors.AsType[response](err)
 	if op, ok := errors.AsType[*net.OpError](err); refused || ok && op.Op == "dial" {
-		who.email = "" // there is no such account
+		who.email = "" // the account doesn't exist
 	}
 	return err
 }
 
-// another signs a third account up, which tidy deletes.
+// another signs up a third account. tidy deletes it.
 func (a *assault) another(ctx context.Context) (*throwaway, error) {
 	who := new(throwaway)
 	a.others = append(a.others, who)
 	return who, a.signUp(ctx, who, nil)
 }
 
-// reader signs an account of the book API up and in, which tidy deletes.
+// reader signs up a book API account and signs it in. tidy deletes it.
 func (a *assault) reader(ctx context.Context) (*throwaway, error) {
 	who := &throwaway{username: "attack-" + strings.ToLower(rand.Text()), password: rand.Text() + "-1"}
 	a.others = append(a.others, who)
-	if _, err := a.need(ctx, "POST /signup", who.shown()); err != nil {
+	if _, err := a.need(ctx, "POST /signup", who.credentials()); err != nil {
 		return nil, err
 	}
 	return who, a.logIn(ctx, who)
 }
 
-// shown is the name and the password of an account of the book API.
-func (t *throwaway) shown() shot {
+// credentials returns a body with the name and password of a book API account.
+func (t *throwaway) credentials() shot {
 	return shot{body: string(strictjson.Encode(map[string]string{"username": t.username, "password": t.password}))}
 }
 
-// logIn signs an account of the book API in.
+// logIn signs in a book API account.
 func (a *assault) logIn(ctx context.Context, who *throwaway) error {
-	in, err := a.need(ctx, "POST /login", who.shown())
+	in, err := a.need(ctx, "POST /login", who.credentials())
 	if err != nil {
 		return err
 	}
@@ -162,7 +164,7 @@ func (a *assault) logIn(ctx context.Context, who *throwaway) error {
 	return nil
 }
 
-// enter signs an account up or in, and keeps its tokens.
+// enter signs an account up or in, and stores its tokens.
 func (a *assault) enter(ctx context.Context, request string, who *throwaway, more map[string]any) error {
 	details := map[string]any{"email": who.email, "password": who.password}
 	maps.Copy(details, more)
@@ -184,12 +186,12 @@ func (a *assault) enter(ctx context.Context, request string, who *throwaway, mor
 	return nil
 }
 
-// tidyTime is how long deleting the accounts may take after all else is over.
+// tidyTime is the longest time for deleting the accounts.
 const tidyTime = 30 * time.Second
 
-// tidy deletes what prepare has made, also after ctx has ended. It signs in for
-// that, because an attack may have worn out the tokens. Its error names the
-// accounts that are left.
+// tidy deletes everything that prepare has created, even after ctx has ended.
+// It signs in first, because attacks may have ended the tokens. Its error names
+// the accounts that remain.
 func (a *assault) tidy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTime)
 	defer cancel()
@@ -205,17 +207,18 @@ func (a *assault) tidy(ctx context.Context) error {
 	return errors.Join(left...)
 }
 
-// remove deletes an account, and before it ann's item, which would outlive her.
+// remove deletes an account. It deletes ann's item first, because items outlive
+// their owner.
 func (a *assault) remove(ctx context.Context, who *throwaway) error {
 	var err error
 	switch {
 	case who.email != "":
 		err = a.enter(ctx, "POST /api/v1/auth/signin", who, nil)
-	case who.access == "": // an attack may have changed the name, but not the token
+	case who.access == "": // an attack may have changed the name, but the token works
 		err = a.logIn(ctx, who)
 	}
-	if refusal, ok := errors.AsType[reaction](err); ok && refusal.status == http.StatusUnauthorized {
-		return nil // its sign-up has never arrived
+	if refusal, ok := errors.AsType[response](err); ok && refusal.status == http.StatusUnauthorized {
+		return nil // the sign-up never arrived
 	}
 	if err != nil {
 		return err
@@ -223,14 +226,14 @@ func (a *assault) remove(ctx context.Context, who *throwaway) error {
 	s := bearerShot(who.access)
 	if who == &a.ann && a.item != 0 {
 		_, err := a.need(ctx, a.path("DELETE /api/v1/items/{item}"), s)
-		if refusal, ok := errors.AsType[reaction](err); err != nil && !(ok && refusal.status == http.StatusNotFound) {
-			return err // not found: an attack has deleted it already
+		if refusal, ok := errors.AsType[response](err); err != nil && !(ok && refusal.status == http.StatusNotFound) {
+			return err // 404: an attack has already deleted it
 		}
 	}
 	return a.delete(ctx, who, s)
 }
 
-// delete deletes an account with a token of its own.
+// delete deletes an account with its own token.
 func (a *assault) delete(ctx context.Context, who *throwaway, s shot) error {
 	s.body = string(strictjson.Encode(map[string]string{"password": who.password}))
 	_, err := a.need(ctx, "DELETE /api/v1/auth/me", s)
@@ -240,29 +243,29 @@ func (a *assault) delete(ctx context.Context, who *throwaway, s shot) error {
 	return err
 }
 
-// path fills in the item and the token.
+// path replaces {item} and {token} in a request.
 func (a *assault) path(request string) string {
 	return strings.NewReplacer("{item}", fmt.Sprint(a.item), "{token}", fmt.Sprint(a.token)).Replace(request)
 }
 
-// A shot is what an attack sends, beside its row's request.
+// A shot is what an attack sends, in addition to its row's request.
 type shot struct {
-	bearers []string // an Authorization line each
-	query   string   // with its question mark
+	bearers []string // one Authorization line each
+	query   string   // including the question mark
 	cookie  string   // "NAME=VALUE"
 	body    string   // JSON
 
-	// What happens after the server has judged the token and asked for the body, and
-	// before it gets the body; nil: nothing.
+	// Called after the server has verified the token and asked for the body,
+	// and before the body is sent; nil: nothing.
 	meanwhile func() error
-	// The clock's reading at which it is sent; zero: at any time.
+	// The time of the lab's clock at which the shot is sent; zero: any time.
 	at time.Time
-	// What must succeed before, or a refusal would prove nothing. The zero
-	// control is that the attacker's own access token is good.
+	// A request that must succeed first, as otherwise a refusal proves nothing.
+	// By default, whoAmI with the attacker's access token.
 	control struct{ request, token string }
 }
 
-// run makes one attack: the control first, then the shot.
+// run makes one attack: first its control, then its shot.
 func (a *assault) run(ctx context.Context, row Row) Result {
 	r := Result{ID: row.ID, Title: row.Title, Verdict: Unexpected}
 	if row.Lab && a.labSecret == "" {
@@ -308,12 +311,13 @@ func (a *assault) run(ctx context.Context, row Row) Result {
 	return r
 }
 
-// whoAmI answers every good access token.
+// whoAmI succeeds for any valid access token.
 const whoAmI = "GET /api/v1/auth/me"
 
-// setClock stops the lab's clock at a time. putBack has it stand or run as it
-// did before, also after ctx has ended; if it ran, and not with the machine's
-// time, then late by the time that the answers took to arrive.
+// setClock freezes the lab's clock at a time. putBack restores the clock, even
+// after ctx has ended: frozen, or running, as before. A running clock that
+// differed from the machine's time is then late by the time that the answers
+// took.
 func (a *assault) setClock(ctx context.Context, at time.Time) (putBack func() error, err error) {
 	got, err := a.need(ctx, "GET /lab/clock", shot{})
 	start := clock.Real()
@@ -343,25 +347,26 @@ func (a *assault) setClock(ctx context.Context, at time.Time) (putBack func() er
 		return set(context.WithoutCancel(ctx), to)
 	}
 	if err := set(ctx, fmt.Sprintf(`{"now":%q,"freeze":true}`, at.Format(time.RFC3339))); err != nil {
-		return nil, errors.Join(err, putBack()) // it may have moved all the same
+		return nil, errors.Join(err, putBack()) // the clock may have changed nevertheless
 	}
 	return putBack, nil
 }
 
-// A reaction is what came back. As an error it says that another was needed.
-type reaction struct {
+// A response is the server's answer. As an error, it means that another answer
+// was needed.
+type response struct {
 	status      int
-	says        string // its error, "" for none
-	description string // its error_description
-	body        []byte // at most 1 MiB of it
+	says        string // error in the body; "" if there is none
+	description string // error_description in WWW-Authenticate
+	body        []byte // at most 1 MiB
 }
 
-func (r reaction) Error() string {
+func (r response) Error() string {
 	return strings.TrimSpace(fmt.Sprint("the server answers ", r.status, " ", r.says))
 }
 
-// element reads the one element of a catalog answer's data into v.
-func (r reaction) element(v any) error {
+// element decodes the only element of "data" in a catalog response into v.
+func (r response) element(v any) error {
 	var all struct{ Data []json.RawMessage }
 	if json.Unmarshal(r.body, &all) != nil || len(all.Data) != 1 {
 		return r
@@ -369,9 +374,9 @@ func (r reaction) element(v any) error {
 	return json.Unmarshal(all.Data[0], v)
 }
 
-// need is send where anything but a success is an error, which is a reaction
-// unless there was none.
-func (a *assault) need(ctx context.Context, request string, s shot) (reaction, error) {
+// need is send, and fails for any status but 2xx. Its error is a response if
+// there was one.
+func (a *assault) need(ctx context.Context, request string, s shot) (response, error) {
 	got, err := a.send(ctx, request, s)
 	if err == nil && (got.status < 200 || got.status > 299) {
 		err = got
@@ -382,12 +387,13 @@ func (a *assault) need(ctx context.Context, request string, s shot) (reaction, e
 	return got, nil
 }
 
-// send sends a request such as "GET /api/v1/items". No error has a token in it.
-func (a *assault) send(ctx context.Context, request string, s shot) (reaction, error) {
+// send sends a request such as "GET /api/v1/items". Its errors contain no
+// token.
+func (a *assault) send(ctx context.Context, request string, s shot) (response, error) {
 	method, path, _ := strings.Cut(request, " ")
 	r, err := http.NewRequestWithContext(ctx, method, a.base+path+s.query, strings.NewReader(s.body))
 	if err != nil {
-		return reaction{}, errors.New("the request can't be made")
+		return response{}, errors.New("the request can't be made")
 	}
 	for _, token := range s.bearers {
 		r.Header.Add("Authorization", "Bearer "+token)
@@ -414,31 +420,31 @@ func (a *assault) send(ctx context.Context, request string, s shot) (reaction, e
 	}
 	if err != nil {
 		if whole, ok := errors.AsType[*url.Error](err); ok {
-			err = whole.Err // the rest of it is the address, which may hold a token
+			err = whole.Err // the rest is the URL, which may contain a token
 		}
-		return reaction{}, err
+		return response{}, err
 	}
 	defer resp.Body.Close()
 	if held != nil && !(held.asked.Load() && held.sent.Load()) {
-		return reaction{}, errors.New("the server never asked for the body (100 Continue), so it could not be held back")
+		return response{}, errors.New("the server never asked for the body (100 Continue), so it could not be held back")
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
-		return reaction{}, err
+		return response{}, err
 	}
 	var v struct{ Error string }
-	json.Unmarshal(body, &v) // what is no JSON has none
+	json.Unmarshal(body, &v) // a body that is not JSON has no error
 	_, description, _ := strings.Cut(resp.Header.Get("WWW-Authenticate"), `error_description="`)
-	return reaction{resp.StatusCode, presentable(v.Error), description, body}, nil
+	return response{resp.StatusCode, presentable(v.Error), description, body}, nil
 }
 
-// A heldBody is a request's body that is sent only after something else was done.
+// A heldBody is a request body that is sent only after first has been called.
 type heldBody struct {
 	io.Reader
 	first func() error
 	asked atomic.Bool // the server has asked for it
 	sent  atomic.Bool
-	fault atomic.Pointer[error] // of first
+	fault atomic.Pointer[error] // error of first
 }
 
 func (b *heldBody) Read(p []byte) (int, error) {
@@ -453,19 +459,19 @@ func (b *heldBody) Read(p []byte) (int, error) {
 
 func (b *heldBody) Close() error { return nil }
 
-// holdBack has a request ask whether it may send its body (RFC 9110 §10.1.1). By the
-// time that the server says so, it has judged the token. Then first is called, and
+// holdBack makes a request ask whether it may send its body (RFC 9110 §10.1.1).
+// When the server agrees, it has verified the token. Then first is called, and
 // then the body is sent.
 func holdBack(r *http.Request, first func() error) *http.Request {
 	body := &heldBody{Reader: r.Body, first: first}
 	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got100Continue: func() { body.asked.Store(true) }}))
-	r.Body, r.GetBody = body, nil // it can't be sent again
+	r.Body, r.GetBody = body, nil // it can't be sent twice
 	r.Header.Set("Expect", "100-continue")
 	return r
 }
 
-// presentable is an answer's error made fit to be printed: a server that is up
-// to no good could send control characters, or our own tokens back.
+// presentable makes an error from the server safe to print. A malicious server
+// could send control characters, or our own tokens.
 func presentable(says string) string {
 	if strings.Contains(says, "eyJ") { // {"
 		return "(an error with a token in it)"

@@ -1,8 +1,9 @@
 // Package attack sends forged tokens and forbidden requests to a running shelf,
-// and judges the answers. It makes throw-away accounts there, fires each
-// attack of console/attacks.json from one at another, and deletes them all. Before
-// each attack the same request with a good token has to succeed: a server that
-// refuses everything proves nothing. It knows what any client knows, and no key.
+// and checks the responses. It creates throw-away accounts, makes each attack
+// of console/attacks.json from one of them against another, and deletes them.
+// Before each attack the same request with a valid token must succeed, because
+// a server that denies everything proves nothing. The package knows what any
+// client knows, and no key.
 package attack
 
 import (
@@ -20,26 +21,25 @@ import (
 	"example.com/shelf/internal/term"
 )
 
-// A Row is one attack of console/attacks.json. That is the one list of
-// attacks: shelf attack runs it, the console's lab fetches it, and the tests'
-// rows bear its ids. JSON has no room for comments, so its members are
-// described here.
+// A Row is one attack of console/attacks.json, the only list of attacks. shelf
+// attack runs it, the console's lab fetches it, and tests use its ids. The
+// members are described here, because JSON has no comments.
 type Row struct {
-	ID          string `json:"id"`          // in kebab-case; what forges it, here and in the page, goes by it
+	ID          string `json:"id"`          // kebab-case; names the function that forges it, here and in the console
 	Title       string `json:"title"`       // a short sentence
-	Request     string `json:"request"`     // what is sent: "METHOD PATH"; {item} is an item of another account, {token} a token of the attacker's
-	Lab         bool   `json:"lab"`         // the clock has to be moved for it, so it takes a shelf with -lab
-	Rotation    bool   `json:"rotation"`    // it takes a shelf with -rotate-refresh
-	Held        bool   `json:"held"`        // a body is held back for it, which no page can do: a browser sends bodies whole
-	Explanation string `json:"explanation"` // two sentences: what the attack is, and what stopped it
-	Defence     string `json:"defence"`     // where that stands in the code: "FILE: FUNCTION", as a test checks
-	Source      string `json:"source"`      // where the rule is written
-	URL         string `json:"url"`         // and where to read that
+	Request     string `json:"request"`     // "METHOD PATH"; {item} is an item of another account, {token} a token of the attacker
+	Lab         bool   `json:"lab"`         // needs a shelf with -lab, to move the clock
+	Rotation    bool   `json:"rotation"`    // needs a shelf with -rotate-refresh
+	Held        bool   `json:"held"`        // holds a body back; a web page can't, as browsers send whole bodies
+	Explanation string `json:"explanation"` // two sentences: the attack, and its defence
+	Defence     string `json:"defence"`     // the defence in the code: "FILE: FUNCTION"; checked by a test
+	Source      string `json:"source"`      // the document with the rule
+	URL         string `json:"url"`         // of that document
 	Expect      struct {
 		Status      int    `json:"status"`
-		Error       string `json:"error"`       // the whole of it
-		Description string `json:"description"` // a part of the error_description (RFC 6750 §3); "" for any
-	} `json:"expect"` // the one answer that counts as a refusal
+		Error       string `json:"error"`       // the whole error
+		Description string `json:"description"` // part of error_description (RFC 6750 §3); "": any
+	} `json:"expect"` // the only response that counts as refused
 }
 
 func readRows() (rows []Row, err error) {
@@ -54,44 +54,44 @@ func readRows() (rows []Row, err error) {
 	return rows, nil
 }
 
-// A Verdict is what came of an attack.
+// A Verdict is the result of an attack.
 type Verdict string
 
 const (
-	Refused    Verdict = "refused"     // with the status and the error that the table wants
-	GotThrough Verdict = "GOT THROUGH" // the server did what it was asked to
-	Unexpected Verdict = "unexpected"  // another answer, or none: that proves nothing
+	Refused    Verdict = "refused"     // with the expected status and error
+	GotThrough Verdict = "GOT THROUGH" // the server did what was asked
+	Unexpected Verdict = "unexpected"  // another response, or none: proves nothing
 	NeedsLab   Verdict = "needs -lab"
-	NotRotated Verdict = "not rotated" // it is about refresh tokens of one use, which the server doesn't give
+	NotRotated Verdict = "not rotated" // needs refresh tokens for one use, which the server doesn't issue
 )
 
-// A Result is a row of what is printed.
+// A Result is one row of the report.
 type Result struct {
 	ID      string  `json:"id"`
 	Title   string  `json:"title"`
-	Status  int     `json:"status"` // of the answer, 0 if there was none
-	Error   string  `json:"error"`  // the answer's, at most 100 characters of it
+	Status  int     `json:"status"` // of the response; 0 if there was none
+	Error   string  `json:"error"`  // of the response; at most 100 characters
 	Verdict Verdict `json:"verdict"`
-	Detail  string  `json:"detail,omitempty"` // why it isn't "refused"
+	Detail  string  `json:"detail,omitempty"` // why the verdict isn't "refused"
 }
 
-// Options say what to attack, and how.
+// Options are the target and the settings of a run.
 type Options struct {
-	URL       string // of the server: http://HOST:PORT
-	Owned     bool   // it is the user's, so it may be on another machine
-	LabSecret string // of the server's lab, "" for none: then the clock stays as it is
-	JSON      bool   // print one document at the end, and not a table
+	URL       string // http://HOST:PORT of the server
+	Owned     bool   // the server is the user's own, so it may be on another machine
+	LabSecret string // of the server's lab; "": leave the clock alone
+	JSON      bool   // print one document at the end instead of a table
 	Stdout    io.Writer
 }
 
-// A NotMade is why no attack was made.
+// A NotMade is the reason why no attack was made.
 type NotMade struct{ error }
 
 func (e *NotMade) Unwrap() error { return e.error }
 
-// Command is the command shelf attack: it runs as args say, and as the environment
-// does. Its errors are those of [Run]; where no attack was made, or args are wrong,
-// the exit status is 2.
+// Command is the command shelf attack, with arguments and environment. It fails
+// as [Run] does. If no attack was made, or args are wrong, the exit status is
+// 2.
 func Command(ctx context.Context, args []string, env func(name string) string, stdout io.Writer) error {
 	const usage = "usage: shelf attack [-json] [-yes-i-own-it] [URL]"
 	flags := flag.NewFlagSet("shelf attack", flag.ContinueOnError)
@@ -120,10 +120,10 @@ func Command(ctx context.Context, args []string, env func(name string) string, s
 	return err
 }
 
-// Run attacks a server, and prints what came of it. It never prints a token, and
-// when ctx ends it stops, but not before it has deleted its accounts. It fails
-// with [NotMade] if no attack was made; with another error if not every attack
-// was refused as it should be, or if an account is left.
+// Run attacks a server and prints the results. It never prints a token. When
+// ctx ends, Run deletes its accounts and stops. It fails with [NotMade] if no
+// attack was made, and with another error if an attack was not refused as
+// expected or an account remains.
 func Run(ctx context.Context, o Options) error {
 	rows, err := readRows()
 	if err != nil {
@@ -135,8 +135,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer a.client.CloseIdleConnections()
 	a.labSecret = o.LabSecret
-	// A sign-up is waited for: one that was given up could still make an account,
-	// after it was looked for.
+	// Run waits for the sign-ups: an abandoned one could create an account
+	// after tidy.
 	if err := a.prepare(context.WithoutCancel(ctx)); err != nil {
 		return &NotMade{errors.Join(fmt.Errorf("%s: %w", a.base, err), a.tidy(ctx))}
 	}
@@ -147,7 +147,7 @@ func Run(ctx context.Context, o Options) error {
 	for _, row := range rows {
 		r := a.run(ctx, row)
 		if ctx.Err() != nil {
-			break // and nobody knows what the answer would have been
+			break // the result of this attack is unknown
 		}
 		results = append(results, r)
 		if !o.JSON {
@@ -172,7 +172,7 @@ func Run(ctx context.Context, o Options) error {
 	return tidied
 }
 
-// report prints the last line, or all results as one document.
+// report prints the last line of the table, or all results as one document.
 func report(o Options, base string, results []Result) error {
 	outcome := summary(results)
 	if !o.JSON {
@@ -191,10 +191,10 @@ func report(o Options, base string, results []Result) error {
 	return nil
 }
 
-// line is a line of the table, which is 79 columns wide.
+// line is the format of a table row, 79 columns wide.
 const line = "%-19s  %-45s  %s\n"
 
-// print prints a result, and all there is to know about it unless it is good.
+// print prints a result. For an unexpected one it adds an explanation.
 func (r Result) print(w io.Writer, row Row) {
 	answer := "-"
 	if r.Status != 0 {
@@ -217,8 +217,8 @@ func (r Result) print(w io.Writer, row Row) {
 	fmt.Fprintln(w, "  "+row.URL)
 }
 
-// summary is the last line: how many of how many attacks were refused, and what
-// became of the others.
+// summary returns the last line: how many attacks were refused, and what
+// happened to the others.
 func summary(results []Result) string {
 	n := map[Verdict]int{}
 	for _, r := range results {

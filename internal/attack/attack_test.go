@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Each attack of the table is forged, and no other.
+// There is one forger for each attack of the table.
 func TestForgers(t *testing.T) {
 	t.Parallel()
 	rows, err := readRows()
@@ -25,8 +25,8 @@ func TestForgers(t *testing.T) {
 	}
 }
 
-// What is on this machine for certain needs nobody's word. What else there is is
-// among the tests of the command.
+// A target on this machine needs no flag. Tests of the command cover further
+// targets.
 func TestTargetsOnThisMachine(t *testing.T) {
 	t.Parallel()
 	for _, target := range []string{"http://localhost:8080", "http://LOCALHOST/", "http://127.0.0.1", "https://127.9.9.9:1", "http://[::1]:8080", "http://[::ffff:127.0.0.1]"} {
@@ -36,8 +36,8 @@ func TestTargetsOnThisMachine(t *testing.T) {
 	}
 }
 
-// Localhost is this machine whatever a resolver makes of it, and only there a
-// certificate may be anybody's.
+// localhost is limited to loopback connections. Only there any certificate is
+// accepted.
 func TestConnections(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]bool{"127.0.0.1:80": true, "[::1]:80": true, "192.0.2.1:80": false, "0.0.0.0:80": false, "": false} {

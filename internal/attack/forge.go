@@ -16,13 +16,13 @@ import (
 	"example.com/shelf/internal/token"
 )
 
-// A forger makes what one attack sends. It knows what any client knows: its own
-// tokens, what the server tells everybody, and no key.
+// A forger prepares what one attack sends. It knows what any client knows: its
+// own tokens, the server's public data, and no key.
 type forger func(context.Context, *assault) (shot, error)
 
-// forgers are those of the table's rows, by id. Where a row doesn't say otherwise
-// they keep the header of a genuine token, so that what they make differs from it
-// in nothing but its fault.
+// forgers has the forger of each row, by id. Unless a row says otherwise, a
+// forged token keeps the header of a valid one, so that it differs only in its
+// fault.
 var forgers = map[string]forger{
 	"payload-edited": retouched(func(t *JWS) {
 		t.Payload = Edited(t.Payload, "exp", t.Time("exp").AddDate(10, 0, 0).Unix())
@@ -51,7 +51,7 @@ var forgers = map[string]forger{
 	"signature-changed": retouched(func(t *JWS) {
 		t.Signature = neighbour(t.Signature[0]) + t.Signature[1:]
 	}),
-	"signature-respelt": retouched(func(t *JWS) { // the last letter of 32 bytes has two idle bits, of 64 four
+	"signature-respelt": retouched(func(t *JWS) { // the last letter has two unused bits for 32 bytes, four for 64
 		last := len(t.Signature) - 1
 		t.Signature = t.Signature[:last] + neighbour(t.Signature[last])
 	}),
@@ -127,10 +127,11 @@ var forgers = map[string]forger{
 	"not-yet-valid": genuineAt(func(t JWS) time.Time { return t.Time("nbf").Add(-time.Minute) }),
 }
 
-// genuine is the attacker's own access token, as it is.
+// genuine returns the attacker's own access token, unchanged.
 func genuine(_ context.Context, a *assault) (shot, error) { return bearerShot(a.eve.access), nil }
 
-// genuineAt is the same at another time, which it says of the token itself.
+// genuineAt sends the attacker's own access token at another time, taken from
+// the token.
 func genuineAt(when func(JWS) time.Time) forger {
 	return func(_ context.Context, a *assault) (shot, error) {
 		t, err := Dismantle(a.eve.access)
@@ -140,7 +141,7 @@ func genuineAt(when func(JWS) time.Time) forger {
 	}
 }
 
-// retouched is the attacker's own access token, touched up.
+// retouched changes the attacker's own access token.
 func retouched(touch func(t *JWS)) forger {
 	return func(_ context.Context, a *assault) (shot, error) {
 		t, err := Dismantle(a.eve.access)
@@ -152,16 +153,17 @@ func retouched(touch func(t *JWS)) forger {
 	}
 }
 
-// unsecured makes a token one that claims to need no signature (RFC 7519 §6).
+// unsecured replaces the header by one that claims to need no signature (RFC
+// 7519 §6).
 func unsecured(alg string) func(t *JWS) {
 	return func(t *JWS) {
 		t.Header, t.Signature = EncodePart(map[string]string{"alg": alg, "typ": "JWT"}), ""
 	}
 }
 
-// swapAlg has HS256 and a public-key algorithm change places. Where the server
-// publishes a key, that key is the secret: to code that hands it to whatever
-// algorithm the token names, it verifies.
+// swapAlg exchanges HS256 and a public-key algorithm. If the server publishes a
+// key, the token is signed by HS256 with that key as its secret. A server that
+// uses the key for any algorithm named in the token would accept it.
 func swapAlg(ctx context.Context, a *assault) (shot, error) {
 	t, err := Dismantle(a.eve.access)
 	if err != nil {
@@ -180,7 +182,7 @@ func swapAlg(ctx context.Context, a *assault) (shot, error) {
 	return bearerShot(t.String()), nil
 }
 
-// publicKey is the first that the server publishes.
+// publicKey returns the first key that the server publishes.
 func (a *assault) publicKey(ctx context.Context) ([]byte, error) {
 	const path = "GET /.well-known/jwks.json"
 	got, err := a.send(ctx, path, shot{})
@@ -194,13 +196,14 @@ func (a *assault) publicKey(ctx context.Context) ([]byte, error) {
 	return base64.RawURLEncoding.DecodeString(set.Keys[0].Public)
 }
 
-// signInAgain is one more sign-in of the attacker's.
+// signInAgain signs the attacker in once more.
 func (a *assault) signInAgain(ctx context.Context) (throwaway, error) {
 	again := a.eve
 	return again, a.enter(ctx, "POST /api/v1/auth/signin", &again, nil)
 }
 
-// replayAfterLogout signs in once more, sees that the token opens, and logs out.
+// replayAfterLogout signs in once more, checks that the token works, and logs
+// out.
 func replayAfterLogout(ctx context.Context, a *assault) (shot, error) {
 	leaving, err := a.signInAgain(ctx)
 	if err != nil {
@@ -214,7 +217,7 @@ func replayAfterLogout(ctx context.Context, a *assault) (shot, error) {
 	return s, err
 }
 
-// held is a write whose body is held back while something happens to its token.
+// held returns a write whose body is held back while meanwhile runs.
 func held(token string, meanwhile func(s shot) error) shot {
 	s := bearerShot(token)
 	s.control.token = token
@@ -231,14 +234,15 @@ func heldPastLogout(ctx context.Context, a *assault) (shot, error) {
 	}), err
 }
 
-// heldPastDeletion deletes a third account while a body of its own is held back.
+// heldPastDeletion deletes a third account while its own request's body is held
+// back.
 func heldPastDeletion(ctx context.Context, a *assault) (shot, error) {
 	going, err := a.another(ctx)
 	return held(going.access, func(s shot) error { return a.delete(ctx, going, s) }), err
 }
 
-// restoreItself signs in once more, and revokes the refresh token, as its owner would
-// who knows that it was stolen. The access token of that sign-in is the thief's.
+// restoreItself signs in once more and revokes the refresh token, as an owner
+// does after a theft. Then the thief uses the access token of that sign-in.
 func restoreItself(ctx context.Context, a *assault) (shot, error) {
 	again, err := a.signInAgain(ctx)
 	if err != nil {
@@ -257,7 +261,7 @@ func restoreItself(ctx context.Context, a *assault) (shot, error) {
 	return s, nil
 }
 
-// tokenID is the id of a token in its owner's list of tokens.
+// tokenID returns the id of a token from its owner's list of tokens.
 func (a *assault) tokenID(ctx context.Context, s shot, text string) (int, error) {
 	const list = "GET /api/v1/auth/tokens"
 	got, err := a.need(ctx, list, s)
@@ -282,12 +286,12 @@ func (a *assault) tokenID(ctx context.Context, s shot, text string) (int, error)
 	return 0, errors.New(list + " has no such token")
 }
 
-// errNotRotated says that the server's refresh tokens are good for many uses.
+// errNotRotated means that a refresh token can be used more than once.
 var errNotRotated = errors.New("the server doesn't rotate refresh tokens")
 
-// replayRefresh signs in once more. A thief uses the refresh token first, and its
-// successor too. Then the owner uses it, which tells the server of the theft. What
-// the thief has now is the newest one.
+// replayRefresh signs in once more. The thief uses the refresh token, and then
+// its successor. The owner then uses the first one, which shows the theft to
+// the server. The thief tries the newest token.
 func replayRefresh(ctx context.Context, a *assault) (shot, error) {
 	again, err := a.signInAgain(ctx)
 	stolen := again.refresh
@@ -302,8 +306,8 @@ func replayRefresh(ctx context.Context, a *assault) (shot, error) {
 
 const refreshing = "POST /api/v1/auth/refresh"
 
-// rotated uses a refresh token and returns its successor. It fails with
-// errNotRotated if there is none.
+// rotated uses a refresh token and returns its successor, or errNotRotated if
+// there is none.
 func (a *assault) rotated(ctx context.Context, refresh string) (string, error) {
 	got, err := a.need(ctx, refreshing, bearerShot(refresh))
 	if err != nil {
@@ -321,16 +325,16 @@ func (a *assault) rotated(ctx context.Context, refresh string) (string, error) {
 	return next.Refresh, nil
 }
 
-// onItem is the attacker's token for a request about another's item, which she
-// can read as everybody can.
+// onItem returns the attacker's token for a request to ann's item. She may read
+// the item, as anybody may.
 func (a *assault) onItem() shot {
 	s := bearerShot(a.eve.access)
 	s.control.request = "GET /api/v1/items/{item}"
 	return s
 }
 
-// withRefreshToken sends a token that is a refresh token, or was made of one:
-// that is good for a new access token.
+// withRefreshToken sends a refresh token, or a token made from one. The control
+// is that the refresh token gets a new access token.
 func (a *assault) withRefreshToken(token string) shot {
 	s := bearerShot(token)
 	s.control.request, s.control.token = refreshing, a.eve.refresh
@@ -339,12 +343,12 @@ func (a *assault) withRefreshToken(token string) shot {
 
 func bearerShot(token string) shot { return shot{bearers: []string{token}} }
 
-// A JWS is a token in its three parts, as they are sent (RFC 7515 §3.1).
+// A JWS is a token in its three parts (RFC 7515 §3.1).
 type JWS struct{ Header, Payload, Signature string }
 
 func (t JWS) String() string { return t.Header + "." + t.Payload + "." + t.Signature }
 
-// Dismantle fails for what is no token that a forgery can be made of.
+// Dismantle splits a token. It fails for a text that is not a signed JWT.
 func Dismantle(token string) (JWS, error) {
 	parts := strings.Split(token, ".")
 	bad := errors.New("the server's own token is no signed JWT")
@@ -362,14 +366,14 @@ func (t JWS) Alg() (alg string) {
 	return alg
 }
 
-// Time is the moment that a claim names.
+// Time returns a time in the claims.
 func (t JWS) Time(claim string) time.Time {
 	var seconds int64
 	json.Unmarshal(Members(t.Payload)[claim], &seconds)
 	return time.Unix(seconds, 0)
 }
 
-// sign signs with a secret of the attacker's by the algorithm of the token's kind.
+// sign signs with a secret of the attacker's, by the token's kind of algorithm.
 func (t *JWS) sign(secret string) {
 	text := t.Header + "." + t.Payload
 	var signature []byte
@@ -383,14 +387,14 @@ func (t *JWS) sign(secret string) {
 	t.Signature = base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// seeded makes an Ed25519 key of any text.
+// seeded returns an Ed25519 key made from any text.
 func seeded(secret string) ed25519.PrivateKey {
 	seed := sha256.Sum256([]byte(secret))
 	return ed25519.NewKeyFromSeed(seed[:])
 }
 
-// Members are those of the JSON object that a part of a token is, nil if it is
-// none.
+// Members returns the members of a part of a token, or nil if it is no JSON
+// object.
 func Members(part string) (m map[string]json.RawMessage) {
 	text, err := base64.RawURLEncoding.DecodeString(part)
 	if err != nil || json.Unmarshal(text, &m) != nil {
@@ -399,7 +403,7 @@ func Members(part string) (m map[string]json.RawMessage) {
 	return m
 }
 
-// Edited is a part of a token with one member set to another value.
+// Edited returns a part of a token with one member changed.
 func Edited(part, name string, value any) string {
 	m := Members(part)
 	m[name] = strictjson.Encode(value)
@@ -408,7 +412,7 @@ func Edited(part, name string, value any) string {
 
 func EncodePart(v any) string { return base64.RawURLEncoding.EncodeToString(strictjson.Encode(v)) }
 
-// neighbour is the letter that differs from another in its lowest bit.
+// neighbour returns the letter that differs from another in its lowest bit.
 func neighbour(letter byte) string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" // RFC 4648 §5
 	i := strings.IndexByte(letters, letter)
