@@ -1,19 +1,20 @@
-// Who is signed in, and the tokens that say so.
+// The sign-in and its tokens.
 import { $, $$, button, copy, el, link, onClick, onSubmit, partName, say, wholeToken } from "./dom.js";
 import { send, serverNow } from "./wire.js";
 import { distance, isTime, meanings, read, span } from "./token.js";
 
-// The tokens are in this variable and nowhere else. Any script of this origin,
-// now or later, can read localStorage and sessionStorage (OWASP HTML5 Security
-// Cheat Sheet), and on loopback the origin is whatever program has this port
-// next. So a reload forgets the tokens; it doesn't end them.
+// The tokens are kept in this variable only. Any script of this origin could
+// read localStorage and sessionStorage, now or later (OWASP HTML5 Security
+// Cheat Sheet). On loopback, another program may use this port next and have
+// the same origin. Reloading the page therefore forgets the tokens, but doesn't
+// revoke them.
 let session = null; // { kind: "catalog" or "book", name, id, access, refresh }
 const listeners = [];
 
 export const current = () => session;
 export const onSession = (listener) => listeners.push(listener);
 
-function become(next) {
+function setSession(next) {
   session = next;
   for (const listener of listeners) listener(session);
 }
@@ -21,8 +22,8 @@ function become(next) {
 const expiry = () => read(session.access).payload.exp;
 export const expired = () => session != null && expiry() <= serverNow();
 
-// ask sends a request with the caller's token: in the header of the catalog, or
-// in that of the book API.
+// ask sends a request with the token of the session, in the header of the
+// catalog or of the book API.
 export function ask(method, path, { refresh, headers, ...rest } = {}) {
   const token = refresh ? session.refresh : session.access;
   const bearer = path.startsWith("/bookapi") ? { "x-access-token": token } : { Authorization: "Bearer " + token };
@@ -42,7 +43,7 @@ function dress() {
   fault("", "");
 }
 
-// fault puts what the API says at the field that it is about, if there is one.
+// fault shows the API's error at the field that it is about, if there is one.
 function fault(about, says) {
   for (const field of [identity, password]) {
     field.ariaInvalid = field.name === about ? "true" : null;
@@ -52,7 +53,7 @@ function fault(about, says) {
   $("#form-error").textContent = about ? "" : says;
 }
 
-// aboutField tells by the API's one sentence which field is at fault.
+// aboutField finds the field that an error of the API is about.
 function aboutField({ says, status }) {
   if (![400, 401, 403, 409].includes(status) || says.startsWith("Bad email or password")) return "";
   if (/password/i.test(says)) return "password";
@@ -72,20 +73,20 @@ async function signIn(how) {
     const answer = await post("/api/v1/auth/" + how);
     if (!answer) return;
     const [{ access_token: access, refresh_token: refresh, user }] = answer.data;
-    become({ kind: "catalog", name: user.email, id: user.id, access, refresh });
+    setSession({ kind: "catalog", name: user.email, id: user.id, access, refresh });
   } else {
     const answer = (how === "signin" || (await post("/signup"))) && (await post("/login"));
     if (!answer) return;
     session = { kind: "book", name: identity.value.trim(), access: answer.token };
-    const me = await ask("GET", "/api/v1/auth/me", { by: "page" }); // either API's token opens both
-    become({ ...session, id: me.json?.data?.[0].id });
+    const me = await ask("GET", "/api/v1/auth/me", { by: "page" }); // a token of either API works here
+    setSession({ ...session, id: me.json?.data?.[0].id });
   }
   password.value = "";
   say("Signed in as " + session.name);
   location.hash = "#token";
 }
 
-const letters = "abcdefghijkmnpqrstuvwxyz23456789"; // 32 of them: a byte chooses evenly
+const letters = "abcdefghijkmnpqrstuvwxyz23456789"; // 32 letters, so that each is equally likely
 export const random = (n) => Array.from(crypto.getRandomValues(new Uint8Array(n)), (b) => letters[b % 32]).join("");
 
 function demo() {
@@ -102,17 +103,17 @@ async function refresh() {
   if (!session?.refresh) return say("The book API gives no refresh token: sign in again", true);
   const answer = await ask("POST", "/api/v1/auth/refresh", { refresh: true });
   if (!answer.ok) return say(answer.says, true);
-  const [{ access_token: access, refresh_token: next = session.refresh }] = answer.json.data; // with -rotate-refresh there is a next one
-  become({ ...session, access, refresh: next });
+  const [{ access_token: access, refresh_token: next = session.refresh }] = answer.json.data; // with -rotate-refresh there is a new refresh token
+  setSession({ ...session, access, refresh: next });
   say("A new access token. The one before stays good until it expires.");
   await listTokens("page");
 }
 
-// leave logs out. Where the access token is over, the refresh token can do it.
+// leave logs out. If the access token has expired, it uses the refresh token.
 async function leave(path, done) {
   const answer = await ask("DELETE", path, { refresh: expired() && session.refresh && path.endsWith("logout") });
   if (!answer.ok && answer.status !== 401) return say(answer.says, true);
-  become(null);
+  setSession(null);
   say(answer.ok ? done : answer.says, !answer.ok);
   location.hash = "#start";
 }
@@ -136,9 +137,9 @@ function drawTokens() {
   if (session) drawClaims(tokens.map(([type, token]) => [type, read(token)]));
 }
 
-// drawClaims lists what the tokens say, one beside the other.
+// drawClaims lists the claims of the tokens side by side.
 function drawClaims(tokens) {
-  const rank = (member) => (Object.keys(meanings).indexOf(member) + 99) % 99; // unknown ones last
+  const rank = (member) => (Object.keys(meanings).indexOf(member) + 99) % 99; // unknown members last
   const row = (member, what, cells) => el("tr", {}, el("th", { scope: "row" }, el("code", {}, member), " ", el("span", { class: "soft" }, what)), cells);
   const source = (number, section) => number && [" ", link(`https://www.rfc-editor.org/rfc/rfc${number}#section-${section}`, `RFC ${number} §${section}`)];
   const part = (i, what, rows) => el("tbody", { class: ["header", "payload", "signature"][i] },
@@ -147,7 +148,7 @@ function drawClaims(tokens) {
     const [what, ...where] = meanings[member] ?? ["A claim of this server’s own."];
     const values = tokens.map(([, token]) => token[which][member]);
     return row(member, [what, source(...where)],
-      values.map((value, i) => el("td", { "data-label": tokens[i][0], class: i > 0 && value === values[0] && "same" }, worth(member, value))));
+      values.map((value, i) => el("td", { "data-label": tokens[i][0], class: i > 0 && value === values[0] && "same" }, claimValue(member, value))));
   });
   $("#claims").replaceChildren(
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "What it says"), tokens.map(([type]) => el("th", { scope: "col" }, type + " token")))),
@@ -158,16 +159,17 @@ function drawClaims(tokens) {
         tokens.map(([type, token]) => el("td", { "data-label": type }, el("code", {}, token.signature))))));
 }
 
-// worth is the value of a claim; a time is put in words, too.
-function worth(member, value) {
+// claimValue shows the value of a claim; a time is also shown in words.
+function claimValue(member, value) {
   if (value === undefined) return "—";
   if (!isTime(member)) return el("code", {}, JSON.stringify(value));
   const at = new Date(value * 1000);
   return [el("b", { "data-at": value }), el("time", { datetime: at.toISOString() }, at.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" })), el("code", {}, value)];
 }
 
-// tick keeps the page's clocks going. None is a live region, which would chatter
-// once a second. What matters is said, once: a minute left, and none.
+// tick updates the countdowns of the page. They are not live regions, which
+// screen readers would read every second. Only "a minute left" and "expired"
+// are announced, once each.
 let stage = "";
 function tick() {
   const now = serverNow();
@@ -184,7 +186,7 @@ function tick() {
   const was = stage;
   stage = left <= 0 ? "over" : left <= 60 ? "soon" : "";
   if (stage === "soon" && was === "") say("Your access token expires in a minute");
-  $("#expired").hidden = stage !== "over"; // which is an alert
+  $("#expired").hidden = stage !== "over"; // an alert
 }
 
 // --- the tokens that the server knows of

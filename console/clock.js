@@ -1,23 +1,23 @@
-// The lab's clock: where shelf was started with -lab, its time can be moved, and
-// with it when tokens expire.
+// The lab's clock. If shelf was started with -lab, the page can change its
+// time, and so the expiry of tokens.
 import { $, onClick, onSubmit, say } from "./dom.js";
 import { span } from "./token.js";
 import { send, serverNow, setClock } from "./wire.js";
 
-let secret = null; // what X-Lab-Token has to say; null where the lab is not open
-let clock = {}; // what the server says of it: now, frozen, offset
+let secret = null; // value of X-Lab-Token; null: the lab is locked
+let clock = {}; // the server's answer: now, frozen, offset
 let changed;
 
 export const labOn = () => secret != null;
 
-// tell changes the clock, or only reads it where there is nothing to change.
+// tell sends a change of the clock. Without json it only reads the clock.
 async function tell(json, by = "you", token = secret) {
   const answer = await send(json ? "POST" : "GET", "/lab/clock", { headers: { "X-Lab-Token": token }, json, by });
   if (!answer.ok) {
     say(answer.says, true);
     return answer;
   }
-  if (by === "lab") return answer; // for an attack only: the page goes on by the time before
+  if (by === "lab") return answer; // for an attack only: the page keeps showing the old time
   secret = token;
   clock = answer.json;
   setClock(Date.parse(clock.now));
@@ -25,8 +25,8 @@ async function tell(json, by = "you", token = secret) {
   return answer;
 }
 
-// at has work done while the clock stands still at a moment, in seconds since
-// 1970, and then puts it back as it was.
+// at runs work with the clock frozen at moment, in seconds since 1970. Then it
+// restores the clock.
 export async function at(moment, work) {
   const { now, frozen, offset } = clock;
   const began = performance.now(), before = serverNow() * 1000;

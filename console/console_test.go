@@ -12,7 +12,7 @@ import (
 	"example.com/shelf/console"
 )
 
-// names are the files that the page consists of.
+// names are the files of the page.
 func names(t *testing.T) []string {
 	t.Helper()
 	all, err := fs.Glob(console.Files, "*")
@@ -31,7 +31,7 @@ func text(t *testing.T, name string) string {
 	return string(text)
 }
 
-// The page is small enough to read, and no request leaves for another place.
+// The page is small enough to read, and loads nothing from elsewhere.
 func TestSize(t *testing.T) {
 	t.Parallel()
 	size := 0
@@ -43,9 +43,8 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// The policy forbids inline script and style; a page that has some would work
-// only in part. And text becomes markup nowhere: what people write is shown as
-// it is.
+// The page has no inline script and style, which the policy forbids, and never
+// turns text into markup: users' texts are shown unchanged.
 func TestMarkup(t *testing.T) {
 	t.Parallel()
 	page := text(t, "index.html")
@@ -75,8 +74,8 @@ func TestMarkup(t *testing.T) {
 	}
 }
 
-// Every attack of the table can be made by the page, but for those that hold a body
-// back, and it makes no other.
+// The page can make every attack of the table, except those that hold a body
+// back, and no others.
 func TestForges(t *testing.T) {
 	t.Parallel()
 	var attacks []struct {

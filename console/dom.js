@@ -1,11 +1,12 @@
-// What every part of the page builds itself with. Nothing here or elsewhere turns
-// text into markup: names and descriptions come from strangers.
+// Helpers for all parts of the page. No part of the page turns text into
+// markup, because names and descriptions come from strangers.
 
 export const $ = (selector, within = document) => within.querySelector(selector);
 export const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-// el makes an element: el("a", { href: "#lab", class: "big" }, "Break it"). A
-// function is a listener, true an attribute without a value, null none at all.
+// el creates an element: el("a", { href: "#lab", class: "big" }, "Break it").
+// An attribute may be a function (a listener), true (no value) or null (left
+// out).
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -17,7 +18,7 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-// button is a button that can't be pressed again while its work is under way.
+// button creates a button that ignores clicks while its work is running.
 export const button = (text, work, attributes = {}) =>
   el("button", { type: "button", click: (event) => busy(event.currentTarget, work), ...attributes }, text);
 
@@ -31,14 +32,14 @@ export async function busy(node, work) {
   }
 }
 
-// onClick and onSubmit give work to what stands in the page already.
+// onClick and onSubmit add handlers to existing elements.
 export const onClick = (selector, work) => $$(selector).forEach((node) => node.addEventListener("click", () => busy(node, () => work(node))));
 export const onSubmit = (form, work) => form.addEventListener("submit", (event) => {
   event.preventDefault();
   busy(event.submitter ?? form, () => work(event.submitter));
 });
 
-// say tells what has happened, in the corner of the page and to screen readers.
+// say shows a message in the corner of the page, and to screen readers.
 let silence;
 export function say(text, bad = false) {
   const status = $("#status");
@@ -48,7 +49,8 @@ export function say(text, bad = false) {
   silence = setTimeout(() => (status.textContent = ""), bad ? 8000 : 4000);
 }
 
-// copy puts text on the clipboard, which browsers allow on loopback and by https.
+// copy copies text to the clipboard. Browsers allow that on loopback and with
+// https.
 export const copy = (text, what) => navigator.clipboard?.writeText(text).then(() => say(what)) ?? say("Copying takes https, or a server on this machine", true);
 
 export const link = (href, text) => el("a", { href, target: "_blank", rel: "noopener noreferrer" }, text);
@@ -57,17 +59,17 @@ const names = ["header", "payload", "signature"];
 export const partName = (i) => el("span", { class: "part " + names[i] }, names[i]);
 const parts = (token, show) => token.split(".").map((part, i) => [i > 0 && el("b", {}, "."), el("span", { class: names[i], title: names[i] }, show(part, i))]);
 
-// shortToken shows a token by the two ends of each part.
+// shortToken shows the first and last letters of each part of a token.
 export const shortToken = (token) => el("span", { class: "short" }, parts(token, (part) => (part.length > 12 ? part.slice(0, 6) + "…" + part.slice(-4) : part)));
 
-// wholeToken shows all of a token, each part in its colour and after its name.
-// Where it differs from another one, original, is marked.
+// wholeToken shows all of a token, with a colour and a name for each part. It
+// marks the differences from the token original.
 export function wholeToken(token, label, original = token) {
   const before = original.split(".");
   return el("p", { class: "whole", tabindex: 0, role: "group", "aria-label": label }, parts(token, (part, i) => marked(part, before[i])));
 }
 
-// marked is text with that stretch marked in which it differs from what it was.
+// marked returns text, with the part marked that differs from was.
 function marked(text, was = "") {
   if (text === was) return text;
   let start = 0, end = 0;

@@ -1,12 +1,12 @@
-// How each attack of attacks.json is made, by its id, as internal/attack/forge.go makes it,
-// but for those whose body is held back: a browser sends bodies whole.
-// That takes no more than a token of the attacker's own, the victim's public id,
-// and what a browser can compute.
+// How to make each attack of attacks.json, by its id, as
+// internal/attack/forge.go does. Attacks that hold a body back are missing,
+// because browsers send whole bodies. An attack needs only a token of the
+// attacker, the victim's public id, and what a browser can compute.
 import { decode, encode } from "./token.js";
 
 const json = (value) => encode(JSON.stringify(value));
 
-// A Forgery is a token in its three parts, to be edited one by one.
+// A Forgery is a token in its three parts, which can be edited one by one.
 class Forgery {
   constructor(token) {
     [this.header, this.payload, this.signature] = token.split(".");
@@ -16,24 +16,24 @@ class Forgery {
     return `${this.header}.${this.payload}.${this.signature}`;
   }
 
-  // put sets whole parts.
+  // put replaces whole parts.
   put(parts) {
     return Object.assign(this, parts);
   }
 
-  // says is what the header or the payload says.
+  // says returns the content of the header or the payload.
   says(part) {
     return JSON.parse(decode(this[part]));
   }
 
-  // edit sets members; one that is undefined goes.
+  // edit sets members; undefined removes one.
   edit(part, members) {
     return this.put({ [part]: json({ ...this.says(part), ...members }) });
   }
 
-  // sign signs by HS256 (RFC 7518 §3.2) with a key of the attacker's: text or
-  // bytes. Where the server uses EdDSA, 64 bytes that nobody made with its key do
-  // as well.
+  // sign signs by HS256 (RFC 7518 §3.2) with the attacker's key: text or bytes.
+  // For a server with EdDSA, 64 bytes not made with the server's key serve as
+  // well.
   async sign(key) {
     if (this.says("header").alg === "EdDSA") return this.put({ signature: encode(crypto.getRandomValues(new Uint8Array(64))) });
     if (!crypto.subtle) throw new Error("browsers sign by https only, or for a server on this machine");
@@ -42,23 +42,23 @@ class Forgery {
     return this.put({ signature: encode(await crypto.subtle.sign("HMAC", made, bytes.encode(`${this.header}.${this.payload}`))) });
   }
 
-  // unsecure makes it one that claims to need no signature (RFC 7519 §6).
+  // unsecure makes the token claim that it needs no signature (RFC 7519 §6).
   unsecure(alg) {
     return this.put({ header: json({ alg, typ: "JWT" }), signature: "" });
   }
 }
 
-// neighbour is the letter that differs from another in its lowest bit.
+// neighbour returns the letter that differs from another in its lowest bit.
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const neighbour = (letter) => alphabet[alphabet.indexOf(letter) ^ 1];
 
 const mine = "a secret that the attacker made up";
 
-// forge has a function for each attack. It gets the attacker's access token to
-// be forged, and { access, refresh, victim, keys }: genuine tokens, a public id,
-// and what the server publishes. It returns the token, or { token, … } with more:
-// original, what it was made from if that is no access token; query or cookie,
-// where it goes instead of the header; header, all of that; body.
+// forge has one function per attack. It gets the attacker's access token as a
+// Forgery, and { access, refresh, victim, keys }: genuine tokens, a public id,
+// and the server's published keys. It returns the forged token, or { token, … }
+// with more: original, the token it was made from if not the access token;
+// query or cookie, used instead of the header; header, the whole header; body.
 export const forge = {
   "payload-edited": (t) => t.edit("payload", { exp: t.says("payload").exp + 315576000 }), // ten years, in seconds
   "type-edited": (t, { refresh }) => ({ token: new Forgery(refresh).edit("payload", { type: "access" }), original: refresh }),
@@ -74,8 +74,8 @@ export const forge = {
     const published = atob(keys[0].x.replaceAll("-", "+").replaceAll("_", "/"));
     return t.edit("header", { alg: "HS256" }).sign(Uint8Array.from(published, (c) => c.charCodeAt(0)));
   },
-  // Zeros fill up an HMAC key, so one zero byte is the empty key (RFC 2104 §2),
-  // which WebCrypto doesn't take.
+  // HMAC pads its key with zeros, so one zero byte is the same key as the empty
+  // one (RFC 2104 §2), which WebCrypto rejects.
   "kid-elsewhere": (t) => t.edit("header", { kid: "../../../../../../dev/null" }).sign(new Uint8Array(1)),
   "jwk-embedded": (t) => {
     const { alg } = t.says("header");

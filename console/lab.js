@@ -1,5 +1,4 @@
-// The lab: every attack of attacks.json, fired at the server that this page comes
-// from.
+// The lab: it makes every attack of attacks.json against this page's server.
 import { $, $$, button, el, link, onClick, onSubmit, partName, say, wholeToken } from "./dom.js";
 import { send } from "./wire.js";
 import { current, onSession, random } from "./account.js";
@@ -13,13 +12,13 @@ const words = { refused: "refused", through: "GOT THROUGH", unexpected: "not as 
 
 const bearer = (token) => ({ Authorization: "Bearer " + token });
 const inLab = (method, path, token, json) => send(method, path, { headers: token ? bearer(token) : {}, json, by: "lab" });
-let rotates = false; // the server is known to have -rotate-refresh
+let rotates = false; // the server has -rotate-refresh
 const canFire = (attack) => !attack.held && (!attack.lab || labOn());
 const possible = (attack) => canFire(attack) && (!attack.rotation || rotates);
 const lacks = (attack) => (attack.held ? "shelf attack only: a browser sends bodies whole" : !canFire(attack) ? "needs the lab’s clock" : possible(attack) ? "" : "needs -rotate-refresh");
 
-// A Cast is who plays: accounts that are made for the lab and deleted after it,
-// so that nobody's own sign-in is lost.
+// A Cast is the accounts of the lab, which are deleted afterwards. The user's
+// own sign-in is not used.
 class Cast {
   people = [];
 
@@ -32,13 +31,13 @@ class Cast {
     return person;
   }
 
-  // signIn is one more sign-in of somebody's.
+  // signIn signs a person in once more.
   async signIn({ email, password, id }) {
     const [{ access_token: access, refresh_token: refresh }] = (await inLab("POST", "/api/v1/auth/signin", null, { email, password })).json.data;
     return { access, refresh, id };
   }
 
-  // reader is an account of the book API, signed in.
+  // reader creates a book API account and signs it in.
   async reader() {
     const account = { username: "rae-" + random(8), password: random(12) };
     await inLab("POST", "/signup", null, account);
@@ -48,7 +47,7 @@ class Cast {
   }
 
   async enter() {
-    this.ann = await this.signUp("ann", { admin: true }); // which she doesn't become
+    this.ann = await this.signUp("ann", { admin: true }); // she doesn't become an admin
     this.eve = await this.signUp("eve");
     const diary = { itemname: "Ann’s diary", category: "lab", description: "Made for the lab, and deleted after it" };
     this.item = (await inLab("POST", "/api/v1/items", this.ann.access, diary)).json.data[0].id;
@@ -61,8 +60,8 @@ class Cast {
   }
 }
 
-// withCast has work done with a cast that goes home afterwards. One follows the
-// other, as some move the clock.
+// withCast runs work with a new cast and deletes it afterwards. Runs follow one
+// another, because some change the clock.
 let done = Promise.resolve();
 const withCast = (work) => (done = done.then(async () => {
   const cast = new Cast();
@@ -78,9 +77,8 @@ const withCast = (work) => (done = done.then(async () => {
 
 const rotated = async (token) => (await inLab("POST", "/api/v1/auth/refresh", token)).json.data[0].refresh_token;
 
-// scenes are for attacks that begin with something else than eve's sign-in. Each
-// returns whose tokens it is about, and next: what happens after those were seen to
-// be good.
+// scenes prepare attacks that need more than eve's sign-in. Each returns the
+// tokens, and next: a step after the tokens were found to be valid.
 const scenes = {
   "admin-at-signup": async ({ ann }) => ann,
   "replay-after-logout": async (cast) => {
@@ -102,9 +100,9 @@ const scenes = {
   "renamed-by-thief": (cast) => cast.reader(),
 };
 
-// fire runs one attack and shows how it ended. A refusal counts only if it is
-// the one that the table expects, and if the genuine token was good before:
-// otherwise something else may have refused it.
+// fire makes one attack and shows its result. It counts as refused only if the
+// response is the expected one and the genuine token was valid before.
+// Otherwise another check may have refused it.
 async function fire(attack, cast, open) {
   const player = scenes[attack.id] ? await scenes[attack.id](cast) : cast.eve;
   if (!player) return score();
@@ -113,7 +111,7 @@ async function fire(attack, cast, open) {
   const genuine = await (shot.original === refresh && !next ? inLab("POST", "/api/v1/auth/refresh", refresh) : inLab("GET", "/api/v1/auth/me", access));
   await next?.();
 
-  const shoot = () => send1(attack.request.replace("{item}", cast.item).replace("{token}", row).split(" "), shot, open);
+  const shoot = () => sendForged(attack.request.replace("{item}", cast.item).replace("{token}", row).split(" "), shot, open);
   const { exp, nbf } = read(access).payload;
   const answer = await (attack.id === "expired" ? at(exp, shoot) : attack.id === "not-yet-valid" ? at(nbf - 60, shoot) : shoot());
   const { status, error, description = "" } = attack.expect;
@@ -127,7 +125,7 @@ async function fire(attack, cast, open) {
   const altered = shot.token !== shot.original;
   $(".shown", card).replaceChildren(
     el("h3", {}, altered ? "The forged token; what was altered is marked" : "A genuine token, where it has no business"),
-    wholeToken(shot.token, "The token that was sent", shot.original), ...inWords(shot),
+    wholeToken(shot.token, "The token that was sent", shot.original), ...decodedChanges(shot),
     el("h3", {}, "The answer"), answered(answer),
     outcome === "refused" ? "" : el("p", { class: "alarm", role: "alert" },
       outcome === "through" ? "The server obeyed. That is a hole." : genuine.ok ? "Refused, but not by what should have stopped it." : "The genuine token was refused as well, so this proves nothing.",
@@ -138,8 +136,8 @@ async function fire(attack, cast, open) {
   return outcome;
 }
 
-// send1 sends a forgery where it belongs: mostly into the header.
-async function send1([method, path], { token, query, cookie, header, body }, open) {
+// sendForged sends a forged token, usually in the header.
+async function sendForged([method, path], { token, query, cookie, header, body }, open) {
   const headers = cookie ? { Cookie: "access_token=" + token } : query ? {} : { Authorization: header ?? "Bearer " + token };
   const crumb = (value) => cookie && (document.cookie = `access_token=${value}; path=${path}; SameSite=Strict`);
   crumb(token);
@@ -150,9 +148,9 @@ async function send1([method, path], { token, query, cookie, header, body }, ope
 
 const answered = ({ status, says, why }) => el("p", { class: "answer" }, el("b", {}, status), " " + says, why && el("code", {}, "error_description: " + why));
 
-// inWords shows those parts of a forgery that were altered as the JSON they are,
-// with the members marked that the original doesn't have.
-function inWords({ token, original }) {
+// decodedChanges shows the changed parts of a forged token as JSON, and marks members
+// that the original doesn't have.
+function decodedChanges({ token, original }) {
   const before = original.split(".");
   return token.split(".").slice(0, 2).map((part, i) => {
     if (part === before[i]) return [];
@@ -207,7 +205,8 @@ export function drawAttacks() {
 
 const own = $("#own").elements;
 
-// part is what JSON text is in a token; as it was, if it still says the same.
+// part returns JSON text as a part of a token; if the content is unchanged, the
+// original part.
 function part(text, was) {
   try {
     text = JSON.stringify(JSON.parse(text));

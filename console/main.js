@@ -1,6 +1,6 @@
-// The console. wire.js sends and shows every request; account.js knows who is
-// signed in; rows.js has the tables, lab.js the attacks, forge.js how they are
-// made, clock.js the lab's clock.
+// The console. wire.js sends and shows every request. account.js has the
+// sign-in and the tokens, rows.js the tables. lab.js has the attacks, forge.js
+// makes their tokens, and clock.js controls the lab's clock.
 import { $, $$ } from "./dom.js";
 import { learnHandlers, startWire } from "./wire.js";
 import { current, listTokens, startAccount } from "./account.js";
@@ -10,8 +10,8 @@ import { openLab, startClock } from "./clock.js";
 
 // go shows the part of the page that the address names.
 function go() {
-  // shelf -lab prints a link with its secret behind the #. That is taken off the
-  // address at once, to be on no projector and in no history.
+  // shelf -lab prints a link with its secret after the #. go removes it from
+  // the address at once, so that it is not shown or kept in the history.
   const secret = /^#lab=(.+)/.exec(location.hash)?.[1];
   if (secret) {
     history.replaceState(null, "", "/#lab");
@@ -37,6 +37,6 @@ startClock(drawAttacks);
 startLab();
 learnHandlers();
 addEventListener("hashchange", () => {
-  if (location.hash !== "#main") go().focus({ preventScroll: true }); // to skip to the content is the browser's
+  if (location.hash !== "#main") go().focus({ preventScroll: true }); // the browser itself handles "skip to the content"
 });
 go();

@@ -1,5 +1,5 @@
-// Items and books: one kind of table for both, kept up to date by the stream of
-// events.
+// Items and books: the same kind of table for both. A stream of events keeps
+// them up to date.
 import { $, $$, busy, button, el, onSubmit, say } from "./dom.js";
 import { ask, current, expired, onSession } from "./account.js";
 import { stream } from "./wire.js";
@@ -11,7 +11,7 @@ const kinds = {
     list: "/api/v1/items", add: "/api/v1/items", rows: (json) => json.data,
     fields: { itemname: "Item", category: "Category", description: "Description" },
     orders: { "-id": "Newest first", id: "Oldest first", itemname: "By name", "-itemname": "By name, reversed", category: "By category" },
-    filters: true, // and can be edited
+    filters: true, // rows can be filtered and edited
     examples: [[["lamp", "light", "Bends its neck"], ["ladder", "tools", "For the upper boards"], ["dust cloth", "tools", "Once a week"]]
       .map(([itemname, category, description]) => ({ itemname, category, description }))],
   },
@@ -23,8 +23,8 @@ const kinds = {
   },
 };
 
-// A table shows one page of a list. It asks the server for each page, order and
-// search; nothing of that is done here.
+// A table shows one page of a list. The server does the paging, sorting and
+// searching.
 function table(kind) {
   const { list, add, rows: rowsOf, fields, orders, filters, examples } = kinds[kind];
   const names = Object.keys(fields), main = names[0], width = names.length + 2;
@@ -51,11 +51,11 @@ function table(kind) {
     el("p", { class: "buttons soft" }, count, previous, page, next));
 
   let rows = [];
-  let pages = [null]; // the addresses of this page and of those before it
-  let following = ""; // that of the next one
-  let editing = null; // { id, etag, node }, one at a time
+  let pages = [null]; // addresses of this page and the ones before
+  let following = ""; // address of the next page
+  let editing = null; // the only row being edited: { id, etag, node }
   let asked = 0;
-  const fresh = new Set(); // ids to be marked as new or changed
+  const fresh = new Set(); // ids to mark as new or changed
 
   async function load(by = "page") {
     if (!current()) return;
@@ -65,12 +65,12 @@ function table(kind) {
       if (type === "checkbox" ? checked : value.trim()) query.set(name, type === "checkbox" ? current().id : value.trim());
     }
     const answer = await ask("GET", pages.at(-1) ?? `${list}?${query}`, { by });
-    if (mine !== asked) return; // a later one is under way
+    if (mine !== asked) return; // a later request is running
     if (!answer.ok) return say(answer.says, true);
     rows = rowsOf(answer.json);
     const link = /<([^>]*)>; rel="next"/.exec(answer.header("Link")); // RFC 8288
     following = link ? link[1].replace(location.origin, "") : "";
-    if (rows.length === 0 && pages.length > 1) { // its last row is gone
+    if (rows.length === 0 && pages.length > 1) { // its last row was deleted
       pages.pop();
       return load(by);
     }
@@ -95,7 +95,7 @@ function table(kind) {
     page.textContent = pages.length > 1 || following ? "Page " + pages.length : "";
     previous.disabled = pages.length === 1;
     next.disabled = following === "";
-    // A line that says what it said stays where it is, and so does the focus in it.
+    // An unchanged line is kept, and so is the focus in it.
     const lines = [...body.children];
     const nodes = rows.map((row) => (editing?.id === row.id ? editing.node : lines.find(({ dataset }) => dataset.row === JSON.stringify(row)) ?? line(row)));
     if (editing && !nodes.includes(editing.node)) nodes.unshift(editing.node);
@@ -114,12 +114,12 @@ function table(kind) {
       el("td", { class: "acts" },
         filters && own && el("span", { class: "tag" }, "yours"), " ",
         filters && button("Edit", () => edit(row), { class: "quiet", "aria-label": "Edit " + row[main] }), " ",
-        el("button", { type: "button", class: "quiet danger", "aria-label": "Delete " + row[main], click: (event) => sure(event.target, row) }, "Delete")));
+        el("button", { type: "button", class: "quiet danger", "aria-label": "Delete " + row[main], click: (event) => confirmDelete(event.target, row) }, "Delete")));
   }
 
-  // sure asks by its own button whether a row should go. Both words take the same
-  // room, so that nothing moves away beneath a pointer.
-  function sure(node, row) {
+  // confirmDelete asks for confirmation with the button itself. Both texts have the same
+  // width, so that nothing moves under the pointer.
+  function confirmDelete(node, row) {
     if (node.dataset.sure) return busy(node, () => remove(row));
     const word = (text, label = text) => ([node.textContent, node.ariaLabel] = [text, `${label} ${row[main]}`]);
     word("Really?", "Really? Delete");
@@ -144,7 +144,7 @@ function table(kind) {
   onSubmit(form, async () => {
     const json = valuesOf(form);
     const answer = await ask("POST", add, { json });
-    if (!judged(form, answer)) return;
+    if (!showFault(form, answer)) return;
     form.reset();
     form.elements[main].focus();
     fresh.add(answer.json.data?.[0].id);
@@ -154,9 +154,9 @@ function table(kind) {
 
   const valuesOf = (form) => Object.fromEntries(names.map((name) => [name, form.elements[name].value]));
 
-  // judged puts what the API says at the field that it is about, and reports
-  // whether all was well.
-  function judged(form, { ok, says, status }) {
+  // showFault shows the API's error at its field, and reports whether there was
+  // none.
+  function showFault(form, { ok, says, status }) {
     const about = ok ? "" : names.find((name) => says.replaceAll(" ", "").includes(name)) ?? (status === 400 && names.find((name) => !form.elements[name].value.trim()));
     $(".form-error", form).textContent = ok ? "" : says;
     for (const name of names) form.elements[name].ariaInvalid = name === about ? "true" : null;
@@ -166,8 +166,8 @@ function table(kind) {
 
   // --- editing in place
 
-  // edit reads the row first, for its ETag: that is the version which the change
-  // is made for.
+  // edit first reads the row, for its ETag: the version that the change is
+  // based on.
   async function edit({ id }) {
     const answer = await ask("GET", `${list}/${id}`);
     if (!answer.ok) return say(answer.says, true);
@@ -200,15 +200,16 @@ function table(kind) {
     const { id, etag } = editing;
     const answer = await ask("PUT", `${list}/${id}`, { json: mine, headers: { "If-Match": etag } });
     if (answer.status === 412) return conflict(mine);
-    if (form ? !judged(form, answer) : !answer.ok) return say(answer.says, true);
+    if (form ? !showFault(form, answer) : !answer.ok) return say(answer.says, true);
     fresh.add(id);
     say("Saved " + called(mine));
     stop();
     reload();
   }
 
-  // conflict shows both versions and lets the user choose. Nothing is lost yet:
-  // that is what If-Match is for (RFC 9110 §13.1.1).
+  // conflict shows both versions and lets the user choose. The server has
+  // rejected the change because of If-Match, so nothing is lost (RFC 9110
+  // §13.1.1).
   async function conflict(mine) {
     const answer = await ask("GET", `${list}/${editing.id}`, { by: "page" });
     if (!answer.ok) {
@@ -242,7 +243,7 @@ function table(kind) {
     clearTimeout(typing);
     typing = setTimeout(() => turn(() => (pages = [null])), 250);
   });
-  // reload waits for the event that tells of the same change.
+  // reload waits for the event of the same change.
   const reload = () => {
     clearTimeout(coming);
     coming = setTimeout(() => view.hidden || load(), 150);
@@ -254,8 +255,8 @@ function table(kind) {
       [rows, pages, following, editing] = [[], [null], "", null];
       body.replaceChildren();
     },
-    // happened takes in what somebody, perhaps we, did to a row.
-    happened(what, row) {
+    // applyEvent applies a change by any user to a row.
+    applyEvent(what, row) {
       if (view.hidden) return;
       const at = rows.findIndex(({ id }) => id === row.id);
       if (what !== "changed") return (what === "created") === (at < 0) && reload();
@@ -268,10 +269,10 @@ function table(kind) {
 }
 
 let tables;
-let following; // set once the events are being followed
+let following; // set while events are followed
 let whose;
 
-// showRows is told which part of the page is in view.
+// showRows is told which part of the page is visible.
 export function showRows(view) {
   const seen = tables[view.slice(0, -1)];
   if (!seen || !current()) return;
@@ -279,8 +280,8 @@ export function showRows(view) {
   following ??= follow();
 }
 
-// follow keeps the tables up to date for as long as there is a good token. It is
-// the function of that name in examples/follow.mjs.
+// follow keeps the tables up to date as long as the token is valid. It is the
+// function follow of examples/follow.mjs.
 async function follow() {
   const all = Object.values(tables);
   let last = "", pause = 500, name;
@@ -289,9 +290,9 @@ async function follow() {
     if (name !== current()?.name) [name, last] = [current()?.name, ""];
     if (!name || expired()) continue;
     const { response, more } = await stream("/api/v1/events", { Authorization: "Bearer " + current().access, ...(last && { "Last-Event-ID": last }) });
-    if (response?.status === 410) last = ""; // away for too long
+    if (response?.status === 410) last = ""; // the missed events are no longer kept
     pause = response?.ok ? 500 : Math.min(2 * pause, 30000);
-    if (!last) for (const t of all) t.reload(); // after the stream has begun, so nothing is missed
+    if (!last) for (const t of all) t.reload(); // the stream has begun, so no change is missed
     if (!response?.ok) continue;
     live(true);
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -299,16 +300,16 @@ async function follow() {
       for (let text = "", part; name === current()?.name && !(part = await reader.read()).done; ) {
         more(part.value);
         const blocks = (text + part.value).split("\n\n");
-        text = blocks.pop(); // not whole yet
+        text = blocks.pop(); // incomplete
         for (const block of blocks) {
           const { id, event = "", data } = Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/)));
           const [kind, what] = event.split(".");
           if (kind === "creator") for (const t of all) t.reload();
-          else if (data) tables[kind].happened(what, JSON.parse(data));
+          else if (data) tables[kind].applyEvent(what, JSON.parse(data));
           if (id) last = id;
         }
       }
-      await reader.cancel(); // somebody else is signed in
+      await reader.cancel(); // another user has signed in
     } catch { /* the server is away: try again */ }
   }
 }

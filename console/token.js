@@ -1,20 +1,20 @@
-// What a token is, without a page around it. These functions run in node too,
-// where test/ tries them.
+// What a token contains. These functions need no page, so tests run them in
+// node.
 
-// encode writes text or bytes as base64url (RFC 4648 §5).
+// encode encodes text or bytes as base64url (RFC 4648 §5).
 export function encode(value) {
   const bytes = typeof value === "string" ? new TextEncoder().encode(value) : new Uint8Array(value);
   return btoa(Array.from(bytes, (b) => String.fromCharCode(b)).join("")).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-// decode reads text in base64url. It throws for anything else.
+// decode decodes base64url. It throws if text is not valid.
 export function decode(text) {
   const bytes = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
   return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(bytes, (c) => c.charCodeAt(0)));
 }
 
-// read takes a token apart, which needs no key: it is signed, not encrypted. It
-// returns null for what is no token.
+// read decodes a token. That needs no key, because a token is signed and not
+// encrypted. It returns null if the text is no token.
 export function read(token) {
   try {
     const [header, payload, signature] = token.split(".");
@@ -24,8 +24,8 @@ export function read(token) {
   }
 }
 
-// meanings says in a phrase what each member of a header or a payload is for,
-// and where that is written: RFC number, section.
+// meanings explains each member of a header or payload, with its RFC and
+// section.
 export const meanings = {
   alg: ["How it is signed. The server takes its own algorithm only, whatever stands here.", 7515, "4.1.1"],
   kid: ["Which of the server’s keys signed it.", 7515, "4.1.4"],
@@ -43,7 +43,7 @@ export const meanings = {
 
 export const isTime = (claim) => ["exp", "nbf", "iat"].includes(claim);
 
-// span words a number of seconds in its two largest units.
+// span returns a number of seconds in its two largest units.
 export function span(seconds) {
   let rest = Math.abs(Math.round(seconds));
   const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
@@ -55,8 +55,9 @@ export function span(seconds) {
   }).filter(Boolean).join(" ");
 }
 
-// distance words where a moment lies, seen from now; both in seconds since 1970.
+// distance returns how far a time is from now; both are in seconds since 1970.
 export const distance = (at, now) => (at > now ? "in " + span(at - now) : span(now - at) + " ago");
 
-// split cuts a text into what is a token, at the odd places, and what is not.
+// split splits a text into tokens, at the odd indexes, and the text between
+// them.
 export const split = (text) => text.split(/(eyJ[\w-]+\.[\w-]+\.[\w-]*)/);

@@ -1,26 +1,27 @@
-// Every request of this page goes through here, and is shown as it goes.
+// Every request of this page is sent and shown here.
 import { $, button, copy, el, onClick, say, shortToken } from "./dom.js";
 import { curl, masked } from "./curl.js";
 import { split } from "./token.js";
 
-const kept = 250; // exchanges; then the oldest goes for a new one
-const shown = 20000; // characters of a body
+const kept = 250; // most exchanges; a new one then replaces the oldest
+const shown = 20000; // most characters of a body
 
 const exchanges = [];
-let opened = null; // the exchange that was opened by itself
+let opened = null; // the exchange that was opened automatically
 
-// The server's clock, as far as it is ahead of this machine's, in ms. The Date of
-// each answer tells, to the second; where the lab's clock is on, clock.js does.
-let ahead = 0, bent = false;
+// ahead is how far the server's clock is ahead of this machine's, in ms. It is
+// computed from the Date of each response, to the second. With the lab's clock,
+// clock.js sets it.
+let ahead = 0, labClock = false;
 export const serverNow = () => (Date.now() + ahead) / 1000; // in seconds since 1970
 export function setClock(now) {
-  bent = true;
+  labClock = true;
   ahead = now - Date.now();
 }
 
-// send sends a request and resolves to its answer, with status 0 where there was
-// none; it never throws. by says who wanted it: "you", the "page" itself, the
-// "lab" to prepare an attack, or the "attack".
+// send sends a request and resolves to its response, or to one with status 0 if
+// there was none. It never throws. by is the sender: "you", the "page", the
+// "lab" preparing an attack, or the "attack".
 export async function send(method, path, { headers = {}, json, by = "you", open = by === "you" } = {}) {
   const exchange = begin(method, path, headers, json, by, open);
   const response = await reach(exchange);
@@ -34,13 +35,13 @@ export async function send(method, path, { headers = {}, json, by = "you", open 
   } catch { /* plain text, or nothing */ }
   return {
     status, header, json: body, ok: status >= 200 && status < 300,
-    says: body?.error ?? body?.message ?? (status ? text : "The server can’t be reached"), // in any of the API's dialects
+    says: body?.error ?? body?.message ?? (status ? text : "The server can’t be reached"), // in the form of either API
     why: /error_description="([^"]*)"/.exec(header("WWW-Authenticate"))?.[1] ?? "", // RFC 6750 §3
   };
 }
 
-// stream begins a request whose answer has no end. It resolves to the response, if
-// there is one, and a function that shows more of the answer.
+// stream sends a request whose response doesn't end. It resolves to the
+// response, if there is one, and a function that shows more of it.
 export async function stream(path, headers) {
   const exchange = begin("GET", path, headers, undefined, "page", false);
   exchange.stream = true;
@@ -73,7 +74,7 @@ function begin(method, path, headers, json, by, open) {
 }
 
 async function reach(exchange) {
-  const { Cookie, ...headers } = exchange.headers; // that one is the browser's to send
+  const { Cookie, ...headers } = exchange.headers; // only the browser can send Cookie
   try {
     const response = await fetch(exchange.path, { method: exchange.method, headers, body: exchange.body });
     exchange.ms = performance.now() - exchange.start;
@@ -81,15 +82,15 @@ async function reach(exchange) {
     exchange.reason = response.statusText;
     exchange.answer = [...response.headers];
     const off = Date.parse(response.headers.get("Date")) + 500 - Date.now();
-    if (!bent && Math.abs(off - ahead) > 1500) ahead = off;
+    if (!labClock && Math.abs(off - ahead) > 1500) ahead = off;
     return response;
   } catch {
     exchange.failed = true;
   }
 }
 
-// Which function answers a route is told by openapi.json; a test of the server's
-// holds that against its source.
+// learnHandlers reads from openapi.json which function handles a route. A test
+// of the server compares openapi.json with the source.
 let operations = [];
 export async function learnHandlers() {
   const { json } = await send("GET", "/openapi.json", { by: "page" });
@@ -99,7 +100,7 @@ export async function learnHandlers() {
   exchanges.forEach(draw);
 }
 
-// draw shows what is new about an exchange.
+// draw updates the summary of an exchange.
 function draw(exchange) {
   const { method, path, by, status, failed, details, ms, stream } = exchange;
   const state = failed ? "bad" : status < 400 ? "good" : "refused";
@@ -112,7 +113,7 @@ function draw(exchange) {
   $("#wire-last").textContent = `${last.method} ${last.path.split("?")[0]} ${last.status || "…"}`;
 }
 
-// fill builds what is inside an exchange, while that can be seen.
+// fill builds the details of an exchange, if they are visible.
 function fill(exchange) {
   const { method, path, headers, body, answer, status, reason, text, details } = exchange;
   $(".inside", details)?.remove();
@@ -128,7 +129,7 @@ function fill(exchange) {
     answer && message("shelf answered", [el("b", {}, status), " ", reason], answer, masked(text))));
 }
 
-// These headers stand on every answer, and say little about this one.
+// headers that are the same on every response
 const usual = /^(access-control-|content-length|cross-origin|date|vary|x-content-type|x-request-id)/;
 
 function message(title, first, headers, body) {
@@ -141,7 +142,7 @@ function message(title, first, headers, body) {
     body && el("pre", { tabindex: 0, role: "group", "aria-label": title + ": the body" }, coloured(body.slice(0, shown))));
 }
 
-// coloured shows the tokens in a text short, and in their colours.
+// coloured shortens and colours the tokens in a text.
 const coloured = (text) => split(text).map((piece, i) => (i % 2 ? shortToken(piece) : piece));
 
 export function startWire() {
