@@ -126,7 +126,7 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 	if c.lab {
 		newLab(handler, clk)
 	}
-	httpServer := serve.New(handler, serve.Config{Log: log, MaxConns: c.maxConns, Refuse: handler.refuseUnread})
+	httpServer := serve.New(handler, serve.Config{Log: log, MaxConns: c.maxConns, Refuse: handler.refuse})
 	url := serve.URL(listener, cert)
 	for _, warning := range c.idle() {
 		log.Warn(warning)

@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,7 +35,7 @@ type server struct {
 
 	elsewhere *serve.Seldom // the log's line about other Hosts
 	once      *sync.Once    // and that about a proxy that is not trusted
-	mux       *http.ServeMux
+	mux       *serve.Router
 
 	trail   *serve.Trail
 	streams *reply.Streams
@@ -176,35 +174,26 @@ func (p *present) Restore(to *db.Snapshot, c *clock.Clock) {
 	p.Store(&is)
 }
 
-// newMux makes the route table one that ServeMux can search.
-func (s *server) newMux() *http.ServeMux {
-	mux := http.NewServeMux()
-	handle := func(pattern string, h handler) {
-		s.metrics.requests.Add(pattern)
-		mux.Handle(pattern, s.answering(h))
-	}
-	var patterns []string
+// newMux makes the route table one that can be searched.
+func (s *server) newMux() *serve.Router {
+	handlers := map[string]http.Handler{}
 	for _, rt := range s.routes() {
-		patterns = append(patterns, rt.pattern)
-		handle(rt.pattern, rt.handler)
+		handlers[rt.pattern] = s.answering(rt.handler)
 	}
-	// A pattern without a method is less specific, so these catch what is left.
-	for path, allow := range serve.Allowed(patterns) {
-		handle(path, func(w http.ResponseWriter, r *http.Request) error {
-			if serve.Options(w, r, allow, acceptPatch) {
-				return nil
-			}
-			return reply.Fail(http.StatusMethodNotAllowed, "The method is not allowed for the requested URL")
-		})
+	mux := serve.NewRouter(handlers, acceptPatch, s.origin.Prefix, s.refuse)
+	for _, pattern := range mux.Patterns {
+		s.metrics.requests.Add(pattern)
 	}
-	handle("/", func(http.ResponseWriter, *http.Request) error {
-		return reply.Fail(http.StatusNotFound, "Not found")
-	})
 	return mux
 }
 
 // acceptPatch is the types that every PATCH takes.
 const acceptPatch = "application/merge-patch+json, application/json, application/x-www-form-urlencoded, multipart/form-data"
+
+// refuse answers a request that has no handler.
+func (s *server) refuse(w http.ResponseWriter, r *http.Request, status int, message string) {
+	writeError(w, r, s.log, reply.Fail(status, message))
+}
 
 // answering makes a handler an http.Handler, by answering with its error.
 func (s *server) answering(h handler) http.Handler {
@@ -236,7 +225,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.Header()["X-Content-Type-Options"] = noSniff
 	defer w.End(s.metrics.requests.Count)
 	defer w.Recover(func(message string) {
-		writeError(w, r, s.log, reply.Fail(http.StatusInternalServerError, message))
+		s.refuse(w, r, http.StatusInternalServerError, message)
 	})
 	if s.origin.Stranger(r) {
 		s.once.Do(func() {
@@ -247,7 +236,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		if due, left := s.elsewhere.Due(); due {
 			s.log.Warn("asked for a Host that this server doesn't answer to; -hosts names more", "host", r.Host[:min(len(r.Host), 255)], "left_out", left)
 		}
-		writeError(w, r, s.log, reply.Fail(http.StatusMisdirectedRequest, "This server does not answer to that Host; -hosts names more"))
+		s.refuse(w, r, http.StatusMisdirectedRequest, "This server does not answer to that Host; -hosts names more")
 		return
 	}
 	if r.TLS != nil && !origin.Loopback(origin.Host(r.Host)) {
@@ -261,33 +250,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if most := s.config.maxBody; most != form.MaxBody && r.ContentLength != 0 {
 		r.Body = form.Body{ReadCloser: r.Body, Most: int64(most)}
 	}
-	s.dispatch(w, r)
-}
-
-// dispatch hands r to the route table. What is no plain path is answered here,
-// as ServeMux answers that in HTML, or with nothing.
-func (s *server) dispatch(w http.ResponseWriter, r *http.Request) {
-	at := r.URL.EscapedPath()
-	clean := serve.CleanPath(at)
-	redirect := func(to, why string) {
-		if r.URL.RawQuery != "" {
-			to += "?" + r.URL.RawQuery
-		}
-		w.Header().Set("Location", s.origin.Prefix(r)+to)
-		writeError(w, r, s.log, reply.Fail(http.StatusPermanentRedirect, why))
-	}
-	switch {
-	case at == "*" && r.Method == http.MethodOptions: // about the server as a whole (RFC 9110 §9.3.7)
-		w.WriteHeader(http.StatusNoContent)
-	case !strings.HasPrefix(at, "/"): // "*", urn:x, or CONNECT host:port
-		writeError(w, r, s.log, reply.Fail(http.StatusNotFound, "Not found"))
-	case clean != at:
-		redirect(clean, "The path is written without empty or dot segments")
-	case len(at) > 1 && strings.HasSuffix(at, "/") && serve.HasRoute(s.mux, r, strings.TrimSuffix(at, "/")):
-		redirect(strings.TrimSuffix(at, "/"), "The path is written without a slash at its end")
-	default:
-		s.mux.ServeHTTP(w, r)
-	}
+	s.mux.ServeHTTP(w, r)
 }
 
 // Values of headers that most answers have, made once. They are put under the
@@ -310,12 +273,6 @@ func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) (answered b
 		return false
 	}
 	return s.origin.Allow(w, r)
-}
-
-// refuseUnread answers what could not be read as a request.
-func (s *server) refuseUnread(w http.ResponseWriter, path string, status int, message string) {
-	r := &http.Request{URL: &url.URL{Path: path}}
-	writeError(w, r, s.log, reply.Fail(status, message))
 }
 
 // noForeignPage calls next unless the request comes from a web page of another

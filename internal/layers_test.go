@@ -79,7 +79,7 @@ var onlyIn = []struct {
 	{"time.Until", []string{"clock"}},
 	{"os.Getenv", []string{"config", "./main.go"}},
 	{"os.LookupEnv", []string{"config", "./main.go"}},
-	{"http.NewServeMux", []string{"./server.go"}},
+	{"http.NewServeMux", []string{"serve"}},
 }
 
 // application matches what the machinery has no names for: that is the root's.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -152,7 +153,7 @@ func (c *conn) rewritten(b []byte) []byte {
 		message = strings.TrimSpace(string(body))
 	}
 	w := &collector{header: http.Header{}}
-	c.server.refuse(w, c.path(), status, message)
+	c.server.refuse(w, &http.Request{URL: &url.URL{Path: c.path()}}, status, message)
 	var out bytes.Buffer
 	h := w.header
 	h.Set("Connection", "close")

@@ -19,7 +19,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -33,10 +32,10 @@ import (
 type Config struct {
 	Log      *slog.Logger
 	MaxConns int // most connections at a time; 0: [DefaultMaxConns]
-	// Refuse writes the response to a request that could not be read, so that
-	// no handler sees it. path is "/" if it is unknown. Nil: the text of
+	// Refuse answers a request that could not be read, so that no handler sees
+	// it. The request holds only a path, "/" if it is unknown. Nil: the text of
 	// package net/http.
-	Refuse func(w http.ResponseWriter, path string, status int, message string)
+	Refuse Refuse
 }
 
 // DefaultMaxConns is the default limit of connections. Each needs about 20 kB
@@ -47,7 +46,7 @@ const DefaultMaxConns = 5000
 // how much it keeps (CWE-400, CWE-770).
 type Server struct {
 	*http.Server
-	refuse  func(w http.ResponseWriter, path string, status int, message string)
+	refuse  Refuse
 	log     *slog.Logger
 	places  chan struct{} // has one element per connection
 	waiting atomic.Bool   // a client waits for a place
@@ -346,38 +345,4 @@ func serveOn(l net.Listener, s *Server, c *Certificate) error {
 	}
 	s.TLSConfig = c.TLSConfig()
 	return s.ServeTLS(l, "", "")
-}
-
-// Allowed returns the Allow header of each path of a route table. patterns are
-// those of http.ServeMux, with a method.
-func Allowed(patterns []string) map[string]string {
-	methods := map[string][]string{} // by path
-	for _, pattern := range patterns {
-		method, path, _ := strings.Cut(pattern, " ")
-		if method == http.MethodGet {
-			methods[path] = append(methods[path], http.MethodHead)
-		}
-		methods[path] = append(methods[path], method)
-	}
-	allowed := map[string]string{}
-	for path, of := range methods {
-		slices.Sort(of)
-		allowed[path] = strings.Join(append(of, http.MethodOptions), ", ")
-	}
-	return allowed
-}
-
-// Options answers OPTIONS with the header Allow and, if PATCH is allowed,
-// Accept-Patch (RFC 5789 §3.1), and reports whether it did. For any other
-// method it only sets Allow, which a 405 must have.
-func Options(w http.ResponseWriter, r *http.Request, allow, acceptPatch string) (answered bool) {
-	w.Header().Set("Allow", allow)
-	if r.Method != http.MethodOptions {
-		return false
-	}
-	if strings.Contains(allow, http.MethodPatch) {
-		w.Header().Set("Accept-Patch", acceptPatch)
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return true
 }

@@ -7,11 +7,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
-	"path"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"time"
 
 	"example.com/shelf/internal/clock"
@@ -117,26 +114,3 @@ func (w *Recorder) Write(b []byte) (int, error) {
 
 // Unwrap is for http.ResponseController.
 func (w *Recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// CleanPath returns an escaped path without empty and dot segments.
-func CleanPath(at string) string {
-	if !strings.Contains(at, "//") && !strings.Contains(at, "/.") {
-		return at // already clean
-	}
-	clean := path.Clean("/" + at)
-	if clean != "/" && strings.HasSuffix(at, "/") {
-		clean += "/" // a route table distinguishes the two
-	}
-	return clean
-}
-
-// HasRoute reports whether a route table has a pattern other than "/" for an
-// escaped path.
-func HasRoute(mux *http.ServeMux, r *http.Request, escaped string) bool {
-	u, err := url.ParseRequestURI(escaped)
-	if err != nil {
-		return false
-	}
-	_, pattern := mux.Handler(&http.Request{Method: r.Method, URL: u, Host: r.Host})
-	return pattern != "/"
-}

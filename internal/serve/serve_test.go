@@ -246,9 +246,9 @@ func TestRefuse(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				refuse := func(w http.ResponseWriter, path string, status int, message string) {
+				refuse := func(w http.ResponseWriter, r *http.Request, status int, message string) {
 					w.Header().Set("Content-Type", "text/test")
-					fmt.Fprintf(w, "%d %s %s", status, path, message)
+					fmt.Fprintf(w, "%d %s %s", status, r.URL.Path, message)
 				}
 				l := start(t, serve.Config{Refuse: refuse}, false, func(http.ResponseWriter, *http.Request) {})
 				c := l.dial()
@@ -272,7 +272,7 @@ func TestRefuse(t *testing.T) {
 func TestHandlersAnswerIsItsOwn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		refuse := func(w http.ResponseWriter, path string, status int, message string) { t.Error("it was replaced") }
+		refuse := func(http.ResponseWriter, *http.Request, int, string) { t.Error("it was replaced") }
 		l := start(t, serve.Config{Refuse: refuse}, false, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Content-Type-Options", "nosniff")
 			w.WriteHeader(400)
