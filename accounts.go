@@ -226,11 +226,7 @@ func (s *server) listTokens(w http.ResponseWriter, r *http.Request, c *caller) e
 
 // revokeToken handles PUT /api/v1/auth/tokens/{id}: it revokes one token of the
 // caller's, or restores one that was revoked this way.
-func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, ok := form.ID(r.PathValue("id"))
-	if !ok {
-		return errNoToken
-	}
+func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, c *caller, id int) error {
 	var in struct {
 		Revoke *bool `json:"revoke"`
 	}
@@ -301,15 +297,6 @@ func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) er
 	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: rows})
 }
 
-// pathID reads the path's id, of a row of that kind.
-func pathID(r *http.Request, kind string) (int, error) {
-	id, ok := form.ID(r.PathValue("id"))
-	if !ok {
-		return 0, reply.Fail(http.StatusBadRequest, kind+" ID should be an integer")
-	}
-	return id, nil
-}
-
 // errNobody is for a user that the path names, where errNoUser alone would mean
 // the caller.
 var errNobody = reply.Fail(http.StatusNotFound, "User does not exist")
@@ -317,11 +304,7 @@ var errNobody = reply.Fail(http.StatusNotFound, "User does not exist")
 // patchUser handles PATCH /api/v1/users/{id}, for admins: who is an admin and
 // who is disabled. It holds from the next request on, as each one looks its
 // user up (OWASP ASVS 5, 8.3.2).
-func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, err := pathID(r, "User")
-	if err != nil {
-		return err
-	}
+func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller, id int) error {
 	var in struct {
 		Admin    *bool `json:"admin"`
 		Disabled *bool `json:"disabled"`
@@ -341,12 +324,8 @@ func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller) er
 }
 
 // deleteUser handles DELETE /api/v1/users/{id}, for admins.
-func (s *server) deleteUser(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, err := pathID(r, "User")
-	if err != nil {
-		return err
-	}
-	err = s.store.as(c).deleteUser(id)
+func (s *server) deleteUser(w http.ResponseWriter, r *http.Request, c *caller, id int) error {
+	err := s.store.as(c).deleteUser(id)
 	if errors.Is(err, errNoUser) {
 		return errNobody
 	}

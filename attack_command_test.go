@@ -384,7 +384,7 @@ var holes = []hole{
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.SetPathValue("id", strings.TrimPrefix(r.URL.Path, "/api/v1/items/"))
 			if r.Method == http.MethodDelete && r.PathValue("id") != r.URL.Path {
-				a.answering(shared.bearer(token.Access, shared.deleteItem)).ServeHTTP(w, r)
+				a.answering(shared.bearer(token.Access, byID(errItemID, shared.deleteItem))).ServeHTTP(w, r)
 				return
 			}
 			a.ServeHTTP(w, r)

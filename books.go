@@ -135,9 +135,8 @@ func (s *server) listBooks(w http.ResponseWriter, r *http.Request, _ *caller) er
 	return reply.Array(w, http.StatusOK, `{"Books":`, books, func(b *book) string { return b.wire.Row() })
 }
 
-// getBook handles GET /bookapi/books/{id}. What is no number names no book.
-func (s *server) getBook(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	id, _ := form.ID(r.PathValue("id")) // no number is 0, and no book has that
+// getBook handles GET /bookapi/books/{id}.
+func (s *server) getBook(w http.ResponseWriter, r *http.Request, _ *caller, id int) error {
 	b, ok := s.store.books.Row(id)
 	if !ok {
 		return errNoBook

@@ -130,11 +130,7 @@ func (s *server) listCategories(w http.ResponseWriter, r *http.Request, _ *calle
 }
 
 // getItem handles GET /api/v1/items/{id}.
-func (s *server) getItem(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	id, err := pathID(r, "Item")
-	if err != nil {
-		return err
-	}
+func (s *server) getItem(w http.ResponseWriter, r *http.Request, _ *caller, id int) error {
 	row, ok := s.store.items.Row(id)
 	if !ok {
 		return reply.Fail(http.StatusNotFound, "Requested item does not exist")
@@ -147,11 +143,7 @@ func (s *server) getItem(w http.ResponseWriter, r *http.Request, _ *caller) erro
 
 // putItem handles PUT /api/v1/items/{id}: all three fields anew. It makes no
 // items: their ids are the store's to give.
-func (s *server) putItem(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, err := pathID(r, "Item")
-	if err != nil {
-		return err
-	}
+func (s *server) putItem(w http.ResponseWriter, r *http.Request, c *caller, id int) error {
 	var in itemInput
 	if err := form.Read(w, r, &in); err != nil {
 		return err
@@ -169,11 +161,7 @@ func (s *server) putItem(w http.ResponseWriter, r *http.Request, c *caller) erro
 // mergeItem handles PATCH /api/v1/items/{id}: a JSON merge patch (RFC 7396), or
 // a form with the fields to change. An item needs its three fields, so null,
 // which would take one away, is refused like a blank one.
-func (s *server) mergeItem(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, err := pathID(r, "Item")
-	if err != nil {
-		return err
-	}
+func (s *server) mergeItem(w http.ResponseWriter, r *http.Request, c *caller, id int) error {
 	var in struct {
 		Itemname    form.Optional[string] `json:"itemname"`
 		Category    form.Optional[string] `json:"category"`
@@ -226,11 +214,7 @@ var itemFields = map[string]func(*itemInput) *string{
 
 // patchItem handles PATCH /api/v1/items/{id}/{field}: one field, named twice. The
 // message is a member of the row, as in the tutorial.
-func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, err := pathID(r, "Item")
-	if err != nil {
-		return err
-	}
+func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller, id int) error {
 	field := r.PathValue("field")
 	text, ok := itemFields[field]
 	if !ok {
@@ -253,11 +237,7 @@ func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller) er
 }
 
 // deleteItem handles DELETE /api/v1/items/{id}.
-func (s *server) deleteItem(w http.ResponseWriter, r *http.Request, c *caller) error {
-	id, err := pathID(r, "Item")
-	if err != nil {
-		return err
-	}
+func (s *server) deleteItem(w http.ResponseWriter, r *http.Request, c *caller, id int) error {
 	on, err := s.terms(r)
 	if err != nil {
 		return err

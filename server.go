@@ -75,7 +75,7 @@ func (s *server) routes() []route {
 		{"DELETE /api/v1/auth/logout", s.bearer(anyToken, s.logOut)},
 		{"POST /api/v1/auth/logout", s.bearer(anyToken, s.logOut)},
 		{"GET /api/v1/auth/tokens", s.bearer(token.Access, s.listTokens)},
-		{"PUT /api/v1/auth/tokens/{id}", s.bearer(token.Access, s.revokeToken)},
+		{"PUT /api/v1/auth/tokens/{id}", s.bearer(token.Access, byID(errNoToken, s.revokeToken))},
 		{"DELETE /api/v1/auth/tokens", s.bearer(token.Access, requireAdmin(s.pruneTokens))},
 
 		// accounts.go
@@ -85,17 +85,17 @@ func (s *server) routes() []route {
 		{"POST /api/v1/auth/password", s.bearer(token.Access, s.changePassword)},
 		{"DELETE /api/v1/auth/sessions", s.bearer(token.Access, s.endSessions)},
 		{"GET /api/v1/users", s.bearer(token.Access, requireAdmin(s.listUsers))},
-		{"PATCH /api/v1/users/{id}", s.bearer(token.Access, requireAdmin(s.patchUser))},
-		{"DELETE /api/v1/users/{id}", s.bearer(token.Access, requireAdmin(s.deleteUser))},
+		{"PATCH /api/v1/users/{id}", s.bearer(token.Access, requireAdmin(byID(errUserID, s.patchUser)))},
+		{"DELETE /api/v1/users/{id}", s.bearer(token.Access, requireAdmin(byID(errUserID, s.deleteUser)))},
 
 		// items.go
 		{"POST /api/v1/items", s.bearer(token.Access, s.createItem)},
 		{"GET /api/v1/items", s.bearer(token.Access, s.listItems)},
-		{"GET /api/v1/items/{id}", s.bearer(token.Access, s.getItem)},
-		{"PUT /api/v1/items/{id}", s.bearer(token.Access, s.putItem)},
-		{"PATCH /api/v1/items/{id}", s.bearer(token.Access, s.mergeItem)},
-		{"PATCH /api/v1/items/{id}/{field}", s.bearer(token.Access, s.patchItem)},
-		{"DELETE /api/v1/items/{id}", s.bearer(token.Access, s.deleteItem)},
+		{"GET /api/v1/items/{id}", s.bearer(token.Access, byID(errItemID, s.getItem))},
+		{"PUT /api/v1/items/{id}", s.bearer(token.Access, byID(errItemID, s.putItem))},
+		{"PATCH /api/v1/items/{id}", s.bearer(token.Access, byID(errItemID, s.mergeItem))},
+		{"PATCH /api/v1/items/{id}/{field}", s.bearer(token.Access, byID(errItemID, s.patchItem))},
+		{"DELETE /api/v1/items/{id}", s.bearer(token.Access, byID(errItemID, s.deleteItem))},
 		{"GET /api/v1/categories", s.bearer(token.Access, s.listCategories)},
 
 		// pages.go
@@ -105,7 +105,7 @@ func (s *server) routes() []route {
 		{"POST /signup", s.noForeignPage(s.bookSignUp)},
 		{"POST /login", s.noForeignPage(s.bookLogin)},
 		{"GET /bookapi/books", s.bookToken(s.listBooks)},
-		{"GET /bookapi/books/{id}", s.bookToken(s.getBook)},
+		{"GET /bookapi/books/{id}", s.bookToken(byID(errNoBook, s.getBook))},
 		{"POST /bookapi/addbook", s.bookToken(s.addBook)},
 		{"POST /bookapi/books", s.bookToken(s.addBook)},
 		{"DELETE /bookapi/books/{id}", s.bookToken(s.deleteBook)},
@@ -293,3 +293,19 @@ func (s *server) noForeignPage(next handler) handler {
 		return next(w, r)
 	}
 }
+
+// byID calls next with the id in the path, and fails with bad if that is no number.
+func byID(bad error, next func(w http.ResponseWriter, r *http.Request, c *caller, id int) error) callerHandler {
+	return func(w http.ResponseWriter, r *http.Request, c *caller) error {
+		id, ok := form.ID(r.PathValue("id"))
+		if !ok {
+			return bad
+		}
+		return next(w, r, c, id)
+	}
+}
+
+var (
+	errItemID = reply.Fail(http.StatusBadRequest, "Item ID should be an integer")
+	errUserID = reply.Fail(http.StatusBadRequest, "User ID should be an integer")
+)
