@@ -117,7 +117,7 @@ func (a *assault) prepare(ctx context.Context) error {
 // signUp creates an account. more are further fields of its sign-up.
 func (a *assault) signUp(ctx context.Context, who *throwaway, more map[string]any) error {
 	*who = throwaway{
-		email:    "attack-" + strings.ToLower(rand.Text()) + "@throwaway.invalid", // .invalid belongs to nobody (RFC 2606 §2)
+		email:    "attack-" + strings.ToLower(rand.Text()) + "@throwaway.invalid", // .invalid is reserved (RFC 2606 §2)
 		password: rand.Text() + "-1",
 	}
 	err := a.enter(ctx, "POST /api/v1/auth/signup", who, more)
@@ -158,7 +158,7 @@ func (a *assault) logIn(ctx context.Context, who *throwaway) error {
 	}
 	var got struct{ Token string }
 	if json.Unmarshal(in.body, &got); got.Token == "" {
-		return fmt.Errorf("POST /login gives no token: %w", in)
+		return fmt.Errorf("POST /login returned no token: %w", in)
 	}
 	who.access = got.Token
 	return nil
@@ -283,7 +283,7 @@ func (a *assault) run(ctx context.Context, row Row) Result {
 	}
 	request, token := cmp.Or(s.control.request, whoAmI), cmp.Or(s.control.token, a.eve.access)
 	if _, err := a.need(ctx, a.path(request), bearerShot(token)); err != nil {
-		r.Detail = "the control failed, which is the same with a good token: " + err.Error()
+		r.Detail = "the control failed (the same request with a good token): " + err.Error()
 		return r
 	}
 	putBack := func() error { return nil }
@@ -299,13 +299,13 @@ func (a *assault) run(ctx context.Context, row Row) Result {
 	case err != nil:
 		r.Detail = "no answer: " + err.Error()
 	case back != nil:
-		r.Detail = "the lab's clock could not be put back: " + back.Error()
+		r.Detail = "the lab's clock could not be restored: " + back.Error()
 	case got.status == row.Expect.Status && got.says == row.Expect.Error && strings.Contains(got.description, row.Expect.Description):
 		r.Verdict = Refused
 	case got.status >= 200 && got.status < 300:
-		r.Verdict, r.Detail = GotThrough, "the server took it"
+		r.Verdict, r.Detail = GotThrough, "the server accepted it"
 	default:
-		r.Detail = "it was refused, but by something else than the defence that it is meant for"
+		r.Detail = "it was refused, but not by the expected defence"
 	}
 	r.Status, r.Error = got.status, got.says
 	return r

@@ -325,8 +325,8 @@ func (a *assault) rotated(ctx context.Context, refresh string) (string, error) {
 	return next.Refresh, nil
 }
 
-// onItem returns the attacker's token for a request to ann's item. She may read
-// the item, as anybody may.
+// onItem returns the attacker's token for a request to ann's item, which every
+// user may read.
 func (a *assault) onItem() shot {
 	s := bearerShot(a.eve.access)
 	s.control.request = "GET /api/v1/items/{item}"
@@ -351,7 +351,7 @@ func (t JWS) String() string { return t.Header + "." + t.Payload + "." + t.Signa
 // Dismantle splits a token. It fails for a text that is not a signed JWT.
 func Dismantle(token string) (JWS, error) {
 	parts := strings.Split(token, ".")
-	bad := errors.New("the server's own token is no signed JWT")
+	bad := errors.New("the server's own token is not a signed JWT")
 	if len(parts) != 3 || Members(parts[0]) == nil || Members(parts[1]) == nil {
 		return JWS{}, bad
 	}

@@ -29,7 +29,7 @@ func (r Ready) Print(w io.Writer, format string) error {
 		line = strictjson.Encode(r)
 	}
 	if _, err := w.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("saying where it listens: %w", err)
+		return fmt.Errorf("writing the ready line to standard output: %w", err)
 	}
 	return nil
 }
@@ -55,7 +55,7 @@ func CheckReadyFile(path string) error {
 	case err != nil:
 		return fmt.Errorf("-ready-file: %w", err)
 	}
-	return fmt.Errorf("-ready-file: %s is something else than a file with a URL, and stays as it is", path)
+	return fmt.Errorf("-ready-file: %s is not a file with a URL, so it was not replaced", path)
 }
 
 // onlyURL matches the content that WriteReadyFile writes.

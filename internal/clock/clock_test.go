@@ -19,7 +19,7 @@ import (
 func TestClockIsAskedInOnePlace(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join("..", "..")
-	var files []string // of this module; a folder with a go.mod is another module
+	var files []string // of this module; a folder with its own go.mod belongs to a different module
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -34,8 +34,9 @@ type Commands[S any] struct {
 	All     []Command[S]
 	Flags   func(w io.Writer) // prints the flags, at the end of the help
 
-	// The program without a command may take files. Split parts its flags from the
-	// rest, see [Table.Split]; File judges an argument that is no flag and no command.
+	// The program without a command may take files. Split separates its flags
+	// from the rest; see [Table.Split]. File reports whether an argument is a
+	// file.
 	Split func(args []string) (flags, rest []string)
 	File  func(argument string) (is bool, err error)
 }
@@ -104,23 +105,23 @@ func (t Commands[S]) named(name string) (found []Command[S], err error) {
 		}
 	}
 	if found == nil {
-		return nil, fmt.Errorf("unknown command %q%s (%s help lists the commands)", name, t.meant(name), t.Program)
+		return nil, fmt.Errorf("unknown command %q%s (%s help lists the commands)", name, t.suggestion(name), t.Program)
 	}
 	return found, nil
 }
 
-// statusUsage is the exit status of a wrong command line.
+// statusUsage is the exit status for a wrong command line.
 const statusUsage = 2
 
-// meant suggests what a person may have meant by a command that there is not.
-func (t Commands[S]) meant(name string) string {
+// suggestion returns a hint at the command that a person may have meant.
+func (t Commands[S]) suggestion(name string) string {
 	if _, err := os.Stat(name + ".json"); err == nil && t.File != nil {
 		return fmt.Sprintf(": did you mean the file? %s %s.json", t.Program, name)
 	}
-	best, least := "", 3 // more slips than two are another word
+	best, least := "", 3 // three differences or more: another word
 	for _, c := range t.All {
 		first, _, _ := strings.Cut(c.Name, " ")
-		if n := slips(strings.ToLower(name), first); first != "" && n < least && n < len(first)-1 {
+		if n := editDistance(strings.ToLower(name), first); first != "" && n < least && n < len(first)-1 {
 			best, least = first, n
 		}
 	}
@@ -130,9 +131,9 @@ func (t Commands[S]) meant(name string) string {
 	return fmt.Sprintf(": did you mean %s %s?", t.Program, best)
 }
 
-// slips is how many letters have to be added, taken away or replaced to make one
-// word of the other (Levenshtein's distance).
-func slips(a, b string) int {
+// editDistance is the number of letters to add, remove or replace to turn one
+// word into the other (Levenshtein distance).
+func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

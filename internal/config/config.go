@@ -32,23 +32,24 @@ type Setting struct {
 	Help    string
 	Set     func(value string) error // its error says which values are valid
 
-	Aliases  []string // other names of the flag; one of several letters has a variable too
-	FlagOnly bool     // there is no variable
-	Many     bool     // the flag may be given again: its values are joined by commas
-	Instead  string   // not "": the flag is refused, and this says what to use in its place
+	Aliases  []string // other names of the flag; those of several letters have a variable too
+	FlagOnly bool     // the flag has no variable
+	Many     bool     // the flag may be repeated; the values are joined by commas
+	Instead  string   // not "": the flag is rejected, with this advice
 }
 
-// Also gives the setting other names.
+// Also adds other names to a setting.
 func (s Setting) Also(aliases ...string) Setting { s.Aliases = aliases; return s }
 
-// Alone leaves the setting without a variable, whose name is another program's.
+// Alone leaves a setting without a variable, because another program uses that
+// name.
 func (s Setting) Alone() Setting { s.FlagOnly = true; return s }
 
-// Repeated lets the flag be given more than once.
+// Repeated allows a flag to be repeated.
 func (s Setting) Repeated() Setting { s.Many = true; return s }
 
-// Refused is a flag of another program that people try. It is not in the help. arg is
-// as in [Row].
+// Refused returns a flag of another program that people may try. The help
+// doesn't show it. arg is as in [Row].
 func Refused(instead, arg, name string, aliases ...string) Setting {
 	return Setting{Name: name, Arg: arg, Aliases: aliases, Instead: instead, FlagOnly: true}
 }
@@ -71,7 +72,7 @@ func (t Table) Variable(flag string) string {
 	return t.prefix() + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// variables are the names that a setting has in the environment and in .env.
+// variables returns the names of a setting in the environment and in .env.
 func (t Table) variables(s Setting) (names []string) {
 	if s.FlagOnly {
 		return nil
@@ -85,8 +86,8 @@ func (t Table) variables(s Setting) (names []string) {
 	return names
 }
 
-// variableIn is the first of a setting's variables that is set, else its first; "" if
-// it has none.
+// variableIn returns the first of a setting's variables that is set, or else
+// its first one, or "" if it has none.
 func (t Table) variableIn(s Setting, set func(name string) bool) string {
 	names := t.variables(s)
 	if names == nil {
@@ -290,9 +291,8 @@ func (t Table) parseFlags(args []string) (map[string]string, error) {
 	return given, nil
 }
 
-// Split parts arguments into the flags, with their values, and the rest. What stands
-// behind "--" is left out. A flag that the table lacks is taken for one without a
-// value.
+// Split separates arguments into flags, with their values, and the rest. It
+// removes "--". An unknown flag is treated as a flag without a value.
 func (t Table) Split(args []string) (flags, rest []string) {
 	takes := map[string]bool{}
 	for _, s := range t.Settings {

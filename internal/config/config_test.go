@@ -195,7 +195,8 @@ func TestDotenvUnreadable(t *testing.T) {
 	}
 }
 
-// A setting can have other names, be given again, be a flag alone, or be refused.
+// A setting can have other names, be repeated, have no variable, or be
+// rejected.
 func TestFlagsOfOtherPrograms(t *testing.T) {
 	t.Parallel()
 	type told struct {
@@ -244,7 +245,7 @@ func TestFlagsOfOtherPrograms(t *testing.T) {
 	}
 }
 
-// What is no flag is a command or a file, wherever it stands.
+// An argument that is no flag is a command or a file, in any position.
 func TestFilesAmongFlags(t *testing.T) {
 	t.Parallel()
 	table := Table{Program: "hello", Settings: []Setting{Row("port", "N", "", "", nil).Also("p"), Row("loud", "", "", "", nil)}}

@@ -91,7 +91,7 @@ func List(s string) (elements []string) {
 	return elements
 }
 
-// Words takes a list of words, comma separated.
+// Words accepts a list of words, comma separated.
 func Words(p *[]string) func(string) error {
 	return setter(p, "one or more words, comma separated", func(s string) ([]string, bool) { return List(s), List(s) != nil })
 }

@@ -41,7 +41,7 @@ func (d *DB) checkReadable(lines []history.Record) error {
 	for _, rec := range lines {
 		p, err := d.parse(rec)
 		if err == nil && p.rows != 1 {
-			err = errors.New("not one row")
+			err = errors.New("a line must change one row")
 		}
 		if err != nil {
 			return &history.Damage{Line: rec.Line, What: err.Error()}

@@ -9,8 +9,8 @@ import (
 	"example.com/shelf/internal/journal/journaltest"
 )
 
-// script is a day in the life of a home, every kind of change in it, with batches
-// of one line and of several, a compaction and a restart.
+// script is the life of a home: every kind of change, batches of one line and
+// of several, a compaction and a restart.
 var script = []func(*world) error{
 	func(w *world) error { return w.do(w.newOwner("n1")) },
 	func(w *world) error {
@@ -36,8 +36,8 @@ const (
 	afterCompaction  = "after compaction"
 )
 
-// play plays the script, as far as the disk lets it, and stops where a start
-// fails or the machine does. An error is a broken promise.
+// play runs the script until a start fails or the machine stops. It returns an
+// error for a broken promise.
 func (w *world) play() error {
 	if err := w.start(); err != nil {
 		return w.tolerate(err)
@@ -56,16 +56,16 @@ func (w *world) play() error {
 	return nil
 }
 
-// A place is where the script can be struck: a call, and of a write the bytes
-// that arrive first.
+// A place is where a fault can strike: a call, and for a write the number of
+// bytes that arrive.
 type place struct {
 	at   int
 	call string
 	keep int64
 }
 
-// places are all calls of the script and all bytes of its writes; in a short run
-// not all of the bytes.
+// places returns all calls of the script, and all bytes of its writes; a short
+// run leaves out some bytes.
 func places(t *testing.T) []place {
 	w := newWorld(journaltest.New(1))
 	if err := w.play(); err != nil {
@@ -87,9 +87,9 @@ func places(t *testing.T) []place {
 	return all
 }
 
-// TestCrashAtEveryCall stops the machine at every call of the script and in its
-// writes, and lets a crash keep this or that of what was not synced. Nothing
-// acknowledged may be lost, nothing may be there by half.
+// TestCrashAtEveryCall stops the machine at every call of the script, and
+// within its writes. The crash leaves different parts of the unsynced data. No
+// acknowledged change may be lost, and no batch may be there in part.
 func TestCrashAtEveryCall(t *testing.T) {
 	t.Parallel()
 	for _, p := range places(t) {
@@ -110,8 +110,8 @@ func TestCrashAtEveryCall(t *testing.T) {
 	}
 }
 
-// TestFaultAtEveryCall lets every call of the script fail, and its writes after
-// some of their bytes; then the process or the machine ends.
+// TestFaultAtEveryCall makes every call of the script fail, its writes also
+// after some bytes. Then the process or the machine ends.
 func TestFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
 	for _, p := range places(t) {
@@ -136,7 +136,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 	}
 }
 
-// played is what the script leaves of the data file.
+// played returns the data file that the script leaves.
 func played(t testing.TB, steps int) (text string, known rows) {
 	t.Helper()
 	w := newWorld(journaltest.New(1))
@@ -147,8 +147,8 @@ func played(t testing.TB, steps int) (text string, known rows) {
 	return content(w.disk), w.known
 }
 
-// TestEveryPrefix: a copy that was cut anywhere opens, with what was true at some
-// moment; only one that was cut in a snapshot doesn't.
+// A copy that is cut at any byte opens with a state that the home had. A copy
+// cut within its snapshot doesn't open.
 func TestEveryPrefix(t *testing.T) {
 	t.Parallel()
 	for _, steps := range []int{beforeCompaction, len(script)} {
@@ -181,7 +181,7 @@ func lastNote(h *home) (id int) {
 	return id
 }
 
-// TestEveryFlippedByte: what was acknowledged can't be changed without notice.
+// A change of any acknowledged byte is noticed.
 func TestEveryFlippedByte(t *testing.T) {
 	t.Parallel()
 	for _, steps := range []int{beforeCompaction, len(script)} {
@@ -208,7 +208,7 @@ func TestEveryFlippedByte(t *testing.T) {
 				kept := content(d)
 				torn, _ := d.Content(dataFile + ".torn")
 				if torn != "" && kept+torn == string(b) && at >= len(kept) && strings.Count(text[len(kept):], `"closes"`) == 1 {
-					continue // the last batch looks torn: it is set aside, with a warning
+					continue // the last batch looks like a torn tail, which is moved with a warning
 				}
 				if diff := difference(h.visible(), known); diff != "" {
 					t.Fatalf("byte %d (%q) ^ %#x goes unnoticed: %s\n%q", at, text[at], flip, diff, torn)

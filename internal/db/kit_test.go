@@ -19,7 +19,7 @@ import (
 
 const dataFile = "shelf.jsonl"
 
-// An owner has two unique keys, one of which may be missing, and a secret.
+// An owner has two unique keys, one of them optional, and a secret.
 type owner struct {
 	ID     int    `json:"id"`
 	Name   string `json:"name"`

@@ -315,7 +315,7 @@ func members(text []byte) (all []member, err error) {
 		return nil, err
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("something follows the object")
+		return nil, errors.New("text follows the object")
 	}
 	return all, nil
 }

@@ -18,8 +18,8 @@ var (
 	modelSeed = flag.Uint64("model.seed", 0, "the seed of the model test, 0 for several")
 )
 
-// TestModel compares a home with a model of it, through random operations, alone
-// and several at once, compactions, restarts, crashes and faults of the disk.
+// TestModel compares a home with a model. It runs random operations, one by one
+// and concurrently, with compactions, restarts, crashes and faults of the disk.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	if *modelSeed != 0 {
@@ -56,7 +56,7 @@ func runModel(t *testing.T, seed uint64, steps int) {
 	}
 }
 
-// startAtLast starts until it works: each fault of the disk strikes once.
+// startAtLast starts until it works. Each fault strikes once.
 func (w *world) startAtLast() error {
 	for range 50 {
 		err := w.start()
@@ -109,7 +109,7 @@ func (w *world) crash(chance *rand.Rand) {
 	w.disk = w.disk.Crash(journaltest.Leftover(chance.IntN(int(journaltest.Leavings))))
 }
 
-// randomWrite does one deed, or several at once.
+// randomWrite runs one deed, or several concurrently.
 func (w *world) randomWrite(chance *rand.Rand) (what string, err error) {
 	what, first := w.randomDeed(chance)
 	if chance.IntN(3) > 0 {
@@ -127,9 +127,9 @@ func (w *world) randomWrite(chance *rand.Rand) (what string, err error) {
 	return what, w.together(first, deeds(), deeds())
 }
 
-// randomDeed is any one thing that rules may do.
+// randomDeed returns a random deed.
 func (w *world) randomDeed(chance *rand.Rand) (string, deed) {
-	// any is a row's id, mostly one that exists.
+	// any returns an id, usually of an existing row.
 	any := func(kind string) int {
 		if ids := w.ids(kind); len(ids) > 0 && chance.IntN(10) > 0 {
 			return ids[chance.IntN(len(ids))]
@@ -179,7 +179,7 @@ func (w *world) randomDeed(chance *rand.Rand) (string, deed) {
 	return "delete owner", func(d *doing) error { return d.remove("owner", by) }
 }
 
-// ids are those of the rows of a kind.
+// ids returns the ids of the rows of a kind.
 func (w *world) ids(kind string) []int {
 	var ids []int
 	for key := range w.known {
@@ -192,7 +192,7 @@ func (w *world) ids(kind string) []int {
 	return ids
 }
 
-// newOwner adds an owner with that name, or one that nobody has.
+// newOwner adds an owner with that name, or with a new one.
 func (w *world) newOwner(name string) deed {
 	w.names++
 	if name == "" {
@@ -211,7 +211,7 @@ func (w *world) newOwner(name string) deed {
 	}
 }
 
-// rename gives an owner a name; there and back, if so wanted.
+// rename changes the name of an owner, and optionally back again.
 func (w *world) rename(id int, name string, andBack bool) deed {
 	return func(d *doing) error {
 		o, ok := d.owners.Get(d.tx, id)
@@ -231,7 +231,7 @@ func (w *world) rename(id int, name string, andBack bool) deed {
 	}
 }
 
-// signIn adds a session under a code, which it takes from the session that has it.
+// signIn adds a session with a code. A session that has the code loses it.
 func (w *world) signIn(by int, code string) deed {
 	return func(d *doing) error {
 		if _, ok := d.owners.Get(d.tx, by); !ok {
@@ -259,7 +259,7 @@ func (w *world) addThings(by, n int, label string) deed {
 	}
 }
 
-// changeThing gives a thing another kind and another owner, who need not be there.
+// changeThing changes a thing's kind and owner. The new owner needn't exist.
 func (w *world) changeThing(id, by int, kind string) deed {
 	return func(d *doing) error {
 		row, ok := d.things.Get(d.tx, id)
@@ -290,7 +290,7 @@ func (w *world) addLate(text string) deed {
 	}
 }
 
-// moveNote gives a note's title to another note, and the note another title.
+// moveNote gives a note's title to another note, and a new title to the note.
 func (w *world) moveNote(id int, title string, by int) deed {
 	return func(d *doing) error {
 		n, ok := d.notes.Get(d.tx, id)
@@ -313,7 +313,7 @@ func (w *world) moveNote(id int, title string, by int) deed {
 	}
 }
 
-// secondThoughts does two deeds, and then refuses them or panics.
+// secondThoughts runs two deeds, and then fails or panics.
 func secondThoughts(first, second deed, panics bool) deed {
 	return func(d *doing) error {
 		first(d)

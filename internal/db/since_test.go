@@ -17,7 +17,7 @@ type late struct {
 	Text string `json:"text"`
 }
 
-// addLates declares the table, and keeps the committed notes as Follow tells of them.
+// addLates declares the table, and keeps the committed notes by Follow.
 func (h *home) addLates() {
 	h.lates = db.Add(h.DB, db.Schema[late]{Name: "late", Plural: "lates", Since: 2, ID: func(l late) int { return l.ID }})
 	h.notes.Follow(func(old *note, had bool, n *note, has bool) {
@@ -50,7 +50,7 @@ func (h *home) addLate(text string) func(*db.Tx) error {
 	}
 }
 
-// A log and an export name a late table from its first row on, and not before.
+// A log and an export name a late table only after its first row.
 func TestSince(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -81,7 +81,7 @@ func TestSince(t *testing.T) {
 	named("after a compaction", false)
 	must(t, h.Update(h.addLate("first")))
 	named("with a row", true)
-	must(t, h.Update(remove(h.lates, 2))) // 1 was refused
+	must(t, h.Update(remove(h.lates, 2))) // 1 was rejected
 	h = reopened(t, h, d)
 	named("after a restart", true)
 	h.live(t)
@@ -94,8 +94,8 @@ func TestSince(t *testing.T) {
 	}
 }
 
-// A log that says only version 1, and got a late row by a person's hand, says
-// version 2 once it is compacted, or once it gets another such row.
+// A log of version 1 may get a late row by hand. It says version 2 once it is
+// compacted, or gets another such row.
 func TestSinceByHand(t *testing.T) {
 	t.Parallel()
 	for name, next := range map[string]func(*testing.T, *home){
@@ -111,7 +111,7 @@ func TestSinceByHand(t *testing.T) {
 	}
 }
 
-// An export with late rows goes into an empty log, which says version 2 then.
+// Fill with late rows makes an empty log say version 2.
 func TestSinceFill(t *testing.T) {
 	t.Parallel()
 	h := newHome(db.Options{})
@@ -128,7 +128,7 @@ func TestSinceFill(t *testing.T) {
 	}
 }
 
-// An id that was reserved is not given out, also after a restart and a compaction.
+// A reserved id is not given out, even after a restart and a compaction.
 func TestReserve(t *testing.T) {
 	t.Parallel()
 	h, d := withAnn(t)
@@ -155,7 +155,7 @@ func TestReserve(t *testing.T) {
 	}
 }
 
-// What a log refuses to hold is not there, and the next write finds it as it was.
+// A row that the log can't hold is rejected, and the next write works.
 func TestNeedRefused(t *testing.T) {
 	t.Parallel()
 	d := journaltest.New(1)
@@ -173,7 +173,7 @@ func TestNeedRefused(t *testing.T) {
 	}
 }
 
-// A stubborn log takes no newer version.
+// A stubborn log rejects newer versions.
 type stubborn struct{ *journal.Journal }
 
 func (stubborn) Need(int) error { return history.ErrReadOnly }

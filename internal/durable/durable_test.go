@@ -46,8 +46,8 @@ func TestWriteFile(t *testing.T) {
 	}
 }
 
-// WriteFile creates a new file and never writes to the old one, of which a
-// crash could leave a part.
+// WriteFile creates a new file and never writes to the old one, because a crash
+// could leave a part of the new content.
 func TestWriteFileReplaces(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "file")

@@ -101,7 +101,7 @@ func parseLine(line []byte) (rec history.Record, closes int, err error) {
 	seq, body, ok := bytes.Cut(bytes.TrimPrefix(line[:len(line)-crcLength], []byte(`{"seq":`)), []byte(","))
 	rec.Seq, err = strconv.ParseInt(string(seq), 10, 64)
 	if !ok || err != nil {
-		return rec, 0, errors.New("no seq in front")
+		return rec, 0, errors.New("the line does not begin with seq")
 	}
 	if rest, ok := bytes.CutPrefix(body, []byte(`"time":"`)); ok {
 		end := bytes.IndexByte(rest, '"') + 1
@@ -136,7 +136,7 @@ func parseManual(line []byte) (rec history.Record, closes int, err error) {
 	case frame.Closes < 0:
 		return rec, 0, errors.New("closes is below 0")
 	case frame.Seq < 1:
-		return rec, 0, errors.New("no seq, or one below 1")
+		return rec, 0, errors.New("seq is missing or below 1")
 	}
 	return history.Record{Seq: frame.Seq, Manual: true, Body: line}, frame.Closes, nil
 }

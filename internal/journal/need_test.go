@@ -16,7 +16,7 @@ func TestNeed(t *testing.T) {
 	first, second := line(1, put(1, "ann"), 1), line(2, put(2, "bob"), 1)
 	for _, tt := range []struct {
 		name, before, after string
-		found               int // the version that a start finds in before
+		found               int // version in the file before
 	}{
 		{"a file without lines", journaltest.Header(0, 0), journaltest.HeaderOf(2, 0, 0), 1},
 		{"lines stay", journaltest.Header(0, 0) + first + second, journaltest.HeaderOf(2, 0, 0) + first + second, 1},
@@ -59,7 +59,7 @@ func TestNeed(t *testing.T) {
 	}
 }
 
-// A version that was needed once stays: compaction keeps it.
+// Compaction keeps a higher version.
 func TestNeedOutlivesCompaction(t *testing.T) {
 	t.Parallel()
 	d := journaltest.New(1)
@@ -75,7 +75,7 @@ func TestNeedOutlivesCompaction(t *testing.T) {
 	}
 }
 
-// Need waits for a compaction, which writes to a file of the same name.
+// Need waits for a compaction, because both write a file of the same name.
 func TestNeedBesideCompaction(t *testing.T) {
 	t.Parallel()
 	d := journaltest.New(1)
@@ -101,7 +101,7 @@ func TestNeedBesideCompaction(t *testing.T) {
 	}
 }
 
-// A full disk, or a file that is no longer ours, refuses Need and changes nothing.
+// Need fails on a full disk or for a replaced file, and changes nothing.
 func TestNeedRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

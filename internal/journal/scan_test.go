@@ -182,7 +182,7 @@ func TestDamage(t *testing.T) {
 		{"a lost sector before another batch", lost + last, "line 3: "},
 		{"a lost sector before the beginning of another batch", lost + line(4, four, 0), "line 3: "},
 		{"damage before a torn tail", strings.Replace(good, `"two"`, `"twx"`, 1) + last[:20], "line 3: the checksum does not match"},
-		{"a checksum over a line without a seq", journaltest.File(one) + journaltest.Seal(`{"op":"put","n":2`), "line 3: no seq in front"},
+		{"a checksum over a line without a seq", journaltest.File(one) + journaltest.Seal(`{"op":"put","n":2`), "line 3: the line does not begin with seq"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -233,7 +233,7 @@ func TestByHand(t *testing.T) {
 		{"a line of one's own in a snapshot that is cut short", journaltest.Header(0, 3) + line(1, one, 1) + own(2, two), "inside its snapshot"},
 		{"a number left out", base + own(6, five) + "\n", "line 6: seq is 6 where 5 should follow"},
 		{"a number used", base + own(4, five) + "\n", "line 6: seq is 4 where 5 should follow"},
-		{"no number", base + "{" + five + "}\n", "line 6: no seq, or one below 1"},
+		{"no number", base + "{" + five + "}\n", "line 6: seq is missing or below 1"},
 		{"a number that is a text", base + `{"seq":"5",` + five + "}\n", "line 6: not a JSON object: json: cannot unmarshal string into Go struct field .seq of type int64"},
 		{"closes below 0", base + own(5, five+`,"closes":-1`) + "\n", "line 6: closes is below 0"},
 		{"closes that is a text", base + own(5, five+`,"closes":"1"`) + "\n", "line 6: not a JSON object: json: cannot unmarshal string into Go struct field .closes of type int"},

@@ -57,10 +57,10 @@ type Limiter struct {
 // tallies is a table of counters, in sets of eight. A key's counter can be in
 // one set only. If a set is full, the smallest count is evicted. To evict a
 // pair, an attacker must fill its set with counts as high as the pair's. The
-// secret seed hides which keys are in the set, so this takes about 160,000
-// wrong passwords, and as many bcrypt hashes, for ten more free tries. Waiting
-// is cheaper. Sign-ups and newcomers have their own tables, because they may
-// cost no hash.
+// secret seed hides which keys are in a set. So it takes about 160,000 wrong
+// passwords, and as many bcrypt hashes, to get ten more free tries. Waiting is
+// cheaper. Sign-ups and newcomers have their own tables, because they may cost
+// no hash.
 type tallies [2048][8]tally
 
 // A tally is one counter.

@@ -79,7 +79,7 @@ func (f Files) Check(args []string) error {
 	counts := tables.Counts()
 	found.Print(f.Out, path, counts.Words(), counts.Rows(), damage)
 	if damage != nil {
-		return config.Failed(1, errors.New("nothing was changed; the counts are of what stands before the damage"))
+		return config.Failed(1, errors.New("nothing was changed; the counts cover only the changes before the damage"))
 	}
 	return nil
 }

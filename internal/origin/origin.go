@@ -16,7 +16,7 @@ import (
 // A Policy defines who may call a server. [New] makes one, and it doesn't
 // change afterwards.
 type Policy struct {
-	Hosts   []string       // host names to accept besides loopback: in lower case, without port or brackets; .name for all names below name
+	Hosts   []string       // host names to accept in addition to loopback: in lower case, without port or brackets; .name for all names below name
 	Origins []string       // of web pages that may call: "loopback", "*", origins as browsers write them, and https://*.name
 	Proxies []netip.Prefix // proxies whose forwarding headers are trusted
 

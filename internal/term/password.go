@@ -24,11 +24,11 @@ func ReadNewPassword(ctx context.Context, stdin io.Reader, prompts io.Writer, wh
 		return readPassword(ctx, lines)
 	}
 	if err != nil {
-		return "", fmt.Errorf("can't hide what you would type, so give the password on standard input: %w", err)
+		return "", fmt.Errorf("can't turn off the echo; give the password on standard input instead: %w", err)
 	}
 	defer func() {
 		if restoreErr := restore(); restoreErr != nil && err == nil {
-			err = fmt.Errorf("the terminal's echo is still off: %w", restoreErr)
+			err = fmt.Errorf("the echo of the terminal is still off (stty echo turns it on): %w", restoreErr)
 		}
 	}()
 	ask := func(prompt string) (string, error) {

@@ -87,11 +87,11 @@ func TestReadyFile(t *testing.T) {
 		}
 	})
 	for _, tt := range []struct{ name, path, before, want string }{
-		{"somebody's notes about http stay", "notes", "httpd notes: my only copy\n", "notes is something else than a file with a URL"},
-		{"somebody's list of URLs stays", "notes", "http://127.0.0.1:1\nhttp://127.0.0.1:2\n", "notes is something else than a file with a URL"},
-		{"somebody's file stays", "notes", "Dear diary,\n", "notes is something else than a file with a URL"},
-		{"the data file stays", "shelf.jsonl", "", "shelf.jsonl is something else than a file with a URL"},
-		{"a folder stays", ".", "", ". is something else than a file with a URL"},
+		{"somebody's notes about http stay", "notes", "httpd notes: my only copy\n", "notes is not a file with a URL"},
+		{"somebody's list of URLs stays", "notes", "http://127.0.0.1:1\nhttp://127.0.0.1:2\n", "notes is not a file with a URL"},
+		{"somebody's file stays", "notes", "Dear diary,\n", "notes is not a file with a URL"},
+		{"the data file stays", "shelf.jsonl", "", "shelf.jsonl is not a file with a URL"},
+		{"a folder stays", ".", "", ". is not a file with a URL"},
 		{"its folder is there", "nowhere/url", "", "nowhere"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
