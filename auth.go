@@ -44,6 +44,7 @@ func (s *server) bearer(typ string, next callerHandler) handler {
 		if err != nil {
 			return err
 		}
+		form.Own(r, c.user.ID)
 		return next(w, r, c)
 	}
 }
@@ -63,6 +64,7 @@ func (s *server) bookToken(next callerHandler) handler {
 		if err != nil {
 			return err
 		}
+		form.Own(r, c.user.ID)
 		return next(w, r, c)
 	}
 }

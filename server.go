@@ -29,6 +29,7 @@ type server struct {
 	hashes *password.Hasher
 	limits *limit.Limiter
 	scans  *limit.Gate // for lists that look at every row
+	bodies *form.Bounds
 	log    *slog.Logger
 	now    func() time.Time
 	origin *origin.Policy // who may call
@@ -128,6 +129,7 @@ func newServer(c settings, st *store, keys *token.Keyring, log *slog.Logger, now
 	s := &server{
 		config: c, store: st, keys: keys, log: log, now: now,
 		hashes: password.New(c.bcryptCost).Bound(c.hashQueue, c.hashWait), limits: limit.New(now, c.limits), scans: limit.NewGate(c.maxScans),
+		bodies: form.NewBounds(c.maxBody, c.maxLarge),
 		origin: origin.New(addr, origin.Policy{
 			Hosts: c.hosts, Origins: c.cors, Proxies: c.proxies,
 			RequestHeaders:  "Authorization, Content-Type, x-access-token, If-Match, If-None-Match, Last-Event-ID",
@@ -247,9 +249,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if s.allowOrigin(w, r) {
 		return
 	}
-	if most := s.config.maxBody; most != form.MaxBody && r.ContentLength != 0 {
-		r.Body = form.Body{ReadCloser: r.Body, Most: int64(most)}
-	}
+	s.bodies.Hold(r)
 	s.mux.ServeHTTP(w, r)
 }
 

@@ -54,6 +54,7 @@ type settings struct {
 	limits                        limit.Rules
 	maxStreams, maxAccountStreams int // streams of events at a time
 	maxBody                       int // bytes of a request's body
+	maxLarge                      int // bodies over 16 KiB at a time
 	maxBatch                      int // items in one request
 	maxTokens                     int // token records of an account
 	hashQueue                     int // passwords that work or wait at a time
@@ -118,6 +119,7 @@ func (c *settings) table() config.Table {
 		config.Row("hash-wait", "TIME", "5s", "how long one waits before it is sent away with a 503", config.Lifetime(&c.hashWait)),
 		config.Row("max-tokens", "N", "1000", "tokens that an account may have; then its oldest\nsign-ins end", config.Number(&c.maxTokens, 2, million)),
 		config.Row("max-body", "N", "1048576", "bytes of a request's body; sign-in and sign-up take\n16 KiB at most", config.Number(&c.maxBody, form.MaxSmall, math.MaxInt32)),
+		config.Row("max-large", "N", strconv.Itoa(form.MaxLarge), "bodies over 16 KiB at a time; an account may send a\nquarter of them", config.Number(&c.maxLarge, 1, million)),
 		config.Row("max-batch", "N", "1000", "items that one request may add", config.Number(&c.maxBatch, 1, million)),
 		config.Row("max-streams", "N", "1000", "streams of events at a time", config.Number(&c.maxStreams, 1, million)),
 		config.Row("max-account-streams", "N", "8", "streams of events of one account at a time", config.Number(&c.maxAccountStreams, 1, million)),

@@ -41,6 +41,7 @@ var defaultSettings = settings{
 	hashWait:          5 * time.Second,
 	maxTokens:         1000,
 	maxBody:           form.MaxBody,
+	maxLarge:          form.MaxLarge,
 	maxBatch:          1000,
 	maxStreams:        1000,
 	maxAccountStreams: 8,

@@ -24,6 +24,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
 )
@@ -35,11 +36,54 @@ const (
 	MaxSmall = 16 << 10 // of one that anybody may send, or that waits for bcrypt
 )
 
-// maxLarge is how many bodies over MaxSmall may be on their way at a time: clients
-// that never end theirs would otherwise fill the memory (CWE-770).
-const maxLarge = 64
+// Bounds are for the bodies of all requests together: how long each may be, and how
+// many over MaxSmall may be on their way at a time. Clients that never end theirs
+// would otherwise fill the memory (CWE-770).
+type Bounds struct {
+	most  int64
+	large *limit.Shares // by account
+}
 
-var large = make(chan struct{}, maxLarge) // holds one for each of them
+// MaxLarge is how many large bodies there may be at a time if nothing else is said.
+// An account may have a quarter of them, as it could keep all others out for as long
+// as it likes to take.
+const MaxLarge = 64
+
+// NewBounds makes bounds for bodies of most bytes.
+func NewBounds(most, large int) *Bounds {
+	return &Bounds{int64(most), limit.NewShares(large, max(1, large/4))}
+}
+
+var usual = NewBounds(MaxBody, MaxLarge) // of a request that no Bounds hold
+
+// A boundedBody is a request's body with the bounds that hold for it.
+type boundedBody struct {
+	io.ReadCloser
+	*Bounds
+	account int // 0: not known yet
+}
+
+// Hold has the bounds hold for r, if it has a body.
+func (b *Bounds) Hold(r *http.Request) {
+	if r.ContentLength != 0 {
+		r.Body = &boundedBody{r.Body, b, 0}
+	}
+}
+
+// Own says whose request r is.
+func Own(r *http.Request, account int) {
+	if b, ok := r.Body.(*boundedBody); ok {
+		b.account = account
+	}
+}
+
+// boundsOf are the bounds that hold for r, and whose it is.
+func boundsOf(r *http.Request) (*Bounds, int) {
+	if b, ok := r.Body.(*boundedBody); ok {
+		return b.Bounds, b.account
+	}
+	return usual, 0
+}
 
 // Read reads r's body into the struct that in points to. JSON, urlencoded and
 // multipart bodies are read alike; no body and JSON null are an empty one. It never
@@ -52,26 +96,18 @@ var large = make(chan struct{}, maxLarge) // holds one for each of them
 //	Optional[string]  the same as a string, but tells null from missing
 //	Unknown           the names that the struct lacks, which are ignored otherwise
 //
-// It fails with 413 for a body over MaxBody or what [Body] says, 415 for one of
-// another content type, 503 if too many large bodies are on their way, and 400 for
-// any other fault of the body, naming the field where there is one. The struct may
-// then be half set.
+// It fails with 413 for a body over MaxBody or what [Bounds] say, 415 for one of
+// another content type, 503 if too many large bodies are on their way, 429 if too
+// many of them are the account's, and 400 for any other fault of the body, naming the
+// field where there is one. The struct may then be half set.
 func Read(w http.ResponseWriter, r *http.Request, in any) error {
 	return read(w, r, largest(r), in)
 }
 
-// A Body is a request's body that may have Most bytes instead of [MaxBody].
-type Body struct {
-	io.ReadCloser
-	Most int64
-}
-
 // largest is how many bytes r's body may have.
 func largest(r *http.Request) int64 {
-	if body, ok := r.Body.(Body); ok {
-		return body.Most
-	}
-	return MaxBody
+	bounds, _ := boundsOf(r)
+	return bounds.most
 }
 
 // ReadSmall is Read for a body of at most 16 KiB: one from a client that has shown
@@ -160,12 +196,11 @@ func readAll(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error)
 	data, err := io.ReadAll(io.LimitReader(body, MaxSmall))
 	if err == nil && len(data) == MaxSmall {
 		if most > MaxSmall {
-			select {
-			case large <- struct{}{}:
-				defer func() { <-large }()
-			default:
-				return nil, &reply.Error{Status: http.StatusServiceUnavailable, Message: "Too many large bodies at once", RetryAfter: time.Second}
+			leave, err := placeFor(r)
+			if err != nil {
+				return nil, err
 			}
+			defer leave()
 		}
 		var rest []byte
 		rest, err = io.ReadAll(body)
@@ -183,6 +218,20 @@ func readAll(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error)
 		return nil, reply.Fail(http.StatusUnsupportedMediaType, "The body must be sent without a Content-Encoding")
 	}
 	return data, nil
+}
+
+// placeFor is a place for r's large body, until leave is called.
+func placeFor(r *http.Request) (leave func(), err error) {
+	bounds, account := boundsOf(r)
+	leave, err = bounds.large.Take(account)
+	lack, none := errors.AsType[limit.Lack](err)
+	switch {
+	case none && lack.Own && account != 0:
+		return nil, &reply.Error{Status: http.StatusTooManyRequests, Message: fmt.Sprintf("Too many large bodies at once: an account may send %d", lack.Most), RetryAfter: time.Second}
+	case none:
+		return nil, &reply.Error{Status: http.StatusServiceUnavailable, Message: "Too many large bodies at once", RetryAfter: time.Second}
+	}
+	return leave, nil
 }
 
 func isJSON(mediaType string) bool {

@@ -381,13 +381,18 @@ func TestReadTooLargeUnread(t *testing.T) {
 	}
 }
 
-// Clients that never end large bodies take up no more memory than a few of them.
+// Clients that never end large bodies take up no more memory than a few of them, and
+// those of one account leave places for all others.
 func TestLargeBodiesAtOnce(t *testing.T) {
-	send := func(read func(http.ResponseWriter, *http.Request, any) error) (write func(int), done chan error) {
+	t.Parallel()
+	bounds := NewBounds(MaxBody, 8) // two for each account
+	send := func(account int, read func(http.ResponseWriter, *http.Request, any) error) (write func(int), done chan error) {
 		r, w := io.Pipe()
 		done = make(chan error, 1)
 		request := httptest.NewRequest("POST", "/", r)
 		request.Header.Set("Content-Type", jsonType)
+		bounds.Hold(request)
+		Own(request, account)
 		go func() {
 			done <- read(httptest.NewRecorder(), request, new(struct{}))
 			r.Close()
@@ -399,37 +404,43 @@ func TestLargeBodiesAtOnce(t *testing.T) {
 			w.Write(bytes.Repeat([]byte(" "), n))
 		}, done
 	}
+	refused := func(account, status int) {
+		t.Helper()
+		write, done := send(account, Read)
+		go write(MaxSmall + 1)
+		if e, ok := errors.AsType[*reply.Error](<-done); !ok || e.Status != status || e.RetryAfter == 0 {
+			t.Errorf("one more large body of account %d: %v; want a %d with a time to wait", account, e, status)
+		}
+	}
 	var ends []func()
-	for range maxLarge {
-		write, done := send(Read)
-		write(MaxSmall + 1)
-		ends = append(ends, func() {
-			write(0)
-			if err := <-done; err == nil {
-				t.Error("blanks were read as JSON")
-			}
-		})
+	for account := 1; account <= 4; account++ {
+		for range 2 {
+			write, done := send(account, Read)
+			write(MaxSmall + 1)
+			ends = append(ends, func() {
+				write(0)
+				if err := <-done; err == nil {
+					t.Error("blanks were read as JSON")
+				}
+			})
+		}
+		refused(account, http.StatusTooManyRequests)
 	}
-	var e *reply.Error
-	write, done := send(Read)
-	go write(MaxSmall + 1)
-	if err := <-done; !errors.As(err, &e) || e.Status != 503 || e.RetryAfter == 0 {
-		t.Errorf("one more large body: %v; want a 503 with a time to wait", err)
-	}
+	refused(5, http.StatusServiceUnavailable)
 	for _, read := range []func(http.ResponseWriter, *http.Request, any) error{Read, ReadSmall} {
-		write, done := send(read)
+		write, done := send(1, read)
 		go func() { write(MaxSmall - 1); write(0) }()
-		if err := <-done; errors.As(err, &e) && e.Status == 503 {
-			t.Errorf("a small body: %v", err)
+		if e, ok := errors.AsType[*reply.Error](<-done); ok && e.RetryAfter > 0 {
+			t.Errorf("a small body: %v", e)
 		}
 	}
 	for _, end := range ends {
 		end()
 	}
-	write, done = send(Read)
+	write, done := send(1, Read)
 	go func() { write(MaxSmall + 1); write(0) }()
-	if err := <-done; errors.As(err, &e) && e.Status == 503 {
-		t.Errorf("after they have ended: %v", err)
+	if e, ok := errors.AsType[*reply.Error](<-done); ok && e.RetryAfter > 0 {
+		t.Errorf("after they have ended: %v", e)
 	}
 }
 

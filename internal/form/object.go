@@ -36,10 +36,9 @@ func Peek(r *http.Request, most int64) []byte {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(data), body), body}
-	if bounded, ok := body.(Body); ok {
-		r.Body = Body{again, bounded.Most}
-	} else {
-		r.Body = again
+	r.Body = again
+	if bounded, ok := body.(*boundedBody); ok {
+		r.Body = &boundedBody{again, bounded.Bounds, bounded.account}
 	}
 	if err != nil || int64(len(data)) > most {
 		return nil

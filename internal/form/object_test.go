@@ -47,7 +47,7 @@ func TestPeekLeavesTheBody(t *testing.T) {
 			r := httptest.NewRequest("POST", "/", io.NopCloser(strings.NewReader(body)))
 			r.ContentLength = length
 			r.Header.Set("Content-Type", "application/json")
-			r.Body = Body{r.Body, 7}
+			NewBounds(7, 1).Hold(r)
 			if text := Peek(r, 100); (text == nil) != (len(body) > 100) {
 				t.Errorf("Peek of %d bytes = %q", len(body), text)
 			}

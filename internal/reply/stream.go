@@ -2,6 +2,7 @@ package reply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/limit"
 )
 
 // How a stream of events behaves.
@@ -34,11 +36,7 @@ type Streams struct {
 	stopped chan struct{} // closed when the server stops
 	end     func()        // closes it; may be called more than once
 
-	maxAll, maxEach int
-
-	mu   sync.Mutex
-	all  int
-	each map[int]int // by account; one without any is not in it
+	places *limit.Shares // by account
 }
 
 // NewStreams is none, of a server that has not stopped. There may be maxAll at a
@@ -46,7 +44,7 @@ type Streams struct {
 // account: its tabs and devices.
 func NewStreams(maxAll, maxEach int) *Streams {
 	stopped := make(chan struct{})
-	return &Streams{maxAll: maxAll, maxEach: maxEach, stopped: stopped, end: sync.OnceFunc(func() { close(stopped) }), each: map[int]int{}}
+	return &Streams{places: limit.NewShares(maxAll, maxEach), stopped: stopped, end: sync.OnceFunc(func() { close(stopped) })}
 }
 
 // Stop ends all streams, as the server stops. It may be called more than once.
@@ -56,33 +54,20 @@ func (st *Streams) Stop() { st.end() }
 func (st *Streams) Stopping() <-chan struct{} { return st.stopped }
 
 // Open is how many there are.
-func (st *Streams) Open() int {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return st.all
-}
+func (st *Streams) Open() int { return st.places.Taken() }
 
 // Join counts one more stream of the account's, until leave is called. It fails
 // with a 429 or a 503 if there are too many.
 func (st *Streams) Join(account int) (leave func(), err error) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
+	leave, err = st.places.Take(account)
+	lack, none := errors.AsType[limit.Lack](err)
 	switch {
-	case st.each[account] >= st.maxEach:
-		return nil, &Error{Status: http.StatusTooManyRequests, Message: fmt.Sprintf("Too many event streams: an account may have %d at a time", st.maxEach), RetryAfter: retry}
-	case st.all >= st.maxAll:
+	case none && lack.Own:
+		return nil, &Error{Status: http.StatusTooManyRequests, Message: fmt.Sprintf("Too many event streams: an account may have %d at a time", lack.Most), RetryAfter: retry}
+	case none:
 		return nil, &Error{Status: http.StatusServiceUnavailable, Message: "Too many event streams", RetryAfter: retry}
 	}
-	st.all++
-	st.each[account]++
-	return func() {
-		st.mu.Lock()
-		defer st.mu.Unlock()
-		st.all--
-		if st.each[account]--; st.each[account] == 0 {
-			delete(st.each, account)
-		}
-	}, nil
+	return leave, nil
 }
 
 // A Feed is what a stream tells, and to whom.

@@ -3,7 +3,6 @@ package reply
 import (
 	"errors"
 	"net/http"
-	"reflect"
 	"testing"
 )
 
@@ -27,8 +26,8 @@ func TestStreamsJoin(t *testing.T) {
 	for _, l := range leave {
 		l()
 	}
-	if st.all != 0 || !reflect.DeepEqual(st.each, map[int]int{}) {
-		t.Errorf("after all have left there are %d, %v", st.all, st.each)
+	if n := st.Open(); n != 0 {
+		t.Errorf("after all have left there are %d", n)
 	}
 }
 

@@ -3,6 +3,7 @@
 package program_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -30,6 +31,8 @@ func TestLimitsAct(t *testing.T) {
 			secondStream("bob", http.StatusOK), secondStream("bob", http.StatusServiceUnavailable)},
 		{"the streams of an account", "-max-account-streams=1", "-max-account-streams=2", "",
 			secondStream("ann", http.StatusOK), secondStream("ann", http.StatusTooManyRequests)},
+		{"large bodies of an account", "-max-large=4", "-max-large=8", "",
+			secondLargeBody(http.StatusCreated), secondLargeBody(http.StatusTooManyRequests)},
 		{"the time of requests at a stop", "-drain=1s", "-drain=1h", "",
 			stopped(func(t *testing.T, p *program, r *slowRequest) {
 				p.refusesCalls(t)
@@ -121,11 +124,33 @@ func secondStream(name string, status int) func(*testing.T, *program) {
 	}
 }
 
+// secondLargeBody sees what a large body gets while another of that account is held
+// back, and that it is nothing to bob.
+func secondLargeBody(status int) func(*testing.T, *program) {
+	return func(t *testing.T, p *program) {
+		token := p.signUpAnn()
+		bob, _ := p.send("POST /api/v1/auth/signup", "", strings.Replace(annSecret, "ann", "bob", 1)).want(http.StatusCreated).tokens()
+		large := `{"itemname":"ball","category":"c","description":"d"}` + strings.Repeat(" ", 20_000)
+		held := p.slowly(t, token, large)
+		io.WriteString(held.conn, large[:20_000])
+		waitUntil(t, "the server has a place for the first", func() bool {
+			r := p.send("POST /api/v1/items", token, large)
+			return r.status == status
+		})
+		p.send("POST /api/v1/items", token, large).want(status)
+		p.send("POST /api/v1/items", bob, large).want(http.StatusCreated)
+		held.body = large[20_000:]
+		if status, body := held.goOn(); status != http.StatusCreated {
+			t.Errorf("the one that was held back = %d %s; want 201", status, body)
+		}
+	}
+}
+
 // stopped asks for a stop while a request waits for its body, and then for the
 // process to end with status 0.
 func stopped(meanwhile func(*testing.T, *program, *slowRequest)) func(*testing.T, *program) {
 	return func(t *testing.T, p *program) {
-		request := p.slowly(t, p.signUpAnn())
+		request := p.slowly(t, p.signUpAnn(), ballForm)
 		p.cmd.Process.Signal(syscall.SIGTERM)
 		meanwhile(t, p, request)
 		if status := p.wait(); status != 0 {

@@ -26,7 +26,7 @@ type slowRequest struct {
 }
 
 // slowly begins to add an item, and returns when the server waits for the body.
-func (p *program) slowly(t *testing.T, token string) *slowRequest {
+func (p *program) slowly(t *testing.T, token, body string) *slowRequest {
 	t.Helper()
 	addr := strings.TrimPrefix(p.url, "http://")
 	conn, err := net.Dial("tcp", addr)
@@ -34,8 +34,12 @@ func (p *program) slowly(t *testing.T, token string) *slowRequest {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	r := &slowRequest{t, conn, bufio.NewReader(conn), ballForm}
-	fmt.Fprintf(conn, "POST /api/v1/items HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", addr, token, len(r.body))
+	r := &slowRequest{t, conn, bufio.NewReader(conn), body}
+	contentType := "application/x-www-form-urlencoded"
+	if strings.HasPrefix(body, "{") {
+		contentType = "application/json"
+	}
+	fmt.Fprintf(conn, "POST /api/v1/items HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", addr, token, contentType, len(r.body))
 	if line, err := r.in.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
 		t.Fatalf("the server says %q, %v; want 100 Continue", line, err)
 	}
@@ -69,7 +73,7 @@ func TestStop(t *testing.T) {
 			dir := t.TempDir()
 			p := startShelf(t, dir)
 			token := p.signUpAnn()
-			request := p.slowly(t, token)
+			request := p.slowly(t, token, ballForm)
 			p.cmd.Process.Signal(signal)
 			p.refusesCalls(t)
 			if status, body := request.goOn(); status != http.StatusCreated {
@@ -90,7 +94,7 @@ func TestStopEndsStreams(t *testing.T) {
 	t.Parallel()
 	p := startShelf(t, t.TempDir())
 	token := p.signUpAnn()
-	request := p.slowly(t, token)
+	request := p.slowly(t, token, ballForm)
 	r, err := http.NewRequest("GET", p.url+"/api/v1/events", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +168,7 @@ func TestStopUnusedConnection(t *testing.T) {
 func TestStopTwice(t *testing.T) {
 	t.Parallel()
 	p := startShelf(t, t.TempDir())
-	p.slowly(t, p.signUpAnn())
+	p.slowly(t, p.signUpAnn(), ballForm)
 	p.cmd.Process.Signal(os.Interrupt)
 	p.refusesCalls(t)
 	waitUntil(t, "the server ends", func() bool {
