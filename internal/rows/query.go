@@ -44,8 +44,8 @@ type Query struct {
 //	_page=2&_limit=10         or _start and _end, or _start and _limit
 //	_embed=comments, _expand=user, pretty
 //
-// known reports whether a row that the caller may read has a field; [Known] makes
-// such a function. Equality with a field that no row has matches nothing, or if
+// known reports whether a row that the caller may read has a field, as Source.Known
+// does. Equality with a field that no row has matches nothing, or if
 // lenient is true isn't asked at all. The operators ask it in any case, so
 // done_ne=true matches rows that never had a field done.
 func ParseQuery(raw string, lenient bool, known func(field string) bool) (*Query, error) {

@@ -19,7 +19,7 @@ type Source struct {
 	// false if that would take a sort.
 	Ordered func(field string) (sorted []*Row, ok bool)
 
-	// ByID returns the row that has that id, nil if there is none.
+	// ByID returns the row that has that id, as text, nil if there is none.
 	ByID func(id string) *Row
 }
 
@@ -35,24 +35,27 @@ func (s *Source) where(field string, texts []string) []*Row {
 	return s.Rows
 }
 
-// byID returns the row that has that id, if the caller may read it.
-func (s *Source) byID(id string) *Row {
-	if s.ByID != nil {
-		if r := s.ByID(id); r != nil && s.may(r) {
+// byID returns the function that finds a row by its id, or nil if the caller may not
+// read it.
+func (s *Source) byID() func(id string) *Row {
+	find := s.ByID
+	if find == nil {
+		rows := make(map[string]*Row, len(s.Rows))
+		for _, r := range s.Rows {
+			rows[r.ID] = r
+		}
+		find = func(id string) *Row { return rows[id] }
+	}
+	return func(id string) *Row {
+		if r := find(id); r != nil && s.may(r) {
 			return r
 		}
 		return nil
 	}
-	for _, r := range s.Rows {
-		if r.ID == id && s.may(r) {
-			return r
-		}
-	}
-	return nil
 }
 
-// Known returns the function that ParseQuery takes: it reports whether a row of the
-// source has a field. Where the caller can read no row at all, every field is known,
+// Known reports whether a row that the caller may read has a field. ParseQuery takes
+// it as a function. Where the caller can read no row at all, every field is known,
 // so that the questions about a list don't fail as long as the list is empty.
 func (s *Source) Known(field string) bool {
 	path, any := NewPath(field), false

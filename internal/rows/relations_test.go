@@ -1,0 +1,386 @@
+package rows_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"example.com/shelf/internal/rows"
+)
+
+// The words were turned by pluralize 8.0.0 itself.
+func TestSingularAndPlural(t *testing.T) {
+	t.Parallel()
+	for line := range strings.Lines(strings.TrimSpace(turned)) {
+		w := strings.Fields(line)
+		if got := rows.Singular(w[0]); got != w[1] {
+			t.Errorf("the singular of %s: got %s; want %s", w[0], got, w[1])
+		}
+		if got := rows.Plural(w[0]); got != w[2] {
+			t.Errorf("the plural of %s: got %s; want %s", w[0], got, w[2])
+		}
+	}
+	if rows.Singular("") != "" || rows.Plural("") != "" {
+		t.Error("no word has a form")
+	}
+	if got := rows.ForeignKey("categories"); got != "categoryId" {
+		t.Errorf("the key of categories is %s", got)
+	}
+}
+
+// library is a function for Relate.
+func library(t testing.TB, collections map[string]string) func(string) (rows.Source, bool) {
+	sources := map[string]*rows.Source{}
+	for name, text := range collections {
+		sources[name] = source(t, text)
+	}
+	return func(name string) (rows.Source, bool) {
+		if s := sources[name]; s != nil {
+			return *s, true
+		}
+		return rows.Source{}, false
+	}
+}
+
+func relate(t testing.TB, query, collection string, of func(string) (rows.Source, bool)) (string, error) {
+	t.Helper()
+	q, err := rows.ParseQuery(query, false, func(string) bool { return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := of(collection)
+	result, err := q.Select(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts, err := q.Relate(collection, result.Rows, of)
+	return strings.Join(texts, "\n"), err
+}
+
+func TestRelate(t *testing.T) {
+	t.Parallel()
+	of := library(t, map[string]string{
+		"posts": `
+			{"id":1,"userId":7}
+			{"id":"b","userId":"8","user":"Ann"}
+			{"id":3,"userId":null,"comments":2}
+			{"id":4}
+			{"id":5,"userId":99}
+			{"id":6,"userId":{"id":7}}`,
+		"comments": `
+			{"id":1,"postId":1}
+			{"id":2,"postId":"1","text":"as text"}
+			{"id":3,"postId":"b"}
+			{"id":4,"postId":null}
+			{"id":5}
+			{"id":6,"postId":[1]}
+			{"id":7,"postId":9}`,
+		"users":      `{"id":7,"name":"Ann"}` + "\n" + `{"id":8,"name":"Bob"}`,
+		"people":     `{"id":1}`,
+		"dogs":       `{"id":1,"personId":1}`,
+		"categories": `{"id":1}`,
+		"news":       `{"id":1,"categoryId":1,"newId":2}`,
+		"links":      `{"id":1,"newsId":1}`,
+		"keyless":    `{"name":"x"}` + "\n{}",
+		"children":   `{"id":1,"keylessId":""}`,
+	})
+	for _, c := range []struct{ name, collection, query, want string }{
+		{"nothing asked", "users", "", `{"id":7,"name":"Ann"}` + "\n" + `{"id":8,"name":"Bob"}`},
+		{"_embed finds children by text, and puts them last", "posts", "_embed=comments&_end=2", `
+			{"id":1,"userId":7,"comments":[{"id":1,"postId":1},{"id":2,"postId":"1","text":"as text"}]}
+			{"id":"b","userId":"8","user":"Ann","comments":[{"id":3,"postId":"b"}]}`},
+		{"a member of that name gets the children", "posts", "_embed=comments&id=3", `{"id":3,"userId":null,"comments":[]}`},
+		{"_embed is repeatable", "users", "_embed=posts&_embed=dogs&id=8", `
+			{"id":8,"name":"Bob","posts":[{"id":"b","userId":"8","user":"Ann"}],"dogs":[]}`},
+		{"an unknown collection is an empty list", "users", "_embed=likes&id=7", `{"id":7,"name":"Ann","likes":[]}`},
+		{"but leaves a member alone", "users", "_embed=name&id=7", `{"id":7,"name":"Ann"}`},
+		{"a comma list is one name", "users", "_embed=posts,dogs&id=7", `{"id":7,"name":"Ann","posts,dogs":[]}`},
+		{"people and person", "people", "_embed=dogs", `{"id":1,"dogs":[{"id":1,"personId":1}]}`},
+		{"categories and category", "categories", "_embed=news", `{"id":1,"news":[{"id":1,"categoryId":1,"newId":2}]}`},
+		{"news and news", "news", "_embed=links", `{"id":1,"categoryId":1,"newId":2,"links":[{"id":1,"newsId":1}]}`},
+		{"rows without an id have no children", "keyless", "_embed=children", `
+			{"name":"x","children":[]}
+			{"children":[]}`},
+		{"_expand puts the parent in, and leaves out what names none", "posts", "_expand=user&_start=0&_end=6", `
+			{"id":1,"userId":7,"user":{"id":7,"name":"Ann"}}
+			{"id":"b","userId":"8","user":{"id":8,"name":"Bob"}}
+			{"id":3,"userId":null,"comments":2}
+			{"id":4}
+			{"id":5,"userId":99}
+			{"id":6,"userId":{"id":7}}`},
+		{"_expand of people", "dogs", "_expand=person", `{"id":1,"personId":1,"person":{"id":1}}`},
+		{"_expand of an unknown collection is ignored", "posts", "_expand=editor&id=1", `{"id":1,"userId":7}`},
+		{"both", "posts", "_expand=user&_embed=comments&id=1", `
+			{"id":1,"userId":7,"comments":[{"id":1,"postId":1},{"id":2,"postId":"1","text":"as text"}],"user":{"id":7,"name":"Ann"}}`},
+	} {
+		got, err := relate(t, c.query, c.collection, of)
+		want := strings.ReplaceAll(strings.TrimSpace(c.want), "\t", "")
+		if err != nil || got != want {
+			t.Errorf("%s: %s?%s: got %s, %v; want %s", c.name, c.collection, c.query, got, err, want)
+		}
+	}
+}
+
+// What a caller may not read is neither embedded nor expanded, whatever an index says.
+func TestRelateShowsWhatTheCallerMayRead(t *testing.T) {
+	t.Parallel()
+	all := library(t, map[string]string{
+		"posts": `{"id":1,"userId":7}` + "\n" + `{"id":2,"userId":8}`,
+		"users": `{"id":7}` + "\n" + `{"id":8}`,
+	})
+	asked := 0
+	of := func(name string) (rows.Source, bool) {
+		s, ok := all(name)
+		s.May = func(r *rows.Row) bool { return r.ID != "8" && r.ID != "2" }
+		s.Where = func(string, []string) ([]*rows.Row, bool) { asked++; return s.Rows, true }
+		s.ByID = func(id string) *rows.Row {
+			asked++
+			for _, r := range s.Rows {
+				if r.ID == id {
+					return r
+				}
+			}
+			return nil
+		}
+		return s, ok
+	}
+	q, err := rows.ParseRowQuery("_embed=posts&_expand=user")
+	if err != nil {
+		t.Fatal(err)
+	}
+	users, _ := all("users")
+	got, err := q.Relate("users", users.Rows, of)
+	if want := `{"id":7,"posts":[{"id":1,"userId":7}]} {"id":8,"posts":[]}`; strings.Join(got, " ") != want || err != nil {
+		t.Errorf("got %s, %v; want %s", got, err, want)
+	}
+	posts, _ := all("posts")
+	got, err = q.Relate("posts", posts.Rows, of)
+	if want := `{"id":1,"userId":7,"posts":[],"user":{"id":7}} {"id":2,"userId":8,"posts":[]}`; strings.Join(got, " ") != want || err != nil {
+		t.Errorf("got %s, %v; want %s", got, err, want)
+	}
+	if asked == 0 {
+		t.Error("no index was asked")
+	}
+}
+
+func TestRelateHasALimit(t *testing.T) {
+	t.Parallel()
+	parent := row(t, `{"id":1,"x":"`+strings.Repeat("x", 2000)+`"}`)
+	children := make([]*rows.Row, 100_001)
+	for i := range children {
+		children[i] = &rows.Row{Seat: i, ID: fmt.Sprint(i), Text: `{"parentId":1}`}
+	}
+	of := func(name string) (rows.Source, bool) {
+		return map[string]rows.Source{"parents": {Rows: []*rows.Row{parent}}, "children": {Rows: children}}[name], true
+	}
+	for _, c := range []struct {
+		query, collection string
+		rows              []*rows.Row
+		want              string
+	}{
+		{"_embed=children", "parents", []*rows.Row{parent}, "_embed would put more than 100000 rows into the answer: ask for a page"},
+		{"_expand=parent", "children", children, "_expand would put more than 100 MiB into the answer: ask for a page"},
+	} {
+		q, err := rows.ParseRowQuery(c.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var readable *rows.Error
+		if _, err := q.Relate(c.collection, c.rows, of); !errors.As(err, &readable) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v; want %q", c.query, err, c.want)
+		}
+		children = children[1:]
+		if _, err := q.Relate(c.collection, c.rows[:1], of); err != nil {
+			t.Errorf("%s of one fewer: %v", c.query, err)
+		}
+	}
+}
+
+// turned are words, their singulars and their plurals.
+const turned = `
+category category categories
+categories category categories
+person person people
+people person people
+child child children
+children child children
+news news news
+status status statuses
+statuses status statuses
+post post posts
+posts post posts
+comment comment comments
+comments comment comments
+user user users
+users user users
+todo todo todos
+todos todo todos
+book book books
+books book books
+author author authors
+authors author authors
+company company companies
+companies company companies
+city city cities
+cities city cities
+movie movie movies
+movies movie movies
+hero hero heroes
+heroes hero heroes
+photo photo photos
+photos photo photos
+mouse mouse mice
+mice mouse mice
+man man men
+men man men
+woman woman women
+women woman women
+leaf leaf leaves
+leaves leaf leaves
+life life lives
+lives life lives
+knife knife knives
+knives knife knives
+box box boxes
+boxes box boxes
+bus bus buses
+buses bus buses
+address address addresses
+addresses address addresses
+class class classes
+classes class classes
+index index indices
+indices index indices
+matrix matrix matrices
+matrices matrix matrices
+datum datum data
+data datum data
+analysis analysis analyses
+analyses analysis analyses
+axis axi axes
+axes axe axes
+quiz quiz quizzes
+quizzes quiz quizzes
+series series series
+species species species
+sheep sheep sheep
+fish fish fish
+foot foot feet
+feet foot feet
+tooth tooth teeth
+teeth tooth teeth
+echo echo echoes
+echoes echo echoes
+potato potato potatoes
+potatoes potato potatoes
+tomato tomato tomatoes
+tomatoes tomato tomatoes
+day day days
+days day days
+key key keys
+keys key keys
+money money monies
+monkey monkey monkeys
+wolf wolf wolves
+wolves wolf wolves
+shelf shelf shelves
+shelves shelf shelves
+half half halves
+halves half halves
+self self selves
+selves self selves
+cookie cookie cookies
+cookies cooky cookies
+tie tie ties
+ties tie ties
+pie pie pies
+pies pie pies
+lie lie lies
+lies lie lies
+zombie zombie zombies
+zombies zombie zombies
+house house houses
+houses house houses
+cause cause causes
+causes cause causes
+course course courses
+courses course courses
+case case cases
+cases case cases
+phase phase phases
+phases phase phases
+database database databases
+databases database databases
+response response responses
+responses response responses
+bonus bonus bonuses
+virus virus viri
+viruses virus viruses
+campus campus campuses
+menu menu menus
+menus menu menus
+alias alias aliases
+aliases alias aliases
+gas gas gases
+gases gas gases
+canvas canva canvas
+canvases canvase canvases
+blogPosts blogPost blogPosts
+userCategories userCategory userCategories
+UserProfile UserProfile UserProfiles
+USERS USER USERS
+user_profiles user_profile user_profiles
+user-profiles user-profile user-profiles
+1 1 1s
+2x 2x 2xes
+x x xes
+X X XES
+products product products
+Products Product Products
+ordersItems ordersItem ordersItems
+staff staff staff
+equipment equipment equipment
+recipes recipe recipes
+dishes dish dishes
+branches branch branches
+batches batch batches
+searches search searches
+watches watch watches
+fees fee fees
+fee fee fees
+tree tree trees
+trees tree trees
+criterion criterion criteria
+criteria criterion criteria
+phenomenon phenomenon phenomena
+schema schema schemata
+schemas schema schemas
+schemata schema schemata
+media media media
+medium medium mediums
+stadium stadium stadiums
+stadiums stadium stadiums
+process process processes
+processes process processes
+success success successes
+access access accesses
+progress progress progresses
+lens len lens
+lenses lense lenses
+atlas atlas atlases
+pokemon pokemon pokemon
+pokémon pokémon pokémon
+café café café
+cafés café cafés
+naïve naïve naïves
+über über übers
+chassis chassis chassis
+sms sm sms
+SMS SM SMS
+faq faq faqs
+faqs faq faqs
+qa qa qas
+kpis kpi kpis
+dns dn dns
+`
