@@ -791,7 +791,7 @@ func TestAttackCommandReport(t *testing.T) {
 			wantNarrow(t, strings.ReplaceAll(line, "…", "."))
 		}
 	}
-	wantText(t, stdout, "others-item-changed  200                                            GOT THROUGH\n  Another account's item is changed: the server took it.\n  The token is genuine, but",
+	wantText(t, stdout, "others-item-changed  200                                            GOT THROUGH\n  Another account's item is changed: the server accepted it.\n  The token is genuine, but",
 		"store.go: (terms).check", "https://owasp.org/API-Security/editions/2023/en/0xa1-broken-object-level-authorization/",
 		"\n25 of 27 refused; 2 GOT THROUGH; 1 is for a server with -rotate-refresh; 2 need the lab's clock")
 }
