@@ -18,7 +18,7 @@ func TestHangup(t *testing.T) {
 			t.Parallel()
 			p := launch(t, detach(shelfCommand(t, dir, nil, flags...))).listening()
 			p.cmd.Process.Signal(syscall.SIGHUP)
-			p.await(p.stderr, map[string]string{"http": "there is no certificate to read again", "https": "certificate reloaded"}[name])
+			p.await(p.stderr, map[string]string{"http": "there is no certificate to reload", "https": "certificate reloaded"}[name])
 			if name == "http" {
 				p.send("GET /healthz", "", "").want(http.StatusOK, "alive")
 			}
