@@ -529,8 +529,8 @@ func (a *answer) decode(v any) {
 	}
 }
 
-// rows are the elements of a catalog answer's data.
-func rows[R any](a *answer) []R {
+// dataOf are the elements of a catalog answer's data.
+func dataOf[R any](a *answer) []R {
 	a.t.Helper()
 	var v struct{ Data []R }
 	a.decode(&v)
@@ -543,7 +543,7 @@ func rows[R any](a *answer) []R {
 // row is the only element.
 func row[R any](a *answer) R {
 	a.t.Helper()
-	all := rows[R](a)
+	all := dataOf[R](a)
 	if len(all) != 1 {
 		a.t.Fatalf("%s = %d %s; want one element of data", a.request, a.status, a.body)
 	}

@@ -295,7 +295,7 @@ var accountAttacks = []attackCase{
 		a.session("ann")
 		one := `{"itemname": "ball", "category": "soccer", "description": "round", ` + makers + `}`
 		for _, text := range []string{one, "[" + one + "]"} {
-			for _, got := range rows[thing](a.as("eve").send("POST /api/v1/items", asJSON(text))) {
+			for _, got := range dataOf[thing](a.as("eve").send("POST /api/v1/items", asJSON(text))) {
 				if *got.Createdby != 2 || got.ID > 2 || strings.Contains(got.Createdon, "2001") {
 					t.Errorf("the item is %+v; want it made by user 2, today, with the next id", got)
 				}
@@ -464,7 +464,7 @@ var accountAttacks = []attackCase{
 	{"the list of tokens is the caller's own", "OWASP API1:2023; CWE-639", func(t *testing.T, a *api) {
 		a.session("ann")
 		for _, query := range []string{"", "?user=1", "?user_identity=ann@example.com", "?user_id=1"} {
-			got := rows[tokenView](a.as("eve").send("GET /api/v1/auth/tokens"+query).want(200, ""))
+			got := dataOf[tokenView](a.as("eve").send("GET /api/v1/auth/tokens"+query).want(200, ""))
 			if len(got) != 2 || got[0].Identity != "eve@example.com" || got[1].Identity != "eve@example.com" {
 				t.Errorf("with %q it is %+v; want eve's two tokens", query, got)
 			}
@@ -1148,7 +1148,7 @@ var accountAttacks = []attackCase{
 		root := a.asAdmin("root")
 		wantFields := func(got *answer, fields string) {
 			t.Helper()
-			for _, view := range rows[map[string]any](got) {
+			for _, view := range dataOf[map[string]any](got) {
 				if names := strings.Join(slices.Sorted(maps.Keys(view)), " "); names != fields {
 					t.Errorf("%v shows %s; want %s", got, names, fields)
 				}
@@ -1312,7 +1312,7 @@ var accountAttacks = []attackCase{
 			return base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(string(text), `"id":1`, `"id":`+id, 1)))
 		}
 		ann.send("GET "+list+"&after="+good).want(200, "")
-		for _, got := range rows[thing](ann.send("GET /api/v1/items?category=0&limit=9&after=" + forgedID("2"))) {
+		for _, got := range dataOf[thing](ann.send("GET /api/v1/items?category=0&limit=9&after=" + forgedID("2"))) {
 			if got.Category != "0" || got.ID < 3 {
 				t.Errorf("a forged cursor reads %+v, which its list doesn't have there", got)
 			}

@@ -506,7 +506,7 @@ func TestPruneTokens(t *testing.T) {
 	root().send("DELETE /api/v1/auth/tokens").wantBody(200, `{"status":200,"data":[{"pruned":0}]}`)
 	a = a.restart()
 	root().send("DELETE /api/v1/auth/tokens").wantBody(200, `{"status":200,"data":[{"pruned":0}]}`) // an admin still
-	ids := rows[struct {
+	ids := dataOf[struct {
 		ID int `json:"token_id"`
 	}](root().send("GET /api/v1/auth/tokens"))
 	if last := ids[len(ids)-1].ID; last != 12 {

@@ -1804,7 +1804,7 @@ func TestLabNeverAMix(t *testing.T) {
 	for _, order := range []string{"id", "category"} { // the latter reads the rows, not just their JSON
 		others.Go(func() {
 			for !done.Load() {
-				list := rows[thing](ann.send("GET /api/v1/items?limit=20&sort=" + order))
+				list := dataOf[thing](ann.send("GET /api/v1/items?limit=20&sort=" + order))
 				for _, it := range list {
 					if len(list) != 20 || it.Category != list[0].Category {
 						t.Errorf("a list of %d items has %s beside %s", len(list), it.Category, list[0].Category)

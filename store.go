@@ -12,6 +12,7 @@ import (
 	"example.com/shelf/internal/metrics"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/rows"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
@@ -49,6 +50,7 @@ type store struct {
 	byEmail    *db.Unique[*user, string] // by emailKey
 	byUsername *db.Unique[*user, string]
 	byPublicID *db.Unique[*user, string]
+	byOwnID    *db.Unique[*user, string] // by the text of the id
 
 	tokens    *db.Table[*tokenRecord]
 	byJTI     *db.Unique[*tokenRecord, string]
@@ -84,6 +86,9 @@ func (s *store) addUsers() {
 			if u.Username == "" || u.PublicID == "" {
 				return errors.New("a user needs a username and a public_id")
 			}
+			if u.Profile != "" && u.Profile[0] != '{' {
+				return errors.New("a user's profile is an object")
+			}
 			return password.CheckHash(u.Hash)
 		},
 		Valid: validUser,
@@ -104,6 +109,7 @@ func (s *store) addUsers() {
 	s.byEmail = db.NewUnique(s.users, "e-mail", func(u *user) (string, bool) { return emailKey(u.Email), u.Email != "" })
 	s.byUsername = db.NewUnique(s.users, "username", func(u *user) (string, bool) { return u.Username, true })
 	s.byPublicID = db.NewUnique(s.users, "public_id", func(u *user) (string, bool) { return u.PublicID, true })
+	s.byOwnID = db.NewUnique(s.users, "own_id", func(u *user) (string, bool) { return rows.KeyText(string(u.OwnID)), u.OwnID != "" })
 }
 
 // addTokens declares the token records. They go with their user: a record of a

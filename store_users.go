@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/rows"
 	"example.com/shelf/internal/token"
 )
 
@@ -21,6 +22,10 @@ type user struct {
 	Disabled  bool      `json:"disabled,omitempty"`
 	Hash      string    `json:"hash,omitempty"` // bcrypt; none: can't sign in
 	Created   time.Time `json:"created"`
+
+	OwnID   rows.Raw `json:"own_id,omitempty"`  // the id that it has in the file of the collections
+	Role    rows.Raw `json:"role,omitempty"`    // of the file, or of an admin; it gives no right
+	Profile rows.Raw `json:"profile,omitempty"` // see members.go
 }
 
 // newUser is an account of the catalog, or without an e-mail one of the book API.
