@@ -54,7 +54,7 @@ func TestTLSReloadOnHangup(t *testing.T) {
 		t.Fatal(err)
 	}
 	hangUp()
-	_, logged, _ := strings.Cut(p.await(p.stderr, "the old certificate stays in use"), "certificate reloaded")
+	_, logged, _ := strings.Cut(p.await(p.stderr, "the old one stays in use"), "certificate reloaded")
 	if got := serving(); got != "2" || !strings.Contains(logged, "level=ERROR") || !strings.Contains(logged, "key.pem") {
 		t.Errorf("without a key it serves certificate %s and logs %s; want 2 and the reason", got, logged)
 	}
