@@ -32,7 +32,7 @@ type collectionSettings struct {
 // table is the flags of the collections. Those of json-server have its short names.
 func (c *collectionSettings) table() []config.Setting {
 	return []config.Setting{
-		config.Row("collections", "FILE", "", "serve the collections of this JSON file; the same as\nshelf FILE.json. The data goes to FILE.jsonl then", config.Text(&c.file)),
+		config.Row("collections", "FILE", "", "serve the collections of this JSON file; the same as\nshelf FILE.json. The data goes to FILE.jsonl then", config.Text(&c.file)).Under("Collections"),
 		config.Row("new", "", "false", "make that file if it is missing", config.Bool(&c.create)),
 		config.Row("skip", "NAME", "", "a collection of the file that gets no route; may be\ngiven again", config.Words(&c.skip)).Repeated(),
 		config.Row("prefix", "PATH", "", "serve the collections below this path, such as /data", config.Text(&c.prefix)),

@@ -34,27 +34,27 @@ import (
 // commands is every command there is. A new one is a line here. Those with the
 // same first word share a run, which gets the second word as its first argument.
 func commands() config.Commands[shell] {
-	return config.Commands[shell]{Program: "shelf", Intro: "shelf is a small JSON API behind JWT sign-in, items and books, kept in one file.", Flags: printSettings, Split: new(settings).table().Split, File: fileArgument, All: []config.Command[shell]{
+	return config.Commands[shell]{Program: "shelf", Intro: "shelf is a JSON API behind JWT sign-in: items and books, kept in one file.", Flags: printSettings, Split: new(settings).table().Split, File: fileArgument, All: []config.Command[shell]{
 		config.Do("", "[flags] [FILE.json]", "start the server; Ctrl-C stops it. FILE.json holds\ncollections to serve, as for json-server", "db.json", serveCommand),
-		config.Do("run", "[flags] -- COMMAND ARGS...", "run a command with a server of its own, on a free\nport and with its data in memory, that ends with it.\nThe command finds SHELF_URL, SHELF_TOKEN, which is an\naccount's, SHELF_ADMIN_TOKEN and SHELF_LAB_TOKEN", "run -- npm test", runCommand),
-		config.Do("check", "[FILE]", "examine a data file", "check shelf.jsonl", func(_ context.Context, sh shell, args []string) error { return sh.files().Check(args) }),
-		config.Do("export", "[FILE] [-o OUT] [-secrets]", "its state as one JSON document, also beside a server;\n-secrets: with the password hashes", "export -o backup.json", func(_ context.Context, sh shell, args []string) error { return sh.files().Export(args, sh.now()) }),
-		config.Do("import", "FILE.json [-data FILE] [-keep-tokens]", "an export, into an empty store; or a plain file of\n{\"items\":[],\"books\":[]}; the server is stopped; the\ntokens of an export end, but with -keep-tokens", "import db.json", importCommand),
-		config.Do("explain", "[TOKEN] [flags]", "say what is in a token, from standard input if not\ngiven, and why it is good or refused", "explain eyJhbGciOiJIUzI1NiIs...", explainCommand),
-		config.Do("key list", "[flags]", "which keys there are", "key list", keyCommand),
-		config.Do("key rotate", "[-now] [flags]", "sign with a new key from the next start on; the old\none goes on verifying, or ends at once with -now, for\na key that has leaked; the server is stopped", "key rotate", keyCommand),
-		config.Do("user list", "[flags]", "show the accounts; for these commands the server is\nstopped, and NAME is an e-mail or a username", "user list", userCommand),
-		config.Do("user add", "NAME [flags]", "add one: a catalog account if NAME is an e-mail, else\na book account; the password is asked for, or is the\nfirst line of standard input", "user add ann@example.com", userCommand),
-		config.Do("user passwd", "NAME [flags]", "give it a new password, read as for add; its sign-ins\nend", "user passwd ann@example.com", userCommand),
-		config.Do("user admin", "NAME [-off] [flags]", "make it an admin; with -off, no longer", "user admin ann@example.com", userCommand),
-		config.Do("user delete", "NAME [flags]", "delete it; what it made stays", "user delete bob", userCommand),
-		config.Do("attack", "[-json] [-yes-i-own-it] [URL]", "fire the console's attacks at a running server, from\ntwo throw-away accounts: $SHELF_URL, or the default\naddress; -yes-i-own-it: also beyond this machine;\nwith SHELF_LAB_TOKEN, those that move a -lab's clock", "attack http://127.0.0.1:8080", func(ctx context.Context, sh shell, args []string) error {
+		config.Do("run", "[flags] -- COMMAND ARGS...", "run a command with a server of its own: on a free\nport, with its data in memory, until the command\nends. The command finds SHELF_URL, SHELF_LAB_TOKEN,\nSHELF_TOKEN of an account and SHELF_ADMIN_TOKEN", "run -- npm test", runCommand),
+		config.Do("check", "[FILE]", "say what is in a data file, and whether it is sound", "check shelf.jsonl", func(_ context.Context, sh shell, args []string) error { return sh.files().Check(args) }),
+		config.Do("export", "[FILE] [-o OUT] [-secrets]", "write the data as one JSON document, also while a\nserver runs; -secrets: with the password hashes", "export -o backup.json", func(_ context.Context, sh shell, args []string) error { return sh.files().Export(args, sh.now()) }),
+		config.Do("import", "FILE.json [-data FILE] [-keep-tokens]", "take in an export, if the store is empty; or a plain\nfile such as {\"items\":[],\"books\":[]}; stop the server\nfirst; an export's tokens end without -keep-tokens", "import db.json", importCommand),
+		config.Do("explain", "[TOKEN] [flags]", "say what is in a token and why it is good or refused;\nwithout TOKEN it reads standard input", "explain eyJhbGciOiJIUzI1NiIs...", explainCommand),
+		config.Do("key list", "[flags]", "list the signing keys", "key list", keyCommand),
+		config.Do("key rotate", "[-now] [flags]", "make a new key, which signs from the next start on;\nthe old key still verifies; -now ends it at once, for\na key that has leaked; stop the server first", "key rotate", keyCommand),
+		config.Do("user list", "[flags]", "list the accounts; for all user commands, stop the\nserver first; NAME is an e-mail or a username", "user list", userCommand),
+		config.Do("user add", "NAME [flags]", "add an account: a catalog account if NAME is an\ne-mail, else a book account; it asks for a password,\nor reads the first line of standard input", "user add ann@example.com", userCommand),
+		config.Do("user passwd", "NAME [flags]", "give an account a new password, read as for add; its\nsign-ins end", "user passwd ann@example.com", userCommand),
+		config.Do("user admin", "NAME [-off] [flags]", "make an account an admin; with -off, no longer", "user admin ann@example.com", userCommand),
+		config.Do("user delete", "NAME [flags]", "delete an account; its items and books stay", "user delete bob", userCommand),
+		config.Do("attack", "[-json] [-yes-i-own-it] [URL]", "attack a running server, from accounts that it makes\nand deletes; URL is SHELF_URL or the default address;\n-yes-i-own-it: also beyond this machine; with\nSHELF_LAB_TOKEN also attacks that move the clock", "attack http://127.0.0.1:8080", func(ctx context.Context, sh shell, args []string) error {
 			sh.interrupt.Keeps("") // it deletes its accounts first
 			return attack.Command(ctx, args, sh.env, sh.stdout)
 		}),
 		config.Do("tour", "", "a walk through the code, from sign-up to the disk", "tour", config.Plain("usage: shelf tour", func(sh shell) { explain.Tour(sh.stdout) })),
-		config.Do("version", "", "which build this is", "version", config.Plain("usage: shelf version", func(sh shell) { serve.ThisBuild(version).Print(sh.stdout) })),
-		config.Do("help", "[COMMAND]", "this, or more about a command", "help export", func(_ context.Context, sh shell, args []string) error { return commands().Help(sh.stdout, args) }),
+		config.Do("version", "", "say which build this is", "version", config.Plain("usage: shelf version", func(sh shell) { serve.ThisBuild(version).Print(sh.stdout) })),
+		config.Do("help", "[COMMAND]", "print this, or the help of one command", "help export", func(_ context.Context, sh shell, args []string) error { return commands().Help(sh.stdout, args) }),
 	}}
 }
 

@@ -36,6 +36,7 @@ type Setting struct {
 	FlagOnly bool     // the flag has no variable
 	Many     bool     // the flag may be repeated; the values are joined by commas
 	Instead  string   // not "": the flag is rejected, with this advice
+	Group    string   // heading above it in the help; "" for none
 }
 
 // Also adds other names to a setting.
@@ -47,6 +48,9 @@ func (s Setting) Alone() Setting { s.FlagOnly = true; return s }
 
 // Repeated allows a flag to be repeated.
 func (s Setting) Repeated() Setting { s.Many = true; return s }
+
+// Under begins a group of the help with a setting.
+func (s Setting) Under(heading string) Setting { s.Group = heading; return s }
 
 // Refused returns a flag of another program that people may try. The help
 // doesn't show it. arg is as in [Row].
@@ -316,18 +320,22 @@ func (t Table) Split(args []string) (flags, rest []string) {
 }
 
 const usage = `
-Flags. The variable named with each does the same, in the environment or in a
-file called .env in the working folder. A flag goes before the environment, and
+Flags. Below each flag stands a variable that does the same, in the environment
+or in a file .env in the working folder. A flag goes before the environment, and
 the environment before .env.
-
 `
 
 // Print writes the part of the help about flags.
 func (t Table) Print(w io.Writer) {
 	fmt.Fprint(w, usage)
-	for _, s := range t.Settings {
+	for i, s := range t.Settings {
 		if s.Instead != "" {
 			continue
+		}
+		if s.Group != "" {
+			fmt.Fprintf(w, "\n%s:\n", s.Group)
+		} else if i == 0 {
+			fmt.Fprintln(w)
 		}
 		source := t.variables(s)
 		if s.Default != "" {

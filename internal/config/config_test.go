@@ -33,7 +33,7 @@ func (h *hello) table() Table {
 		Row("loud", "", "false", "greet aloud", Bool(&h.Loud)),
 		Row("times", "N", "1", "how often,\nup to nine times", Number(&h.Times, 1, 9)),
 		Row("tongue", "TONGUE", "en", "en or de", Choice(&h.Tongue, "en", "de")),
-		Row("addr", "HOST:PORT", "127.0.0.1:80", "where to listen", Address(&h.Addr)),
+		Row("addr", "HOST:PORT", "127.0.0.1:80", "where to listen", Address(&h.Addr)).Under("Network"),
 		Row("wait-for", "TIME", "", "when to greet", Lifetime(&h.Wait)),
 		Row("pages", "LIST", "", "who may call", Origins(&h.Pages)),
 		Row("hosts", "LIST", "", "names to answer to", Hosts(&h.Hosts)),
@@ -164,6 +164,7 @@ func TestPrint(t *testing.T) {
 	for _, want := range []string{
 		"  -name NAME               whom to greet\n                           HELLO_NAME, default world\n",
 		"  -times N                 how often,\n                           up to nine times\n                           HELLO_TIMES, default 1\n",
+		"\n\nNetwork:\n  -addr HOST:PORT          where to listen\n",
 		"  -wait-for TIME           when to greet\n                           HELLO_WAIT_FOR\n",
 	} {
 		if !strings.Contains(page.String(), want) {

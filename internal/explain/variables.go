@@ -4,29 +4,32 @@ package explain
 // exit statuses.
 const Variables = `
 Variables without a flag, as other users can see a program's arguments:
-  SECRET_KEY               signs the tokens, 32 bytes or more; without it shelf
-                           makes a key at its first start and keeps it
-  SECRET_KEY_FALLBACKS     earlier keys, comma separated: what they signed
-                           stays good
+  SECRET_KEY               signs the tokens; 32 bytes or more; without it shelf
+                           makes a key at its first start and keeps the key
+  SECRET_KEY_FALLBACKS     earlier keys, comma separated; the tokens that they
+                           have signed stay good
   PORT                     the port of the default address; not read from .env
-  SHELF_LAB_TOKEN          the secret that -lab asks for, 16 characters or more;
-                           without it -lab makes one and shows it; not from .env
+  SHELF_LAB_TOKEN          the secret of -lab; 16 characters or more; without it
+                           -lab makes a secret and prints it; not read from .env
 
 Exit status:
-  0                        stopped as asked
+  0                        done, or stopped as asked; check: the file is sound;
+                           explain: the token is good;
+                           attack: all attacks were refused
   1                        could not start, or failed: standard error says why;
                            check: the file is damaged;
                            explain: the token is refused;
-                           attack: not all were refused
-  2                        check: not readable, or no data file of shelf;
+                           attack: not all attacks were refused
+  2                        check: no file that can be read as a data file;
                            explain: the token could not be judged;
-                           attack: no shelf there;
-                           run: no command; all four: a flag that is wrong
+                           attack: no shelf answered;
+                           run: no command; all four: a wrong flag
   130, 143                 Ctrl-C or SIGTERM ended a command: the last line says
-                           what is kept. A server that answers ends with 0, once
-                           the requests that run are answered; a second signal
-                           ends it at once
-  run                      else that of the command, 128 and the signal's
-                           number if one ended it; 125: the server failed;
-                           126: the command can't be run; 127: there is none
+                           what is kept. A server that has started ends with 0,
+                           once the running requests are answered; a second
+                           signal ends it at once
+  run                      else the status of the command; 128 and the signal's
+                           number if a signal ended the command; 125: the server
+                           failed; 126: the command can't be run; 127: there is
+                           no such command
 `

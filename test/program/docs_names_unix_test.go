@@ -154,56 +154,72 @@ func TestSettingsDocument(t *testing.T) {
 // settingsTables turns the parts of the help that follow the commands into tables.
 func settingsTables(help string) string {
 	var b strings.Builder
-	for _, part := range []struct{ begins, heading, head string }{
-		{"\nFlags. ", "Flags", "| flag | what it does | variable, default |\n| --- | --- | --- |"},
-		{"\nVariables ", "Variables without a flag", "| variable | what it does |\n| --- | --- |"},
-		{"\nExit status:", "Exit statuses", "| status | meaning |\n| --- | --- |"},
-	} {
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n", part.heading, part.head)
-		_, text, _ := strings.Cut(help, part.begins)
-		for _, e := range helpEntries(text) {
-			what, source, isFlag := strings.Cut(e.text, " SHELF_")
-			fmt.Fprintf(&b, "| `%s` | %s |", e.name, inCell(what))
-			if isFlag && part.heading == "Flags" {
-				variable, value, _ := strings.Cut("SHELF_"+source, ", default ")
-				fmt.Fprintf(&b, " `%s`", variable)
-				if value != "" {
-					fmt.Fprintf(&b, ", `%s`", value)
-				}
-				b.WriteString(" |")
+	_, flags, _ := strings.Cut(help, "\nFlags. ")
+	flags, variables, _ := strings.Cut(flags, "\nVariables ")
+	variables, statuses, _ := strings.Cut(variables, "\nExit status:")
+	for _, part := range strings.Split(flags, "\n\n")[1:] {
+		heading, list, _ := strings.Cut(part, ":\n")
+		fmt.Fprintf(&b, "\n## %s\n\n| flag | what it does | variable | default |\n| --- | --- | --- | --- |\n", heading)
+		for _, e := range helpEntries(list) {
+			variables, value := "", ""
+			if last := e.lines[len(e.lines)-1]; strings.HasPrefix(last, "SHELF_") || strings.HasPrefix(last, "default ") {
+				e.lines = e.lines[:len(e.lines)-1]
+				variables, value, _ = strings.Cut(", "+last, ", default ")
 			}
-			b.WriteString("\n")
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", e.name, inCell(e), inCode(strings.TrimPrefix(variables, ", ")), inCode(value))
+		}
+	}
+	for _, part := range []struct{ heading, head, list string }{
+		{"Variables without a flag", "variable | what it does", variables},
+		{"Exit statuses", "status | meaning", statuses},
+	} {
+		fmt.Fprintf(&b, "\n## %s\n\n| %s |\n| --- | --- |\n", part.heading, part.head)
+		for _, e := range helpEntries(part.list) {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", e.name, inCell(e))
 		}
 	}
 	return b.String() + "\n"
 }
 
-// A helpEntry is a name in the first column of the help, and what stands beside it.
-type helpEntry struct{ name, text string }
+// A helpEntry is a name in the first column of the help, and the lines beside it.
+type helpEntry struct {
+	name  string
+	lines []string
+}
 
-// helpEntries are the entries of the first list in a part of the help.
-func helpEntries(text string) (entries []helpEntry) {
-	const column = 26 // of the name, with the two blanks before it
-	for line := range strings.Lines(text) {
+// helpEntries are the entries of a list in the help.
+func helpEntries(list string) (entries []helpEntry) {
+	const column = 26 // of the text, with the blank before it
+	for line := range strings.Lines(list) {
 		line = strings.TrimRight(line, "\n")
 		switch {
 		case strings.HasPrefix(line, "   "):
-			entries[len(entries)-1].text += " " + strings.TrimSpace(line)
+			e := &entries[len(entries)-1]
+			e.lines = append(e.lines, strings.TrimSpace(line))
+		case strings.HasPrefix(line, "  ") && (len(line) <= column || line[column] != ' '):
+			entries = append(entries, helpEntry{name: strings.TrimSpace(line)})
 		case strings.HasPrefix(line, "  "):
-			entries = append(entries, helpEntry{strings.TrimSpace(line[:column]), strings.TrimSpace(line[column:])})
-		case len(entries) > 0:
-			return entries
+			entries = append(entries, helpEntry{strings.TrimSpace(line[:column]), []string{strings.TrimSpace(line[column:])}})
 		}
 	}
 	return entries
 }
 
-// inCell is a text of the help in a table: no star or bar of it means anything there.
-func inCell(text string) string {
-	text = regexp.MustCompile(`https?://[^\s,;]+`).ReplaceAllString(text, "`$0`")
+// inCell is the text of an entry in a table: no star or bar of it means anything
+// there.
+func inCell(e helpEntry) string {
+	text := regexp.MustCompile(`https?://[^\s,;]+|\{.*\}`).ReplaceAllString(strings.Join(e.lines, " "), "`$0`")
 	parts := strings.Split(text, "`")
 	for i := 0; i < len(parts); i += 2 {
 		parts[i] = strings.NewReplacer("*", `\*`, "|", `\|`, "<", `\<`).Replace(parts[i])
 	}
 	return strings.Join(parts, "`")
+}
+
+// inCode is a text as code, "" for none.
+func inCode(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "`" + strings.ReplaceAll(text, ", ", "`, `") + "`"
 }
