@@ -322,38 +322,23 @@ func importCommand(_ context.Context, sh shell, args []string) error {
 		sh.interrupt.Keeps(c.data + " holds all of " + name + ", or nothing of it")
 	})
 	if err = errors.Join(err, s.Close()); err != nil {
-		return inDocument(name, err, "; nothing was imported")
+		return operator.InDocument(name, document, err, "; nothing was imported")
 	}
 	fmt.Fprintf(sh.stdout, "%s: %s\n", c.data, done)
 	return nil
 }
 
-// seedStore imports the file name into a store that holds nothing; one that
-// does was seeded at an earlier start, or never wanted it.
-func seedStore(s *store, name string, interrupt *config.Interrupt, log *slog.Logger) error {
-	var empty bool
-	if s.View(func(tx *db.Tx) { empty = tx.Empty() }); !empty {
-		log.Warn("-seed has no effect: the store holds something already", "file", name, "holds", s.contents())
-		return nil
+// seedStore has a store that holds nothing begin with the file of -seed.
+func seedStore(s *store, c settings, interrupt *config.Interrupt, log *slog.Logger) error {
+	seed := operator.Seed{File: c.seed, Log: log, Holds: s.contents}
+	if c.data != inMemory {
+		seed.Data = c.data
 	}
-	document, err := durable.ReadText(name)
-	if err != nil {
-		return fmt.Errorf("-seed: %w", err)
+	seed.Empty = func() (empty bool) { s.View(func(tx *db.Tx) { empty = tx.Empty() }); return empty }
+	seed.Import = func(document []byte) (string, error) {
+		return importDocument(s, document, false, func() { interrupt.Keeps("the store holds all of " + c.seed + ", or nothing of it") })
 	}
-	commit := func() { interrupt.Keeps("the store holds all of " + name + ", or nothing of it") }
-	if _, err := importDocument(s, document, false, commit); err != nil {
-		return inDocument("-seed "+name, err, "")
-	}
-	return nil
-}
-
-// inDocument words an error in a file that a person wrote. If that is no JSON, the
-// line is shown.
-func inDocument(name string, err error, tail string) error {
-	if slip, ok := errors.AsType[*strictjson.Slip](err); ok {
-		return fmt.Errorf("%s, %w%s%s", name, slip, tail, strings.TrimSuffix("\n"+slip.Show(), "\n"))
-	}
-	return fmt.Errorf("%s: %w%s", name, err, tail)
+	return seed.Sow()
 }
 
 // importDocument adds a JSON document to s, all of it or nothing. What shelf
@@ -456,7 +441,7 @@ func (s *store) addAll(items []*item, books []*book) error {
 		s.putNewItems(tx, items)
 		for i, b := range books {
 			if err := s.putNewBook(tx, b); err != nil {
-				return fmt.Errorf("books[%d]: %w: %.200q", i, err, b.Title)
+				return &strictjson.ElementError{List: "books", Index: i, Err: fmt.Errorf("%w: %.200q", err, b.Title)}
 			}
 		}
 		return nil

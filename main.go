@@ -101,7 +101,7 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	if c.seed != "" {
-		if err := seedStore(st, c.seed, sh.interrupt, log); err != nil {
+		if err := seedStore(st, c, sh.interrupt, log); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"time"
+
+	"example.com/shelf/internal/strictjson"
 )
 
 // A Snapshot is the committed rows at one moment, and the last ids. It copies
@@ -217,7 +219,7 @@ func (d *DB) Import(members map[string]json.RawMessage) error {
 		}
 		for i, text := range rows {
 			if err := d.importRow(t, text); err != nil {
-				return fmt.Errorf("%s[%d]: %w", t.plural(), i, err)
+				return &strictjson.ElementError{List: t.plural(), Index: i, Err: err}
 			}
 		}
 	}

@@ -165,7 +165,7 @@ func ReadRows[T any](w http.ResponseWriter, r *http.Request, name string, most i
 			_, rowErr = set(members, &row, false)
 		}
 		if rowErr != nil {
-			err = fmt.Errorf("%s[%d]: %w", name, i, rowErr)
+			err = &strictjson.ElementError{List: name, Index: i, Err: rowErr}
 		}
 		rows = append(rows, row)
 	}

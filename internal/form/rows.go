@@ -31,7 +31,7 @@ func Rows[T any](parts map[string]json.RawMessage, name string, input func(*T) a
 			err = validate(row)
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s[%d]: %w", name, i, err)
+			return nil, nil, &strictjson.ElementError{List: name, Index: i, Err: err}
 		}
 		rows = append(rows, row)
 		changes.ids = append(changes.ids, string(members.Value("id")))
