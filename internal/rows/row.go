@@ -9,14 +9,23 @@
 //
 //   - ParseObject reads a body. Object changes its members and writes it again.
 //   - ParseQuery reads a query string: filters, q, sort, page, relations.
-//   - Query.Select answers it over rows that the caller may read.
-//   - Page writes the total and the links of a page.
-//   - Relations knows which member names which collection, embeds children and
-//     expands parents.
-//   - AppendRow writes what a client reads.
+//   - Query.Select answers it from a Source: a collection as the caller may read it,
+//     with the indexes that there are.
+//   - Query.SetHeaders writes the total and the links of a page.
+//   - Query.Relate embeds children and expands parents. ForeignKey is the member by
+//     which a row names its parent.
+//   - AppendList and Pretty write what a client reads.
 //
 // An error that a client may read is an *Error. It says what is wrong, then what
 // to do.
+//
+// Where the dialect differs from json-server 0.17, it is safer: equality with a field
+// that no row has matches nothing, and what makes no sense fails, in the place of an
+// answer with all rows. null is a value that can be asked for, and its opposite too:
+//
+//	note=null        rows whose note is null or absent, or the text null
+//	note_ne=null     rows with any other note
+//	note_ne=done     rows whose note isn't done, rows without a note included
 //
 // The words: a collection is a list of rows, or a single resource, which is one
 // row without a list. A field is what a path names in a row: a member, or a part
@@ -180,19 +189,25 @@ func valueEnd(text string, i int) int {
 	}
 }
 
-// stringEnd returns the index behind the string that begins at i.
+// stringEnd returns the index behind the string that begins at i. Names and many
+// texts are so short that a call would cost more than the loop.
 func stringEnd(text string, i int) int {
 	i++
+	for short := min(i+24, len(text)); i < short; i++ {
+		switch text[i] {
+		case '"':
+			return i + 1
+		case '\\':
+			i++
+		}
+	}
 	for {
-		i += strings.IndexByte(text[i:], '"')
-		escapes := 0
-		for text[i-1-escapes] == '\\' {
-			escapes++
+		n := strings.IndexByte(text[i:], '"')
+		escape := strings.IndexByte(text[i:i+n], '\\')
+		if escape < 0 {
+			return i + n + 1
 		}
-		i++
-		if escapes%2 == 0 {
-			return i
-		}
+		i += escape + 2
 	}
 }
 
