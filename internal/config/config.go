@@ -296,7 +296,8 @@ func (t Table) parseFlags(args []string) (map[string]string, error) {
 }
 
 // Split separates arguments into flags, with their values, and the rest. It
-// removes "--". An unknown flag is treated as a flag without a value.
+// removes "--". Everything from the first unknown flag on counts as flags, for
+// [Table.Read] to reject: whether the flag takes a value is not known.
 func (t Table) Split(args []string) (flags, rest []string) {
 	takes := map[string]bool{}
 	for _, s := range t.Settings {
@@ -310,8 +311,13 @@ func (t Table) Split(args []string) (flags, rest []string) {
 			rest = append(rest, args[i])
 			continue
 		}
+		name, _, _ = strings.Cut(strings.TrimPrefix(name, "-"), "=")
+		takesValue, known := takes[name]
+		if !known {
+			return append(flags, args[i:]...), rest
+		}
 		flags = append(flags, args[i])
-		if takes[strings.TrimPrefix(name, "-")] && i+1 < len(args) {
+		if takesValue && !strings.Contains(args[i], "=") && i+1 < len(args) {
 			i++
 			flags = append(flags, args[i])
 		}

@@ -60,12 +60,10 @@ func TestStartFails(t *testing.T) {
 		{"a lab on every interface", nil, []string{"SHELF_LAB=true"}, []string{"-data", "memory", "-addr", "0.0.0.0:0"}, []string{"-lab goes with a loopback -addr only", "0.0.0.0:0"}},
 		{"a lab with a short secret", nil, []string{"SHELF_LAB_TOKEN=2short4words"}, []string{"-lab", "-data", "memory"}, []string{"SHELF_LAB_TOKEN is not 16 to 256"}},
 
-		{"no such flag", nil, nil, []string{"-port", "80"}, []string{"-port", "shelf -h"}},
+		{"no such flag", nil, nil, []string{"-prt", "80"}, []string{"-prt", "shelf -h"}},
 		{"a flag without its value", nil, nil, []string{"-addr"}, []string{"-addr", "shelf -h"}},
 		{"a bad value", nil, nil, []string{"-bcrypt-cost", "40"}, []string{`-bcrypt-cost: "40"`, "4 to 15"}},
 		{"a bad value in the environment", nil, []string{"SHELF_ACCESS_TTL=soon"}, nil, []string{`SHELF_ACCESS_TTL: "soon"`}},
-		{"no such command", nil, nil, []string{"serve"}, []string{`unknown command "serve"`, "shelf help"}},
-		{"something after the flags", nil, nil, []string{"-log", "off", "serve"}, []string{`"serve"`, "shelf -h"}},
 		{"user, and no more", nil, nil, []string{"user"}, []string{"shelf user list"}},
 		{"an admin without a data file", nil, nil, []string{"user", "admin", "ann"}, []string{"no data file", "shelf.jsonl"}},
 		{"an admin of nothing", nil, nil, []string{"user", "admin", "ann", "-data", "memory"}, []string{"-data memory"}},
@@ -86,6 +84,25 @@ func TestStartFails(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A word that is no command is answered by one line, with status 2.
+func TestNoSuchCommand(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		args []string
+		want string // in the line
+	}{
+		{[]string{"serve"}, `unknown command "serve" (shelf help lists the commands)`},
+		{[]string{"-log", "off", "serve"}, `unknown command "serve"`},
+		{[]string{"-log=off", "serve"}, `unknown command "serve"`},
+		{[]string{"improt"}, "did you mean shelf import?"},
+	} {
+		status, stdout, stderr := runShelf(t, t.TempDir(), nil, tt.args...)
+		if status != 2 || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, tt.want) {
+			t.Errorf("shelf %v: status %d, output %q, error %q; want 2, none, one line with %q", tt.args, status, stdout, stderr, tt.want)
+		}
 	}
 }
 
