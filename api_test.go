@@ -66,6 +66,7 @@ type api struct {
 	restart  func() *api        // closes the store and starts again on the same file
 	uses     int                // the id of the token in a request, for the tests of meanwhile
 	first    func(token string) // called with each token before it is sent; nil for nothing
+	uncached bool               // whether it verifies every token anew
 }
 
 // newAPI starts a server with the program's own flags, in memory unless they
@@ -119,6 +120,15 @@ func startAPI(t testing.TB, stopped *stoppedClock, d journal.Disk, log slog.Hand
 		return startAPI(t, stopped, d, log, flags...)
 	}
 	return a
+}
+
+// signBy gives the server those keys, from now on. The first signs.
+func (a *api) signBy(keys ...*token.Key) {
+	a.keys = token.NewKeyring(keys...)
+	a.verifier = token.NewCache(a.keys)
+	if a.uncached {
+		a.verifier = a.keys
+	}
 }
 
 // A session is what sign-up gave.
@@ -800,17 +810,14 @@ const (
 var tokenNow = time.Date(2026, time.November, 22, 14, 5, 0, 0, time.UTC)
 
 // tokenClaims is what the good token says.
-var tokenClaims = token.Claims{
-	Subject:   "0f8fad5b-d9cb-469f-a165-70867728950e",
-	PublicID:  "0f8fad5b-d9cb-469f-a165-70867728950e",
-	ID:        "7c9e6679-7425-40de-944b-e07fc1f90ae7",
-	Type:      token.Access,
-	Fresh:     true,
-	Issuer:    token.Issuer,
-	IssuedAt:  tokenNow.Add(-time.Minute),
-	NotBefore: tokenNow.Add(-time.Minute),
-	ExpiresAt: tokenNow.Add(14 * time.Minute),
-}
+var tokenClaims = func() token.Claims {
+	c := token.NewClaims("0f8fad5b-d9cb-469f-a165-70867728950e", token.Access, tokenNow.Add(-time.Minute), tokenEnd)
+	c.ID, c.Fresh = "7c9e6679-7425-40de-944b-e07fc1f90ae7", true
+	return c
+}()
+
+// tokenEnd is when the good token ends.
+var tokenEnd = tokenNow.Add(14 * time.Minute)
 
 // payload writes the good token's claims in the order of the library, each of
 // the changes, name and JSON value, put in the place of what was there. The
@@ -897,15 +904,15 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// wantRefusal checks that err is a *token.Error of that kind and message.
-func wantRefusal(t *testing.T, what string, err error, kind token.Kind, message string) {
+// wantRefusal checks that err is a *token.Error with that reason and message.
+func wantRefusal(t *testing.T, what string, err error, reason token.Reason, message string) {
 	t.Helper()
 	var e *token.Error
 	if !errors.As(err, &e) {
 		t.Fatalf("%s = %v; want a *token.Error %q", what, err, message)
 	}
-	if e.Kind != kind || e.Message != message {
-		t.Errorf("%s = kind %d %q; want kind %d %q", what, e.Kind, e.Message, kind, message)
+	if e.Reason != reason || e.Message != message {
+		t.Errorf("%s = reason %d %q; want reason %d %q", what, e.Reason, e.Message, reason, message)
 	}
 }
 

@@ -34,33 +34,37 @@ type attackCase struct {
 	run    func(t *testing.T, a *api)
 }
 
-// Every attack goes through ServeHTTP of the whole server: of one to which each
-// token is new, and of one that has verified each before, if it can be.
+// Every attack goes through ServeHTTP of the whole server: of one without a cache of
+// verified tokens, of one with an empty cache, and of one whose cache has each token
+// already, if the token was ever good.
 func TestAttack(t *testing.T) {
 	t.Parallel()
 	for _, row := range slices.Concat(tokenAttacks, accountAttacks, labAttacks) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			row.run(t, newAPI(t).forgetful())
+			row.run(t, newAPI(t).withoutCache())
 		})
-		t.Run(row.name+", and again", func(t *testing.T) {
+		t.Run(row.name+", with a cache", func(t *testing.T) {
 			t.Parallel()
-			row.run(t, newAPI(t).mindful())
+			row.run(t, newAPI(t))
+		})
+		t.Run(row.name+", with a warm cache", func(t *testing.T) {
+			t.Parallel()
+			row.run(t, newAPI(t).warm())
 		})
 	}
 }
 
-// forgetful is a, made to verify every token anew.
-func (a *api) forgetful() *api {
-	a.first = func(text string) {
-		a.keys.Forget(text)
-	}
+// withoutCache is a, made to verify every token anew.
+func (a *api) withoutCache() *api {
+	a.uncached = true
+	a.signBy(a.keys.Keys()...)
 	return a
 }
 
-// mindful is a, made to verify every token once before it is sent.
-func (a *api) mindful() *api {
-	a.first = func(text string) { a.keys.Verify(text, a.now()) }
+// warm is a, made to verify every token once before it is sent.
+func (a *api) warm() *api {
+	a.first = func(text string) { a.verifier.Verify(text, a.now()) }
 	return a
 }
 
@@ -166,7 +170,7 @@ var tokenAttacks = []attackCase{
 	{"the public Ed25519 key is no secret even where HS256 is in use beside it", "RFC 8725 §3.1",
 		func(t *testing.T, a *api) {
 			ed, private := token.EdDSAKey([]byte(formerSecret[:32])), ed25519.NewKeyFromSeed([]byte(formerSecret[:32]))
-			a.keys = token.NewKeyring(token.HS256Key([]byte(tokenSecret)), ed)
+			a.signBy(token.HS256Key([]byte(tokenSecret)), ed)
 			public := string(private.Public().(ed25519.PublicKey))
 			a.opens(sealEd(headerWithKid("EdDSA", ed.ID), a.annsClaims(), private))
 			a.refuses(forge(headerWithKid("HS256", ed.ID), a.annsClaims(), public), 422, badAlgorithm)
@@ -273,9 +277,9 @@ var tokenAttacks = []attackCase{
 			text := a.session("ann").Access
 			a.opens(text)
 			former := a.keys.Keys()[0]
-			a.keys = token.NewKeyring(token.HS256Key([]byte("the secret after that one, which now signs alone")), former)
+			a.signBy(token.HS256Key([]byte("the secret after that one, which now signs alone")), former)
 			a.opens(text) // as long as it is a fallback
-			a.keys = token.NewKeyring(a.keys.Keys()[0])
+			a.signBy(a.keys.Keys()[0])
 			a.refuses(text, 422, badSignature)
 		}},
 	{"a retired key verifies until its time is over", "CWE-324",
@@ -283,7 +287,7 @@ var tokenAttacks = []attackCase{
 			text := a.session("ann").Access
 			former := *a.keys.Keys()[0]
 			former.Until = tokenNow.Add(time.Minute)
-			a.keys = token.NewKeyring(token.HS256Key([]byte("the secret after that one, which now signs alone")), &former)
+			a.signBy(token.HS256Key([]byte("the secret after that one, which now signs alone")), &former)
 			a.opens(text)
 			a.clock.advance(time.Minute)
 			a.refuses(text, 422, badSignature)
@@ -942,7 +946,7 @@ func brings(members func(key token.JWK, der string) string) func(*testing.T, *ap
 
 		a.refuses(forge(`{"alg":"HS256",`+symmetric+`}`, a.annsClaims(), "eve"), 422, badSignature)
 		a.refuses(sealEd(`{"alg":"EdDSA",`+asymmetric+`}`, a.annsClaims(), evesKey), 422, badAlgorithm)
-		a = newAPI(t).mindful()
+		a = newAPI(t).warm()
 		a.signByEdDSA()
 		a.refuses(sealEd(`{"alg":"EdDSA",`+asymmetric+`}`, a.annsClaims(), evesKey), 422, badSignature)
 		a.refuses(forge(`{"alg":"HS256",`+symmetric+`}`, a.annsClaims(), "eve"), 422, badAlgorithm)
@@ -974,7 +978,7 @@ func (a *api) claim(name, claim string) string {
 // returns the public key as it tells it to everybody.
 func (a *api) signByEdDSA() token.JWK {
 	a.t.Helper()
-	a.keys = token.NewKeyring(token.EdDSAKey([]byte(tokenSecret[:32])))
+	a.signBy(token.EdDSAKey([]byte(tokenSecret[:32])))
 	r := httptest.NewRequest("GET", "http://localhost:8080/.well-known/jwks.json", nil)
 	w := httptest.NewRecorder()
 	a.ServeHTTP(w, r)

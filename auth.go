@@ -56,7 +56,7 @@ func (s *server) bookToken(next callerHandler) handler {
 		lines := r.Header["X-Access-Token"]
 		switch {
 		case len(lines) > 1: // a proxy in front may have judged the other one
-			return &token.Error{Kind: token.Malformed, At: token.CheckHeader, Message: "More than one x-access-token header"}
+			return &token.Error{Reason: token.BadHeader, Message: "More than one x-access-token header"}
 		case len(lines) == 0 || lines[0] == "":
 			return token.ErrMissing
 		}
@@ -74,7 +74,7 @@ func (s *server) bookToken(next callerHandler) handler {
 // its jti unrevoked, so a stolen SECRET_KEY alone opens nothing.
 func (s *server) callerOf(text, typ string) (*caller, error) {
 	now := s.now()
-	claims, err := s.keys.Verify(text, now)
+	claims, err := s.verifier.Verify(text, now)
 	if err != nil {
 		return nil, err
 	}
@@ -353,12 +353,10 @@ func (s *server) startSession(w http.ResponseWriter, status int, u *user, record
 // fresh says that the user has just shown a password for it.
 func (s *server) issue(u *user, typ string, ttl time.Duration, fresh bool) (string, *tokenRecord, error) {
 	now := s.now().UTC().Truncate(time.Second)
-	c := token.Claims{
-		Subject: u.PublicID, PublicID: u.PublicID, ID: token.NewUUID(), Type: typ, Fresh: fresh, Issuer: token.Issuer,
-		IssuedAt: now, NotBefore: now, ExpiresAt: now.Add(ttl),
-	}
+	c := token.NewClaims(u.PublicID, typ, now, now.Add(ttl))
+	c.Fresh = fresh
 	text, err := s.keys.Sign(c)
-	return text, &tokenRecord{JTI: c.ID, Type: typ, Expires: c.ExpiresAt}, err
+	return text, &tokenRecord{JTI: c.ID, Type: typ, Expires: now.Add(ttl)}, err
 }
 
 // rotate answers a refresh with a new refresh token in the place of the one used.
@@ -375,11 +373,9 @@ func (s *server) rotate(w http.ResponseWriter, r *http.Request, c *caller, acces
 		s.note(r, "refresh token used twice", c.user, "token", c.token.ID)
 		return errTokenRevoked
 	}
-	made = made.Truncate(time.Second)
-	text, err := s.keys.Sign(token.Claims{
-		Subject: c.user.PublicID, PublicID: c.user.PublicID, ID: next.JTI, Type: token.Refresh, Issuer: token.Issuer,
-		IssuedAt: made, NotBefore: made, ExpiresAt: next.Expires,
-	})
+	claims := token.NewClaims(c.user.PublicID, token.Refresh, made, next.Expires)
+	claims.ID = next.JTI
+	text, err := s.keys.Sign(claims)
 	if err != nil {
 		return err
 	}

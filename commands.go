@@ -229,7 +229,7 @@ func judgeOf(c settings, now time.Time) (explain.Server, error) {
 	if err == nil && keys == nil {
 		keys, err = token.ReadKeys(token.KeyPath(c.data), c.alg, now)
 	}
-	s := &server{config: c, store: st, keys: keys, now: func() time.Time { return now }}
+	s := &server{config: c, store: st, keys: keys, verifier: keys, now: func() time.Time { return now }}
 	return s.judge(), err
 }
 

@@ -418,7 +418,7 @@ func judgeFile(t *testing.T, path, signed string, now time.Time) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = (&server{store: st, keys: ring, now: clock}).callerOf(signed, anyToken)
+	_, err = (&server{store: st, keys: ring, verifier: ring, now: clock}).callerOf(signed, anyToken)
 	return err
 }
 
@@ -442,11 +442,11 @@ Nobody is signed out: the old one verifies until the last token has ended.
 	if out != want {
 		t.Errorf("shelf key rotate printed\n%swant\n%s", out, want)
 	}
-	// The last token ends at tokenClaims.ExpiresAt, and with it the old key.
-	if err := judgeFile(t, path, signed, tokenClaims.ExpiresAt.Add(-time.Second)); err != nil {
+	// The last token ends at tokenEnd, and with it the old key.
+	if err := judgeFile(t, path, signed, tokenEnd.Add(-time.Second)); err != nil {
 		t.Errorf("the old key's token in its last second: %v", err)
 	}
-	if ring := loadKeyFile(t, token.KeyPath(path), token.HS256, tokenClaims.ExpiresAt); len(ring.Keys()) != 1 {
+	if ring := loadKeyFile(t, token.KeyPath(path), token.HS256, tokenEnd); len(ring.Keys()) != 1 {
 		t.Errorf("%d keys are left when the last token has ended; want 1", len(ring.Keys()))
 	}
 	// Twice in a row changes nothing for those who are signed in.
@@ -479,7 +479,7 @@ func TestKeyRotateAfterALeak(t *testing.T) {
 	if err != nil || !strings.Contains(out, "everybody has to sign in again") || strings.Count(out, "HS256") != 1 {
 		t.Errorf("shelf key rotate -now printed %q, %v; want the one new key, and what it means", out, err)
 	}
-	wantRefusal(t, "a token of the leaked key", judgeFile(t, path, signed, tokenNow), token.Malformed, "Signature verification failed")
+	wantRefusal(t, "a token of the leaked key", judgeFile(t, path, signed, tokenNow), token.BadSignature, "Signature verification failed")
 }
 
 // Without a token in the store nothing that the old key signed is good any more.
@@ -671,7 +671,7 @@ func TestTourUsage(t *testing.T) {
 func explainStore(t testing.TB, s *store) {
 	t.Helper()
 	record := func(jti, typ string) *tokenRecord {
-		return &tokenRecord{JTI: jti, Type: typ, Expires: tokenClaims.ExpiresAt}
+		return &tokenRecord{JTI: jti, Type: typ, Expires: tokenEnd}
 	}
 	signUp := func(u *user, tokens ...*tokenRecord) {
 		t.Helper()
@@ -693,7 +693,7 @@ func explainStore(t testing.TB, s *store) {
 func explainServer(t testing.TB) *server {
 	t.Helper()
 	now := func() time.Time { return tokenNow }
-	s := &server{store: newStore(slog.New(slog.DiscardHandler), now), keys: tokenRing(t), now: now}
+	s := &server{store: newStore(slog.New(slog.DiscardHandler), now), keys: tokenRing(t), verifier: tokenRing(t), now: now}
 	explainStore(t, s.store)
 	return s
 }

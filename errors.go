@@ -107,13 +107,13 @@ var refusals = []struct {
 
 // The refusals of a token by what the server knows of it.
 var (
-	errOnlyRefresh   = &token.Error{Kind: token.WrongType, At: token.CheckType, Message: "Only refresh tokens are allowed", Detail: "this is an access token; only refresh tokens are allowed here"}
-	errOnlyAccess    = &token.Error{Kind: token.WrongType, At: token.CheckType, Message: "Only non-refresh tokens are allowed", Detail: "this is a refresh token; it is good for a new access token and for log-out only"}
-	errTokenUserGone = &token.Error{Kind: token.UserGone, At: token.CheckUser, Message: "User not found"}
-	errTokenDisabled = &token.Error{Kind: token.Disabled, At: token.CheckUser, Message: "Account is disabled"}
-	errTokenExpired  = &token.Error{Kind: token.Expired, At: token.CheckTimes, Message: "Token has expired"}
-	errTokenRevoked  = &token.Error{Kind: token.Revoked, At: token.CheckRevocation, Message: "Token has been revoked"}
-	errTokenUnknown  = &token.Error{Kind: token.Revoked, At: token.CheckRevocation, Message: "Token has been revoked", Detail: "this server has no record of the token"}
+	errOnlyRefresh   = &token.Error{Reason: token.WrongType, Message: "Only refresh tokens are allowed", Detail: "this is an access token; only refresh tokens are allowed here"}
+	errOnlyAccess    = &token.Error{Reason: token.WrongType, Message: "Only non-refresh tokens are allowed", Detail: "this is a refresh token; it is good for a new access token and for log-out only"}
+	errTokenUserGone = &token.Error{Reason: token.UserGone, Message: "User not found"}
+	errTokenDisabled = &token.Error{Reason: token.Disabled, Message: "Account is disabled"}
+	errTokenExpired  = &token.Error{Reason: token.Expired, Message: "Token has expired"}
+	errTokenRevoked  = &token.Error{Reason: token.Revoked, Message: "Token has been revoked"}
+	errTokenUnknown  = &token.Error{Reason: token.Revoked, Message: "Token has been revoked", Detail: "this server has no record of the token"}
 )
 
 // refusedToken words the refusal of a token. The catalog answers as
@@ -123,7 +123,7 @@ func refusedToken(e *token.Error, d dialect) *reply.Error {
 	if d != catalog {
 		// A scheme of this API's own: RFC 9110 §15.5.2 wants a challenge with every 401.
 		a := &reply.Error{Status: http.StatusUnauthorized, Message: "Invalid token!", Challenge: `x-access-token realm="shelf"`, Err: e}
-		switch e.Kind {
+		switch e.Reason {
 		case token.Missing:
 			a.Message = "A valid token is missing!"
 		case token.Expired:
@@ -133,17 +133,16 @@ func refusedToken(e *token.Error, d dialect) *reply.Error {
 		}
 		return a
 	}
-	a := &reply.Error{Status: http.StatusUnauthorized, Message: e.Message, Challenge: `Bearer realm="shelf"`, Err: e}
-	switch e.Kind { // no error code where no token was sent (RFC 6750 §3.1)
-	case token.Missing, token.NotBearer:
-		return a
-	case token.Empty:
-		a.Status = http.StatusUnprocessableEntity
-		return a
-	case token.Malformed, token.WrongType:
-		a.Status = http.StatusUnprocessableEntity
+	// 422 for a bad token is kept for the tutorial; a new API should answer every token
+	// that it refuses with 401 (RFC 6750 §3.1).
+	a := &reply.Error{Status: http.StatusUnprocessableEntity, Message: e.Message, Challenge: `Bearer realm="shelf"`, Err: e}
+	switch e.Reason {
+	case token.Missing, token.NotBearer, token.Expired, token.UserGone, token.Disabled, token.Revoked:
+		a.Status = http.StatusUnauthorized
 	}
-	a.Challenge += ", " + e.Challenge()
+	if e.Reason > token.Empty { // no error code where no token was sent (RFC 6750 §3.1)
+		a.Challenge += ", " + e.Challenge()
+	}
 	return a
 }
 

@@ -23,16 +23,17 @@ import (
 
 // A server answers requests. Everything it needs is in it; nothing is global.
 type server struct {
-	config settings
-	store  *store
-	keys   *token.Keyring
-	hashes *password.Hasher
-	limits *limit.Limiter
-	scans  *limit.Gate // for lists that look at every row
-	bodies *form.Bounds
-	log    *slog.Logger
-	now    func() time.Time
-	origin *origin.Policy // who may call
+	config   settings
+	store    *store
+	keys     *token.Keyring // sign
+	verifier token.Verifier // the same keys, behind a cache
+	hashes   *password.Hasher
+	limits   *limit.Limiter
+	scans    *limit.Gate // for lists that look at every row
+	bodies   *form.Bounds
+	log      *slog.Logger
+	now      func() time.Time
+	origin   *origin.Policy // who may call
 
 	elsewhere *serve.Seldom // the log's line about other Hosts
 	once      *sync.Once    // and that about a proxy that is not trusted
@@ -127,7 +128,7 @@ func (s *server) routes() []route {
 // it answers to.
 func newServer(c settings, st *store, keys *token.Keyring, log *slog.Logger, now func() time.Time, addr net.Addr) *server {
 	s := &server{
-		config: c, store: st, keys: keys, log: log, now: now,
+		config: c, store: st, keys: keys, verifier: token.NewCache(keys), log: log, now: now,
 		hashes: password.New(c.bcryptCost).Bound(c.hashQueue, c.hashWait), limits: limit.New(now, c.limits), scans: limit.NewGate(c.maxScans),
 		bodies: form.NewBounds(c.maxBody, c.maxLarge),
 		origin: origin.New(addr, origin.Policy{

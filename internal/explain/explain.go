@@ -143,7 +143,7 @@ type Server struct {
 // passed are those before the one that refused. What the signature doesn't vouch
 // for is marked.
 func (s Server) Token(w io.Writer, text string) (good bool) {
-	e := &explanation{Server: s, w: w, text: text, refusedAt: token.CheckRevocation + 1}
+	e := &explanation{Server: s, w: w, text: text, refused: token.Revoked + 1}
 	e.parts = strings.Split(text, ".")
 	if len(text) <= token.MaxLength {
 		e.header, e.headerErr = decodePart(e.parts[0])
@@ -154,7 +154,7 @@ func (s Server) Token(w io.Writer, text string) (good bool) {
 	typ, name, err := s.Judge(text)
 	var refusal *token.Error
 	if errors.As(err, &refusal) {
-		e.refusedAt = refusal.At
+		e.refused = refusal.Reason
 		fmt.Fprintf(w, "refused: %s\n", term.Printable(refusal.Message))
 	} else {
 		fmt.Fprintf(w, "good: %s token of %s\n", article(typ), term.Printable(name))
@@ -198,12 +198,12 @@ type explanation struct {
 	headerErr error
 	claims    strictjson.Object
 	claimsErr error
-	refusedAt token.Check
-	user      *User   // whom the claims name, nil if the store has nobody of that
-	record    *Record // what the store knows of the token they name
+	refused   token.Reason // above Revoked for a good token
+	user      *User        // whom the claims name, nil if the store has nobody of that
+	record    *Record      // what the store knows of the token they name
 }
 
-func (e *explanation) verified() bool { return e.refusedAt > token.CheckSignature }
+func (e *explanation) verified() bool { return e.refused > token.BadSignature }
 
 func (e *explanation) find() (*User, *Record) {
 	subject, _ := e.claims.Text("sub")
@@ -211,64 +211,67 @@ func (e *explanation) find() (*User, *Record) {
 	return e.Find(subject, id)
 }
 
-// checkNames are the checks that a token without a request around it can stand.
-var checkNames = []struct {
-	check token.Check
-	name  string
+// checks are the checks that a token goes through, each with the last of the reasons
+// for which it refuses one. Reasons are in the order of the checks.
+var checks = []struct {
+	name string
+	last token.Reason
 }{
-	{token.CheckText, "text"},
-	{token.CheckAlgorithm, "algorithm"},
-	{token.CheckSignature, "signature"},
-	{token.CheckTimes, "times"},
-	{token.CheckClaims, "claims"},
-	{token.CheckType, "type"},
-	{token.CheckUser, "user"},
-	{token.CheckRevocation, "revocation"},
+	{"text", token.BadText},
+	{"algorithm", token.BadAlgorithm},
+	{"signature", token.BadSignature},
+	{"times", token.Expired},
+	{"claims", token.BadClaims},
+	{"type", token.WrongType},
+	{"user", token.Disabled},
+	{"revocation", token.Revoked},
 }
 
 // printChecks prints what came of each check. refusal is nil if all were passed.
 func (e *explanation) printChecks(refusal *token.Error) {
 	fmt.Fprintln(e.w)
-	for _, c := range checkNames {
+	failed := false
+	for _, c := range checks {
 		switch {
-		case c.check < e.refusedAt:
-			e.print(c.name, "pass", e.passed(c.check))
-		case c.check == e.refusedAt:
-			e.print(c.name, "FAIL", term.Printable(refusal.Description()))
-		default:
+		case failed:
 			e.print(c.name, "-", "not looked at")
+		case e.refused > c.last:
+			e.print(c.name, "pass", e.passed(c.name))
+		default:
+			failed = true
+			e.print(c.name, "FAIL", term.Printable(refusal.Description()))
 		}
 	}
 }
 
 // passed says what a check has found, given that it was passed.
-func (e *explanation) passed(c token.Check) string {
-	switch c {
-	case token.CheckText:
+func (e *explanation) passed(check string) string {
+	switch check {
+	case "text":
 		return fmt.Sprintf("three parts, %d bytes", len(e.text))
-	case token.CheckAlgorithm:
+	case "algorithm":
 		alg, _ := e.header.Text("alg")
 		return alg
-	case token.CheckSignature:
+	case "signature":
 		if found, err := e.Keys.KeyFor(e.header, e.Now); err == nil {
 			return "made with key " + found.ID
 		}
-	case token.CheckTimes:
+	case "times":
 		expires, _ := e.time("exp")
 		if issued, ok := e.time("iat"); ok {
 			return fmt.Sprintf("issued %s ago, expires in %s", span(e.Now.Sub(issued)), span(expires.Sub(e.Now)))
 		}
 		return "expires in " + span(expires.Sub(e.Now))
-	case token.CheckClaims:
+	case "claims":
 		return "sub, jti and type are there, none is wrong"
-	case token.CheckType:
+	case "type":
 		if typ, _ := e.claims.Text("type"); typ == token.Refresh {
 			return "refresh: good for /api/v1/auth/refresh and log-out only"
 		}
 		return "access: good for everything but /api/v1/auth/refresh"
-	case token.CheckUser:
+	case "user":
 		return e.claimNote("sub")
-	case token.CheckRevocation:
+	case "revocation":
 		return e.claimNote("jti")
 	}
 	return ""

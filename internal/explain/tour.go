@@ -46,7 +46,7 @@ auth.go: (*server).callerOf`,
 	{"What makes a token good", `internal/token/token.go: (*Keyring).verify
 internal/token/token.go: newParser
 internal/token/token.go: (*Keyring).KeyFor
-internal/token/claims.go: (*rawClaims).judge`,
+internal/token/token.go: (*Claims).Validate`,
 		"The server decides by which algorithm and with which key a token is checked; one that could choose would choose none. Nothing that it says is believed before the signature is verified, and then every claim that counts is judged, the times first.",
 		"RFC 8725 §3.1", "https://www.rfc-editor.org/rfc/rfc8725#section-3.1"},
 	{"What the store knows of it", `auth.go: (*server).knownCaller

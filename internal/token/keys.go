@@ -8,11 +8,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 )
 
 // The algorithms that a key can be for. By HS256 one secret both makes tokens
@@ -40,25 +37,22 @@ func (k *Key) Ended(now time.Time) bool {
 func (k *Key) Signs(alg string) bool { return k.Alg == alg && k.Until.IsZero() }
 
 // A Keyring signs with its first key and verifies with all of them. Its keys
-// never change, so it needs no lock, and what they have verified stays so.
+// never change, so it needs no lock.
 type Keyring struct {
-	keys     []*Key
-	byID     map[string]*Key
-	algs     []string // what the keys are for
-	parser   *jwt.Parser
-	verified verifiedTokens
+	keys []*Key
+	byID map[string]*Key
+	algs []string // what the keys are for
 }
 
 // NewKeyring is the ring of those keys. The first signs.
 func NewKeyring(keys ...*Key) *Keyring {
-	ring := &Keyring{keys: keys, byID: map[string]*Key{}, verified: verifiedTokens{seed: maphash.MakeSeed()}}
+	ring := &Keyring{keys: keys, byID: map[string]*Key{}}
 	for _, k := range keys {
 		ring.byID[k.ID] = k
 		if !slices.Contains(ring.algs, k.Alg) {
 			ring.algs = append(ring.algs, k.Alg)
 		}
 	}
-	ring.parser = newParser(ring.algs)
 	return ring
 }
 

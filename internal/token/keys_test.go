@@ -158,7 +158,7 @@ func TestKeyFileOtherAlgorithm(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "shelf.key")
 	token := signToken(t, loadKeyFile(t, path, HS256, tokenNow), tokenClaims)
 	_, err := loadKeyFile(t, path, EdDSA, tokenNow).Verify(token, tokenNow)
-	wantRefusal(t, "verify under the other algorithm", err, Malformed, "The specified alg value is not allowed")
+	wantRefusal(t, "verify under the other algorithm", err, BadAlgorithm, "The specified alg value is not allowed")
 	if _, err := loadKeyFile(t, path, HS256, tokenNow).Verify(token, tokenNow); err != nil {
 		t.Errorf("back under the first: %v", err)
 	}
@@ -240,7 +240,7 @@ func TestRotateKey(t *testing.T) {
 		t.Errorf("the old key's token before it ends: %v", err)
 	}
 	_, err := after.Verify(token, until)
-	wantRefusal(t, "verify when the old key has ended", err, Malformed, "Signature verification failed")
+	wantRefusal(t, "verify when the old key has ended", err, BadSignature, "Signature verification failed")
 	if ring := loadKeyFile(t, path, HS256, until); len(ring.keys) != 1 {
 		t.Errorf("%d keys are left at the end of the old one; want 1", len(ring.keys))
 	}

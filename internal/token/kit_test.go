@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 )
 
 const (
@@ -22,31 +25,33 @@ var tokenNow = time.Date(2026, time.November, 22, 14, 5, 0, 0, time.UTC)
 
 // tokenClaims is what the good token says.
 var tokenClaims = Claims{
-	Subject:   "0f8fad5b-d9cb-469f-a165-70867728950e",
-	PublicID:  "0f8fad5b-d9cb-469f-a165-70867728950e",
-	ID:        "7c9e6679-7425-40de-944b-e07fc1f90ae7",
-	Type:      Access,
-	Fresh:     true,
-	Issuer:    Issuer,
-	IssuedAt:  tokenNow.Add(-time.Minute),
-	NotBefore: tokenNow.Add(-time.Minute),
-	ExpiresAt: tokenNow.Add(14 * time.Minute),
+	RegisteredClaims: jwt.RegisteredClaims{
+		Issuer:    Issuer,
+		Subject:   "0f8fad5b-d9cb-469f-a165-70867728950e",
+		ID:        "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+		IssuedAt:  jwt.NewNumericDate(tokenNow.Add(-time.Minute)),
+		NotBefore: jwt.NewNumericDate(tokenNow.Add(-time.Minute)),
+		ExpiresAt: jwt.NewNumericDate(tokenNow.Add(14 * time.Minute)),
+	},
+	PublicID: "0f8fad5b-d9cb-469f-a165-70867728950e",
+	Type:     Access,
+	Fresh:    true,
 }
 
-// payload writes the good token's claims in the order of the library, each of
-// the changes, name and JSON value, put in the place of what was there. The
-// value "" takes the claim away.
+// payload writes the claims of the good token in the order of Sign. The changes are
+// names and JSON values, which take the place of what was there. The value "" removes
+// the claim.
 func payload(changes ...string) string {
 	members := [][2]string{
-		{"exp", "1795357140"},
-		{"fresh", "true"},
-		{"iat", "1795356240"},
 		{"iss", `"shelf"`},
-		{"jti", `"7c9e6679-7425-40de-944b-e07fc1f90ae7"`},
-		{"nbf", "1795356240"},
-		{"public_id", `"0f8fad5b-d9cb-469f-a165-70867728950e"`},
 		{"sub", `"0f8fad5b-d9cb-469f-a165-70867728950e"`},
+		{"exp", "1795357140"},
+		{"nbf", "1795356240"},
+		{"iat", "1795356240"},
+		{"jti", `"7c9e6679-7425-40de-944b-e07fc1f90ae7"`},
+		{"public_id", `"0f8fad5b-d9cb-469f-a165-70867728950e"`},
 		{"type", `"access"`},
+		{"fresh", "true"},
 	}
 	for ; len(changes) > 0; changes = changes[2:] {
 		added := true
@@ -118,15 +123,29 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// wantRefusal checks that err is a *Error of that kind and message.
-func wantRefusal(t *testing.T, what string, err error, kind Kind, message string) {
+// judge verifies a token with a Keyring, and twice with a Cache in front of it. They
+// have to agree.
+func judge(t *testing.T, ring *Keyring, text string, now time.Time) (*Claims, error) {
+	t.Helper()
+	claims, err := ring.Verify(text, now)
+	cache := NewCache(ring)
+	for range 2 {
+		if again, errAgain := cache.Verify(text, now); !reflect.DeepEqual(claims, again) || !reflect.DeepEqual(err, errAgain) {
+			t.Errorf("a Cache says %+v, %v of %s; the Keyring says %+v, %v", again, errAgain, text, claims, err)
+		}
+	}
+	return claims, err
+}
+
+// wantRefusal checks that err is an *Error with that reason and message.
+func wantRefusal(t *testing.T, what string, err error, reason Reason, message string) {
 	t.Helper()
 	var e *Error
 	if !errors.As(err, &e) {
 		t.Fatalf("%s = %v; want an *Error %q", what, err, message)
 	}
-	if e.Kind != kind || e.Message != message {
-		t.Errorf("%s = kind %d %q; want kind %d %q", what, e.Kind, e.Message, kind, message)
+	if e.Reason != reason || e.Message != message {
+		t.Errorf("%s = reason %d %q; want reason %d %q", what, e.Reason, e.Message, reason, message)
 	}
 }
 

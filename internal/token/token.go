@@ -1,24 +1,33 @@
 // Package token makes JSON Web Tokens and verifies them (RFC 7519, RFC 8725). It is
-// the only one that imports golang-jwt.
+// the only package that imports golang-jwt.
 //
-//	ring, _, err := token.LoadKeys("shelf.key", token.HS256, now)
-//	text, err := ring.Sign(token.Claims{Subject: "…", ID: token.NewUUID(), …})
-//	claims, err := ring.Verify(text, now)
+//	keys := token.MemoryKeys(token.HS256)
+//	claims := token.NewClaims(user, token.Access, now, now.Add(15*time.Minute))
+//	text, err := keys.Sign(claims)
+//	…
+//	claims, err := keys.Verify(text, now)
 //
-// A token is verified in steps, each a Check: its text, its algorithm, its signature,
-// its times, its other claims. The first that fails ends the matter, with an *Error.
-// The steps after those (its type, its user, whether it was revoked) are the
-// caller's, who knows users and revoked tokens; their Kinds and Checks are named
-// here, so that all refusals are of one type.
+// A [Keyring] holds the keys. [LoadKeys] reads them from a key file, [SecretKeys]
+// takes a SECRET_KEY. A [Cache] in front of a Keyring remembers what was verified.
 //
-// A Keyring holds the keys: those of a SECRET_KEY, or those of a key file, a JWK Set
-// (RFC 7517) that LoadKeys makes and RotateKey and ReplaceKeys change.
+// Read this file from the top: what a token says, how it is signed, where a request
+// has it, how it is verified. Verify uses golang-jwt as its documentation shows. What
+// golang-jwt doesn't check follows in functions of a few lines, each with the section
+// of the standard that asks for it.
+//
+// Every refusal is an [Error] with a [Reason]. The words of the refusals imitate
+// another library, and stand in pyjwt.go.
+//
+// Verify judges what a token says. Is it of the type that is wanted here? Is its user
+// still there? Was it revoked? Those are questions for the caller, who has the store.
 package token
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,137 +36,79 @@ import (
 	"example.com/shelf/internal/strictjson"
 )
 
-// Issuer is this server's name in the tokens it makes (RFC 7519 §4.1.1).
+// Issuer is the name of this server in its tokens (RFC 7519 §4.1.1).
 const Issuer = "shelf"
 
-// The two types of token: access opens the API for minutes, refresh gets a new
-// access token for weeks and opens nothing else.
+// The two types of token. An access token opens the API for minutes. A refresh token
+// gets new access tokens for weeks, and opens nothing else.
 const (
 	Access  = "access"
 	Refresh = "refresh"
 )
 
-// MaxLength bounds what a stranger can make the parser read. Our own tokens take
-// about 500 bytes.
-const MaxLength = 8 << 10
-
-// Claims is what a token says.
+// Claims is what a token says. Everybody who has the token can read it.
 type Claims struct {
-	Subject   string    // sub: the public ID of the user it speaks for
-	PublicID  string    // public_id: the same again, under the book tutorial's name
-	ID        string    // jti: by which the store knows it, see NewUUID
-	Type      string    // Access or Refresh
-	Fresh     bool      // made from a password, not from a refresh token
-	Issuer    string    // iss: issuer
-	IssuedAt  time.Time // iat; like all times in a token in whole seconds
-	NotBefore time.Time // nbf: refused before
-	ExpiresAt time.Time // exp: refused from this second on
+	// RegisteredClaims has the claims of RFC 7519 §4.1: iss, the server that made the
+	// token; sub, the user that it speaks for; jti, its own id; iat, nbf and exp, the
+	// times when it was made, when it begins and when it ends.
+	jwt.RegisteredClaims
+
+	PublicID string `json:"public_id"` // sub again: the book tutorial calls it so
+	Type     string `json:"type"`      // Access or Refresh
+	Fresh    bool   `json:"fresh"`     // the user gave a password for it, and not a refresh token
+
+	fault error // what UnmarshalJSON found; Validate returns it
 }
 
-// Kind is why a token is refused.
-type Kind int
+// The methods that golang-jwt calls: see its type ClaimsValidator.
+var _ jwt.ClaimsValidator = (*Claims)(nil)
 
-const (
-	Missing   Kind = iota // no token was sent
-	NotBearer             // credentials of another scheme were sent
-	Empty                 // the scheme was sent, and no token behind it
-	Malformed             // not a JWT, a bad signature, a bad claim
-	Expired
-	Revoked   // revoked, or unknown to the store
-	WrongType // a refresh token where an access token belongs, or the reverse
-	UserGone
-	Disabled // its user is disabled
-)
-
-// A Check is a thing that a token must stand. They are made in this order, and
-// the first that fails ends the matter, so a refusal at one of them says that
-// those before it were passed.
-type Check int
-
-const (
-	CheckHeader Check = iota // of the request, where the token was looked for
-	CheckText
-	CheckAlgorithm
-	CheckSignature // and whether there is a key for it
-	CheckTimes
-	CheckClaims
-	CheckType
-	CheckUser
-	CheckRevocation
-)
-
-// A Error refuses a token.
-type Error struct {
-	Kind    Kind
-	At      Check
-	Message string // what the client reads
-	Detail  string // what error_description and the log have to add, "" for nothing
-}
-
-func (e *Error) Error() string { return e.Description() }
-
-// Description is the detail, or else the message. A detail may say what the
-// store knows only where the signature was verified: then it is told to somebody
-// who was given the token by us.
-func (e *Error) Description() string {
-	if e.Detail != "" {
-		return e.Detail
+// NewClaims returns the claims of a new token for the user called subject. Its times
+// are whole seconds.
+func NewClaims(subject, typ string, issued, expires time.Time) Claims {
+	return Claims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer:    Issuer,
+			Subject:   subject,
+			ID:        NewUUID(),
+			IssuedAt:  jwt.NewNumericDate(issued),
+			NotBefore: jwt.NewNumericDate(issued),
+			ExpiresAt: jwt.NewNumericDate(expires),
+		},
+		PublicID: subject,
+		Type:     typ,
 	}
-	return e.Message
 }
 
-// Challenge is what a WWW-Authenticate header says of the refusal (RFC 6750 §3).
-func (e *Error) Challenge() string {
-	return `error="invalid_token", error_description="` + descriptionText(e.Description()) + `"`
+// NewUUID makes the id of a token: a UUID of version 4, with 122 random bits (RFC
+// 9562 §5.4). Nobody can guess one.
+func NewUUID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails: it would end the process
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// descriptionText keeps only what RFC 6750 §3 allows in an error_description:
-// printable ASCII without the double quote and the backslash.
-func descriptionText(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '"':
-			return '\''
-		case r < 0x20, r > 0x7e, r == '\\':
-			return '?'
-		}
-		return r
-	}, s)
+// Sign makes a token that says c. The header names the algorithm and the key.
+func (r *Keyring) Sign(c Claims) (string, error) {
+	key := r.keys[0]
+	t := jwt.NewWithClaims(jwt.GetSigningMethod(key.Alg), c)
+	t.Header["kid"] = key.ID
+	text, err := t.SignedString(key.signing)
+	if err != nil {
+		return "", fmt.Errorf("signing a token: %w", err)
+	}
+	return text, nil
 }
 
-const badHeader = "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'"
-
-// The refusals that are the same for every token.
-var (
-	ErrMissing   = &Error{Kind: Missing, At: CheckHeader, Message: "Missing Authorization Header"}
-	errNotBearer = &Error{Kind: NotBearer, At: CheckHeader, Message: "Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'"}
-	errEmpty     = &Error{Kind: Empty, At: CheckHeader, Message: badHeader}
-	errBadHeader = &Error{Kind: Malformed, At: CheckHeader, Message: badHeader}
-)
-
-func malformed(at Check, message, detail string) *Error {
-	return &Error{Kind: Malformed, At: at, Message: message, Detail: detail}
-}
-
-// Ago words how long ago a moment of the past was, in whole seconds as all
-// times of tokens.
-func Ago(past, now time.Time) string {
-	return now.Sub(past).Truncate(time.Second).String() + " ago"
-}
-
-// until is how long a moment of the future is away.
-func until(future, now time.Time) time.Duration {
-	return future.Sub(now).Round(time.Second).Truncate(time.Second) // the longest Duration can't be rounded
-}
-
-// Bearer takes the token out of a request's Authorization header, given
-// all lines of that name. The scheme's name matches in any case (RFC 9110
-// §11.1). Errors are *Error.
+// Bearer returns the token of a request, given all lines of its Authorization header
+// (RFC 6750 §2.1). The word Bearer may be in any case (RFC 9110 §11.1).
 func Bearer(lines []string) (string, error) {
 	if len(lines) == 0 || len(lines) == 1 && strings.Trim(lines[0], " ") == "" {
 		return "", ErrMissing
 	}
-	if len(lines) > 1 { // a proxy in front may have judged the other one
+	if len(lines) > 1 { // a proxy in front may have checked the other line
 		return "", errBadHeader
 	}
 	scheme, token, _ := strings.Cut(strings.Trim(lines[0], " "), " ")
@@ -168,125 +119,244 @@ func Bearer(lines []string) (string, error) {
 	switch {
 	case token == "":
 		return "", errEmpty
-	case strings.Contains(token, " ") || strings.Contains(token, "\t"):
+	case strings.ContainsAny(token, " \t"):
 		return "", errBadHeader
 	}
 	return token, nil
 }
 
-// Sign makes a token that says c.
-func (r *Keyring) Sign(c Claims) (string, error) {
-	signer := r.keys[0]
-	token := jwt.NewWithClaims(jwt.GetSigningMethod(signer.Alg), jwt.MapClaims{
-		"sub":       c.Subject,
-		"public_id": c.PublicID,
-		"jti":       c.ID,
-		"type":      c.Type,
-		"fresh":     c.Fresh,
-		"iat":       c.IssuedAt.Unix(),
-		"nbf":       c.NotBefore.Unix(),
-		"exp":       c.ExpiresAt.Unix(),
-		"iss":       c.Issuer,
-	})
-	token.Header["kid"] = signer.ID
-	text, err := token.SignedString(signer.signing)
-	if err != nil {
-		return "", fmt.Errorf("signing a token: %w", err)
-	}
-	return text, nil
+// A Verifier verifies tokens: a [Keyring], or a [Cache] in front of one.
+type Verifier interface {
+	// Verify returns what a token says, if the token is good at that moment. The
+	// caller must not change the claims. Errors are *Error.
+	Verify(text string, now time.Time) (*Claims, error)
 }
 
-// newParser is the library's part of verify, for tokens by algs.
-func newParser(algs []string) *jwt.Parser {
-	return jwt.NewParser(
-		jwt.WithValidMethods(algs),    // ours, whatever the token asks for (RFC 8725 §3.1)
-		jwt.WithStrictDecoding(),      // one token has one spelling (RFC 4648 §3.5)
-		jwt.WithoutClaimsValidation(), // rawClaims.judge does that, and only once the signature is verified
-	)
+// Verify implements [Verifier].
+func (r *Keyring) Verify(text string, now time.Time) (*Claims, error) {
+	claims, _, err := r.verify(text, now)
+	return claims, err
 }
 
-// verify judges a token by all that it says itself, in this order: its text,
-// algorithm, signature, times, other claims. It returns the key that signed it,
-// too. Errors are *Error.
-func (r *Keyring) verify(text string, now time.Time) (*Claims, *Key, error) {
-	if len(text) > MaxLength {
-		return nil, nil, malformed(CheckText, "The token is longer than 8 KiB", "")
+// verify is Verify, and returns the key that signed the token too.
+//
+// The parser calls the function keyOf when it has checked the algorithm. Then it
+// verifies the signature, and then the claims: by its own rules, and by Validate.
+func (r *Keyring) verify(text string, now time.Time) (claims *Claims, key *Key, err error) {
+	if err := checkText(text); err != nil {
+		return nil, nil, err
 	}
-	if strings.ContainsAny(text, "\r\n") { // encoding/base64 skips them, strict or not
-		return nil, nil, malformed(CheckText, "The token has a line break in it", "")
-	}
-	var raw rawClaims
-	var by *Key
-	_, err := r.parser.ParseWithClaims(text, &raw, func(t *jwt.Token) (any, error) {
-		segment, _, _ := strings.Cut(t.Raw, ".")
-		header, err := readHeader(segment)
+	keyOf := func(t *jwt.Token) (_ any, err error) {
+		header, err := readHeader(t.Raw)
 		if err != nil {
 			return nil, err
 		}
-		if by, err = r.KeyFor(header, now); err != nil {
+		if key, err = r.KeyFor(header, now); err != nil {
 			return nil, err
 		}
-		return by.verifying, nil
-	})
-	if err != nil {
-		return nil, nil, r.nameFault(text, now, err)
+		return key.verifying, nil
 	}
-	c, err := raw.judge(now)
-	if err != nil {
-		return nil, nil, err
+	claims = &Claims{fault: errNotRead} // until UnmarshalJSON has read them
+	if _, err := newParser(r.algs, now).ParseWithClaims(text, claims, keyOf); err != nil {
+		return nil, nil, r.inWords(text, now, claims, err)
 	}
-	return c, by, nil
+	return claims, key, nil
 }
 
-// readHeader decodes a header more strictly than the parser does: a parameter
-// given twice may mean one thing to us and another to somebody else, so it is
-// refused (RFC 7515 §4).
-func readHeader(segment string) (strictjson.Object, error) {
-	text, err := base64.RawURLEncoding.DecodeString(segment)
-	if err != nil {
-		return nil, malformed(CheckText, "Invalid header padding", "")
+// newParser is golang-jwt's part of verification, at the moment now.
+func newParser(algs []string, now time.Time) *jwt.Parser {
+	return jwt.NewParser(
+		jwt.WithValidMethods(algs), // the server chooses the algorithm, not the token: alg none ends here (RFC 8725 §3.1)
+		jwt.WithStrictDecoding(),   // a token has one spelling only (RFC 4648 §3.5)
+		jwt.WithTimeFunc(func() time.Time { return now }),
+		jwt.WithExpirationRequired(), // every token ends (RFC 7519 leaves it open)
+		jwt.WithIssuedAt(),           // a token from the future is no token of ours (RFC 7519 leaves it open; PyJWT refuses it too)
+		jwt.WithLeeway(leeway),
+		jwt.WithIssuer(Issuer), // RFC 8725 §3.8
+	)
+}
+
+// leeway is how far iat and nbf may lie ahead of the clock: a clock that was put back
+// a little must not refuse the tokens that it has just dated.
+const leeway = 5 * time.Second
+
+// GetExpirationTime is exp as golang-jwt compares it. golang-jwt adds the leeway to
+// exp too, and here it is taken off again: a token ends on the second (RFC 7519
+// §4.1.4).
+func (c Claims) GetExpirationTime() (*jwt.NumericDate, error) {
+	if c.ExpiresAt == nil {
+		return nil, nil
 	}
-	header, err := strictjson.Decode(text)
+	return jwt.NewNumericDate(c.ExpiresAt.Add(-leeway)), nil
+}
+
+// GetIssuer is iss as golang-jwt compares it. A token without iss passes: kept for the
+// tutorials, whose tokens have none; a new API should require it.
+func (c Claims) GetIssuer() (string, error) { return cmp.Or(c.Issuer, Issuer), nil }
+
+// MaxLength is how many bytes a token may have. Our own have about 500.
+const MaxLength = 8 << 10
+
+// checkText bounds what the parser has to read. It refuses line breaks too:
+// encoding/base64 skips them, also in its strict mode, and a token has one spelling
+// only.
+func checkText(text string) error {
+	switch {
+	case len(text) > MaxLength:
+		return errTooLong
+	case strings.ContainsAny(text, "\r\n"):
+		return errLineBreak
+	}
+	return nil
+}
+
+// readHeader reads the header of a token. golang-jwt takes the last of two members
+// with one name, another library may take the first: such a header is refused (RFC
+// 7515 §4).
+func readHeader(text string) (strictjson.Object, error) {
+	segment, _, _ := strings.Cut(text, ".")
+	decoded, err := base64.RawURLEncoding.DecodeString(segment)
 	if err != nil {
-		return nil, malformed(CheckText, "Invalid header string: must be a json object", "Invalid header string: "+err.Error())
+		return nil, errHeaderBase64
+	}
+	header, err := strictjson.Decode(decoded)
+	if err != nil {
+		return nil, badHeaderObject(err)
 	}
 	return header, nil
 }
 
-// KeyFor finds the key that a token must be signed with: the one that kid names
-// or else the one that signs. It only chooses among the keys of the ring; kid
-// is looked up in a map and nowhere else (RFC 8725 §3.10), and what a header
-// says of keys elsewhere (jku, jwk, x5u) is not read at all.
+// KeyFor returns the key that must have signed a token with that header.
 func (r *Keyring) KeyFor(header strictjson.Object, now time.Time) (*Key, error) {
-	// Each names extensions that must be understood, and we know none (RFC 7515 §4.1.11).
-	if header.Has("crit") {
-		return nil, malformed(CheckAlgorithm, "Critical header parameters (crit) are not supported", "")
+	if err := checkCritical(header); err != nil {
+		return nil, err
 	}
-	found := r.keys[0]
+	key, err := r.lookUp(header, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := key.checkAlg(header); err != nil {
+		return nil, err
+	}
+	return key, nil
+}
+
+// checkCritical refuses crit: it lists extensions that a reader has to understand,
+// and this server understands none (RFC 7515 §4.1.11).
+func checkCritical(header strictjson.Object) error {
+	if header.Has("crit") {
+		return errCritical
+	}
+	return nil
+}
+
+// lookUp finds the key that kid names, or without kid the key that signs. kid is
+// looked up in a map and used for nothing else: it is no file and no query (RFC 8725
+// §3.10). A key that the header brings along (jwk, jku, x5c, x5u) is not read at all.
+func (r *Keyring) lookUp(header strictjson.Object, now time.Time) (*Key, error) {
+	key := r.keys[0]
 	if header.Has("kid") {
 		id, ok := header.Text("kid")
 		if !ok {
-			return nil, malformed(CheckSignature, "Key ID header parameter must be a string", "")
+			return nil, errKeyIDNoText
 		}
-		found = r.byID[id]
+		key = r.byID[id]
 	}
-	if found == nil || found.Ended(now) {
-		return nil, malformed(CheckSignature, "Signature verification failed", "Signature verification failed: no key has this kid")
+	if key == nil || key.Ended(now) {
+		return nil, errNoSuchKey
 	}
-	// A key serves its own algorithm only; else a public key, which everybody
-	// knows, would pass for an HMAC secret (RFC 8725 §2.1 and §3.1).
-	if alg, _ := header.Text("alg"); alg != found.Alg {
-		return nil, malformed(CheckAlgorithm, "The specified alg value is not allowed", "")
-	}
-	return found, nil
+	return key, nil
 }
 
-// NewUUID makes a token's ID: a UUID of version 4, that is 122 random bits (RFC
-// 9562 §5.4), so that nobody can guess one or make it a second time.
-func NewUUID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails: it would rather end the process
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+// checkAlg refuses a token by another algorithm than the key's own. A public key is
+// known to everybody: as an HMAC secret it would let everybody sign (RFC 8725 §2.1
+// and §3.1).
+func (k *Key) checkAlg(header strictjson.Object) error {
+	if alg, _ := header.Text("alg"); alg != k.Alg {
+		return errBadAlgorithm
+	}
+	return nil
+}
+
+// UnmarshalJSON reads the claims more strictly than encoding/json reads a struct. That
+// takes the last of two members with one name, EXP for exp, and "1" for 1: another
+// reader of the same token could see other claims (RFC 7519 §4).
+//
+// The parser calls it before the signature is verified. So it keeps what is wrong for
+// Validate: a stranger is told about the signature first.
+func (c *Claims) UnmarshalJSON(text []byte) error {
+	members, err := strictjson.Decode(text)
+	if err != nil {
+		c.fault = badPayload(err)
+		return nil
+	}
+	var faults [8]error // the times come first
+	c.IssuedAt, faults[0] = date(members, "iat")
+	c.NotBefore, faults[1] = date(members, "nbf")
+	c.ExpiresAt, faults[2] = date(members, "exp")
+	c.Subject, faults[3] = nonEmpty(members, "sub")
+	c.ID, faults[4] = nonEmpty(members, "jti")
+	c.Type, faults[5] = nonEmpty(members, "type")
+	c.PublicID, faults[6] = nonEmpty(members, "public_id")
+	c.Issuer, faults[7] = nonEmpty(members, "iss")
+	c.Fresh = string(members.Value("fresh")) == "true"
+	if members.Has("aud") {
+		c.Audience = jwt.ClaimStrings{string(members.Value("aud"))} // whatever it says: Validate refuses it
+	}
+	c.fault = cmp.Or(faults[:]...)
+	return nil
+}
+
+// date reads a time: whole seconds since 1970. RFC 7519 §2 allows fractions; our
+// tokens have none. 48 bits reach past the year four million, and no arithmetic on
+// such a time overflows.
+func date(members strictjson.Object, claim string) (*jwt.NumericDate, error) {
+	if !members.Has(claim) {
+		return nil, nil
+	}
+	seconds, err := strconv.ParseInt(string(members.Value(claim)), 10, 48)
+	if err != nil {
+		return nil, notInteger(claim)
+	}
+	return jwt.NewNumericDate(time.Unix(seconds, 0).UTC()), nil
+}
+
+// nonEmpty reads a text that is not empty, "" if there is none.
+func nonEmpty(members strictjson.Object, claim string) (string, error) {
+	text, _ := members.Text(claim)
+	if text == "" && members.Has(claim) {
+		return "", invalidClaim(claim)
+	}
+	return text, nil
+}
+
+// Validate has the rules that golang-jwt leaves to the application. The parser calls
+// it when the signature is verified.
+func (c *Claims) Validate() error {
+	switch {
+	case c.fault != nil:
+		return c.fault
+	case c.Subject == "": // RFC 7519 §4.1.2
+		return missingClaim("sub")
+	case c.ID == "": // without a jti no store can know the token (RFC 7519 §4.1.7)
+		return missingClaim("jti")
+	case c.Type == "": // a refresh token must not pass for an access token (RFC 8725 §3.12)
+		return missingClaim("type")
+	case c.Type != Access && c.Type != Refresh:
+		return invalidClaim("type")
+	case c.PublicID != "" && c.PublicID != c.Subject: // two names for one user
+		return invalidClaim("public_id")
+	case len(c.Audience) > 0: // our tokens have no aud, so it names others (RFC 7519 §4.1.3)
+		return invalidClaim("aud")
+	}
+	return nil
+}
+
+// Time reads a time as Verify does. ok is false if the claim is missing or no time.
+func Time(claims strictjson.Object, claim string) (at time.Time, ok bool) {
+	d, err := date(claims, claim)
+	if d == nil || err != nil {
+		return time.Time{}, false
+	}
+	return d.Time, true
 }
