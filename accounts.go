@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"example.com/shelf/internal/form"
@@ -126,33 +125,17 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *calle
 // rule of the tutorials is kept for them: that of the catalog is weak, and the book
 // API has none. A server for the public should have -password-policy nist.
 func (c settings) passwordFault(u *user, p form.Password) string {
-	if c.passwordPolicy != nistPolicy && u.Email != "" && !validPassword(p) {
+	if c.passwordPolicy != password.NIST && u.Email != "" && !password.FitsTutorial(string(p)) {
 		return badPassword
 	}
 	if p == "" {
 		return "Invalid password. It should not be empty"
 	}
-	if why := c.passwordWeakness(u, p); why != "" {
+	if why := password.Weakness(c.passwordPolicy, string(p), u.Username, u.Email); why != "" {
 		return "Invalid password. It " + why
 	}
 	return ""
 }
-
-// passwordWeakness is the part of passwordFault that holds for all accounts, to
-// follow "The password".
-func (c settings) passwordWeakness(u *user, p form.Password) string {
-	why := password.Fault(string(p))
-	if why == "" && c.passwordPolicy == nistPolicy {
-		why = password.Weakness(string(p), u.Username, u.Email)
-	}
-	return why
-}
-
-// The values of -password-policy.
-const (
-	tutorialPolicy = "tutorial"
-	nistPolicy     = "nist"
-)
 
 // confirm checks the password that the caller shows again. Wrong ones count
 // like those of a sign-in: who stole a token must not guess faster here. A token
@@ -454,13 +437,4 @@ func validNames(u *user) error {
 		return reply.Fail(http.StatusBadRequest, "Invalid lastname")
 	}
 	return nil
-}
-
-// validPassword is the catalog tutorial's rule: at least 5 characters with a
-// digit and a special character, which are those of Python's string.punctuation.
-func validPassword(p form.Password) bool {
-	s := string(p)
-	return utf8.RuneCountInString(s) >= 5 &&
-		strings.ContainsFunc(s, unicode.IsDigit) &&
-		strings.ContainsAny(s, "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 }

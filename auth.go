@@ -256,7 +256,7 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case !form.Email(in.Email, maxEmail):
 		return reply.Fail(http.StatusBadRequest, badEmail)
-	case in.Password == "", s.config.passwordPolicy != nistPolicy && !validPassword(in.Password):
+	case in.Password == "", s.config.passwordPolicy != password.NIST && !password.FitsTutorial(string(in.Password)):
 		return reply.Fail(http.StatusBadRequest, badPassword)
 	}
 	err := s.authenticate(r, in.Email, in.Password, s.store.userByEmail, func(u *user, newHash string) error {
@@ -434,7 +434,7 @@ func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 		return reply.Fail(http.StatusBadRequest, "Invalid input!")
 	}
 	u := newUser(in.Username, "", s.now())
-	if why := s.config.passwordWeakness(u, in.Password); why != "" {
+	if why := password.Weakness(s.config.passwordPolicy, string(in.Password), in.Username); why != "" {
 		return reply.Fail(http.StatusBadRequest, "Invalid input! The password "+why)
 	}
 	if err := s.hashNew(r, u, in.Password); err != nil {

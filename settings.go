@@ -35,7 +35,7 @@ type settings struct {
 	tokenTTL       time.Duration
 	bcryptCost     int
 	rotateRefresh  bool
-	passwordPolicy string   // tutorialPolicy or nistPolicy
+	passwordPolicy string   // password.Tutorial or password.NIST
 	alg            string   // token.HS256 or token.EdDSA
 	cors           []string // "loopback", "*" and origins as browsers write them; none for off
 	hosts          []string // lower case, without port or brackets
@@ -98,7 +98,7 @@ func (c *settings) table() config.Table {
 		config.Row("rotate-refresh", "", "false", "each use of a refresh token gives a new one; a second\nuse of the old one ends its sign-in", config.Bool(&c.rotateRefresh)),
 		config.Row("token-ttl", "TIME", "24h", "how long a token from /login lasts; with collections,\nany token without a refresh token", config.Lifetime(&c.tokenTTL)).Also("book-ttl"),
 		config.Row("alg", "ALG", "HS256", "HS256, or EdDSA: then other services can check tokens\nwith the public keys at /.well-known/jwks.json", config.Choice(&c.alg, token.HS256, token.EdDSA)),
-		config.Row("password-policy", "WHICH", tutorialPolicy, "rules for new passwords: tutorial; or nist, which is\n8 characters or more and no password that many have", config.Choice(&c.passwordPolicy, tutorialPolicy, nistPolicy)),
+		config.Row("password-policy", "WHICH", password.Tutorial, "rules for new passwords: tutorial; or nist, which is\n8 characters or more and no password that many have", config.Choice(&c.passwordPolicy, password.Tutorial, password.NIST)),
 		config.Row("bcrypt-cost", "N", "12", fmt.Sprintf("%d to %d: each step doubles the work of a sign-in\nand of a guess", password.MinCost, password.MaxCost), config.Number(&c.bcryptCost, password.MinCost, password.MaxCost)),
 		config.Row("shared-writes", "", "false", "any account may change any item and delete any book,\nas in the tutorials", config.Bool(&c.sharedWrites)),
 		config.Row("cors", "LIST", "loopback", "web pages that may call, comma separated: loopback,\n*, off, or origins such as https://app.example\nor https://*.app.example", config.Origins(&c.cors)).Under("Web pages and proxies"),

@@ -16,6 +16,7 @@ import (
 
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/limit"
+	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/token"
 )
 
@@ -35,7 +36,7 @@ var defaultSettings = settings{
 	logFormat:  "text",
 	metrics:    "loopback",
 
-	passwordPolicy:    tutorialPolicy,
+	passwordPolicy:    password.Tutorial,
 	limits:            limit.Rules{FreeTries: 10, InRow: 100, LongestWait: time.Minute, Failures: 100, SignUps: 20},
 	hashQueue:         1000,
 	hashWait:          5 * time.Second,
@@ -290,43 +291,6 @@ func TestEmailKey(t *testing.T) {
 	t.Parallel()
 	if a, b := emailKey("User@Example.COM"), emailKey("user@example.com"); a != b {
 		t.Errorf("emailKey = %q and %q; want the same", a, b)
-	}
-}
-
-var passwordTests = []struct {
-	name   string
-	secret form.Password
-	want   bool
-}{
-	{"the tutorial's own", "youcantguess#4", true},
-	{"the tutorial's other", "iamsneaky#9", true},
-	{"the tutorial's fixture", "r@78hy", true},
-	{"empty", "", false},
-	{"blank", " ", false},
-	{"three letters", "abc", false},
-	{"letters alone", "secret", false},
-	{"no special character", "93secret", false},
-	{"no digit", "#sec%ret", false},
-	{"five characters", "abc1#", true},
-	{"four characters", "ab1#", false},
-	{"four characters in more bytes", "éé1#", false},
-	{"a digit of another script", "abcd٣#", true},
-	{"a superscript is no digit", "abcd²#", false},
-	{"a special character beyond ASCII is none", "abcd1§", false},
-	{"a blank is not special", "abcd 1", false},
-}
-
-func TestValidPassword(t *testing.T) {
-	t.Parallel()
-	for _, tt := range passwordTests {
-		if got := validPassword(tt.secret); got != tt.want {
-			t.Errorf("%s: validPassword(%q) = %v; want %v", tt.name, tt.secret, got, tt.want)
-		}
-	}
-	for _, special := range "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" {
-		if p := "abc1" + form.Password(special); !validPassword(p) {
-			t.Errorf("validPassword(%q) = false; want true", p)
-		}
 	}
 }
 

@@ -182,7 +182,7 @@ func TestWeakness(t *testing.T) {
 		"ann.smith":    name, "Ann.Smith@example.com": name, "ann-the-worm": "",
 		"b00k-worm": "", "correct horse": "", "ßßüüööää": "", "        x": "",
 	} {
-		if got := Weakness(password, "Ann.Smith@Example.com", ""); got != want {
+		if got := Weakness(NIST, password, "Ann.Smith@Example.com", ""); got != want {
 			t.Errorf("%q: %q; want %q", password, got, want)
 		}
 	}
@@ -274,6 +274,43 @@ func TestCheckHash(t *testing.T) {
 	for _, bad := range []string{"b00k-worm", "$2b$03$" + digits, "$2b$16$" + digits, "$2b$12$" + digits[1:], "$1b$12$" + digits, "$2b$1x$" + digits} {
 		if CheckHash(bad) == nil {
 			t.Errorf("CheckHash(%q) takes it", bad)
+		}
+	}
+}
+
+var tutorialTests = []struct {
+	name   string
+	secret string
+	want   bool
+}{
+	{"the tutorial's own", "youcantguess#4", true},
+	{"the tutorial's other", "iamsneaky#9", true},
+	{"the tutorial's fixture", "r@78hy", true},
+	{"empty", "", false},
+	{"blank", " ", false},
+	{"three letters", "abc", false},
+	{"letters alone", "secret", false},
+	{"no special character", "93secret", false},
+	{"no digit", "#sec%ret", false},
+	{"five characters", "abc1#", true},
+	{"four characters", "ab1#", false},
+	{"four characters in more bytes", "éé1#", false},
+	{"a digit of another script", "abcd٣#", true},
+	{"a superscript is no digit", "abcd²#", false},
+	{"a special character beyond ASCII is none", "abcd1§", false},
+	{"a blank is not special", "abcd 1", false},
+}
+
+func TestFitsTutorial(t *testing.T) {
+	t.Parallel()
+	for _, tt := range tutorialTests {
+		if got := FitsTutorial(tt.secret); got != tt.want {
+			t.Errorf("%s: FitsTutorial(%q) = %v; want %v", tt.name, tt.secret, got, tt.want)
+		}
+	}
+	for _, special := range "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" {
+		if p := "abc1" + string(special); !FitsTutorial(p) {
+			t.Errorf("FitsTutorial(%q) = false; want true", p)
 		}
 	}
 }

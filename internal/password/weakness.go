@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"strings"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -25,12 +26,30 @@ var common = sync.OnceValue(func() map[string]bool {
 	return words
 })
 
-// Weakness returns why a new password is too weak, or "": too short, a simple
+// The policies for new passwords, by the names that -password-policy takes.
+const (
+	Tutorial = "tutorial" // kept for the tutorials; a public server should have NIST
+	NIST     = "nist"     // SP 800-63B
+)
+
+// FitsTutorial reports whether a password keeps the catalog tutorial's rule: at least
+// 5 characters with a digit and a special character, one of Python's
+// string.punctuation.
+func FitsTutorial(password string) bool {
+	return utf8.RuneCountInString(password) >= 5 &&
+		strings.ContainsFunc(password, unicode.IsDigit) &&
+		strings.ContainsAny(password, "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
+}
+
+// Weakness returns why a text can't be a new password, or "". For every policy
+// that is a [Fault]. For NIST it is also a password that is too short, a simple
 // pattern, a common password, or a name of its account (OWASP ASVS 5, 6.2.1,
 // 6.2.4, 6.2.11). Any characters are allowed (6.2.5).
-func Weakness(password string, names ...string) string {
+func Weakness(policy, password string, names ...string) string {
 	text := strings.ToLower(password)
-	switch {
+	switch why := Fault(password); {
+	case why != "" || policy != NIST:
+		return why
 	case utf8.RuneCountInString(password) < minLength:
 		return "should be at least 8 characters long"
 	case common()[text] || isPattern(text):
