@@ -183,11 +183,11 @@ func viewUser(u *user) userView {
 	return userView{u.ID, u.Username, u.Email, u.Firstname, u.Lastname, u.Admin, u.Created.UTC().Format(wireTime), u.Created.UTC().Format(time.RFC3339)}
 }
 
-// A signedIn is what sign-up and sign-in give.
+// A signedIn is what sign-up and sign-in give, and for a part refresh.
 type signedIn struct {
-	AccessToken  string   `json:"access_token"`
-	RefreshToken string   `json:"refresh_token"`
-	User         userView `json:"user"`
+	AccessToken  string    `json:"access_token"`
+	RefreshToken string    `json:"refresh_token,omitempty"`
+	User         *userView `json:"user,omitempty"`
 }
 
 const (
@@ -346,7 +346,8 @@ func (s *server) startSession(w http.ResponseWriter, status int, u *user, record
 	if err := record(u, accessRecord, refreshRecord); err != nil {
 		return err
 	}
-	return reply.Secret(w, status, success{Status: status, Data: []any{signedIn{access, refresh, viewUser(u)}}})
+	view := viewUser(u)
+	return reply.Secret(w, status, success{Status: status, Data: []any{signedIn{access, refresh, &view}}})
 }
 
 // issue makes a token for u. It is worth nothing until its record is stored.
@@ -379,10 +380,7 @@ func (s *server) rotate(w http.ResponseWriter, r *http.Request, c *caller, acces
 	if err != nil {
 		return err
 	}
-	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{struct {
-		AccessToken  string `json:"access_token"`
-		RefreshToken string `json:"refresh_token"`
-	}{access, text}}})
+	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{signedIn{access, text, nil}}})
 }
 
 // refresh handles POST /api/v1/auth/refresh. Without -rotate-refresh the refresh
@@ -402,9 +400,7 @@ func (s *server) refresh(w http.ResponseWriter, r *http.Request, c *caller) erro
 	if err := s.store.as(c).refresh(record); err != nil {
 		return err
 	}
-	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{struct {
-		AccessToken string `json:"access_token"`
-	}{access}}})
+	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{signedIn{AccessToken: access}}})
 }
 
 // logOut handles DELETE and POST /api/v1/auth/logout. It ends the whole

@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -78,12 +77,7 @@ func newShell(lookupEnv func(string) (string, bool), stdin io.Reader, stdout, st
 	parse := func(flags []string) (settings, error) {
 		c, err := parseSettings(flags, lookupEnv, func() ([]byte, error) { return durable.ReadFile(".env") })
 		if c.log != "off" {
-			set := slices.DeleteFunc(os.Environ(), func(entry string) bool { // lookupEnv may know less
-				name, _, _ := strings.Cut(entry, "=")
-				_, there := lookupEnv(name)
-				return !there
-			})
-			for _, warning := range append(c.warnings, new(settings).table().Stray(set, callersVariables...)...) {
+			for _, warning := range append(c.warnings, new(settings).table().Stray(lookupEnv, callersVariables...)...) {
 				fmt.Fprintln(stderr, "shelf: warning:", warning)
 			}
 		}

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 )
@@ -225,15 +226,15 @@ func (v *Values) DotenvUsed() string {
 // Stray returns a warning for each variable of the environment that has the
 // program's prefix but is neither a setting nor known. It skips the variables
 // that Kubernetes sets for a service of the same name: HELLO_SERVICE_HOST,
-// HELLO_PORT_80_TCP.
-func (t Table) Stray(environ []string, known ...string) (warnings []string) {
+// HELLO_PORT_80_TCP, and what lookupEnv doesn't know.
+func (t Table) Stray(lookupEnv func(string) (string, bool), known ...string) (warnings []string) {
 	for _, s := range t.Settings {
 		known = append(known, t.variables(s)...)
 	}
-	for _, entry := range slices.Sorted(slices.Values(environ)) {
-		name, value, _ := strings.Cut(entry, "=")
+	for _, entry := range slices.Sorted(slices.Values(os.Environ())) {
+		name, _, _ := strings.Cut(entry, "=")
 		rest, ours := strings.CutPrefix(name, t.prefix())
-		if ours && value != "" && !strings.HasPrefix(rest, "SERVICE_") && !strings.HasPrefix(rest, "PORT") && !slices.Contains(known, name) {
+		if value, _ := lookupEnv(name); ours && value != "" && !strings.HasPrefix(rest, "SERVICE_") && !strings.HasPrefix(rest, "PORT") && !slices.Contains(known, name) {
 			warnings = append(warnings, fmt.Sprintf("environment: %s is not a setting of %s", name, t.Program))
 		}
 	}
