@@ -421,22 +421,6 @@ func (s acting) setPassword(u *user, hash string) error {
 	})
 }
 
-// unchanged returns the latest row of u, as the caller knew it when it checked the
-// password. It fails with errNoUser if u has gone, errDisabled if it has been
-// disabled since, errStaleHash if its password is another one.
-func (s *store) unchanged(tx *db.Tx, u *user) (*user, error) {
-	latest, ok := s.users.Get(tx, u.ID)
-	switch {
-	case !ok:
-		return nil, errNoUser
-	case latest.Disabled && !u.Disabled:
-		return nil, errDisabled
-	case latest.Hash != u.Hash:
-		return nil, errStaleHash
-	}
-	return latest, nil
-}
-
 // setAccess makes the user an admin or not, and disabled or not, and returns
 // it; nil leaves either as it is. Disabling ends the user's tokens for good, so
 // that enabling brings back an account but not whatever was signed in (OWASP
@@ -500,22 +484,4 @@ func (s acting) deleteSelf() error {
 		s.users.Delete(tx, me.ID)
 		return nil
 	})
-}
-
-// administers reports whether u is an admin who can act as one.
-func (u *user) administers() bool { return u.Admin && !u.Disabled }
-
-// lastAdmin reports whether without u nobody would be left to administer. It
-// looks at pending changes too: of two admins who demote each other at once, one
-// stays.
-func (s *store) lastAdmin(tx *db.Tx, u *user) bool {
-	if !u.administers() {
-		return false
-	}
-	for _, other := range s.users.All(tx) {
-		if other.ID != u.ID && other.administers() {
-			return false
-		}
-	}
-	return true
 }

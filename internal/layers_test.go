@@ -66,6 +66,12 @@ const (
 	maxPackages      = 24   // below internal/
 )
 
+// The most lines that a file and a function may have.
+const (
+	maxFileLines     = 500
+	maxFunctionLines = 60
+)
+
 // onlyIn names what stands in one place: a call or an import, and the packages
 // that may have it. "." is the root.
 var onlyIn = []struct {
@@ -97,6 +103,7 @@ type source struct {
 	place string // its package, as layers names it; "." for the root
 	file  string // from the root
 	tree  *ast.File
+	lines *token.File
 }
 
 // sources reads the Go files of the packages that layers is about, without their
@@ -122,7 +129,8 @@ func sources(t *testing.T) (all []source) {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
-		tree, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments|parser.SkipObjectResolution)
+		set := token.NewFileSet()
+		tree, err := parser.ParseFile(set, name, nil, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +140,7 @@ func sources(t *testing.T) (all []source) {
 		}
 		file = filepath.ToSlash(file)
 		place := strings.TrimPrefix(pathDir(file), "internal/")
-		all = append(all, source{place, file, tree})
+		all = append(all, source{place, file, tree, set.File(tree.Pos())})
 	}
 	return all
 }
@@ -314,6 +322,36 @@ func TestRootIsSmall(t *testing.T) {
 		t.Logf("the root has %d %s", n.have, n.what)
 		if n.have > n.max {
 			t.Errorf("the root has %d %s; want %d at most", n.have, n.what, n.max)
+		}
+	}
+}
+
+// A file can be read in a few minutes, and a function on one screen. A table of one
+// row a line doesn't count: it is looked things up in.
+func TestFilesAndFunctionsAreShort(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		if n := s.lines.LineCount() - 1; n > maxFileLines {
+			t.Errorf("%s has %d lines; want %d at most", s.file, n, maxFileLines)
+		}
+		span := func(n ast.Node) int { return s.lines.Line(n.End()) - s.lines.Line(n.Pos()) }
+		for _, d := range s.tree.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			lines := span(fn) + 1
+			ast.Inspect(fn, func(n ast.Node) bool {
+				table, ok := n.(*ast.CompositeLit)
+				if !ok || slices.ContainsFunc(table.Elts, func(row ast.Expr) bool { return span(row) > 0 }) {
+					return true
+				}
+				lines -= span(table)
+				return false
+			})
+			if lines > maxFunctionLines {
+				t.Errorf("%s: %s has %d lines; want %d at most", s.file, fn.Name.Name, lines, maxFunctionLines)
+			}
 		}
 	}
 }
