@@ -19,6 +19,9 @@ var (
 	ErrTaken error = &Error{Conflict, "the id is taken by another row: send another id, or none"}
 )
 
+// defaultMaxCollections is how many collections there may be.
+const defaultMaxCollections = 1000
+
 // format is the version of the log's format that added collections.
 const format = 2
 
@@ -84,7 +87,7 @@ func (c *collection) routed() bool { return c.Kept == nil && !c.Accounts }
 // New declares the tables of collections, before d is opened.
 func New(d *db.DB, opt Options) *Store {
 	if opt.MaxCollections == 0 {
-		opt.MaxCollections = 1000
+		opt.MaxCollections = defaultMaxCollections
 	}
 	s := &Store{opt: opt, lists: map[int]*list{}, given: map[int]int{}}
 	s.collections = db.Add(d, db.Schema[*collection]{

@@ -1,0 +1,395 @@
+package rows
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"example.com/shelf/internal/strictjson"
+)
+
+// FileOptions are what the owner of a file may choose.
+type FileOptions struct {
+	// Skip are names of members that get no route. Their values are kept.
+	Skip []string
+	// Reserved reports whether a name is taken by a route of shelf; nil for none.
+	Reserved func(name string) bool
+	// MaxBytes is how large a file may be, 0 for 100 MiB. Reading takes about five
+	// times as much memory.
+	MaxBytes int64
+	// MaxCollections is as in Options.
+	MaxCollections int
+}
+
+const defaultMaxBytes = 100 << 20
+
+// A File is a file such as json-server reads: an object whose arrays are collections
+// and whose objects are single resources.
+type File struct {
+	// Accounts reports whether accounts live at /users. Users are their rows then, as
+	// the file has them; they belong to no collection.
+	Accounts bool
+	Users    []Object
+	// MaxUserID is the highest whole number that a user of the file or a userId has,
+	// as a number or a text.
+	MaxUserID int
+	Blank     bool   // the file holds nothing, and is read as {}
+	SHA256    string // of the file's bytes, in hex
+
+	members []fileMember
+	rows    int
+}
+
+// Rows returns the number of rows, the accounts left out.
+func (f *File) Rows() int { return f.rows }
+
+// A fileMember is a member of the file at its top level.
+type fileMember struct {
+	collection
+	texts []string // of the rows
+	top   int      // the highest number among their ids
+}
+
+// ReadFile reads a file of at most opt.MaxBytes.
+func ReadFile(name string, opt FileOptions) (*File, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	most := opt.MaxBytes
+	if most == 0 {
+		most = defaultMaxBytes
+	}
+	if info, err := file.Stat(); err == nil && info.Size() > most {
+		return nil, tooLarge(most)
+	}
+	text, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(text)) > most {
+		return nil, tooLarge(most)
+	}
+	return ParseFile(text, opt)
+}
+
+func tooLarge(most int64) error {
+	return fmt.Errorf("the file is larger than %d bytes: split it, or load its collections one by one", most)
+}
+
+// ParseFile reads the text of a file. A text that is no JSON fails with a
+// *strictjson.Slip. Every other error names the member, and the index of the row. Rows
+// without an id get one.
+func ParseFile(text []byte, opt FileOptions) (*File, error) {
+	sum := sha256.Sum256(text)
+	f := &File{Accounts: true, SHA256: hex.EncodeToString(sum[:])}
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if len(bytes.TrimSpace(text)) == 0 {
+		f.Blank = true
+		return f, nil
+	}
+	if slip := strictjson.FindSlip(text); slip != nil {
+		return nil, slip
+	}
+	if !utf8.Valid(text) {
+		return nil, fmt.Errorf("the file is not in UTF-8: save it as UTF-8")
+	}
+	c := cutter{text: text}
+	if c.next() != '{' {
+		return nil, fmt.Errorf(`the top level is %s: it must be an object, such as {"posts": []}`, kindOf(string(text[c.at:c.at+1])).article())
+	}
+	p := fileParser{file: f, opt: opt, seen: map[string]bool{}}
+	for c.enter(); c.more('}'); {
+		name, err := ParseValue(c.value())
+		if err != nil {
+			return nil, fmt.Errorf("a name at the top level: %w", err)
+		}
+		c.next()
+		c.at++ // the colon
+		c.next()
+		if err := p.member(unescaped(name[1:len(name)-1]), c.value()); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// A fileParser reads the members of a file.
+type fileParser struct {
+	file *File
+	opt  FileOptions
+	seen map[string]bool
+}
+
+func (p *fileParser) member(name string, value []byte) error {
+	most := p.opt.MaxCollections
+	if most == 0 {
+		most = defaultMaxCollections
+	}
+	switch {
+	case p.seen[name]:
+		return fmt.Errorf("%.100q stands twice at the top level: rename one, or put its rows into the other", name)
+	case len(p.seen) == most:
+		return fmt.Errorf("the file has more than %d collections", most)
+	}
+	p.seen[name] = true
+	kind := kindOf(string(value[:1]))
+	switch {
+	case name == schemaName || slices.Contains(p.opt.Skip, name):
+		return p.keep(name, value)
+	case name == "users" && kind == kindArray:
+		return p.users(value)
+	case p.opt.Reserved != nil && p.opt.Reserved(name) || name == "users":
+		return fmt.Errorf("%q is the name of a route of shelf: rename the member, keep it without a route with -skip %s, or serve all collections below a path with -prefix /data", name, name)
+	}
+	if err := CheckName(name); err != nil {
+		return fmt.Errorf("%w: rename the member, or keep it without a route with -skip", err)
+	}
+	switch kind {
+	case kindArray:
+		return p.list(name, value)
+	case kindObject:
+		o, err := ParseObject(value)
+		if err != nil {
+			return fmt.Errorf("%q: %w", name, err)
+		}
+		p.add(fileMember{collection: collection{Name: name, Single: true}, texts: []string{o.Text()}})
+		p.noteOwner(&o)
+		return nil
+	}
+	return fmt.Errorf("%q is %s: the top level holds arrays, which are collections, and objects, which are single resources; remove the member, or keep it without a route with -skip %s", name, kind.article(), name)
+}
+
+func (p *fileParser) add(m fileMember) {
+	p.file.members = append(p.file.members, m)
+	p.file.rows += len(m.texts)
+}
+
+// keep takes a member without a route.
+func (p *fileParser) keep(name string, value []byte) error {
+	if len(name) > maxName {
+		return fmt.Errorf("the name %.40q… is longer than %d bytes", name, maxName)
+	}
+	raw, err := ParseValue(value)
+	if err != nil {
+		return fmt.Errorf("%q: %w", name, err)
+	}
+	p.add(fileMember{collection: collection{Name: name, Kept: []byte(raw)}})
+	return nil
+}
+
+// users reads the member users: accounts, if there are none or one has a password.
+func (p *fileParser) users(value []byte) error {
+	objects, err := elements("users", value)
+	if err != nil {
+		return err
+	}
+	plain := len(objects) > 0 && !slices.ContainsFunc(objects, func(o Object) bool { _, ok := o.Get("password"); return ok })
+	if plain {
+		p.file.Accounts = false
+		return p.addList("users", objects)
+	}
+	ids := newFileIDs("users")
+	for i := range objects {
+		if err := ids.take(i, &objects[i]); err != nil {
+			return err
+		}
+		raw, _ := objects[i].Get("id")
+		p.noteID(KeyText(raw))
+		p.noteOwner(&objects[i])
+	}
+	p.file.Users = objects
+	p.add(fileMember{collection: collection{Name: "users", Accounts: true}})
+	return nil
+}
+
+func (p *fileParser) list(name string, value []byte) error {
+	objects, err := elements(name, value)
+	if err != nil {
+		return err
+	}
+	return p.addList(name, objects)
+}
+
+// addList gives the rows without an id one, and adds the collection.
+func (p *fileParser) addList(name string, objects []Object) error {
+	ids := newFileIDs(name)
+	for i := range objects {
+		if err := ids.take(i, &objects[i]); err != nil {
+			return err
+		}
+	}
+	m := fileMember{collection: collection{Name: name}, texts: make([]string, len(objects))}
+	for i := range objects {
+		o := &objects[i]
+		if err := ids.give(i, o); err != nil {
+			return err
+		}
+		p.noteOwner(o)
+		if name == "users" {
+			raw, _ := o.Get("id")
+			p.noteID(KeyText(raw))
+		}
+		m.texts[i] = o.Text()
+		*o = Object{} // the text is all that is needed from now on
+	}
+	m.top = ids.top
+	p.add(m)
+	return nil
+}
+
+func (p *fileParser) noteOwner(o *Object) {
+	raw, _ := o.Get(OwnerField)
+	p.noteID(KeyText(raw))
+}
+
+func (p *fileParser) noteID(content string) {
+	if isNumber(content) {
+		n, _ := strconv.Atoi(content)
+		p.file.MaxUserID = max(p.file.MaxUserID, n)
+	}
+}
+
+// elements reads the rows of an array.
+func elements(name string, array []byte) (objects []Object, err error) {
+	c := cutter{text: array}
+	for c.enter(); c.more(']'); {
+		value := c.value()
+		if value[0] != '{' {
+			return nil, fmt.Errorf("%s[%d] is %s: a row must be an object", name, len(objects), kindOf(string(value[:1])).article())
+		}
+		o, err := ParseObject(value)
+		if err != nil {
+			return nil, fmt.Errorf("%s[%d]: %w", name, len(objects), err)
+		}
+		objects = append(objects, o)
+	}
+	return objects, nil
+}
+
+// fileIDs are the ids of a collection in a file. A file may have any ids.
+type fileIDs struct {
+	name    string
+	at      map[string]int // index of the row
+	top     int            // the highest number
+	numbers bool           // an id is no text
+	texts   bool           // an id is a text
+}
+
+func newFileIDs(name string) *fileIDs { return &fileIDs{name: name, at: map[string]int{}} }
+
+// isMissing reports whether a row of a file has no id. 0 is one.
+func isMissing(raw string) bool { return raw != "0" && lacksID(raw) }
+
+// take notes the id of a row, if it has one.
+func (ids *fileIDs) take(i int, o *Object) error {
+	raw, _ := o.Get("id")
+	if isMissing(raw) {
+		return nil
+	}
+	if err := checkID(raw); err != nil {
+		return fmt.Errorf("%s[%d]: %w", ids.name, i, err)
+	}
+	content := KeyText(raw)
+	if other, taken := ids.at[content]; taken {
+		return fmt.Errorf("%s[%d] and %s[%d] have the same id, %.100q: give one of them another", ids.name, other, ids.name, i, content)
+	}
+	ids.at[content] = i
+	ids.top = max(ids.top, numberOf(raw))
+	ids.texts = ids.texts || kindOf(raw) == kindText
+	ids.numbers = ids.numbers || kindOf(raw) != kindText
+	return nil
+}
+
+// give gives a row without an id one, after all that have one were taken.
+func (ids *fileIDs) give(i int, o *Object) error {
+	if raw, _ := o.Get("id"); !isMissing(raw) {
+		return nil
+	}
+	var raw, content string
+	for taken := true; taken; _, taken = ids.at[content] {
+		if ids.texts && !ids.numbers {
+			content = madeText()
+			raw = Quote(content)
+			continue
+		}
+		if ids.top++; ids.top > maxNumber {
+			return fmt.Errorf("%s[%d] has no id, and no number is left above the highest id, %d: give it an id", ids.name, i, maxNumber)
+		}
+		content = strconv.Itoa(ids.top)
+		raw = content
+	}
+	ids.at[content] = i
+	o.Set("id", raw)
+	if err := o.Fits(); err != nil {
+		return fmt.Errorf("%s[%d]: %w", ids.name, i, err)
+	}
+	return nil
+}
+
+// A cutter takes well-formed JSON apart from the front, without a copy.
+type cutter struct {
+	text []byte
+	at   int
+}
+
+// next steps over blanks and returns the byte that follows.
+func (c *cutter) next() byte {
+	for strings.IndexByte(" \t\r\n", c.text[c.at]) >= 0 {
+		c.at++
+	}
+	return c.text[c.at]
+}
+
+// enter steps over the bracket that begins an object or an array.
+func (c *cutter) enter() {
+	c.next()
+	c.at++
+}
+
+// more steps to the next part, and reports false at the bracket that ends all.
+func (c *cutter) more(end byte) bool {
+	if c.next() == ',' {
+		c.at++
+	}
+	return c.next() != end
+}
+
+// value returns the value that begins here, and steps over it.
+func (c *cutter) value() []byte {
+	from, depth := c.at, 0
+	for c.at < len(c.text) {
+		switch c.text[c.at] {
+		case '"':
+			for c.at++; c.text[c.at] != '"'; c.at++ {
+				if c.text[c.at] == '\\' {
+					c.at++
+				}
+			}
+		case '{', '[':
+			depth++
+		case '}', ']', ',', ':', ' ', '\t', '\r', '\n':
+			if depth == 0 {
+				return c.text[from:c.at]
+			}
+			if b := c.text[c.at]; b == '}' || b == ']' {
+				depth--
+			}
+		default:
+			c.at++
+			continue
+		}
+		if c.at++; depth == 0 {
+			break
+		}
+	}
+	return c.text[from:c.at]
+}

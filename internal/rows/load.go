@@ -1,0 +1,99 @@
+package rows
+
+import (
+	"fmt"
+
+	"example.com/shelf/internal/db"
+)
+
+// AddFile adds the collections of a file, and notes its hash. It fails if one of them is
+// there already. Accounts are the caller's to add.
+func (s *Store) AddFile(tx *db.Tx, f *File) error {
+	for i := range f.members {
+		m := &f.members[i]
+		if _, there := s.byName.Find(tx, m.Name); there {
+			if !m.routed() {
+				continue
+			}
+			return &Error{Conflict, fmt.Sprintf("there is a collection %q already: rename the member, or leave it out with -skip %s", m.Name, m.Name)}
+		}
+		added := m.collection
+		c, err := s.add(tx, &added)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.Name, err)
+		}
+		for _, text := range m.texts {
+			s.rows.Put(tx, newRow(s.rows.NewID(tx), c.ID, text))
+		}
+		s.given[c.ID] = m.top
+	}
+	s.NoteSource(tx, f.SHA256, 0)
+	return nil
+}
+
+// Empty reports whether there has never been a collection.
+func (s *Store) Empty(tx *db.Tx) bool {
+	return s.collections.AtMost(tx) == 0 && s.rows.AtMost(tx) == 0
+}
+
+// An Image is all collections and kept members at one moment, without regard to who
+// may read them. It may be used after the View that it was made in.
+type Image struct{ members []imageMember }
+
+type imageMember struct {
+	*collection
+	rows []*Row
+}
+
+// Image returns what is committed.
+func (s *Store) Image(tx *db.Tx) Image {
+	var image Image
+	for _, c := range s.collections.All(tx) {
+		m := imageMember{collection: c}
+		if l := s.lists[c.ID]; l != nil && c.routed() {
+			m.rows = l.all()
+		}
+		image.members = append(image.members, m)
+	}
+	return image
+}
+
+// JSON returns the image as the file that it can be loaded from, compact: members and
+// rows in their order, $schema and skipped members included. users are the JSON of the
+// accounts' rows. They stand where the file had users, or last.
+func (image Image) JSON(users []string) []byte {
+	b := []byte{'{'}
+	name := func(name string) {
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(append(b, Quote(name)...), ':')
+	}
+	placed := false
+	for _, m := range image.members {
+		switch {
+		case m.Accounts:
+			placed = true
+			name(m.Name)
+			b = AppendList(b, users)
+		case m.Kept != nil:
+			name(m.Name)
+			b = append(b, m.Kept...)
+		case !m.Single:
+			name(m.Name)
+			texts := make([]string, len(m.rows))
+			for i, r := range m.rows {
+				texts[i] = r.Text
+			}
+			b = AppendList(b, texts)
+		case len(m.rows) > 0:
+			name(m.Name)
+			b = append(b, m.rows[0].Text...)
+		}
+	}
+	if !placed && len(users) > 0 {
+		name("users")
+		b = AppendList(b, users)
+	}
+	return append(b, '}')
+}
