@@ -882,15 +882,6 @@ func tokenRing(t testing.TB) *token.Keyring {
 	return ring
 }
 
-func signToken(t testing.TB, ring *token.Keyring, c token.Claims) string {
-	t.Helper()
-	text, err := ring.Sign(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
 // claimToken makes a token that is signed well and says something else than the
 // good one, see payload.
 func claimToken(changes ...string) string {
@@ -902,18 +893,6 @@ func errorText(err error) string {
 		return ""
 	}
 	return err.Error()
-}
-
-// wantRefusal checks that err is a *token.Error with that reason and message.
-func wantRefusal(t *testing.T, what string, err error, reason token.Reason, message string) {
-	t.Helper()
-	var e *token.Error
-	if !errors.As(err, &e) {
-		t.Fatalf("%s = %v; want a *token.Error %q", what, err, message)
-	}
-	if e.Reason != reason || e.Message != message {
-		t.Errorf("%s = reason %d %q; want reason %d %q", what, e.Reason, e.Message, reason, message)
-	}
 }
 
 // nextLetter replaces a token's last character by its neighbour, which differs
