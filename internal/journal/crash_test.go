@@ -36,105 +36,43 @@ var script = []func(*world) error{
 // beforeCompaction is the number of steps before the compaction.
 const beforeCompaction = 9
 
-// play runs the script until a start fails or the machine stops. It returns an
-// error for a broken promise.
-func (w *world) play() error {
-	if err := w.start(); err != nil {
-		return w.tolerate(err)
+// life is the script on a disk.
+func life(d *journaltest.Disk) journaltest.Life {
+	w := newWorld(d)
+	l := journaltest.Life{Start: w.start, Tolerate: w.tolerate, End: w.end}
+	for _, step := range script {
+		l.Steps = append(l.Steps, func() error { return step(w) })
 	}
-	for i, step := range script {
-		if err := step(w); err != nil {
-			if err = w.tolerate(err); err != nil {
-				return fmt.Errorf("step %d: %w", i, err)
-			}
-			return nil
+	l.Aftermath = func(left *journaltest.Disk) error {
+		w.disk = left
+		if err := w.aftermath(); err != nil {
+			return fmt.Errorf("%w\n%q", err, content(w.disk))
 		}
-		if w.disk.Dead() {
-			return nil
-		}
+		return nil
 	}
-	return nil
+	return l
 }
 
-// A place is where a fault can strike: a call, and for a write the number of
-// bytes that arrive.
-type place struct {
-	at   int
-	call string
-	keep int64
-}
-
-// places returns all calls of the script, and all bytes of its writes; a short
-// run leaves out some bytes.
-func places(t *testing.T) []place {
-	w := newWorld(journaltest.New(1))
-	if err := w.play(); err != nil {
+// strike strikes at every call of the script, and within its writes; a short run
+// leaves out some bytes.
+func strike(t *testing.T, crashes bool) {
+	t.Parallel()
+	every := int64(37)
+	if *everyByte {
+		every = 1
+	}
+	if err := journaltest.Strike(life, every, crashes); err != nil {
 		t.Fatal(err)
 	}
-	step := int64(37)
-	if *everyByte {
-		step = 1
-	}
-	var all []place
-	for at, call := range w.disk.Calls() {
-		all = append(all, place{at, call.Name, 0})
-		for n := int64(1); n <= call.Bytes; n++ {
-			if n%step == 0 || n >= call.Bytes-1 {
-				all = append(all, place{at, call.Name, n})
-			}
-		}
-	}
-	return all
 }
 
-// TestCrashAtEveryCall stops the machine at every call of the script, and
-// within its writes. The crash leaves different parts of the unsynced data. No
-// acknowledged batch may be lost, and no batch may be there in part.
-func TestCrashAtEveryCall(t *testing.T) {
-	t.Parallel()
-	for _, p := range places(t) {
-		for try := range 5 {
-			leave := journaltest.Leftover(min(try, int(journaltest.LeaveSome)))
-			w := newWorld(journaltest.New(uint64(try)))
-			w.disk.Fail(journaltest.Fault{At: p.at, Keep: p.keep, Err: journaltest.ErrCrash})
-			err := w.play()
-			w.end()
-			if err == nil {
-				w.disk = w.disk.Crash(leave)
-				err = w.aftermath()
-			}
-			if err != nil {
-				t.Fatalf("crash at call %d (%s) after %d bytes, leftover %d, try %d: %v\n%q", p.at, p.call, p.keep, leave, try, err, content(w.disk))
-			}
-		}
-	}
-}
+// The machine stops at every call. The crash leaves different parts of the unsynced
+// data. No acknowledged batch may be lost, and no batch may be there in part.
+func TestCrashAtEveryCall(t *testing.T) { strike(t, true) }
 
-// TestFaultAtEveryCall makes every call of the script fail, its writes also
-// after some bytes. Then the process or the machine ends.
-func TestFaultAtEveryCall(t *testing.T) {
-	t.Parallel()
-	for _, p := range places(t) {
-		for try := range 6 {
-			w := newWorld(journaltest.New(uint64(try)))
-			w.disk.Fail(journaltest.Fault{At: p.at, Keep: p.keep, Err: []error{journaltest.ErrIO, journaltest.ErrNoRoom}[try%2]})
-			err := w.play()
-			w.end()
-			if err == nil {
-				switch try / 2 {
-				case 1:
-					w.disk = w.disk.Crash(journaltest.LeaveNothing)
-				case 2:
-					w.disk = w.disk.Crash(journaltest.LeaveSome)
-				}
-				err = w.aftermath()
-			}
-			if err != nil {
-				t.Fatalf("fault at call %d (%s) after %d bytes, try %d: %v\n%q", p.at, p.call, p.keep, try, err, content(w.disk))
-			}
-		}
-	}
-}
+// Every call fails, writes also after some bytes. Then the process or the machine
+// ends.
+func TestFaultAtEveryCall(t *testing.T) { strike(t, false) }
 
 // TestRandomDays mixes batches, compactions, restarts, kills, crashes and
 // faults at random. The same seed gives the same run.
