@@ -121,9 +121,10 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *calle
 	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Password successfully changed"})
 }
 
-// passwordFault says why p can't be a new password of u's, "" for no reason. The
-// rule of the tutorials is kept for them: that of the catalog is weak, and the book
-// API has none. A server for the public should have -password-policy nist.
+// passwordFault returns why p can't be a new password of u, or "".
+//
+// A password of 5 characters is kept for the tutorial; a new API should ask for 8 at
+// least, and refuse common ones, as -password-policy nist does.
 func (c settings) passwordFault(u *user, p form.Password) string {
 	if c.passwordPolicy != password.NIST && u.Email != "" && !password.FitsTutorial(string(p)) {
 		return badPassword
@@ -207,8 +208,11 @@ func (s *server) listTokens(w http.ResponseWriter, r *http.Request, c *caller) e
 	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: views})
 }
 
-// revokeToken handles PUT /api/v1/auth/tokens/{id}: it revokes one token of the
-// caller's, or restores one that was revoked this way.
+// revokeToken handles PUT /api/v1/auth/tokens/{id}: it revokes a token of the caller, or
+// restores one that was revoked this way.
+//
+// To restore a token is kept for the tutorial; a new API should revoke for good, and
+// have the user sign in again.
 func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, c *caller, id int) error {
 	var in struct {
 		Revoke *bool `json:"revoke"`

@@ -17,12 +17,12 @@ import (
 	"example.com/shelf/internal/token"
 )
 
-// A caller is who sent a request: whom the token speaks for, and the store's
+// A caller is the sender of a request, as its token says: the user, and the store's
 // record of the token.
 type caller struct {
 	user    *user
 	token   *tokenRecord
-	asAdmin bool // what it asks for is for admins only
+	asAdmin bool // the route is for admins only
 }
 
 // A callerHandler is a handler behind a token.
@@ -31,9 +31,8 @@ type callerHandler func(w http.ResponseWriter, r *http.Request, c *caller) error
 // anyToken is for log-out, which takes either type of token.
 const anyToken = ""
 
-// bearer calls next only for a request with a good token of the given type in
-// its Authorization header (RFC 6750 §2.1): this is what the first tutorial
-// calls @jwt_required.
+// bearer calls next only for a request with a good token of the type typ in its
+// Authorization header (RFC 6750 §2.1). The first tutorial calls this @jwt_required.
 func (s *server) bearer(typ string, next callerHandler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		text, err := token.Bearer(r.Header["Authorization"])
@@ -50,12 +49,15 @@ func (s *server) bearer(typ string, next callerHandler) handler {
 }
 
 // bookToken calls next only for a request with a good access token in its
-// x-access-token header: this is what the second tutorial calls @token_required.
+// x-access-token header. The second tutorial calls this @token_required.
+//
+// A header of its own is kept for the tutorial; a new API should read Authorization
+// only, which proxies and logs know as a secret.
 func (s *server) bookToken(next callerHandler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		lines := r.Header["X-Access-Token"]
 		switch {
-		case len(lines) > 1: // a proxy in front may have judged the other one
+		case len(lines) > 1: // a proxy in front may have checked the other line
 			return &token.Error{Reason: token.BadHeader, Message: "More than one x-access-token header"}
 		case len(lines) == 0 || lines[0] == "":
 			return token.ErrMissing
@@ -69,9 +71,9 @@ func (s *server) bookToken(next callerHandler) handler {
 	}
 }
 
-// callerOf judges a token: first what it says of itself (token.Keyring), then its
-// type, then what the store knows. A token is good only while the store holds
-// its jti unrevoked, so a stolen SECRET_KEY alone opens nothing.
+// callerOf judges a token: first what it says (token.Keyring), then its type, then
+// what the store knows of it. It asks the store for every request, as a server with
+// session ids does: so a log-out holds at once, and a stolen key alone opens nothing.
 func (s *server) callerOf(text, typ string) (*caller, error) {
 	now := s.now()
 	claims, err := s.verifier.Verify(text, now)
@@ -87,9 +89,7 @@ func (s *server) callerOf(text, typ string) (*caller, error) {
 	return s.knownCaller(claims.Subject, claims.ID, claims.Type, now)
 }
 
-// knownCaller judges a token that says the right things of itself by what the
-// store knows of it. An expired record counts as none, as it may go at any time:
-// a thief of SECRET_KEY could write a later exp into an old token.
+// knownCaller finds the user and the record of a verified token, and judges them.
 func (s *server) knownCaller(publicID, jti, typ string, now time.Time) (*caller, error) {
 	u, record := s.store.userWithToken(publicID, jti)
 	if err := judge(u, record, typ, now); err != nil {
@@ -98,8 +98,9 @@ func (s *server) knownCaller(publicID, jti, typ string, now time.Time) (*caller,
 	return &caller{user: u, token: record}, nil
 }
 
-// judge judges a token by what the store holds: its user and its record, nil for
-// one that isn't there.
+// judge judges a token by its user and its record, which are nil if the store has
+// none. A record that has expired counts as none: it may be removed at any time, and a
+// thief of the key could write a later exp into an old token.
 func judge(u *user, record *tokenRecord, typ string, now time.Time) error {
 	switch {
 	case u == nil:
@@ -116,7 +117,7 @@ func judge(u *user, record *tokenRecord, typ string, now time.Time) error {
 	return nil
 }
 
-// stillGood judges the caller once more: time has passed since.
+// stillGood judges the caller again, after some time.
 func (s *server) stillGood(c *caller) error {
 	now := s.now()
 	if c.token.expired(now) {
@@ -135,7 +136,7 @@ func endedText(t *tokenRecord, now time.Time) string {
 	case endedByAdmin:
 		by = "an admin"
 	}
-	if t.Ended.IsZero() { // a person wrote the line
+	if t.Ended.IsZero() { // a person edited the data file
 		return "revoked by " + by
 	}
 	return "revoked " + token.Ago(t.Ended, now) + " by " + by
@@ -147,15 +148,14 @@ func requireAdmin(next callerHandler) callerHandler {
 		if !c.user.Admin {
 			return errNotAdmin
 		}
-		c.asAdmin = true // asked again when it changes something
+		c.asAdmin = true // the store asks again when the caller changes something
 		return next(w, r, c)
 	}
 }
 
-// publicKeys handles GET /.well-known/jwks.json: the keys by which others can
-// check tokens, none for HS256. Nothing but habit gave it this path. What it
-// says doesn't change while the server runs, but for keys that end; five minutes
-// are how long others may trust a key that a restart has dropped as leaked.
+// publicKeys handles GET /.well-known/jwks.json: the public keys, with which others can
+// verify tokens. HS256 has none. A restart can drop a key that has leaked; others may
+// trust it for five minutes more.
 func (s *server) publicKeys(w http.ResponseWriter, r *http.Request) error {
 	text, err := json.Marshal(s.keys.JWKS(s.now()))
 	if err != nil {
@@ -201,8 +201,10 @@ type credentials struct {
 	Password form.Password `json:"password"`
 }
 
-// signUp handles POST /api/v1/auth/signup: a new account, signed in. It has to
-// tell whether an e-mail is taken, and so who has an account; sign-in doesn't.
+// signUp handles POST /api/v1/auth/signup: it makes an account and signs it in.
+//
+// The answer tells whether an e-mail has an account: kept for the tutorial; a new API
+// should send an e-mail and give the same answer for both.
 func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		credentials
@@ -230,24 +232,24 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	return s.startSession(w, http.StatusCreated, u, s.store.signUp)
 }
 
-// hashNew gives a new account the hash of its password, unless too many sign up or
-// its name is taken.
+// hashNew gives a new account the hash of its password. It fails if the client signs up
+// too often (429), or if the name is taken. Only the hash is kept.
 func (s *server) hashNew(r *http.Request, u *user, p form.Password) (err error) {
 	if err := s.limits.SignUp(s.origin.Client(r)); err != nil {
 		return err
 	}
-	if s.store.userTaken(u) { // asked again with the lock held; here it saves the hashing
+	if s.store.userTaken(u) { // store.signUp asks again; this saves the hashing
 		return errUserExists
 	}
 	u.Hash, err = s.hashes.Hash(r.Context(), s.network(r), string(p))
 	return err
 }
 
-// network is what the client of r has to itself.
+// network is the range of addresses that the client of r has for itself.
 func (s *server) network(r *http.Request) netip.Prefix { return limit.Network(s.origin.Client(r)) }
 
-// signIn handles POST /api/v1/auth/signin. Unknown accounts and wrong passwords
-// get the same answer in the same time (OWASP ASVS 5, 6.3.8; CWE-204, CWE-208).
+// signIn handles POST /api/v1/auth/signin. An unknown account and a wrong password get
+// the same answer in the same time (OWASP ASVS 5, 6.3.8; CWE-204, CWE-208).
 func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 	var in credentials
 	if err := form.ReadSmall(w, r, &in); err != nil {
@@ -275,10 +277,10 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 
 var errWrongPassword = errors.New("wrong password")
 
-// authenticate finds the account of that name and hands it to signIn once p has
-// proved to be its password, with a new hash of p to be stored in the place of
-// one that is weaker than the configured cost, else "". It fails with
-// errNoUser, errWrongPassword or errDisabled, or as checkPassword does.
+// authenticate finds the account called name, and calls signIn with it if p is its
+// password. newHash is a hash of p to be stored if the old hash is weaker than the
+// configured cost, else "". It fails with errNoUser, errWrongPassword or errDisabled,
+// or as checkPassword does.
 func (s *server) authenticate(r *http.Request, name string, p form.Password, find func(name string) *user, signIn func(u *user, newHash string) error) (err error) {
 	defer func() { s.metrics.signIn(err) }()
 	for {
@@ -301,28 +303,28 @@ func (s *server) authenticate(r *http.Request, name string, p form.Password, fin
 		if err := signIn(u, s.hashes.Upgrade(u.Hash, string(p))); !errors.Is(err, errStaleHash) {
 			return err
 		}
-		// The password was changed since u was read, or another sign-in stored
-		// its upgraded hash first: only another look can tell.
+		// The hash has changed since u was read: a new password, or a sign-in at the
+		// same time that stored a new hash. Look again.
 	}
 }
 
-// checkPassword reports whether p is u's password, which for no user it never
-// is. name is what the client calls an account that isn't there. It fails with 429
-// where there were too many wrong ones, and with 503 if no worker is free in time.
+// checkPassword reports whether p is the password of u, which is nil for an account
+// that doesn't exist; name is what the client called it. It fails with 429 after too
+// many wrong passwords, and with 503 if no worker is free in time.
 func (s *server) checkPassword(r *http.Request, name string, u *user, p form.Password) (ok bool, err error) {
 	account, client := accountKey(u, name), s.origin.Client(r)
 	if err := s.limits.Try(account, client); err != nil {
 		return false, err
 	}
-	if password.Fault(string(p)) != "" { // no password is like that, so no bcrypt is needed to tell
+	if password.Fault(string(p)) != "" { // no account has such a password
 		return false, s.limits.Judge(account, client, false)
 	}
-	hash := "" // of nobody's: that takes as long
+	hash := "" // no account: Matches takes as long for it
 	if u != nil {
 		hash = u.Hash
 	}
 	err = s.hashes.Work(r.Context(), limit.Network(client), func() error {
-		// Those ahead in the line may have used up what was left.
+		// Others may have used up the tries while this request waited.
 		if err := s.limits.Try(account, client); err != nil {
 			return err
 		}
@@ -332,14 +334,14 @@ func (s *server) checkPassword(r *http.Request, name string, u *user, p form.Pas
 	return ok && err == nil, err
 }
 
-// startSession issues an access and a refresh token to u, has record store
-// them, and only then shows them.
+// startSession makes an access and a refresh token for u. record stores their records;
+// then the tokens are sent.
 func (s *server) startSession(w http.ResponseWriter, status int, u *user, record func(*user, ...*tokenRecord) error) error {
-	access, accessRecord, err := s.issue(u, token.Access, s.config.accessTTL, true)
+	access, accessRecord, err := s.issue(u, token.Access, s.config.accessTTL, byPassword)
 	if err != nil {
 		return err
 	}
-	refresh, refreshRecord, err := s.issue(u, token.Refresh, s.config.refreshTTL, false)
+	refresh, refreshRecord, err := s.issue(u, token.Refresh, s.config.refreshTTL, byToken)
 	if err != nil {
 		return err
 	}
@@ -350,8 +352,14 @@ func (s *server) startSession(w http.ResponseWriter, status int, u *user, record
 	return reply.Secret(w, status, success{Status: status, Data: []any{signedIn{access, refresh, &view}}})
 }
 
-// issue makes a token for u. It is worth nothing until its record is stored.
-// fresh says that the user has just shown a password for it.
+// What a client gave to get a token: the claim fresh says which.
+const (
+	byPassword = true
+	byToken    = false
+)
+
+// issue makes a token for u, and its record. The token opens nothing until its record
+// is stored.
 func (s *server) issue(u *user, typ string, ttl time.Duration, fresh bool) (string, *tokenRecord, error) {
 	now := s.now().UTC().Truncate(time.Second)
 	c := token.NewClaims(u.PublicID, typ, now, now.Add(ttl))
@@ -360,42 +368,16 @@ func (s *server) issue(u *user, typ string, ttl time.Duration, fresh bool) (stri
 	return text, &tokenRecord{JTI: c.ID, Type: typ, Expires: now.Add(ttl)}, err
 }
 
-// rotate answers a refresh with a new refresh token in the place of the one used.
-// The store keeps no token. But the text of one follows from its record, its time
-// and the key, so a lost answer is made again, and also after a restart.
-func (s *server) rotate(w http.ResponseWriter, r *http.Request, c *caller, access string, record *tokenRecord) error {
-	now := s.now().UTC().Truncate(time.Second)
-	next := &tokenRecord{JTI: token.NewUUID(), Type: token.Refresh, Expires: now.Add(s.config.refreshTTL)}
-	next, made, replay, err := s.store.as(c).rotate(record, next)
-	switch {
-	case err != nil:
-		return err
-	case replay:
-		s.note(r, "refresh token used twice", c.user, "token", c.token.ID)
-		return errTokenRevoked
-	}
-	claims := token.NewClaims(c.user.PublicID, token.Refresh, made, next.Expires)
-	claims.ID = next.JTI
-	text, err := s.keys.Sign(claims)
-	if err != nil {
-		return err
-	}
-	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{signedIn{access, text, nil}}})
-}
-
-// refresh handles POST /api/v1/auth/refresh. Without -rotate-refresh the refresh
-// token stays good, as in the tutorials' series: whoever steals one can use it
-// for as long as it lives, unnoticed, until its owner logs out. RFC 9700
-// §4.14.2 asks for rotation, or for binding the token to its client, where
-// clients are public; a server beyond your own machine wants one of the two. A token
-// that was used while the flag was on stays one of one use.
+// refresh handles POST /api/v1/auth/refresh: a new access token, for the same sign-in.
+//
+// A refresh token that stays good is kept for the tutorial. Its thief can use it for as
+// long as it lives, unnoticed, until its owner logs out. A new API should give a new
+// refresh token with each use, see rotating, or bind the token to its client (RFC 9700
+// §4.14.2).
 func (s *server) refresh(w http.ResponseWriter, r *http.Request, c *caller) error {
-	access, record, err := s.issue(c.user, token.Access, s.config.accessTTL, false)
+	access, record, err := s.issue(c.user, token.Access, s.config.accessTTL, byToken)
 	if err != nil {
 		return err
-	}
-	if s.config.rotateRefresh || !c.token.Used.IsZero() {
-		return s.rotate(w, r, c, access, record)
 	}
 	if err := s.store.as(c).refresh(record); err != nil {
 		return err
@@ -403,9 +385,8 @@ func (s *server) refresh(w http.ResponseWriter, r *http.Request, c *caller) erro
 	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{signedIn{AccessToken: access}}})
 }
 
-// logOut handles DELETE and POST /api/v1/auth/logout. It ends the whole
-// sign-in: an access token that outlived its refresh token, or the reverse,
-// would make it a promise half kept (OWASP ASVS 5, 7.4.1).
+// logOut handles DELETE and POST /api/v1/auth/logout. It ends all tokens of the sign-in,
+// access and refresh (OWASP ASVS 5, 7.4.1).
 func (s *server) logOut(w http.ResponseWriter, r *http.Request, c *caller) error {
 	if err := s.store.as(c).endSession(); err != nil {
 		return err
@@ -419,8 +400,10 @@ type bookCredentials struct {
 	Password form.Password `json:"password"`
 }
 
-// bookSignUp handles POST /signup: an account of the book API. It has no
-// e-mail, and no rule for passwords but bcrypt's own.
+// bookSignUp handles POST /signup: an account of the book API, without an e-mail.
+//
+// A password of one letter is kept for the tutorial; a new API should ask for 8
+// characters at least, as -password-policy nist does.
 func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 	var in bookCredentials
 	if err := form.ReadSmall(w, r, &in); err != nil {
@@ -442,12 +425,14 @@ func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 	return reply.JSON(w, http.StatusCreated, message{"registered successfully"})
 }
 
-// bookLogin handles POST /login. It says whether a book account exists, as the
-// tutorial does, but nothing about catalog accounts: those count as none, in
-// the same time.
+// bookLogin handles POST /login. An account of the catalog counts as none here, in the
+// same time.
+//
+// To tell an unknown account from a wrong password is kept for the tutorial; a new API
+// should give one answer for both, as signIn does.
 func (s *server) bookLogin(w http.ResponseWriter, r *http.Request) error {
-	// The tutorial's challenges. They name no scheme that a browser knows, so
-	// none pops up a dialog.
+	// The challenge Basic-realm= is kept for the tutorial; a new API should name a
+	// scheme that is registered, as Bearer. No browser knows this one.
 	refuse := func(status int, text, challenge string) error {
 		return &reply.Error{Status: status, Message: text, Challenge: `Basic-realm= "` + challenge + `"`}
 	}
@@ -468,7 +453,7 @@ func (s *server) bookLogin(w http.ResponseWriter, r *http.Request) error {
 	}
 	var signed string
 	err := s.authenticate(r, in.Username, in.Password, bookAccount, func(u *user, newHash string) error {
-		text, record, err := s.issue(u, token.Access, s.config.tokenTTL, true)
+		text, record, err := s.issue(u, token.Access, s.config.tokenTTL, byPassword)
 		if err != nil {
 			return err
 		}

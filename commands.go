@@ -185,7 +185,7 @@ func (s *server) readyMade(env []string) ([]string, error) {
 	} {
 		u := newUser(account.email, account.email, s.now())
 		u.Admin = account.admin
-		signed, record, err := s.issue(u, token.Access, readyMadeTTL, true)
+		signed, record, err := s.issue(u, token.Access, readyMadeTTL, byPassword)
 		if err == nil {
 			err = s.store.signUp(u, record)
 		}

@@ -73,7 +73,7 @@ func (s *server) routes() []route {
 		// The catalog API: auth.go
 		{"POST /api/v1/auth/signup", s.noForeignPage(s.signUp)},
 		{"POST /api/v1/auth/signin", s.noForeignPage(s.signIn)},
-		{"POST /api/v1/auth/refresh", s.bearer(token.Refresh, s.refresh)},
+		{"POST /api/v1/auth/refresh", s.bearer(token.Refresh, s.rotating(s.refresh))},
 		{"DELETE /api/v1/auth/logout", s.bearer(anyToken, s.logOut)},
 		{"POST /api/v1/auth/logout", s.bearer(anyToken, s.logOut)},
 		{"GET /api/v1/auth/tokens", s.bearer(token.Access, s.listTokens)},

@@ -41,8 +41,8 @@ func (u *user) identity() string {
 	return u.Username
 }
 
-// A tokenRecord is what the store knows of one token: enough to end it, too
-// little to make it.
+// A tokenRecord is what the store knows of one token: enough to end it, too little to
+// make it.
 type tokenRecord struct {
 	ID      int       `json:"id"`
 	JTI     string    `json:"jti"`
@@ -50,7 +50,7 @@ type tokenRecord struct {
 	User    int       `json:"user"`
 	Session int       `json:"session"` // the id of the sign-in's first token
 	Expires time.Time `json:"expires"`
-	EndedBy string    `json:"ended_by,omitempty"` // one of the endedBy constants; empty while it is good
+	EndedBy string    `json:"ended_by,omitempty"` // one of the endedBy constants; "" while it is good
 	Ended   time.Time `json:"ended,omitzero"`
 	Used    time.Time `json:"used,omitzero"`  // a refresh token that was rotated: when
 	Next    int       `json:"next,omitempty"` // and the id of the one in its place
@@ -68,8 +68,8 @@ const (
 
 func (t *tokenRecord) expired(now time.Time) bool { return !now.Before(t.Expires) }
 
-// userWithToken finds whom a token speaks for and what became of the token;
-// either is nil if the store knows nothing of it.
+// userWithToken finds the user of a token and the record of the token: two look-ups in
+// memory. Either is nil if there is none.
 func (s *store) userWithToken(publicID, jti string) (u *user, t *tokenRecord) {
 	s.View(func(tx *db.Tx) {
 		u, _ = s.byPublicID.Find(tx, publicID)
@@ -118,8 +118,8 @@ func (s *store) taken(tx *db.Tx, u *user) bool {
 	return ok && other.ID != u.ID
 }
 
-// signUp adds an account and its first sign-in's tokens, none for a book
-// account. It gives them their ids, or fails with errUserExists.
+// signUp adds an account and the tokens of its first sign-in; a book account has none
+// yet. It gives them their ids, or fails with errUserExists.
 func (s *store) signUp(u *user, tokens ...*tokenRecord) error {
 	return s.Update(func(tx *db.Tx) error {
 		if s.taken(tx, u) {
@@ -139,10 +139,10 @@ func (s *store) signUp(u *user, tokens ...*tokenRecord) error {
 // password could otherwise sign in until the disk is full (CWE-770).
 const defaultMaxTokens = 1000
 
-// signIn records the tokens of a sign-in of u as the caller knew u when it
-// checked the password, and drops the account's expired records and those over
-// maxTokens. A newHash, "" for none, takes the place of u's hash. It fails with
-// errNoUser, errDisabled or errStaleHash if u is no longer so.
+// signIn records the tokens of a sign-in of u, and removes expired records of the
+// account and those over maxTokens. newHash takes the place of the hash, "" for no
+// change. u is the user as the caller checked its password: signIn fails with
+// errNoUser, errDisabled or errStaleHash if it has changed since.
 func (s *store) signIn(u *user, newHash string, tokens ...*tokenRecord) error {
 	return s.Update(func(tx *db.Tx) error {
 		latest, err := s.unchanged(tx, u)
@@ -160,8 +160,8 @@ func (s *store) signIn(u *user, newHash string, tokens ...*tokenRecord) error {
 	})
 }
 
-// refresh records a new access token of the caller's sign-in, and drops records
-// over maxTokens.
+// refresh records a new access token of the caller's sign-in, and removes records over
+// maxTokens.
 func (s acting) refresh(access *tokenRecord) error {
 	by := s.caller.token
 	return s.Update(func(tx *db.Tx, _ *user) error {
@@ -172,42 +172,6 @@ func (s acting) refresh(access *tokenRecord) error {
 		return nil
 	})
 }
-
-// rotate is refresh for a refresh token that is good for one use. It records the
-// successor too and returns its record: next, or the one that was made before. An
-// answer can get lost, so the use may be repeated for reuseTime, as long as the
-// successor was not used. Any later use is a replay: two have the token, and one of
-// them is a thief. That ends the whole sign-in (RFC 9700 §4.14.2).
-func (s acting) rotate(access, next *tokenRecord) (successor *tokenRecord, made time.Time, replay bool, err error) {
-	err = s.Update(func(tx *db.Tx, me *user) error {
-		by, _ := s.tokens.Get(tx, s.caller.token.ID)
-		if s.tokensOf.AtMost(tx, me.ID) >= s.maxTokens-1 {
-			s.makeRoom(tx, me.ID, by.Session, 2)
-		}
-		if !by.Used.IsZero() {
-			given, ok := s.tokens.Get(tx, by.Next)
-			replay = !ok || given.EndedBy != "" || !given.Used.IsZero() || s.now().Sub(by.Used) > reuseTime
-			if replay {
-				tx.Ends()
-				s.endTokens(tx, me.ID, endedByReplay, func(t *tokenRecord) bool { return t.Session == by.Session })
-				return nil
-			}
-			successor, made = given, by.Used
-			s.putNewTokens(tx, me.ID, by.Session, []*tokenRecord{access})
-			return nil
-		}
-		s.putNewTokens(tx, me.ID, by.Session, []*tokenRecord{access, next})
-		used := *by
-		used.Used, used.Next = s.now().UTC(), next.ID
-		s.tokens.Put(tx, &used)
-		successor, made = next, used.Used
-		return nil
-	})
-	return successor, made, replay, err
-}
-
-// reuseTime is how long a lost answer to a rotation can be asked for again.
-const reuseTime = 10 * time.Second
 
 // noSession is a session that no token is of.
 const noSession = 0
@@ -263,8 +227,8 @@ func (s *store) makeRoom(tx *db.Tx, userID, inUse, more int) {
 	}
 }
 
-// endTokens ends those of a user's tokens that which names (nil: all), those of a sign-in
-// that is still pending included, by one of the endedBy constants.
+// endTokens ends the tokens of a user for which which returns true (nil: all), with
+// those of a pending sign-in. by is one of the endedBy constants.
 func (s *store) endTokens(tx *db.Tx, userID int, by string, which func(*tokenRecord) bool) {
 	now := s.now().UTC().Truncate(time.Second)
 	for _, t := range s.tokensOf.Rows(tx, userID) {
