@@ -337,12 +337,12 @@ func userCommand(ctx context.Context, sh shell, args []string) error {
 			}
 		}
 		if c.data == inMemory {
-			return nil, nil, errors.New("a server with -data memory keeps no accounts to change")
+			return nil, nil, errors.New("-data memory has no file with accounts; name the data file with -data FILE")
 		}
 		accounts := &operator.Accounts[user]{BcryptCost: c.bcryptCost}
 		if _, err := os.Stat(c.data); err != nil { // only an account to be added makes one
 			if added == nil || !errors.Is(err, os.ErrNotExist) {
-				return nil, nil, fmt.Errorf("no data file: %w", err)
+				return nil, nil, fmt.Errorf("no data file: %w; -data FILE names another file", err)
 			}
 			accounts.NewFile = c.data
 		}
@@ -364,11 +364,11 @@ func newAccount(name string, now time.Time) (*user, error) {
 	}
 	switch {
 	case u.Email != "" && !(form.Email(u.Email, maxEmail) && form.Visible(u.Email)):
-		return nil, fmt.Errorf("%q is no e-mail address that an account can have", name)
+		return nil, fmt.Errorf("%q is not a valid e-mail address", name)
 	case !utf8.ValidString(u.Username) || !form.Within(u.Username, maxUsername):
-		return nil, fmt.Errorf("a username is UTF-8 text of at most %d characters", maxUsername)
+		return nil, fmt.Errorf("the username is too long or not UTF-8; use at most %d characters", maxUsername)
 	case !form.Visible(u.Username):
-		return nil, errors.New("a username has no control characters and no invisible ones")
+		return nil, errors.New("the username has control characters or invisible characters; leave them out")
 	}
 	return u, nil
 }

@@ -278,7 +278,7 @@ var holes = []hole{
 			a.reseal(r, b64(hs256), t.Payload)
 		}
 	}), through: []string{"jwk-embedded"}},
-	{name: "crit is not looked at", open: tampering(func(_ *api, r *http.Request, t attack.JWS) {
+	{name: "crit is not checked", open: tampering(func(_ *api, r *http.Request, t attack.JWS) {
 		setBearer(r, without(t.Header, "crit", "eve")+"."+t.Payload+"."+t.Signature)
 	}), through: []string{"crit-unknown"}},
 	{name: "a token may be as long as it likes", open: tampering(func(a *api, r *http.Request, t attack.JWS) {
@@ -420,7 +420,7 @@ var holes = []hole{
 			a.ServeHTTP(w, r)
 		})
 	}, through: []string{"expired"}},
-	{name: "a token's exp is not looked at", lab: true, open: tampering(func(a *api, r *http.Request, t attack.JWS) {
+	{name: "a token's exp is not checked", lab: true, open: tampering(func(a *api, r *http.Request, t attack.JWS) {
 		if !t.Time("exp").After(a.now()) {
 			a.reseal(r, t.Header, attack.Edited(t.Payload, "exp", a.now().Add(time.Hour).Unix()))
 		}

@@ -144,9 +144,9 @@ func runSettings(sh shell, args []string) (c settings, command []string, err err
 	case errors.Is(err, flag.ErrHelp):
 		return c, nil, err
 	case err == nil && c.data != inMemory:
-		err = errors.New("run keeps its data in memory, so -data makes no sense; -seed FILE.json gives it some")
+		err = errors.New("run keeps its data in memory; leave -data out, and give it data with -seed FILE.json")
 	case err == nil && c.stdin:
-		err = errors.New("standard input is the command's, so -stdin makes no sense")
+		err = errors.New("standard input belongs to the command; leave -stdin out")
 	}
 	if err != nil {
 		return c, nil, config.Failed(statusUsage, err)
@@ -161,7 +161,7 @@ func runSettings(sh shell, args []string) (c settings, command []string, err err
 func (c *settings) forgetKeys(stderr io.Writer) {
 	_, err := c.configuredKeys()
 	if err != nil && c.secretName == "SECRET_KEY" && c.secret != "" && c.log != "off" {
-		fmt.Fprintf(stderr, "shelf: warning: run makes a key of its own: %v\n", err)
+		fmt.Fprintf(stderr, "shelf: warning: run does not use this key, and makes one: %v\n", err)
 	}
 	if err != nil || c.secretName != "SECRET_KEY" {
 		c.secret, c.fallbacks, c.keyFault = "", nil, nil
@@ -207,7 +207,7 @@ func explainCommand(_ context.Context, sh shell, args []string) error {
 	return explain.Command(args, sh.stdin, sh.stdout, sh.stderr, func(flags []string) (func() (explain.Server, error), error) {
 		c, err := sh.parse(flags)
 		if err == nil && c.data == inMemory {
-			err = errors.New("a server with -data memory leaves nothing to check a token against")
+			err = errors.New("-data memory has no file to check a token against; name the data file with -data FILE")
 		}
 		return func() (explain.Server, error) { return judgeOf(c, sh.now()) }, err
 	})
@@ -372,7 +372,7 @@ func importExport(s *store, parts map[string]json.RawMessage, keepTokens bool, c
 			return "", err
 		}
 		if ended > 0 {
-			done += "; ended " + term.Count(ended, "token") + ", so all sign in anew (-keep-tokens keeps them)"
+			done += "; ended " + term.Count(ended, "token") + ", so every account has to sign in again (-keep-tokens keeps them)"
 		}
 	}
 	commit()
@@ -385,7 +385,7 @@ func validUser(u *user) error {
 	case u.Email != "" && !form.Email(u.Email, maxEmail):
 		return errors.New("not an e-mail address")
 	case u.Email == "" && strings.Contains(u.Username, "@"):
-		return errors.New("a username with an @ is a catalog account's, which has an e-mail")
+		return errors.New("a username with an @ belongs to a catalog account, which needs an e-mail")
 	}
 	return validNames(u)
 }
@@ -401,7 +401,7 @@ func importPlain(s *store, parts map[string]json.RawMessage, commit func()) (str
 		return "", err
 	}
 	if len(items)+len(books) == 0 {
-		return "", errors.New(`nothing to import: want an export of shelf, or {"items":[…],"books":[…]}`)
+		return "", errors.New(`nothing to import: the file is neither an export of shelf nor {"items":[…],"books":[…]}`)
 	}
 	commit()
 	if err := s.addAll(items, books); err != nil {
@@ -410,7 +410,7 @@ func importPlain(s *store, parts map[string]json.RawMessage, commit func()) (str
 	done := fmt.Sprintf("imported %s, %s", term.Count(len(items), "item"), term.Count(len(books), "book"))
 	done += itemChanges.Words(func(i int) int { return items[i].ID }) + bookChanges.Words(func(i int) int { return books[i].ID })
 	if len(parts) > 0 {
-		done += "; left out what shelf has no place for: " + strings.Join(slices.Sorted(maps.Keys(parts)), ", ")
+		done += "; left out members that shelf has no table for: " + strings.Join(slices.Sorted(maps.Keys(parts)), ", ")
 	}
 	return done, nil
 }
@@ -423,7 +423,7 @@ func fileConfig(sh shell, name string) (settings, error) {
 		c.data = name
 	}
 	if err == nil && c.data == inMemory {
-		err = errors.New("-data memory has no file")
+		err = errors.New("-data memory has no file; name the data file")
 	}
 	return c, err
 }

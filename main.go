@@ -65,7 +65,7 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 	if err != nil {
 		return err
 	}
-	sh.interrupt.Keeps("the data is as it was")
+	sh.interrupt.Keeps("the data was not changed")
 	if c.stdin {
 		ctx = child.UntilEOF(ctx, sh.stdin)
 	}
@@ -132,7 +132,7 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 		log.Warn(warning)
 	}
 	if cert == nil && !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
-		log.Warn("listening beyond this machine without TLS: passwords and tokens can be read on their way; set -tls-cert and -tls-key, or put a proxy with TLS in front")
+		log.Warn("listening beyond this machine without TLS: others can read passwords and tokens on their way; set -tls-cert and -tls-key, or put a proxy with TLS in front")
 	}
 
 	defer child.RemoveReadyFile(c.readyFile, url)
@@ -170,7 +170,7 @@ func openData(c settings, log *slog.Logger, now func() time.Time) (st *store, ke
 		return newStore(log, now), keys, nil
 	}
 	if token.KeyPath(c.data) == c.data {
-		return nil, nil, fmt.Errorf("-data %s: that is where the key goes; give the data file another name", c.data)
+		return nil, nil, fmt.Errorf("-data %s: the key file has that name; give the data file another name", c.data)
 	}
 	// The data file is locked first: the key file is its server's.
 	if st, err = openStore(journal.OS{}, c.data, log, now); err != nil {
@@ -194,7 +194,7 @@ func openData(c settings, log *slog.Logger, now func() time.Time) (st *store, ke
 func greet(w io.Writer, c settings, st *store, url string) {
 	g := explain.Greeting{URL: url, Data: fmt.Sprintf("%s (%s)", c.data, st.contents()), Key: token.KeyPath(c.data), EnvFile: c.envFile}
 	if c.data == inMemory {
-		g.Data, g.Key = "memory: it ends with this process", "memory"
+		g.Data, g.Key = "memory: the data ends with this process", "memory"
 	}
 	if c.secret != "" {
 		g.Key = "SECRET_KEY"

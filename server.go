@@ -232,12 +232,12 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	})
 	if s.origin.Stranger(r) {
 		s.once.Do(func() {
-			s.log.Warn("X-Forwarded-For or Forwarded from an address that -trusted-proxies doesn't name: if that is your proxy, all its clients count as one until you name it", "address", s.origin.Client(r))
+			s.log.Warn("X-Forwarded-For or Forwarded came from an address that -trusted-proxies does not name: if this is your proxy, name it, or all its clients count as one", "address", s.origin.Client(r))
 		})
 	}
 	if !s.origin.AnswersTo(r.Host) {
 		if due, left := s.elsewhere.Due(); due {
-			s.log.Warn("asked for a Host that this server doesn't answer to; -hosts names more", "host", r.Host[:min(len(r.Host), 255)], "left_out", left)
+			s.log.Warn("a request named a host that this server does not answer to; -hosts adds names", "host", r.Host[:min(len(r.Host), 255)], "left_out", left)
 		}
 		s.refuse(w, r, http.StatusMisdirectedRequest, "This server does not answer to that Host; -hosts names more")
 		return

@@ -1418,8 +1418,8 @@ func TestTLSPairRefused(t *testing.T) {
 	certFile, keyFile, _ := writePair(t, t.TempDir(), 1)
 	_, otherKey, _ := writePair(t, t.TempDir(), 2)
 	for _, tt := range []struct{ name, flags, want string }{
-		{"a certificate without a key", "-tls-cert=" + certFile, "-tls-cert and -tls-key go together, but only one of them is set"},
-		{"a key without a certificate", "-tls-key=" + keyFile, "-tls-cert and -tls-key go together, but only one of them is set"},
+		{"a certificate without a key", "-tls-cert=" + certFile, "-tls-cert and -tls-key go together, but only one is set: set both or neither"},
+		{"a key without a certificate", "-tls-key=" + keyFile, "-tls-cert and -tls-key go together, but only one is set: set both or neither"},
 		{"a key of another certificate", "-tls-cert=" + certFile + " -tls-key=" + otherKey, "private key does not match public key"},
 		{"a certificate that is not there", "-tls-cert=" + certFile + ".no -tls-key=" + keyFile, certFile + ".no"},
 	} {
@@ -2064,7 +2064,7 @@ func TestLabEventsExpire(t *testing.T) {
 func TestLabRefused(t *testing.T) {
 	t.Parallel()
 	const ok = ""
-	const unseen = "-lab takes its secret from SHELF_LAB_TOKEN with -log off or -log-format json: one that it made would be shown to nobody"
+	const unseen = "-lab takes its secret from SHELF_LAB_TOKEN with -log off or -log-format json: a secret that shelf makes would not be printed"
 	const token = "SHELF_LAB_TOKEN is not 16 to 256 letters, digits and - . _ ~"
 	for _, tt := range []struct{ name, args, environ, want string }{
 		{"in memory on the default address", "-lab -data memory", "", ok},
@@ -2072,10 +2072,10 @@ func TestLabRefused(t *testing.T) {
 		{"on localhost", "-lab -data memory -addr localhost:0", "", ok},
 		{"with a secret of one's own", "-lab -data memory", "SHELF_LAB_TOKEN=A-secret_of.16~x", ok},
 		{"without -lab nobody judges the secret", "-addr :80", "SHELF_LAB_TOKEN=x", ok},
-		{"on a file", "-lab", "", "-lab goes with -data memory only, as its calls drop all data; -data is shelf.jsonl"},
-		{"on every interface", "-lab -data memory -addr :0", "", "-lab goes with a loopback -addr only, such as 127.0.0.1:8080; -addr is :0; -lab=false does without it"},
-		{"on 0.0.0.0", "-lab -data memory -addr 0.0.0.0:80", "", "-lab goes with a loopback -addr only, such as 127.0.0.1:8080; -addr is 0.0.0.0:80; -lab=false does without it"},
-		{"on a name", "-lab -data memory -addr shelf.example:80", "", "-lab goes with a loopback -addr only, such as 127.0.0.1:8080; -addr is shelf.example:80; -lab=false does without it"},
+		{"on a file", "-lab", "", "-lab needs -data memory, because its calls drop all data; -data is shelf.jsonl"},
+		{"on every interface", "-lab -data memory -addr :0", "", "-lab needs a loopback -addr, such as 127.0.0.1:8080; -addr is :0; -lab=false turns the lab off"},
+		{"on 0.0.0.0", "-lab -data memory -addr 0.0.0.0:80", "", "-lab needs a loopback -addr, such as 127.0.0.1:8080; -addr is 0.0.0.0:80; -lab=false turns the lab off"},
+		{"on a name", "-lab -data memory -addr shelf.example:80", "", "-lab needs a loopback -addr, such as 127.0.0.1:8080; -addr is shelf.example:80; -lab=false turns the lab off"},
 		{"on PORT, which is loopback", "-lab -data memory", "PORT=80", ok},
 		{"with a short secret", "-lab -data memory", "SHELF_LAB_TOKEN=fifteen-letters", token},
 		{"with a secret that no header takes", "-lab -data memory", "SHELF_LAB_TOKEN=sixteen\x00characters", token},

@@ -160,12 +160,12 @@ func parseSettings(args []string, lookupEnv func(string) (string, bool), dotenv 
 		return settings{}, err
 	}
 	if (c.tlsCert == "") != (c.tlsKey == "") {
-		return settings{}, errors.New("-tls-cert and -tls-key go together, but only one of them is set")
+		return settings{}, errors.New("-tls-cert and -tls-key go together, but only one is set: set both or neither")
 	}
 	c.warnings = in.Unknown(callersVariables...)
 	c.fromPort = in.From("addr") == "environment PORT"
 	if c.refreshTTL < c.accessTTL {
-		c.warnings = append(c.warnings, fmt.Sprintf("refresh-ttl (%v) is shorter than access-ttl (%v): there is nothing to refresh", c.refreshTTL, c.accessTTL))
+		c.warnings = append(c.warnings, fmt.Sprintf("-refresh-ttl (%v) is shorter than -access-ttl (%v): a refresh token ends before its access token", c.refreshTTL, c.accessTTL))
 	}
 	return c, nil
 }
@@ -181,7 +181,7 @@ func (c settings) idle() (warnings []string) {
 		is   bool
 		says string
 	}{
-		{c.fromPort, "PORT is set, but shelf listens on this machine only: a platform that sets it wants -addr 0.0.0.0:" + port},
+		{c.fromPort, "PORT is set, but shelf listens on this machine only: a platform that sets PORT wants -addr 0.0.0.0:" + port},
 		{len(c.hosts) > 0 && !origin.Loopback(host), "-hosts has no effect: beyond loopback shelf answers to any name"},
 		{len(c.cors) > 1 && slices.Contains(c.cors, "*"), "-cors: * allows all web pages, so the rest of the list has no effect"},
 		{c.limits.LongestWait > time.Hour, "-longest-wait: no wait is longer than an hour"},
@@ -225,9 +225,9 @@ func (c *settings) prepareLab() error {
 		c.labToken = ""
 		return nil
 	case c.data != inMemory:
-		return fmt.Errorf("-lab goes with -data memory only, as its calls drop all data; -data is %s", c.data)
+		return fmt.Errorf("-lab needs -data memory, because its calls drop all data; -data is %s", c.data)
 	case !origin.Loopback(host):
-		return fmt.Errorf("-lab goes with a loopback -addr only, such as 127.0.0.1:8080; -addr is %s; -lab=false does without it", c.addr)
+		return fmt.Errorf("-lab needs a loopback -addr, such as 127.0.0.1:8080; -addr is %s; -lab=false turns the lab off", c.addr)
 	}
 	var err error
 	c.labToken, c.labMade, err = lab.Secret(c.labToken, c.log != "off" && c.logFormat != "json")

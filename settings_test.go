@@ -108,7 +108,7 @@ func TestSettings(t *testing.T) {
 		}},
 		{"a refresh token that ends first is a warning", "-access-ttl 2h -refresh-ttl 1h", "", "", func(c *settings) {
 			c.accessTTL, c.refreshTTL = 2*time.Hour, time.Hour
-			c.warnings = []string{"refresh-ttl (1h0m0s) is shorter than access-ttl (2h0m0s): there is nothing to refresh"}
+			c.warnings = []string{"-refresh-ttl (1h0m0s) is shorter than -access-ttl (2h0m0s): a refresh token ends before its access token"}
 		}},
 		{"another algorithm", "-alg EdDSA", "", "", func(c *settings) { c.alg = token.EdDSA }},
 		{"the cost is a number", "-bcrypt-cost 4", "", "", func(c *settings) { c.bcryptCost = 4 }},

@@ -183,7 +183,7 @@ func decodePart(part string) (strictjson.Object, error) {
 	}
 	members, err := strictjson.Decode(text)
 	if err != nil {
-		return nil, fmt.Errorf("not a JSON object to rely on: %w", err)
+		return nil, fmt.Errorf("not a clear JSON object: %w", err)
 	}
 	return members, nil
 }
@@ -234,7 +234,7 @@ func (e *explanation) printChecks(refusal *token.Error) {
 	for _, c := range checks {
 		switch {
 		case failed:
-			e.print(c.name, "-", "not looked at")
+			e.print(c.name, "-", "not checked")
 		case e.refused > c.last:
 			e.print(c.name, "pass", e.passed(c.name))
 		default:
@@ -282,7 +282,7 @@ func (e *explanation) passed(check string) string {
 func (e *explanation) printPart(name string, members strictjson.Object, err error, note func(name string) string) {
 	vouched := ""
 	if !e.verified() {
-		vouched = " (NOT VERIFIED: anybody can write this)"
+		vouched = " (NOT VERIFIED: anyone can write this)"
 	}
 	fmt.Fprintf(e.w, "\n%s%s\n", name, vouched)
 	if err != nil {
@@ -330,7 +330,7 @@ func (e *explanation) headerNote(name string) string {
 		k := e.Keys.Key(id)
 		switch {
 		case k == nil:
-			return "no key that verifies here"
+			return "no key of this server"
 		case k == e.Keys.Keys()[0]:
 			return "the key that signs"
 		case !k.Until.IsZero():
@@ -338,7 +338,7 @@ func (e *explanation) headerNote(name string) string {
 		}
 		return "a former key"
 	case "jku", "jwk", "x5u", "x5c":
-		return "never looked at"
+		return "never used"
 	}
 	return ""
 }
@@ -349,7 +349,7 @@ func (e *explanation) claimNote(name string) string {
 	case "exp", "iat", "nbf":
 		at, ok := e.time(name)
 		if !ok {
-			return "no time that counts"
+			return "no valid time"
 		}
 		date := at.Format(", 2006-01-02 15:04:05 UTC")
 		if at.After(e.Now) {
@@ -360,7 +360,7 @@ func (e *explanation) claimNote(name string) string {
 		return words[name] + span(e.Now.Sub(at)) + " ago" + date
 	case "sub":
 		if e.user == nil {
-			return "nobody of this store"
+			return "no account of this store"
 		}
 		who := fmt.Sprintf("user %d, %s", e.user.ID, term.Printable(e.user.Name))
 		if e.user.Admin {
@@ -375,7 +375,7 @@ func (e *explanation) claimNote(name string) string {
 		case e.record == nil:
 			return "not known to this store"
 		case e.user == nil || e.record.Owner != e.user.ID:
-			return fmt.Sprintf("token %d, of somebody else", e.record.ID)
+			return fmt.Sprintf("token %d, of another account", e.record.ID)
 		case e.record.Ended != "":
 			return fmt.Sprintf("token %d, %s", e.record.ID, term.Printable(e.record.Ended))
 		}

@@ -26,7 +26,7 @@ func (g Greeting) Print(w io.Writer) {
 		fmt.Fprintf(w, "  lab    %s\n", g.Lab)
 	}
 	fmt.Fprintf(w, `
-Open it in a browser, or, in another terminal (next time, from line two):
+Open it in a browser, or paste this into a terminal (next time, from line two):
   curl %[1]s/api/v1/auth/signup -d email=ann@example.com -d password=b00k-worm
   TOKEN=$(curl -s %[1]s/api/v1/auth/signin -d email=ann@example.com -d password=b00k-worm | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
   curl %[1]s/api/v1/items -H "Authorization: Bearer $TOKEN" -d itemname=ball -d category=soccer -d 'description=something to kick'

@@ -66,7 +66,7 @@ const MaxSnapshots = 100
 func Secret(given string, shown bool) (secret string, made bool, err error) {
 	switch {
 	case given == "" && !shown:
-		return given, false, errors.New("-lab takes its secret from SHELF_LAB_TOKEN with -log off or -log-format json: one that it made would be shown to nobody")
+		return given, false, errors.New("-lab takes its secret from SHELF_LAB_TOKEN with -log off or -log-format json: a secret that shelf makes would not be printed")
 	case given == "":
 		return rand.Text(), true, nil
 	case !IsSecret(given):

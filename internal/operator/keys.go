@@ -77,11 +77,11 @@ func (k Keys) list(streams Streams) error {
 // old key after that no longer verifies, and would trust a leaked one.
 func (k Keys) rotate(streams Streams, leaked bool) error {
 	if _, err := os.Stat(k.Data); err != nil {
-		return fmt.Errorf("no data file: %w", err)
+		return fmt.Errorf("no data file: %w; -data FILE names another file", err)
 	}
 	lock, err := journal.Lock(journal.OS{}, k.Data)
 	if errors.Is(err, journal.ErrLocked) {
-		return fmt.Errorf("a server runs on %s and would go on with the key that it has: stop it, rotate, start it", k.Data)
+		return fmt.Errorf("a server runs on %s and would keep its key; stop the server, rotate, start it again", k.Data)
 	}
 	if err != nil {
 		return journal.Explain(k.Data, err)

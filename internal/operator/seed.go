@@ -36,7 +36,7 @@ func (s Seed) Sow() error {
 		was, unknown := durable.ReadFile(s.mark())
 		switch {
 		case s.Data == "" || unknown != nil || err != nil:
-			s.Log.Warn("-seed has no effect: the store holds something already", "file", s.File, "holds", s.Holds())
+			s.Log.Warn("-seed has no effect: the store already has data", "file", s.File, "holds", s.Holds())
 		case !bytes.Equal(was, hash):
 			s.Log.Warn("-seed has no effect: the file has changed since the store was seeded with it, and the store holds something already", "file", s.File, "holds", s.Holds())
 		}

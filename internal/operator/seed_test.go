@@ -16,7 +16,7 @@ import (
 // with the very file that the store was seeded with.
 func TestSeed(t *testing.T) {
 	t.Parallel()
-	const none, changed = "-seed has no effect: the store holds something already", "-seed has no effect: the file has changed"
+	const none, changed = "-seed has no effect: the store already has data", "-seed has no effect: the file has changed"
 	for _, tt := range []struct {
 		name    string
 		starts  []string // what the file holds at each start

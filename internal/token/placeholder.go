@@ -9,9 +9,9 @@ import (
 
 // Why a secret that is long enough can be guessed all the same.
 var (
-	errPublished   = errors.New("this secret is printed in a tutorial, so everybody knows it")
-	errPlaceholder = errors.New("this is a placeholder, which everybody can guess")
-	errMonotonous  = errors.New("the secret repeats or counts up too few characters, so it can be guessed")
+	errPublished   = errors.New("this secret is printed in a tutorial, so attackers know it")
+	errPlaceholder = errors.New("this is a placeholder, which attackers try first")
+	errMonotonous  = errors.New("the secret repeats or counts up a few characters, so attackers can guess it")
 )
 
 // published are secrets of 32 bytes or more that well-known texts show, without

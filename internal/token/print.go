@@ -60,7 +60,7 @@ func Rotate(w io.Writer, path, alg string, leaked bool, now time.Time, lastExpir
 		if err := ReplaceKeys(path, alg, now); err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%s holds a new key and no other.\nEvery token made so far is refused: everybody has to sign in again.\n\n", path)
+		fmt.Fprintf(w, "%s holds a new key and no other.\nAll tokens so far are refused: every account has to sign in again.\n\n", path)
 		return nil
 	}
 	until, err := lastExpiry()
@@ -75,17 +75,17 @@ func Rotate(w io.Writer, path, alg string, leaked bool, now time.Time, lastExpir
 		return err
 	}
 	if slices.ContainsFunc(before, func(k *Key) bool { return k.Alg != alg }) {
-		fmt.Fprintf(w, "%s holds a new key, which signs from the next start on that has -alg %s.\nA server with one -alg refuses what the keys for another have signed.\n\n", path, alg)
+		fmt.Fprintf(w, "%s holds a new key, which signs from the next start on that has -alg %s.\nA server with one -alg refuses tokens that keys for another have signed.\n\n", path, alg)
 	} else {
-		fmt.Fprintf(w, "%s holds a new key, which signs from the next start on.\nNobody is signed out: the old one verifies until the last token has ended.\n\n", path)
+		fmt.Fprintf(w, "%s holds a new key, which signs from the next start on.\nNo sign-in ends: the old key verifies until the last token has ended.\n\n", path)
 	}
 	return nil
 }
 
 // RotateSecret says how to change a secret that is kept elsewhere.
 const RotateSecret = `SECRET_KEY is set, so it signs, and nothing was changed. To change it:
-  1. put what SECRET_KEY holds now first into SECRET_KEY_FALLBACKS
-     (if it has leaked, don't: what it signed is to be refused)
+  1. put the present value of SECRET_KEY first into SECRET_KEY_FALLBACKS
+     (not if it has leaked: then its tokens must be refused)
   2. give SECRET_KEY a new value: openssl rand -base64 48
   3. restart the server
-  4. take the fallback away when the last token it signed has ended`
+  4. remove the fallback when the last token that it signed has ended`

@@ -370,8 +370,8 @@ func TestStartIdleSettings(t *testing.T) {
 		want        string // "" for silence
 	}{
 		{"nothing given", "", nil, ""},
-		{"a seed for a store that holds something", "-seed=db.json", nil, "-seed has no effect: the store holds something already"},
-		{"PORT without an address", "", []string{"SHELF_ADDR=", "PORT= 0\r"}, "a platform that sets it wants -addr 0.0.0.0:0"},
+		{"a seed for a store that holds something", "-seed=db.json", nil, "-seed has no effect: the store already has data"},
+		{"PORT without an address", "", []string{"SHELF_ADDR=", "PORT= 0\r"}, "a platform that sets PORT wants -addr 0.0.0.0:0"},
 		{"PORT with one", "-addr=127.0.0.1:0", []string{"PORT=80"}, ""},
 		{"hosts beyond loopback", "-addr=0.0.0.0:0 -hosts=shelf.example", nil, "-hosts has no effect"},
 		{"all pages and some", "-cors=*,https://app.example", nil, "-cors: * allows all web pages"},
