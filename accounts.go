@@ -49,9 +49,9 @@ func (s *server) patchMe(w http.ResponseWriter, r *http.Request, c *caller) erro
 		return err
 	}
 	edit := func(u *user) {
-		u.Username = or(in.Username, u.Username)
-		u.Firstname = or(in.Firstname, u.Firstname)
-		u.Lastname = or(in.Lastname, u.Lastname)
+		u.Username = form.Or(in.Username, u.Username)
+		u.Firstname = form.Or(in.Firstname, u.Firstname)
+		u.Lastname = form.Or(in.Lastname, u.Lastname)
 	}
 	edited := *c.user
 	edit(&edited)
@@ -79,14 +79,6 @@ func (s *server) patchMe(w http.ResponseWriter, r *http.Request, c *caller) erro
 		s.note(r, "username changed", c.user)
 	}
 	return writeUser(w, u)
-}
-
-// or is what was given, or else what was there.
-func or[T any](given *T, was T) T {
-	if given == nil {
-		return was
-	}
-	return *given
 }
 
 // changePassword handles POST /api/v1/auth/password. It takes the current
@@ -284,10 +276,6 @@ func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) er
 	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: rows})
 }
 
-// errNobody is for a user that the path names, where errNoUser alone would mean
-// the caller.
-var errNobody = reply.Fail(http.StatusNotFound, "User does not exist")
-
 // patchUser handles PATCH /api/v1/users/{id}, for admins: who is an admin and
 // who is disabled. It holds from the next request on, as each one looks its
 // user up (OWASP ASVS 5, 8.3.2).
@@ -300,9 +288,6 @@ func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller, id
 		return err
 	}
 	u, err := s.store.as(c).setAccess(id, in.Admin, in.Disabled)
-	if errors.Is(err, errNoUser) {
-		return errNobody
-	}
 	if err != nil {
 		return err
 	}
@@ -312,11 +297,7 @@ func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller, id
 
 // deleteUser handles DELETE /api/v1/users/{id}, for admins.
 func (s *server) deleteUser(w http.ResponseWriter, r *http.Request, c *caller, id int) error {
-	err := s.store.as(c).deleteUser(id)
-	if errors.Is(err, errNoUser) {
-		return errNobody
-	}
-	if err != nil {
+	if err := s.store.as(c).deleteUser(id); err != nil {
 		return err
 	}
 	s.note(r, "account deleted by an admin", c.user, "account", id)

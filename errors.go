@@ -93,6 +93,7 @@ var refusals = []struct {
 	{errLastAdmin, http.StatusConflict, "This is the last enabled admin: make another account an admin first"},
 	{errUserExists, http.StatusConflict, "User already exists!"},
 	{errTitleTaken, http.StatusConflict, "Book with same title already exists!"},
+	{errNoAccount, http.StatusNotFound, "User does not exist"},
 	{errNoItem, http.StatusNotFound, "Item does not exist"},
 	{errNoBook, http.StatusNotFound, "book does not exist"},
 	{errNoToken, http.StatusNotFound, "The specified token was not found"},

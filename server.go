@@ -146,8 +146,7 @@ func newServer(c settings, st *store, keys *token.Keyring, log *slog.Logger, now
 	return s
 }
 
-// A present is the server that answers now, of those that a lab has made: each is
-// like the one before but for its store, clock and limits.
+// A present is the server that answers now, of those that a lab has made.
 type present struct{ atomic.Pointer[server] }
 
 // newLab puts s, which goes by the clock c, into a lab.
@@ -161,10 +160,9 @@ func newLab(s *server, c *clock.Clock) {
 // Snapshot is all data that is there now.
 func (p *present) Snapshot() *db.Snapshot { return p.Load().store.Snapshot() }
 
-// Restore has another server answer from now on, by the clock c: its store holds
-// what the snapshot does, and goes on from its ids; its limits remember nobody. Streams of events end,
-// and none goes on from an id that it was given: its client is told to read the
-// lists anew.
+// Restore replaces the server by a copy with the clock c, new limits, and a store that
+// holds the snapshot. Streams of events end. None can go on from an id that it was
+// given: its client has to read the lists again.
 func (p *present) Restore(to *db.Snapshot, c *clock.Clock) {
 	was := p.Load()
 	is := *was
@@ -218,18 +216,15 @@ func (s *server) note(r *http.Request, event string, u *user, attrs ...any) {
 	s.trail.Note(s.log, s.origin.Client(r), event, attrs...)
 }
 
-// ServeHTTP is what every request goes through: the log, a net under panics,
-// and the rules about hosts and origins; then the route table.
+// ServeHTTP logs each request, recovers from panics, checks its host and origin, and
+// hands it to the route table.
 func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if s.present != nil {
 		s = s.present.Load() // whose store may be another one by now
 	}
 	w := serve.Begin(rw, r, s.log)
-	w.Header()["X-Content-Type-Options"] = noSniff
 	defer w.End(s.metrics.requests.Count)
-	defer w.Recover(func(message string) {
-		s.refuse(w, r, http.StatusInternalServerError, message)
-	})
+	defer w.Recover(func(message string) { s.refuse(w, r, http.StatusInternalServerError, message) })
 	if s.origin.Stranger(r) {
 		s.once.Do(func() {
 			s.log.Warn("X-Forwarded-For or Forwarded came from an address that -trusted-proxies does not name: if this is your proxy, name it, or all its clients count as one", "address", s.origin.Client(r))
@@ -242,11 +237,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusMisdirectedRequest, "This server does not answer to that Host; -hosts names more")
 		return
 	}
-	if r.TLS != nil && !origin.Loopback(origin.Host(r.Host)) {
-		// A year (OWASP ASVS 5, 3.4.1). Only TLS may say it (RFC 6797 §7.2), and
-		// localhost belongs to other programs too.
-		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
-	}
+	origin.KeepTLS(w, r)
 	if s.allowOrigin(w, r) {
 		return
 	}
@@ -254,18 +245,10 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// Values of headers that most answers have, made once. They are put under the
-// name in its canonical form, for Header.Set would make sure of the name, and a
-// new slice, each time. Nobody may write into these slices.
-var (
-	noSniff    = []string{"nosniff"} // only the console's page is HTML
-	varyOrigin = []string{"Origin"}
-)
-
 // allowOrigin lets web pages of allowed origins read the answer. It reports
 // whether it has answered.
 func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) (answered bool) {
-	w.Header()["Vary"] = varyOrigin
+	origin.Vary(w.Header())
 	if s.lab.IsFor(r) { // whatever -cors says
 		if err := s.lab.CheckPage(r); err != nil {
 			writeError(w, r, s.log, err)
@@ -277,15 +260,9 @@ func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) (answered b
 }
 
 // noForeignPage calls next unless the request comes from a web page of another
-// origin that -cors doesn't allow. It stands around what changes something
-// without a token: a page could have a browser sign up or in here, from inside
-// its user's network or into an account of its own choosing (CWE-352), though
-// it could not read the answer. Clients that are no browsers send neither
-// Sec-Fetch-Site nor Origin, and pass.
-//
-// Requests with a token need no such thing. A browser adds cookies to whatever
-// a foreign page sends, but never an Authorization or x-access-token header:
-// that page would have to know the token, and then needs no browser.
+// origin that -cors doesn't allow: see [origin.Policy.CheckPage]. It is for changes
+// without a token. Otherwise a page could have a browser sign in here to an account
+// of the page's choosing (CWE-352).
 func (s *server) noForeignPage(next handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := s.origin.CheckPage(r); err != nil {

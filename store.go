@@ -20,7 +20,8 @@ import (
 // What the rules of the store refuse.
 var (
 	errUserExists = errors.New("e-mail or username taken")
-	errNoUser     = errors.New("no such user")
+	errNoUser     = errors.New("no such user")    // the caller, or who signs in
+	errNoAccount  = errors.New("no such account") // that the caller wants to change
 	errDisabled   = errors.New("account disabled")
 	errNotAdmin   = errors.New("no admin, or no longer")
 	errLastAdmin  = errors.New("the last admin")

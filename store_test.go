@@ -581,7 +581,7 @@ func TestStoreRulesSeePending(t *testing.T) {
 		}, nil},
 		{"deleting the account that made the item", func() error { return s.as(theOperator).deleteUser(1) }, nil},
 		{"an item of that account", func() error { return s.as(theOperator).addItem(&item{CreatedBy: 1}) }, errNoUser},
-		{"making that account an admin", func() error { _, err := s.as(theOperator).setAccess(1, &yes, nil); return err }, errNoUser},
+		{"making that account an admin", func() error { _, err := s.as(theOperator).setAccess(1, &yes, nil); return err }, errNoAccount},
 		{"its username", func() error { return s.signUp(&user{PublicID: "p5", Username: "ann"}) }, nil},
 		{"changing its item", func() error {
 			_, err := s.as(theOperator).changeItem(1, terms{}, func(it *item) { it.Itemname = "changed" })
@@ -704,7 +704,7 @@ func (w *storeWorld) do(op func(*store) error) error {
 	case errors.Is(err, history.ErrOutcomeUnknown), w.disk.Dead() && w.maybe == nil:
 		w.maybe = lines
 	case !slices.ContainsFunc([]error{
-		errUserExists, errNoUser, errDisabled, errLastAdmin, errNoToken, errTokenEnded, errNoItem, errNoBook, errTitleTaken, errNotOwner, errStaleHash,
+		errUserExists, errNoUser, errNoAccount, errDisabled, errLastAdmin, errNoToken, errTokenEnded, errNoItem, errNoBook, errTitleTaken, errNotOwner, errStaleHash,
 		history.ErrFull, history.ErrReadOnly, journaltest.ErrIO, journaltest.ErrNoRoom, journaltest.ErrCrash, journal.ErrNoHistory,
 	}, func(may error) bool { return errors.Is(err, may) }) && w.store.State().Failed == nil && !isTokenError(err):
 		return fmt.Errorf("an unexpected error: %w", err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/rows"
 	"example.com/shelf/internal/token"
 )
@@ -388,16 +389,16 @@ func (s acting) setPassword(u *user, hash string) error {
 // setAccess makes the user an admin or not, and disabled or not, and returns
 // it; nil leaves either as it is. Disabling ends the user's tokens for good, so
 // that enabling brings back an account but not whatever was signed in (OWASP
-// ASVS 5, 7.4.2). It fails with errNoUser or errLastAdmin.
+// ASVS 5, 7.4.2). It fails with errNoAccount or errLastAdmin.
 func (s acting) setAccess(id int, admin, disabled *bool) (row *user, err error) {
 	err = s.Update(func(tx *db.Tx, _ *user) error {
 		u, ok := s.users.Get(tx, id)
 		if !ok {
-			return errNoUser
+			return errNoAccount
 		}
 		changed := *u
 		row = &changed
-		row.Admin, row.Disabled = or(admin, u.Admin), or(disabled, u.Disabled)
+		row.Admin, row.Disabled = form.Or(admin, u.Admin), form.Or(disabled, u.Disabled)
 		if *row == *u {
 			return nil
 		}
@@ -417,12 +418,12 @@ func (s acting) setAccess(id int, admin, disabled *bool) (row *user, err error) 
 }
 
 // deleteUser removes the user; what it made stays, as made by nobody. It fails
-// with errNoUser or errLastAdmin.
+// with errNoAccount or errLastAdmin.
 func (s acting) deleteUser(id int) error {
 	return s.Update(func(tx *db.Tx, _ *user) error {
 		u, ok := s.users.Get(tx, id)
 		if !ok {
-			return errNoUser
+			return errNoAccount
 		}
 		tx.Ends()
 		if s.caller != theOperator && s.lastAdmin(tx, u) {

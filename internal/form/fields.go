@@ -33,6 +33,14 @@ func (o *Optional[T]) given() any {
 	return &o.Value
 }
 
+// Or returns what a pointer field was given, or else what was there.
+func Or[T any](given *T, was T) T {
+	if given == nil {
+		return was
+	}
+	return *given
+}
+
 // Unknown is the names of a body that the struct lacks, in the order of the body.
 type Unknown []string
 

@@ -61,7 +61,7 @@ func (p *Policy) AnswersTo(hostport string) bool {
 // standard §3.2). It reports whether it has answered: it answers preflights,
 // which browsers send without a token. It never sends
 // Access-Control-Allow-Credentials, because tokens travel in headers and not in
-// cookies. The response depends on Origin, so the caller's Vary must name it.
+// cookies. The response depends on Origin: see [Vary].
 func (p *Policy) Allow(w http.ResponseWriter, r *http.Request) (answered bool) {
 	h := w.Header()
 	origin := r.Header.Get("Origin")
@@ -86,6 +86,19 @@ func (p *Policy) Allow(w http.ResponseWriter, r *http.Request) (answered bool) {
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return true
+}
+
+var varyOrigin = []string{"Origin"} // made once; nothing may write into it
+
+// Vary says that a response depends on Origin. It replaces the header.
+func Vary(h http.Header) { h["Vary"] = varyOrigin }
+
+// KeepTLS tells browsers to call by https for a year (OWASP ASVS 5, 3.4.1). Only
+// TLS may say so (RFC 6797 §7.2), and localhost belongs to other programs too.
+func KeepTLS(w http.ResponseWriter, r *http.Request) {
+	if r.TLS != nil && !Loopback(Host(r.Host)) {
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+	}
 }
 
 // allowed reports whether web pages of an origin may call.
@@ -145,6 +158,9 @@ const tokenLetters = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 // CheckPage fails if the request comes from a web page of an origin that is not
 // allowed, and would change something. Clients other than browsers send neither
 // Sec-Fetch-Site nor Origin, and pass.
+//
+// It is for requests without a token. A browser adds cookies to what a foreign page
+// sends, but never an Authorization or x-access-token header.
 func (p *Policy) CheckPage(r *http.Request) error {
 	if err := p.protection.Check(r); err != nil && !p.allowed(r.Header.Get("Origin")) {
 		return err

@@ -41,8 +41,11 @@ type Recorder struct {
 	start   time.Time
 }
 
+var noSniff = []string{"nosniff"} // made once; nothing may write into it
+
 // Begin begins the response to r.
 func Begin(w http.ResponseWriter, r *http.Request, log *slog.Logger) *Recorder {
+	w.Header()["X-Content-Type-Options"] = noSniff
 	rec := &Recorder{ResponseWriter: w, request: r, log: log, start: clock.Real()}
 	if rec.logged = log.Enabled(r.Context(), slog.LevelInfo); rec.logged {
 		NameRequest(w.Header())
