@@ -2,6 +2,7 @@ package strictjson
 
 import (
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -35,4 +36,16 @@ func TestElementLine(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Whatever the document is, the line is one of its lines, or there is none.
+func FuzzElementLine(f *testing.F) {
+	f.Add(`{"a":[1,{"b":[2]}],"items":[{},{}]}`, 1)
+	f.Add("{\"items\":[\n1,\n,2", 2)
+	f.Fuzz(func(t *testing.T, document string, index int) {
+		e := &ElementError{"items", index, nil}
+		if line := e.Line([]byte(document)); line < 0 || line > strings.Count(document, "\n")+1 {
+			t.Errorf("line %d of %q", line, document)
+		}
+	})
 }
