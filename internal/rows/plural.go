@@ -1,205 +1,151 @@
 package rows
 
-import (
-	"regexp"
-	"strings"
-	"sync"
-)
+import "strings"
 
 // Plural returns the plural of an English word: "categories" for "category", "people"
-// for "person". A word that is a plural stays one.
-func Plural(word string) string {
-	r := english()
-	return r.turn(word, r.plurals, r.singulars, r.toPlural)
-}
+// for "person". A word that is a plural stays one. Of a name of several words the last
+// is turned: "userCategories" for "userCategory", "blog_posts" for "blog_post".
+//
+// The rules are those of school, with a list of common exceptions. A word that the
+// list doesn't have gets the ending that its last letters ask for, mostly an s. It
+// stays as it is if it ends in an s (but not in ss, us, sis and xis), or in a letter
+// beyond a to z. So an unknown singular in s, such as "chaos", passes for a plural.
+func Plural(word string) string { return turnLast(word, plural) }
 
 // Singular returns the singular of an English word: "child" for "children", "status"
-// for "statuses". A word that is a singular stays one.
-func Singular(word string) string {
-	r := english()
-	return r.turn(word, r.singulars, r.plurals, r.toSingular)
-}
+// for "statuses". A word that is a singular stays one. A word that the list doesn't
+// have loses the s at its end, or es after x, ch, sh, ss and us: "zorb" for "zorbs".
+// It stays as it is if it ends in ss, us or is, or without an s.
+func Singular(word string) string { return turnLast(word, singular) }
 
 // ForeignKey returns the name of the member by which rows name a row of that
 // collection: postId for posts.
 func ForeignKey(collection string) string { return Singular(collection) + "Id" }
 
-// A wordRule replaces the end of a word. The last rule that matches counts.
-type wordRule struct {
-	end *regexp.Regexp
-	by  string
-}
+const (
+	// These are their own plurals.
+	uncountable = `advice agenda aircraft analytics audio bluetooth cash chess clothes clothing deer
+ dns economics equipment evidence fish furniture glasses gps hardware headquarters health help
+ homework information jeans logistics luggage mathematics means media metadata moose music news
+ pants physics politics pumice rice salmon scissors series sheep shorts shrimp sms software species
+ staff statistics swine tennis thanks traffic trousers`
 
-// wordRules are the rules of pluralize 8.0.0, by which json-server finds the key of a
-// relation. Their license:
-//
-// Copyright (c) 2013 Blake Embrey (hello@blakeembrey.com)
-//
-// Permission is hereby granted, free of charge, to any person obtaining a copy of
-// this software and associated documentation files (the "Software"), to deal in the
-// Software without restriction, including without limitation the rights to use, copy,
-// modify, merge, publish, distribute, sublicense, and/or sell copies of the Software,
-// and to permit persons to whom the Software is furnished to do so, subject to the
-// following conditions: The above copyright notice and this permission notice shall
-// be included in all copies or substantial portions of the Software. THE SOFTWARE IS
-// PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT
-// NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE
-// AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE
-// FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT
-// OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR
-// OTHER DEALINGS IN THE SOFTWARE.
-type wordRules struct {
-	plurals, singulars   map[string]string // of irregular words: to the plural, to the singular
-	toPlural, toSingular []wordRule
-	uncountable          map[string]bool
-}
+	// These get an s, though their ends look like those of other words.
+	regular = `human german roman norman shaman talisman ottoman specimen regimen abdomen omen lumen
+ stamen movie cookie zombie genie rookie selfie hoodie brownie calorie smoothie foodie goalie newbie
+ indie prairie freebie necktie magpie birdie pixie junkie talkie walkie hippie auntie collie menu
+ guru emu gnu haiku milieu sku cpu gpu caribou taxi ski wiki emoji api kpi ui gui alibi bikini kiwi
+ rabbi safari wifi axe cache ache headache toothache avalanche niche psyche quiche mustache moustache
+ stomach epoch monarch tech olive use reuse fuse muse ruse excuse abuse`
 
-// english makes the rules when they are needed: most servers have no relations.
-var english = sync.OnceValue(func() *wordRules {
-	r := &wordRules{plurals: map[string]string{}, singulars: map[string]string{}, uncountable: map[string]bool{}}
-	for _, word := range strings.Fields(uncountableWords) {
-		r.uncountable[word] = true
-	}
-	for _, pair := range strings.Fields(strings.ToLower(irregularWords)) {
-		singular, plural, _ := strings.Cut(pair, "/")
-		r.plurals[singular], r.singulars[plural] = plural, singular
-	}
-	compile := func(rules []string) (compiled []wordRule) {
-		for _, rule := range append(rules, uncountableEnds...) {
-			end, by, _ := strings.Cut(rule, " → ")
-			compiled = append(compiled, wordRule{regexp.MustCompile(`(?i)` + end + `$`), by})
-		}
-		return compiled
-	}
-	r.toPlural, r.toSingular = compile(pluralEnds), compile(singularEnds)
-	return r
-})
-
-// turn puts a word into the form that irregular and rules lead to. Words that are in
-// this form already are the values of irregular, and the keys of its reverse.
-func (r *wordRules) turn(word string, irregular, reverse map[string]string, rules []wordRule) string {
-	lower := strings.ToLower(word)
-	switch {
-	case reverse[lower] != "":
-		return likeCase(word, lower)
-	case irregular[lower] != "":
-		return likeCase(word, irregular[lower])
-	case r.uncountable[lower], word == "":
-		return word
-	}
-	for i := len(rules) - 1; i >= 0; i-- {
-		at := rules[i].end.FindStringSubmatchIndex(word)
-		if at == nil {
-			continue
-		}
-		end := string(rules[i].end.ExpandString(nil, rules[i].by, word, at))
-		like := word[at[0]:at[1]]
-		if like == "" { // the rule appends
-			like = word[at[0]-1 : at[0]]
-		}
-		return word[:at[0]] + likeCase(like, end)
-	}
-	return word
-}
-
-// likeCase writes a word as another is written: lower, UPPER or Title.
-func likeCase(like, word string) string {
-	switch {
-	case like == word:
-		return word
-	case like == strings.ToLower(like):
-		return strings.ToLower(word)
-	case like == strings.ToUpper(like):
-		return strings.ToUpper(word)
-	case word != "" && like[:1] == strings.ToUpper(like[:1]):
-		return strings.ToUpper(word[:1]) + strings.ToLower(word[1:])
-	}
-	return strings.ToLower(word)
-}
-
-// uncountableWords are their own plurals.
-const uncountableWords = `
-adulthood advice agenda aid aircraft alcohol ammo analytics anime athletics audio bison blood bream
-buffalo butter carp cash chassis chess clothing cod commerce cooperation corps debris diabetes
-digestion elk energy equipment excretion expertise firmware flounder fun gallows garbage graffiti
-hardware headquarters health herpes highjinks homework housework information jeans justice kudos
-labour literature machinery mackerel mail media mews moose music mud manga news only personnel pike
-plankton pliers police pollution premises rain research rice salmon scissors series sewage shambles
-shrimp software species staff swine tennis traffic transportation trout tuna wealth welfare whiting
-wildebeest wildlife you`
-
-// irregularWords are singulars with their plurals.
-const irregularWords = `
-i/we me/us he/they she/they them/them myself/ourselves yourself/yourselves itself/themselves
-herself/themselves himself/themselves themself/themselves is/are was/were has/have this/these
-that/those echo/echoes dingo/dingoes volcano/volcanoes tornado/tornadoes torpedo/torpedoes
-genus/genera viscus/viscera stigma/stigmata stoma/stomata dogma/dogmata lemma/lemmata
-schema/schemata anathema/anathemata ox/oxen axe/axes die/dice yes/yeses foot/feet eave/eaves
-goose/geese tooth/teeth quiz/quizzes human/humans proof/proofs carve/carves valve/valves
-looey/looies thief/thieves groove/grooves pickaxe/pickaxes passerby/passersby`
-
-// Each rule is the end of a word, and what takes its place.
-var (
-	pluralEnds = []string{
-		`s? → s`,
-		`[^\x00-\x7F] → ${0}`,
-		`([^aeiou]ese) → ${1}`,
-		`(ax|test)is → ${1}es`,
-		`(alias|[^aou]us|t[lm]as|gas|ris) → ${1}es`,
-		`(e[mn]u)s? → ${1}s`,
-		`([^l]ias|[aeiou]las|[ejzr]as|[iu]am) → ${1}`,
-		`(alumn|syllab|vir|radi|nucle|fung|cact|stimul|termin|bacill|foc|uter|loc|strat)(?:us|i) → ${1}i`,
-		`(alumn|alg|vertebr)(?:a|ae) → ${1}ae`,
-		`(seraph|cherub)(?:im)? → ${1}im`,
-		`(her|at|gr)o → ${1}oes`,
-		`(agend|addend|millenni|dat|extrem|bacteri|desiderat|strat|candelabr|errat|ov|symposi|curricul|automat|quor)(?:a|um) → ${1}a`,
-		`(apheli|hyperbat|periheli|asyndet|noumen|phenomen|criteri|organ|prolegomen|hedr|automat)(?:a|on) → ${1}a`,
-		`sis → ses`,
-		`(?:(kni|wi|li)fe|(ar|l|ea|eo|oa|hoo)f) → ${1}${2}ves`,
-		`([^aeiouy]|qu)y → ${1}ies`,
-		`([^ch][ieo][ln])ey → ${1}ies`,
-		`(x|ch|ss|sh|zz) → ${1}es`,
-		`(matr|cod|mur|sil|vert|ind|append)(?:ix|ex) → ${1}ices`,
-		`\b((?:tit)?m|l)(?:ice|ouse) → ${1}ice`,
-		`(pe)(?:rson|ople) → ${1}ople`,
-		`(child)(?:ren)? → ${1}ren`,
-		`eaux → ${0}`,
-		`m[ae]n → men`,
-		`^thou → you`,
-	}
-	singularEnds = []string{
-		`s → `,
-		`(ss) → ${1}`,
-		`(wi|kni|(?:after|half|high|low|mid|non|night|[^\w]|^)li)ves → ${1}fe`,
-		`(ar|(?:wo|[ae])l|[eo][ao])ves → ${1}f`,
-		`ies → y`,
-		`\b([pl]|zomb|(?:neck|cross)?t|coll|faer|food|gen|goon|group|lass|talk|goal|cut)ies → ${1}ie`,
-		`\b(mon|smil)ies → ${1}ey`,
-		`\b((?:tit)?m|l)ice → ${1}ouse`,
-		`(seraph|cherub)im → ${1}`,
-		`(x|ch|ss|sh|zz|tto|go|cho|alias|[^aou]us|t[lm]as|gas|(?:her|at|gr)o|[aeiou]ris)(?:es)? → ${1}`,
-		`(analy|diagno|parenthe|progno|synop|the|empha|cri|ne)(?:sis|ses) → ${1}sis`,
-		`(movie|twelve|abuse|e[mn]u)s → ${1}`,
-		`(test)(?:is|es) → ${1}is`,
-		`(alumn|syllab|vir|radi|nucle|fung|cact|stimul|termin|bacill|foc|uter|loc|strat)(?:us|i) → ${1}us`,
-		`(agend|addend|millenni|dat|extrem|bacteri|desiderat|strat|candelabr|errat|ov|symposi|curricul|quor)a → ${1}um`,
-		`(apheli|hyperbat|periheli|asyndet|noumen|phenomen|criteri|organ|prolegomen|hedr|automat)a → ${1}on`,
-		`(alumn|alg|vertebr)ae → ${1}a`,
-		`(cod|mur|sil|vert|ind)ices → ${1}ex`,
-		`(matr|append)ices → ${1}ix`,
-		`(pe)(rson|ople) → ${1}rson`,
-		`(child)ren → ${1}`,
-		`(eau)x? → ${1}`,
-		`men → man`,
-	}
-	uncountableEnds = []string{
-		`pok[eé]mon → ${0}`,
-		`[^aeiou]ese → ${0}`,
-		`deer → ${0}`,
-		`fish → ${0}`,
-		`measles → ${0}`,
-		`o[iu]s → ${0}`,
-		`pox → ${0}`,
-		`sheep → ${0}`,
-	}
+	// These have a plural of their own. A rule with a dash is also one for longer
+	// words: that for man turns woman too.
+	irregular = `-man/men -person/people -child/children -foot/feet -tooth/teeth -mouse/mice goose/geese
+ louse/lice ox/oxen die/dice -quiz/quizzes -life/lives -wife/wives -knife/knives -leaf/leaves
+ -loaf/loaves -thief/thieves -half/halves -calf/calves -self/selves -shelf/shelves -wolf/wolves
+ elf/elves hoof/hooves scarf/scarves -hero/heroes potato/potatoes tomato/tomatoes echo/echoes
+ veto/vetoes torpedo/torpedoes mosquito/mosquitoes tornado/tornadoes volcano/volcanoes
+ embargo/embargoes domino/dominoes cargo/cargoes buffalo/buffaloes lens/lenses alias/aliases gas/gases
+ atlas/atlases bias/biases canvas/canvases iris/irises oasis/oases crisis/crises emphasis/emphases
+ genesis/geneses neurosis/neuroses datum/data criterion/criteria phenomenon/phenomena
+ bacterium/bacteria curriculum/curricula stratum/strata erratum/errata addendum/addenda
+ memorandum/memoranda alumnus/alumni cactus/cacti fungus/fungi nucleus/nuclei radius/radii
+ stimulus/stimuli syllabus/syllabi larva/larvae genus/genera corpus/corpora index/indices
+ vertex/vertices codex/codices vortex/vortices matrix/matrices appendix/appendices bureau/bureaux`
 )
+
+// plural turns a word in lower case.
+func plural(word string) string {
+	if _, many, ok := listed(word); ok {
+		return many
+	}
+	stem, end := word[:len(word)-1], word[len(word)-1]
+	switch {
+	case endsIn(word, "sis xis"):
+		return word[:len(word)-2] + "es"
+	case endsIn(word, "ss us x z ch sh") && !endsIn(word, "aus eaux"):
+		return word + "es"
+	case end == 's', endsIn(word, "eaux"), end >= 0x80:
+		return word
+	case end == 'y' && stem != "" && (!endsIn(stem, "a e i o u") || endsIn(stem, "qu")):
+		return stem + "ies"
+	}
+	return word + "s"
+}
+
+// singular turns a word in lower case.
+func singular(word string) string {
+	one, _, ok := listed(word)
+	cut := func(n int) string { return word[:len(word)-n] }
+	switch {
+	case ok:
+		return one
+	case endsIn(word, "lyses theses gnoses choses opses"):
+		return cut(2) + "is"
+	case endsIn(word, "ies") && len(word) > 4: // ties, pies and lies lose an s
+		return cut(3) + "y"
+	case endsIn(word, "sses zzes tzes xes ches shes"), endsIn(word, "uses") && !endsIn(word, "auses ouses"):
+		return cut(2)
+	case endsIn(word, "ss us is") && !endsIn(word, "aus"), !endsIn(word, "s eaux"), word == "s":
+		return word
+	}
+	return cut(1)
+}
+
+// listed returns both forms of a word that a list has in one of them.
+func listed(word string) (one, many string, ok bool) {
+	for same := range strings.FieldsSeq(uncountable) {
+		if word == same {
+			return word, word, true
+		}
+	}
+	for one := range strings.FieldsSeq(regular) {
+		if strings.TrimSuffix(word, "s") == one {
+			return one, one + "s", true
+		}
+	}
+	for pair := range strings.FieldsSeq(irregular) {
+		one, many, _ := strings.Cut(strings.TrimPrefix(pair, "-"), "/")
+		for _, form := range []string{one, many} {
+			if stem, found := strings.CutSuffix(word, form); found && (stem == "" || pair[0] == '-') {
+				return stem + one, stem + many, true
+			}
+		}
+	}
+	return "", "", false
+}
+
+// endsIn reports whether a word ends in one of some endings.
+func endsIn(word, endings string) bool {
+	for end := range strings.FieldsSeq(endings) {
+		if strings.HasSuffix(word, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// turnLast turns the last word of a name, such as Posts in blogPosts. What it puts in
+// is in capitals if the name ends in one.
+func turnLast(name string, turn func(string) string) string {
+	upper := func(i int) bool { return name[i] >= 'A' && name[i] <= 'Z' }
+	at := strings.LastIndexAny(name, " _-.") + 1 // where the last word begins
+	for i := at + 1; i < len(name); i++ {
+		if upper(i) && !upper(i-1) {
+			at = i
+		}
+	}
+	was := strings.ToLower(name[at:])
+	if was == "" || len(was) != len(name)-at {
+		return name
+	}
+	word, same := turn(was), 0 // same: the bytes that stay
+	for same < min(len(was), len(word)) && was[same] == word[same] {
+		same++
+	}
+	end := word[same:]
+	if upper(len(name) - 1) {
+		end = strings.ToUpper(end)
+	}
+	return name[:at+same] + end
+}
