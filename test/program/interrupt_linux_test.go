@@ -48,14 +48,14 @@ func TestInterrupt(t *testing.T) {
 		opens      string // the signal comes once the command has opened this
 		kept       string
 	}{
-		{"a server that reads its data", "-data=DATA", data, "the data is as it was"},
+		{"a server that reads its data", "-data=DATA", data, "the data was not changed"},
 		{"check", "check DATA", data, "nothing was changed"},
 		{"export to a file", "export -o out.json DATA", data, "nothing was changed"},
 		{"explain", "explain eyJhbGciOiJIUzI1NiJ9.e30.x -data=DATA", data, "nothing was changed"},
 		{"user list", "user list -data=DATA", data, "nothing was changed"},
 		{"user delete", "user delete nobody -data=DATA", data, "nothing was changed"},
 		{"import", "import BIG", "shelf.jsonl", "nothing was changed"},
-		{"a server that is seeded", "-seed=BIG", filepath.Join(full, "big.json"), "the data is as it was"},
+		{"a server that is seeded", "-seed=BIG", filepath.Join(full, "big.json"), "the data was not changed"},
 		{"run that is seeded", "run -seed=BIG -- false", filepath.Join(full, "big.json"), "the command was not started"},
 	} {
 		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {

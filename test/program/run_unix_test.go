@@ -151,8 +151,8 @@ func TestRunKeys(t *testing.T) {
 		{"one in .env that can't be read", "", "SECRET_KEY=\"dev\";", "", ""},
 		{"former ones in .env", "", "SECRET_KEY_FALLBACKS=dev,prod", "", ""},
 		{"a good one in the environment", "SECRET_KEY=" + goodSecret, "SECRET_KEY=dev", "", ""},
-		{"a short one in the environment", "SECRET_KEY=dev", "", "", "shelf: warning: run makes a key of its own: SECRET_KEY: the secret has 3 bytes"},
-		{"a placeholder in the environment", "SECRET_KEY=your-secret-key-here-change-in-production", "", "", "run makes a key of its own: SECRET_KEY: this is a placeholder"},
+		{"a short one in the environment", "SECRET_KEY=dev", "", "", "shelf: warning: run does not use this key, and makes one: SECRET_KEY: the secret has 3 bytes"},
+		{"a placeholder in the environment", "SECRET_KEY=your-secret-key-here-change-in-production", "", "", "run does not use this key, and makes one: SECRET_KEY: this is a placeholder"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -213,10 +213,10 @@ func TestRunStatus(t *testing.T) {
 		{"no dashes", "true", 2, usage},
 		{"no such flag", "-prot 80 -- true", 2, "shelf: flag provided but not defined: -prot (shelf -h lists the flags)\n"},
 		{"what has no place here: a data file", "-data shelf.jsonl -- true", 2, "shelf: run keeps its data in memory"},
-		{"what has no place here: -stdin", "-stdin -- true", 2, "shelf: standard input is the command's"},
+		{"what has no place here: -stdin", "-stdin -- true", 2, "shelf: standard input belongs to the command"},
 
 		{"the port is in use", "-addr " + busy + " -- true", 125, "is in use by another program"},
-		{"a lab for all the world", "-addr 0.0.0.0:0 -- true", 125, "-lab goes with a loopback -addr only"},
+		{"a lab for all the world", "-addr 0.0.0.0:0 -- true", 125, "-lab needs a loopback -addr"},
 		{"no such seed", "-seed nowhere.json -- true", 125, "nowhere.json"},
 		{"not a program", "-- ./db.json", 126, "shelf: can't run the command: "},
 		{"a folder", "-- ./", 126, "shelf: can't run the command: "},

@@ -56,8 +56,8 @@ func TestStartFails(t *testing.T) {
 		{"a fallback without a key", nil, []string{"SECRET_KEY_FALLBACKS=" + goodSecret}, nil, []string{"SECRET_KEY is not"}},
 		{"a broken .env", map[string]string{".env": "SECRET_KEY\n"}, nil, nil, []string{".env line 1: SECRET_KEY: want KEY=VALUE"}},
 
-		{"a lab on a file", nil, nil, []string{"-lab"}, []string{"-lab goes with -data memory only", "shelf.jsonl"}},
-		{"a lab on every interface", nil, []string{"SHELF_LAB=true"}, []string{"-data", "memory", "-addr", "0.0.0.0:0"}, []string{"-lab goes with a loopback -addr only", "0.0.0.0:0"}},
+		{"a lab on a file", nil, nil, []string{"-lab"}, []string{"-lab needs -data memory", "shelf.jsonl"}},
+		{"a lab on every interface", nil, []string{"SHELF_LAB=true"}, []string{"-data", "memory", "-addr", "0.0.0.0:0"}, []string{"-lab needs a loopback -addr", "0.0.0.0:0"}},
 		{"a lab with a short secret", nil, []string{"SHELF_LAB_TOKEN=2short4words"}, []string{"-lab", "-data", "memory"}, []string{"SHELF_LAB_TOKEN is not 16 to 256"}},
 
 		{"no such flag", nil, nil, []string{"-prt", "80"}, []string{"-prt", "shelf -h"}},
