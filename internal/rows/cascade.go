@@ -43,8 +43,7 @@ func (s *Store) Delete(tx *db.Tx, by Caller, name, id string, expects Expectatio
 // children returns the rows of other collections whose key is id. It fails if one of
 // them may not be deleted by anybody, or if they are too many.
 func (s *Store) children(tx *db.Tx, of *collection, id string) (all []*Row, err error) {
-	key := NewPath(ForeignKey(of.Name))
-	key.parts = nil // the name of the member, dots included
+	key := ForeignKey(of.Name)
 	for _, c := range s.collections.All(tx) {
 		if c.ID == of.ID || c.Single || !c.routed() {
 			continue
@@ -64,14 +63,19 @@ func (s *Store) children(tx *db.Tx, of *collection, id string) (all []*Row, err 
 }
 
 // naming returns the rows of a collection, the pending ones included, whose key is id.
-func (s *Store) naming(tx *db.Tx, c *collection, key Path, id string) (found []*Row) {
+func (s *Store) naming(tx *db.Tx, c *collection, field, id string) (found []*Row) {
+	key := Path{whole: escaped(field)} // a member, dots in its name included
 	names := func(r *Row) bool {
 		raw, ok := key.In(r.Text)
 		return ok && KeyText(raw) == id
 	}
 	if l := s.lists[c.ID]; l != nil {
-		for _, r := range l.rows {
-			if r.In == 0 || !names(r) {
+		committed, ok := l.where(field, []string{id})
+		if !ok {
+			committed = l.all()
+		}
+		for _, r := range committed {
+			if !names(r) {
 				continue
 			}
 			if now, ok := s.rows.Get(tx, r.Seat); ok && (now == r || names(now)) {

@@ -104,8 +104,7 @@ func (s *Store) highest(c *collection) int {
 // newID makes the id of a new row: one above the highest number ever given out, or a
 // random text if the id of every row is a text.
 func (s *Store) newID(tx *db.Tx, c *collection) (raw string, err error) {
-	texts := s.byKind.Count(tx, idKind{c.ID, true})
-	if texts > 0 && s.byKind.Count(tx, idKind{c.ID, false}) == 0 {
+	if s.onlyTexts(tx, c) {
 		for {
 			id := madeText()
 			if _, taken := s.byID.Find(tx, rowKey{c.ID, id}); !taken {
@@ -121,6 +120,18 @@ func (s *Store) newID(tx *db.Tx, c *collection) (raw string, err error) {
 		}
 	}
 	return "", &Error{Conflict, fmt.Sprintf("no number is left above the highest id, %d: send an id", maxNumber)}
+}
+
+// onlyTexts reports whether there are rows, and the id of each is a text.
+func (s *Store) onlyTexts(tx *db.Tx, c *collection) bool {
+	// Most often the row with the highest number is there. To count costs as much as
+	// there is pending.
+	if top := s.highest(c); top > 0 {
+		if r, ok := s.byID.Find(tx, rowKey{c.ID, strconv.Itoa(top)}); ok && !r.hasTextID() {
+			return false
+		}
+	}
+	return s.byKind.Count(tx, idKind{c.ID, true}) > 0 && s.byKind.Count(tx, idKind{c.ID, false}) == 0
 }
 
 // madeText returns a random id.

@@ -12,6 +12,8 @@ type list struct {
 	rows    []*Row // by seat; a row in no collection (In is 0) marks the place of one that has gone
 	gone    int    // number of such marks
 	top     int    // the highest number that any row had as its id since the start
+
+	indexes indexes
 }
 
 // find returns the place of a seat.
@@ -27,15 +29,17 @@ func (l *list) put(r *Row) {
 	l.version++
 	l.top = max(l.top, r.number())
 	i, found := l.find(r.Seat)
+	var old *Row
 	switch {
 	case !found:
 		l.rows = slices.Insert(l.rows, i, r)
 	case l.rows[i].In == 0:
 		l.gone--
-		fallthrough
-	default:
 		l.rows[i] = r
+	default:
+		old, l.rows[i] = l.rows[i], r
 	}
+	l.indexes.change(l, old, r)
 }
 
 // remove removes a row. It leaves a mark, so that it moves no other row. When the
@@ -46,11 +50,13 @@ func (l *list) remove(r *Row) {
 		return
 	}
 	l.version++
+	old := l.rows[i]
 	l.rows[i] = &Row{Seat: r.Seat}
 	if l.gone++; 4*l.gone > len(l.rows) {
 		l.rows = slices.DeleteFunc(l.rows, func(r *Row) bool { return r.In == 0 })
 		l.gone = 0
 	}
+	l.indexes.change(l, old, nil)
 }
 
 // len returns the number of rows.
@@ -64,20 +70,6 @@ func (l *list) first() *Row {
 		}
 	}
 	return nil
-}
-
-// all returns the rows in their order, in a slice of its own.
-func (l *list) all() []*Row {
-	if l.gone == 0 {
-		return slices.Clone(l.rows)
-	}
-	rows := make([]*Row, 0, l.len())
-	for _, r := range l.rows {
-		if r.In != 0 {
-			rows = append(rows, r)
-		}
-	}
-	return rows
 }
 
 // followCollection keeps a list for each collection.

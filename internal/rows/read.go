@@ -93,8 +93,9 @@ func (s *Store) row(tx *db.Tx, c *collection, id string) (*Row, error) {
 	return nil, ErrNoRow
 }
 
-// Rows returns the rows of a collection that the caller may read, in their order, in
-// a slice of its own. It reads what is committed: for a View. It fails with
+// Rows returns the rows of a collection that the caller may read, in their order. The
+// slice is shared: it must not be changed. It may be kept after the View. Rows reads
+// what is committed, and not what is pending. It fails with
 // ErrNoCollection or a *Denied.
 func (s *Store) Rows(tx *db.Tx, by Caller, name string) ([]*Row, error) {
 	c, err := s.find(tx, name)

@@ -3,7 +3,8 @@ package rows
 import "example.com/shelf/internal/db"
 
 // Source returns a collection as the caller may read it, for [Query.Select] and
-// [Query.Relate]. It reads what is committed, and is good only within the View. It
+// [Query.Relate]. It reads what is committed, and is good only within the View; rows
+// that a query found may be kept. It
 // fails with ErrNoCollection or a *Denied.
 func (s *Store) Source(tx *db.Tx, by Caller, name string) (Source, error) {
 	c, err := s.find(tx, name)
@@ -15,7 +16,7 @@ func (s *Store) Source(tx *db.Tx, by Caller, name string) (Source, error) {
 		return Source{}, err
 	}
 	r := s.rule(by, name)
-	return Source{
+	from := Source{
 		Rows: readable,
 		ByID: func(id string) *Row {
 			if row, ok := s.byID.Find(tx, rowKey{c.ID, id}); ok && r.mayRead(row.Owner()) {
@@ -23,5 +24,9 @@ func (s *Store) Source(tx *db.Tx, by Caller, name string) (Source, error) {
 			}
 			return nil
 		},
-	}, nil
+	}
+	if l := s.lists[c.ID]; l != nil && (!r.Private() || by.Admin) {
+		from.Where, from.Ordered = l.where, l.ordered
+	}
+	return from, nil
 }
