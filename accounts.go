@@ -32,12 +32,10 @@ func writeUser(w http.ResponseWriter, u *user) error {
 	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{viewUser(u)}})
 }
 
-// patchMe handles PATCH /api/v1/auth/me: the caller's names, and nothing else
-// that a body may hold (CWE-915). An empty first or last name clears it.
-//
-// A book account signs in under its username. So a new one wants the password: a
-// stolen token must not change how its owner signs in. The answer tells whether a
-// username is taken, as sign-up does, so it counts as one.
+// patchMe handles PATCH /api/v1/auth/me: the caller's names, and nothing else that a
+// body may hold (CWE-915). An empty first or last name clears it. A book account signs
+// in under its username, so a new username needs the password. The answer tells
+// whether a username is taken, so it counts as a sign-up.
 func (s *server) patchMe(w http.ResponseWriter, r *http.Request, c *caller) error {
 	var in struct {
 		Username  *string       `json:"username"`
@@ -81,10 +79,9 @@ func (s *server) patchMe(w http.ResponseWriter, r *http.Request, c *caller) erro
 	return writeUser(w, u)
 }
 
-// changePassword handles POST /api/v1/auth/password. It takes the current
-// password, so that a stolen access token doesn't become a stolen account
-// (OWASP ASVS 5, 6.2.3), and ends every other sign-in, for one of them may be
-// the reason for the change (7.4.3).
+// changePassword handles POST /api/v1/auth/password. It needs the current password, so
+// that a stolen token doesn't become a stolen account (OWASP ASVS 5, 6.2.3), and ends
+// all other sign-ins (7.4.3).
 func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *caller) error {
 	var in struct {
 		Current form.Password `json:"current_password"`
@@ -130,9 +127,8 @@ func (c settings) passwordFault(u *user, p form.Password) string {
 	return ""
 }
 
-// confirm checks the password that the caller shows again. Wrong ones count
-// like those of a sign-in: who stole a token must not guess faster here. A token
-// that was revoked while the body was on its way guesses no more.
+// confirm checks the password that the caller shows again. Wrong ones count like those
+// of a sign-in. A token that was revoked since the request began can't guess.
 func (s *server) confirm(r *http.Request, c *caller, p form.Password) error {
 	if err := s.stillGood(c); err != nil {
 		return err
@@ -276,9 +272,8 @@ func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) er
 	return reply.Secret(w, http.StatusOK, success{Status: http.StatusOK, Data: rows})
 }
 
-// patchUser handles PATCH /api/v1/users/{id}, for admins: who is an admin and
-// who is disabled. It holds from the next request on, as each one looks its
-// user up (OWASP ASVS 5, 8.3.2).
+// patchUser handles PATCH /api/v1/users/{id}, for admins: who is an admin and who is
+// disabled. It holds from the next request on (OWASP ASVS 5, 8.3.2).
 func (s *server) patchUser(w http.ResponseWriter, r *http.Request, c *caller, id int) error {
 	var in struct {
 		Admin    *bool `json:"admin"`
@@ -383,9 +378,8 @@ const (
 // emailKey is what two spellings of one e-mail address have in common.
 func emailKey(s string) string { return strings.ToLower(s) }
 
-// accountKey is what wrong passwords of an account are counted under: its id, as
-// its names are the account's to change. One that isn't there has a name only, of
-// which the spellings of an e-mail are one.
+// accountKey is the key under which wrong passwords of an account are counted: its id,
+// or what the client called an account that isn't there.
 func accountKey(u *user, name string) string {
 	switch {
 	case u != nil:
@@ -409,9 +403,8 @@ func newNames(u, was *user) error {
 	return validNames(u)
 }
 
-// validNames checks the names that an account may choose. An e-mail address
-// as a username is fine if it is the account's own; another's would keep its
-// owner out.
+// validNames checks the names of an account. An e-mail as a username has to be the
+// account's own: another's would keep its owner out.
 func validNames(u *user) error {
 	switch {
 	case !form.Within(u.Username, maxUsername) || strings.Contains(u.Username, "@") && emailKey(u.Username) != emailKey(u.Email):

@@ -158,9 +158,8 @@ func (s *server) putItem(w http.ResponseWriter, r *http.Request, c *caller, id i
 	return reply.Rows(w, http.StatusOK, "successfully updated item", it.wire.Row())
 }
 
-// mergeItem handles PATCH /api/v1/items/{id}: a JSON merge patch (RFC 7396), or
-// a form with the fields to change. An item needs its three fields, so null,
-// which would take one away, is refused like a blank one.
+// mergeItem handles PATCH /api/v1/items/{id}: a JSON merge patch (RFC 7396), or a form
+// with the fields to change. null would remove a field, so it is refused as blank.
 func (s *server) mergeItem(w http.ResponseWriter, r *http.Request, c *caller, id int) error {
 	var in struct {
 		Itemname    form.Optional[string] `json:"itemname"`
@@ -187,12 +186,9 @@ func (s *server) mergeItem(w http.ResponseWriter, r *http.Request, c *caller, id
 	return reply.Rows(w, http.StatusOK, "successfully updated item", it.wire.Row())
 }
 
-// changeItem has the store edit an item, and returns what became of it, whose tag
-// it sends.
-//
-// RFC 9110 §9.3.4 wants no ETag after a PUT unless the row is the body, byte for
-// byte, lest the client take the one for the other. Our answer has the row in
-// it, and without the tag who goes on editing would have to read it again.
+// changeItem has the store edit an item, and returns the new item, whose tag it sends.
+// RFC 9110 §9.3.4 wants no ETag after a PUT unless the body is the row. This body holds
+// the row, and without the tag an editor would have to read the row again.
 func (s *server) changeItem(w http.ResponseWriter, r *http.Request, c *caller, id int, edit func(*itemInput)) (*item, error) {
 	on, err := s.terms(r)
 	if err != nil {
@@ -254,9 +250,8 @@ func (s *server) terms(r *http.Request) (terms, error) {
 	return terms{s.config.sharedWrites, conditions.Check}, err
 }
 
-// listTag is the entity tag of any list after so many changes to its rows; an
-// entity tag is one of a URL, so lists may share theirs (RFC 9110 §8.8.3). It
-// costs the same however long the list is.
+// listTag is the entity tag of a list after so many changes to its rows. Lists may share
+// a tag, as a tag belongs to one URL (RFC 9110 §8.8.3).
 func (s *server) listTag(changes int) string {
 	return `"` + s.store.Run() + "-" + strconv.Itoa(changes) + `"`
 }

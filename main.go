@@ -80,9 +80,8 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 	})
 }
 
-// runServer runs the server until ctx is done. Once the data is there and nobody can
-// call yet, it has prepare do the rest, nil for nothing; once the server answers
-// at url, it calls ready. An error from either ends it.
+// runServer runs the server until ctx is done. It calls prepare, if not nil, when the data
+// is there, and ready when the server answers at url. An error from either ends it.
 func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) error, ready func(s *server, url string) error) (err error) {
 	if err := c.prepareLab(); err != nil {
 		return err

@@ -57,13 +57,10 @@ func (s *server) openAPI(w http.ResponseWriter, r *http.Request) error {
 	return reply.File(w, r, "application/json", openapi.Text)
 }
 
-// streamEvents handles GET /api/v1/events: what happens to items and books, as
-// it happens, as server-sent events (HTML standard §9.2). Nothing is sent that
-// isn't on disk. A client that comes back with the last id that it has seen, in
-// Last-Event-ID, goes on behind it: it misses nothing and gets nothing twice.
-//
-// The stream ends when the token has expired or was revoked, and when the account
-// is disabled or gone.
+// streamEvents handles GET /api/v1/events: changes of items and books that are on disk,
+// as server-sent events (HTML standard §9.2). A client that sends the last id that it
+// has seen as Last-Event-ID misses nothing and gets nothing twice. The stream ends
+// with the token, and when the account is disabled or gone.
 func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, c *caller) error {
 	from, err := s.resumeFrom(r)
 	if err != nil {
@@ -102,10 +99,9 @@ func (s *server) health(w http.ResponseWriter, r *http.Request) error {
 	return writeHealth(w, "alive")
 }
 
-// ready handles GET /readyz: whether a client should come here at all. It answers
-// 503, with the reason, while no write can work, and once the server was asked to
-// stop. A full disk is not such a reason: reads go on, and writes too as soon as
-// there is room.
+// ready handles GET /readyz: whether clients should come here. It answers 503, with the
+// reason, while no write can work, and once the server stops. A full disk is no such
+// reason: reads go on, and writes as soon as there is room.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
 	select {
 	case <-s.streams.Stopping():
@@ -137,9 +133,8 @@ func newServerMetrics() *serverMetrics {
 	}
 }
 
-// signIn counts what authenticate came to. An unknown account and a wrong password
-// are one: any user of the machine can read the metrics, and could else learn from
-// them who has an account.
+// signIn counts what authenticate came to. An unknown account counts as a wrong
+// password: who reads the metrics must not learn who has an account.
 func (m *serverMetrics) signIn(err error) {
 	_, busy := errors.AsType[password.Busy](err) // no bcrypt worker was free in time
 	_, limited := errors.AsType[limit.TooMany](err)
@@ -159,9 +154,8 @@ func (m *serverMetrics) signIn(err error) {
 	}
 }
 
-// showMetrics handles GET /metrics: what operators watch, in Prometheus' text
-// format 0.0.4. No label ever holds what a client sent, so there are never more
-// series than routes and statuses, and no names and no secrets among them.
+// showMetrics handles GET /metrics, in Prometheus' text format 0.0.4. No label holds
+// what a client sent, so the number of series is bounded and no secret is in them.
 func (s *server) showMetrics(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case s.config.metrics == "off":

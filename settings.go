@@ -131,12 +131,10 @@ func (c *settings) table() config.Table {
 // million is more than any of the limits can use.
 const million = 1_000_000
 
-// parseSettings reads the settings: from args, else from the environment, else
-// from .env, else the default. An empty variable counts as unset. Only the value
-// that decides is checked; the error for a bad one says where it came from.
-//
-// dotenv returns what .env holds, or an error that is fs.ErrNotExist. For -h the
-// error is flag.ErrHelp.
+// parseSettings reads the settings from args, the environment, .env or the defaults, in
+// this order. Only the value that decides is checked; the error says where it came
+// from. dotenv returns .env, or an error that is fs.ErrNotExist. For -h the error is
+// flag.ErrHelp.
 func parseSettings(args []string, lookupEnv func(string) (string, bool), dotenv func() ([]byte, error)) (settings, error) {
 	var c settings
 	in, err := c.table().Read(args, lookupEnv, dotenv)
@@ -215,9 +213,8 @@ func printSettings(w io.Writer) {
 	fmt.Fprint(w, explain.Variables)
 }
 
-// prepareLab refuses a lab where it could do harm, and makes its secret if the
-// environment has none. Without -lab it forgets the secret, as SHELF_LAB_TOKEN is
-// then that of a server which this program's parent runs.
+// prepareLab refuses a lab where it could do harm, and makes its secret if there is none.
+// Without -lab it forgets SHELF_LAB_TOKEN, which belongs to another server then.
 func (c *settings) prepareLab() error {
 	host, _, _ := net.SplitHostPort(c.addr)
 	switch {

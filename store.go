@@ -35,11 +35,10 @@ var (
 	errStaleHash  = errors.New("password changed meanwhile")
 )
 
-// A store is the whole state of shelf: its tables, and in store_*.go the rules
-// for each. All methods may be called at any time from any goroutine. One that
-// changes something returns nil only when the change is durable, and only then
-// do readers see it; when it returns an error nothing has changed, but for
-// history.ErrOutcomeUnknown.
+// A store is the whole state of shelf: its tables, and in store_*.go the rules for
+// each. Methods may be called from any goroutine. A change is durable when its method
+// returns nil, and readers see it only then. After an error nothing has changed, but
+// for history.ErrOutcomeUnknown.
 type store struct {
 	*db.DB
 	now    func() time.Time
@@ -156,9 +155,8 @@ func openStoreWith(options journal.Options, d journal.Disk, path string, log *sl
 	return s, nil
 }
 
-// reserveForEndings is the room in bytes that the data file keeps free for log-outs,
-// revocations, demotions and deleted accounts, so that a full disk stops none of
-// them. An account with all the token records that it may have takes half of it.
+// reserveForEndings is how many bytes the data file keeps free, so that a full disk stops
+// no log-out, revocation, demotion or deletion. One account can need half of them.
 const reserveForEndings = 512 << 10
 
 // loadStore is a store in memory with what the data file at path holds, which may
@@ -173,9 +171,8 @@ func loadStore(path string) (s *store, found journal.Found, err error) {
 // 0 books".
 func (s *store) contents() string { return s.Counts().Words("token") }
 
-// A tooManyRows is the refusal of rows over a bound that the owner of the server has set:
-// an account could otherwise fill memory and disk (CWE-770). Commands and imports
-// are the owner's own, and have no bound.
+// A tooManyRows refuses rows over a limit of the server's owner: an account could
+// otherwise fill memory and disk (CWE-770). Commands have no limit.
 type tooManyRows struct {
 	flag string
 	most int
@@ -188,9 +185,8 @@ func (e tooManyRows) Error() string {
 	return fmt.Sprintf("The server keeps at most %d accounts, items and books (-max-rows)", e.most)
 }
 
-// roomFor fails with tooManyRows unless there may be so many more rows of the owner's,
-// and with errNoUser if the owner has gone.
-// All rows are counted with what is pending, of which a little may be counted twice.
+// roomFor fails with tooManyRows unless owner may have so many more rows, and with
+// errNoUser if owner has gone. It may count a few pending rows twice.
 func (s *store) roomFor(tx *db.Tx, owner, more int) error {
 	if _, there := s.users.Get(tx, owner); owner != nobody && !there {
 		return errNoUser
@@ -207,9 +203,8 @@ func (s *store) roomFor(tx *db.Tx, owner, more int) error {
 // nobody owns accounts, and what was made by accounts that are gone.
 const nobody = 0
 
-// An acting store is one that a caller changes. All rules for what callers ask
-// are its methods: so none can be reached without naming the caller, and its
-// Update judges the caller.
+// An acting store is the store for one caller. Every rule for callers is a method of
+// it, so no change can be made without its Update, which judges the caller.
 type acting struct {
 	*store
 	caller *caller
@@ -218,16 +213,13 @@ type acting struct {
 // as is the store as c changes it.
 func (s *store) as(c *caller) acting { return acting{s, c} }
 
-// theOperator is the caller who has the data file in hand: a command, or the store
-// itself. Such a caller may do what an admin may. The rule about the last admin
-// doesn't bind it, as it can make another admin at any time.
+// theOperator is the caller for commands and for the store itself. It may do what an
+// admin may, and may remove the last admin, as it can make another one.
 var theOperator = new(caller)
 
-// Update is [db.DB.Update] for the caller. The caller was judged before the body of
-// the request was read, and a client can hold its body back. Its token may have
-// been revoked meanwhile, and an admin may have been demoted (CWE-367, CWE-613).
-// So the caller is judged again here, with the pending changes included. me is
-// the caller's user as it is now.
+// Update is [db.DB.Update] for the caller. It judges the caller again, pending changes
+// included: while the body was on its way, the token may have been revoked or the
+// admin demoted (CWE-367, CWE-613). me is the caller's user as it is now.
 func (s acting) Update(rules func(tx *db.Tx, me *user) error) error {
 	return s.store.Update(func(tx *db.Tx) error {
 		me, err := s.judgeAgain(tx)
@@ -263,9 +255,8 @@ type terms struct {
 	expects func(tag string) error // rejects a row that has changed; nil for no conditions
 }
 
-// check fails with errNotOwner, or as expects does. It is called by rules, with
-// the latest row, the pending changes included: of two who edit what they have
-// both read, the second is told, though the first may still be pending.
+// check fails with errNotOwner, or as expects does. latest includes pending changes:
+// of two who edit the same version of a row, the second is told.
 func (t terms) check(me *user, createdBy int, latest reply.Rendered) error {
 	switch {
 	case !t.shared && !me.Admin && (createdBy == 0 || createdBy != me.ID):
@@ -276,9 +267,8 @@ func (t terms) check(me *user, createdBy int, latest reply.Rendered) error {
 	return nil
 }
 
-// unchanged returns the latest row of u, as the caller knew it when it checked the
-// password. It fails with errNoUser if u has gone, errDisabled if it has been
-// disabled since, errStaleHash if its password is another one.
+// unchanged returns the latest row of u. It fails with errNoUser, errDisabled or
+// errStaleHash if u has changed since the caller checked its password.
 func (s *store) unchanged(tx *db.Tx, u *user) (*user, error) {
 	latest, ok := s.users.Get(tx, u.ID)
 	switch {
@@ -295,9 +285,8 @@ func (s *store) unchanged(tx *db.Tx, u *user) (*user, error) {
 // administers reports whether u is an admin who can act as one.
 func (u *user) administers() bool { return u.Admin && !u.Disabled }
 
-// lastAdmin reports whether without u nobody would be left to administer. It
-// looks at pending changes too: of two admins who demote each other at once, one
-// stays.
+// lastAdmin reports whether u is the only admin, pending changes included: of two who
+// demote each other at once, one stays.
 func (s *store) lastAdmin(tx *db.Tx, u *user) bool {
 	if !u.administers() {
 		return false

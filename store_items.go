@@ -64,9 +64,8 @@ func (it *item) appendTexts(b []byte) []byte {
 // stored is the item as the store keeps it.
 func (it *item) stored() storedItem { return storedItem{it.wire, it.Created.Unix()} }
 
-// A storedItem is an item as the store keeps it: rendered, and what that leaves
-// out. There may be a million of them, so nothing is there twice: what the rules
-// or a list want to know is read out of the rendered row.
+// A storedItem is an item as the store keeps it: rendered, and what that leaves out.
+// There may be a million of them, so fields are read out of the rendered row.
 type storedItem struct {
 	wire    reply.Rendered
 	created int64 // seconds since 1970; wire stops at minutes
@@ -106,9 +105,8 @@ func decodeItem(text []byte, strict bool) (storedItem, error) {
 	return it.stored(), nil
 }
 
-// decodeOwn reads a row that is written just as appendTo writes it, with nothing
-// escaped. It reports false for any other row, and it is half set then. Most of a
-// data file is such rows, and encoding/json takes six times as long.
+// decodeOwn reads a row that appendTo wrote, with nothing escaped. It returns false for
+// any other row, half read. It is six times as fast as encoding/json.
 func (it *item) decodeOwn(text []byte) bool {
 	l := strictjson.Scanner{Rest: text}
 	l.Expect(`{"id":`)
@@ -152,9 +150,9 @@ type itemFilter struct {
 	createdBy *int   // a user's id, or 0 for items made by nobody; nil for any
 }
 
-// selectItems returns the items of f in a range of ids, the number of all items
-// of f, and the number of changes that they show. It costs as much as the range
-// is long; with both filters, as much as the shorter of the two would give.
+// selectItems returns the items of f in a range of ids, the number of all items of f, and
+// the number of changes that they show. It costs as much as the range is long; with
+// both filters, as much as the shorter of the two would give.
 func (s *store) selectItems(f itemFilter, r db.Range) (rows []storedItem, total, changes int) {
 	s.View(func(tx *db.Tx) {
 		changes = s.items.Changes(tx)

@@ -190,10 +190,9 @@ func (s *store) putNewTokens(tx *db.Tx, userID, session int, tokens []*tokenReco
 	}
 }
 
-// makeRoom drops what has expired of the tokens of one account, and then what it
-// takes for more of them to stay within maxTokens: whole sign-ins, oldest first,
-// but not the session in use; then, where that alone is too many, its oldest
-// access tokens. The refresh token that it lives by stays.
+// makeRoom removes expired tokens of one account. If there are still more than
+// maxTokens, it removes whole sign-ins, oldest first, then the oldest access tokens of
+// the session in use. The refresh token in use stays.
 func (s *store) makeRoom(tx *db.Tx, userID, inUse, more int) {
 	var live []*tokenRecord
 	sessions := map[int][]*tokenRecord{} // what can go together
@@ -296,11 +295,9 @@ func (s *store) lastExpiry() (last time.Time) {
 	return last
 }
 
-// setRevoked revokes or restores a token of the caller's user. It fails with
-// errNoToken for another's or an expired one, with errTokenEnded when it would
-// restore what something else ended, and with errOwnSignIn when the caller's token
-// is of the same sign-in. A thief of a refresh token could otherwise undo its
-// revocation, with an access token that the refresh token had made.
+// setRevoked revokes or restores a token of the caller's user. errNoToken: the token is
+// another's, or expired. errTokenEnded: something else ended it. errOwnSignIn: a
+// token of the same sign-in would restore it, as a thief of both tokens could.
 func (s acting) setRevoked(tokenID int, revoke bool) error {
 	return s.Update(func(tx *db.Tx, me *user) error {
 		t, ok := s.tokens.Get(tx, tokenID)
@@ -362,11 +359,9 @@ func (s acting) editUser(edit func(*user)) (row *user, err error) {
 	return row, err
 }
 
-// setPassword gives u, as the caller knew u when it checked the old password,
-// a new hash, and ends all of u's sign-ins but the caller's own. A sign-in that
-// checked the old password and has still to be recorded finds that it is
-// stale. It fails with errNoUser, errDisabled or errStaleHash if u is no longer
-// as it was.
+// setPassword gives u a new hash and ends all other sign-ins of u. u is the user as the
+// caller checked its password: setPassword fails with errNoUser, errDisabled or
+// errStaleHash if it has changed since.
 func (s acting) setPassword(u *user, hash string) error {
 	keep := noSession
 	if s.caller.token != nil {
@@ -386,10 +381,9 @@ func (s acting) setPassword(u *user, hash string) error {
 	})
 }
 
-// setAccess makes the user an admin or not, and disabled or not, and returns
-// it; nil leaves either as it is. Disabling ends the user's tokens for good, so
-// that enabling brings back an account but not whatever was signed in (OWASP
-// ASVS 5, 7.4.2). It fails with errNoAccount or errLastAdmin.
+// setAccess changes who is an admin and who is disabled; nil changes nothing. To
+// disable a user ends its tokens for good (OWASP ASVS 5, 7.4.2). It fails with
+// errNoAccount or errLastAdmin.
 func (s acting) setAccess(id int, admin, disabled *bool) (row *user, err error) {
 	err = s.Update(func(tx *db.Tx, _ *user) error {
 		u, ok := s.users.Get(tx, id)
@@ -434,9 +428,8 @@ func (s acting) deleteUser(id int) error {
 	})
 }
 
-// deleteSelf is deleteUser for the caller's own user, which has shown its
-// password. It fails with errStaleHash if that has changed since, and with
-// errLastAdmin.
+// deleteSelf is deleteUser for the caller, who has shown the password. It fails with
+// errStaleHash if the password has changed since, and with errLastAdmin.
 func (s acting) deleteSelf() error {
 	return s.Update(func(tx *db.Tx, me *user) error {
 		tx.Ends()
