@@ -82,6 +82,7 @@ type settings struct {
 }
 
 // table is every flag there is. A new one is a field of settings and a line here.
+// docs/settings.md is made from it, as .github/CONTRIBUTING.md says.
 func (c *settings) table() config.Table {
 	all := []config.Setting{
 		config.Row("addr", "HOST:PORT", "127.0.0.1:8080", "where to listen; port 0 picks a free port", config.Address(&c.addr)).Under("Server"),

@@ -1,6 +1,7 @@
 // Package console holds the files of the console, a page that shows what the
 // server does and what it denies. It also defines how to serve the files: their
-// content types and the Content-Security-Policy. It knows no server.
+// content types and the Content-Security-Policy. It knows no server. docs/console.md
+// says what the page does.
 package console
 
 import (

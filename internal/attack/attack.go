@@ -3,7 +3,7 @@
 // of console/attacks.json from one of them against another, and deletes them.
 // Before each attack the same request with a valid token must succeed, because
 // a server that denies everything proves nothing. The package knows what any
-// client knows, and no key.
+// client knows, and no key. docs/security.md says how to run it.
 package attack
 
 import (

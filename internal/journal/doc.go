@@ -1,7 +1,7 @@
 // Package journal is a history.Log in one file. It handles the bytes: lines,
 // checksums, batches, torn tails, the lock, compaction, and the differences
 // between disks. It knows no tables and no rows; only its caller reads the
-// content of a line.
+// content of a line. docs/data.md says what the owner of a file may rely on.
 //
 // # The format
 //

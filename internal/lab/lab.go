@@ -1,5 +1,5 @@
 // Package lab implements -lab: calls under /lab/ with which a test resets all
-// data and sets the time.
+// data and sets the time. docs/tools.md tells its users how.
 //
 //	POST /lab/reset           restores the data of the server's start
 //	POST /lab/snapshot        keeps the present data for a restore: {"id":1}

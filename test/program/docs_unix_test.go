@@ -4,6 +4,7 @@ package program_test
 
 import (
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
@@ -147,6 +148,39 @@ func TestDocumentLinks(t *testing.T) {
 			if to.Fragment != "" && !slices.Contains(readDocument(t, path).anchors(), to.Fragment) {
 				t.Errorf("%s: %s has no heading #%s", d.name, path, to.Fragment)
 			}
+		}
+	}
+}
+
+// Each document is named in the code that it explains, and code names no other.
+func TestDocumentsInCode(t *testing.T) {
+	t.Parallel()
+	named := map[string]bool{"docs/CHANGELOG.md": true}
+	err := filepath.WalkDir(repository, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git" || entry.Name() == "dist") {
+			return fs.SkipDir
+		}
+		if !slices.Contains([]string{".go", ".js", ".mjs", ""}, filepath.Ext(path)) || strings.HasSuffix(path, "_test.go") || !entry.Type().IsRegular() {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		for _, name := range regexp.MustCompile(`\bdocs/[a-z]+\.md\b`).FindAllString(string(text), -1) {
+			named[name] = true
+			if !exists(filepath.Join(repository, name)) {
+				t.Errorf("%s names %s, which is not there", path, name)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range documents(t) {
+		if strings.HasPrefix(d.name, "docs/") && !named[d.name] {
+			t.Errorf("no code names %s", d.name)
 		}
 	}
 }
