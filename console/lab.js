@@ -15,7 +15,7 @@ const inLab = (method, path, token, json) => send(method, path, { headers: token
 let rotates = false; // the server has -rotate-refresh
 const canFire = (attack) => !attack.held && (!attack.lab || labOn());
 const possible = (attack) => canFire(attack) && (!attack.rotation || rotates);
-const lacks = (attack) => (attack.held ? "shelf attack only: a browser sends bodies whole" : !canFire(attack) ? "needs the lab’s clock" : possible(attack) ? "" : "needs -rotate-refresh");
+const lacks = (attack) => (attack.held ? "shelf attack only" : !canFire(attack) ? "needs the lab’s clock" : possible(attack) ? "" : "needs -rotate-refresh");
 
 // A Cast is the accounts of the lab, which are deleted afterwards. The user's
 // own sign-in is not used.
@@ -196,7 +196,7 @@ export function drawAttacks() {
     el("span", { class: "outcome" }),
     button("Fire", () => runOne(attack), { "aria-label": "Fire: " + attack.title, disabled: !canFire(attack) }),
     el("p", {}, attack.explanation),
-    el("p", { class: "soft" }, "Stopped by ", el("code", {}, attack.defence), ". Written in ", link(attack.url, attack.source), ". ", lacks(attack) && el("span", { class: "tag" }, lacks(attack))),
+    el("p", { class: "soft" }, "Stopped by ", el("code", {}, attack.defence), ". Written in ", link(attack.url, attack.source), ". ", attack.held && "A browser sends bodies whole. ", lacks(attack) && el("span", { class: "tag" }, lacks(attack))),
     el("details", {}, el("summary", {}, "What was sent, and the answer"), el("div", { class: "shown" }, "Not fired yet.")))));
   score();
 }
