@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -30,6 +31,11 @@ import (
 	"example.com/shelf/internal/token"
 )
 
+// readingGuide is what shelf tour prints.
+//
+//go:embed docs/reading.md
+var readingGuide string
+
 // commands is every command there is. A new one is a line here. Those with the
 // same first word share a run, which gets the second word as its first argument.
 func commands() config.Commands[shell] {
@@ -51,7 +57,7 @@ func commands() config.Commands[shell] {
 			sh.interrupt.Keeps("") // it deletes its accounts first
 			return attack.Command(ctx, args, sh.env, sh.stdout)
 		}),
-		config.Do("tour", "", "a walk through the code, from sign-up to the disk", "tour", config.Plain("usage: shelf tour", func(sh shell) { explain.Tour(sh.stdout) })),
+		config.Do("tour", "", "a walk through the code, from sign-up to the disk", "tour", config.Plain("usage: shelf tour", func(sh shell) { explain.Tour(sh.stdout, readingGuide) })),
 		config.Do("version", "", "say which build this is", "version", config.Plain("usage: shelf version", func(sh shell) { serve.ThisBuild(version).Print(sh.stdout) })),
 		config.Do("help", "[COMMAND]", "print this, or the help of one command", "help export", func(_ context.Context, sh shell, args []string) error { return commands().Help(sh.stdout, args) }),
 	}}

@@ -2,13 +2,19 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"go/types"
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -624,41 +630,162 @@ func TestRunKeyCommands(t *testing.T) {
 	}
 }
 
-// The tour leads nowhere that isn't there, in the order in which a request goes.
+// The tour leads nowhere that isn't there.
 func TestTour(t *testing.T) {
 	t.Parallel()
 	printed, err := runArgs(t, "tour")
 	if err != nil {
 		t.Fatal(err)
 	}
-	functions := functionsOf(t)
-	for _, s := range explain.Stops {
-		for function := range strings.SplitSeq(s.Functions, "\n") {
-			if !slices.Contains(functions, function) {
-				t.Errorf("%s: there is no %s", s.Heading, function)
+	there := declarations(t)
+	stops := explain.Stops(readingGuide)
+	for _, s := range stops {
+		for _, f := range s.Functions {
+			if len(there[f.Place]) == 0 {
+				t.Errorf("%s: there is no %s", s.Heading, f.Place)
 			}
-			wantText(t, printed, "     "+function+"\n")
+			wantText(t, printed, "     "+f.Place+"\n         "+f.Does[:min(20, len(f.Does))])
 		}
-		if n := len(regexp.MustCompile(`[.?] [A-Z"s]|\.$`).FindAllString(s.Why, -1)); n < 2 || n > 5 {
-			t.Errorf("%s: %d sentences; want two to five", s.Heading, n)
+		if len(s.Functions) == 0 || s.Why == "" {
+			t.Errorf("%s: no functions, or no reason", s.Heading)
 		}
-		if want := address(s.Source); s.URL != want {
+		if want := address(s.Source); s.URL == "" || s.URL != want {
 			t.Errorf("%s: %s is read at %s, not at %s", s.Heading, s.Source, want, s.URL)
 		}
 		wantText(t, printed, ". "+s.Heading+"\n", "\n   "+s.Source+"\n   "+s.URL+"\n")
+	}
+	if n := strings.Count(readingGuide, "\n### ") - strings.Count(readingGuide, "?\n"); n != len(stops) {
+		t.Errorf("%d stops are read of docs/reading.md; it has %d", len(stops), n)
 	}
 	for line := range strings.Lines(printed) {
 		if !strings.HasPrefix(line, "   https://") { // which must stay whole
 			wantNarrow(t, line)
 		}
 	}
-	rest := printed
-	for _, heading := range []string{"Sign-up", "The hash", "The token", "The middleware", "The item", "The journal"} {
-		var found bool
-		if _, rest, found = strings.Cut(rest, ". "+heading+"\n"); !found {
-			t.Errorf("%q is not there, or too early", heading)
+}
+
+// The path from sign-up to a restart, as docs/reading.md lists it, is short enough to be
+// read in one sitting. A function that grows must give something away.
+func TestReadingPath(t *testing.T) {
+	t.Parallel()
+	const maxLines, maxFiles, maxFunction = 600, 6, 40
+	_, path, _ := strings.Cut(readingGuide, "\n## The path\n")
+	path, _, found := strings.Cut(path, "\n## Around the path\n")
+	if !found {
+		t.Fatal("docs/reading.md has no path, or nothing around it")
+	}
+	there := declarations(t)
+	lines, files := 0, map[string]bool{}
+	for _, s := range explain.Stops(path) {
+		for _, f := range s.Functions {
+			file, _, _ := strings.Cut(f.Place, ": ")
+			n := 0
+			for _, line := range there[f.Place] {
+				if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+					n++
+				}
+			}
+			if n == 0 || n > maxFunction {
+				t.Errorf("%s has %d lines of code; want 1 to %d", f.Place, n, maxFunction)
+			}
+			lines += n
+			files[file] = true
 		}
 	}
+	if lines > maxLines || len(files) > maxFiles {
+		t.Errorf("the path has %d lines of code in %d files; want at most %d in %d", lines, len(files), maxLines, maxFiles)
+	}
+	for _, want := range []string{"signUp", "(*Hasher).Hash", "Sign", "bearer", "verify", "refresh", "logOut", "openData"} {
+		if !strings.Contains(path, want+"`") {
+			t.Errorf("the path does not lead through %s", want)
+		}
+	}
+}
+
+// Each place that keeps bad practice for a tutorial says so, and docs/reading.md lists
+// exactly these places. What it quotes of the code stands in the code.
+func TestReadingKept(t *testing.T) {
+	t.Parallel()
+	_, kept, _ := strings.Cut(readingGuide, "\n### What is kept only for the tutorials?\n")
+	kept, _, _ = strings.Cut(kept, "\n## ")
+	listed := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(kept, -1) {
+		listed[m[1]] = true
+	}
+	said := map[string]bool{}
+	all := ""
+	for place, lines := range declarations(t) {
+		text := commentBreak.ReplaceAllString(strings.Join(lines, "\n"), " ")
+		all += text
+		if strings.Contains(text, "kept for the tutorial") {
+			said[place] = true
+		}
+	}
+	if !maps.Equal(listed, said) {
+		t.Errorf("docs/reading.md lists %v\nthe code says it at %v", slices.Sorted(maps.Keys(listed)), slices.Sorted(maps.Keys(said)))
+	}
+	for _, quoted := range []string{"jwt.WithValidMethods(algs)", `if alg, _ := header.Text("alg"); alg != k.Alg {`} {
+		if !strings.Contains(readingGuide, "`"+quoted+"`") || !strings.Contains(all, quoted) {
+			t.Errorf("%s is not in docs/reading.md, or not in the code", quoted)
+		}
+	}
+}
+
+// commentBreak is where a sentence of a comment goes on in the next line.
+var commentBreak = regexp.MustCompile(`\n\s*// `)
+
+// declarations are the lines of every function, type and constant of the program, with
+// their comments, by "FILE: NAME" or "FILE: (TYPE).NAME".
+func declarations(t testing.TB) map[string][]string {
+	t.Helper()
+	all := map[string][]string{}
+	for _, pattern := range []string{"*.go", "internal/*/*.go"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines, files := strings.Split(string(text), "\n"), gotoken.NewFileSet()
+			file, err := parser.ParseFile(files, name, text, parser.ParseComments|parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			add := func(what string, doc *ast.CommentGroup, n ast.Node) {
+				from := n.Pos()
+				if doc != nil {
+					from = doc.Pos()
+				}
+				all[filepath.ToSlash(name)+": "+what] = lines[files.Position(from).Line-1 : files.Position(n.End()).Line]
+			}
+			for _, d := range file.Decls {
+				switch d := d.(type) {
+				case *ast.FuncDecl:
+					what := d.Name.Name
+					if d.Recv != nil {
+						what = "(" + types.ExprString(d.Recv.List[0].Type) + ")." + what
+					}
+					add(what, d.Doc, d)
+				case *ast.GenDecl:
+					for _, spec := range d.Specs {
+						switch spec := spec.(type) {
+						case *ast.TypeSpec:
+							add(spec.Name.Name, cmp.Or(spec.Doc, d.Doc), spec)
+						case *ast.ValueSpec:
+							add(spec.Names[0].Name, spec.Doc, spec)
+						}
+					}
+				}
+			}
+		}
+	}
+	return all
 }
 
 func TestTourUsage(t *testing.T) {

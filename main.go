@@ -8,8 +8,9 @@
 // are its machinery: how. docs/architecture.md draws them; each has a comment that
 // is its manual.
 //
-// To read it, follow one request: shelf tour shows the way, from the route table in
-// server.go to the disk. shelf attack tries to break a server that runs.
+// To read it, follow a token from sign-up to a restart: docs/reading.md lists the
+// functions on this path, and shelf tour prints them. shelf attack tries to break a
+// server that runs.
 package main
 
 import (
