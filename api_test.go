@@ -111,6 +111,12 @@ func startAPI(t testing.TB, stopped *stoppedClock, d journal.Disk, log slog.Hand
 	a := &api{t: t, clock: stopped, labTime: labClock, sessions: map[string]session{}}
 	a.server = newServer(c, st, tokenRing(t), slog.New(log), now, addr)
 	a.hashes.Patience = time.Hour // a busy machine is no fault of the server
+	if a.collections, err = openCollections(t.Context(), c, st, shell{stderr: io.Discard}, slog.New(log)); err != nil {
+		t.Fatal(err)
+	}
+	if a.collections != nil {
+		a.mux = a.newMux()
+	}
 	if c.lab {
 		newLab(a.server, labClock)
 	}

@@ -3,101 +3,453 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
-	"path/filepath"
-	"strings"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
 
-	"example.com/shelf/internal/config"
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/form"
+	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/rows"
+	"example.com/shelf/internal/token"
 )
 
-// collectionSettings are those of the collections.
-type collectionSettings struct {
-	file       string   // the JSON file that holds them, "" for none
-	create     bool     // a file that is missing is made
-	skip       []string // names in the file that get no route
-	prefix     string   // the path below which the collections are, "" for the root
-	open       bool     // whoever comes may read and write
-	guards     []string // NAME=NNN
-	guardsFile string
-	routes     string // a file of rules that rewrite addresses
-	static     string // a folder whose files are served
-	cascade    bool   // rows that name a deleted row go with it
-	lenient    bool   // a filter on a field that no row has is ignored
-	delay      int    // milliseconds before each answer
-	host       string
-	port       int
-	watch      bool // accepted: it is so anyway
+// collections is what a server with collections has more than others.
+type collections struct {
+	settings collectionSettings
+	routes   rows.Routes
+	users    rows.Guard // of the accounts, 0 for none
 }
 
-// table is the flags of the collections. Those of json-server have its short names.
-func (c *collectionSettings) table() []config.Setting {
-	return []config.Setting{
-		config.Row("collections", "FILE", "", "serve the collections of this JSON file; the same as\nshelf FILE.json. The data goes to FILE.jsonl then", config.Text(&c.file)).Under("Collections"),
-		config.Row("new", "", "false", "make that file if it is missing", config.Bool(&c.create)),
-		config.Row("skip", "NAME", "", "a collection of the file that gets no route; may be\ngiven again", config.Words(&c.skip)).Repeated(),
-		config.Row("prefix", "PATH", "", "serve the collections below this path, such as /data", config.Text(&c.prefix)),
-		config.Row("open", "", "false", "collections without a guard of their own may be read\nand written without an account", config.Bool(&c.open)),
-		config.Row("guard", "NAME=NNN", "", "who may read (4) and write (2) a collection: its\nowner, accounts, all; posts=640; may be given again", config.Words(&c.guards)).Repeated(),
-		config.Row("guards", "FILE", "", "guards as a JSON file: {\"posts\":644,\"*\":640}", config.Text(&c.guardsFile)),
-		config.Row("routes", "FILE", "", "a JSON file of rules for addresses, and guards:\n{\"/api/*\":\"/$1\",\"posts\":644}", config.Text(&c.routes)).Also("r"),
-		config.Row("static", "DIR", "", "serve the files of this folder", config.Text(&c.static)).Also("s"),
-		config.Row("cascade", "", "true", "a deleted row takes along the rows that name it by\ntheir key, such as postId", config.Bool(&c.cascade)),
-		config.Row("lenient", "", "false", "ignore a filter on a field that no row has; else it\nmatches nothing", config.Bool(&c.lenient)),
-		config.Row("delay", "MS", "", "milliseconds before each answer", config.Number(&c.delay, 0, 60_000)).Also("d"),
-		config.Row("port", "N", "", "the port of -addr alone", config.Number(&c.port, 0, 65535)).Also("p").Alone(),
-		config.Row("host", "HOST", "", "the host of -addr alone", config.Text(&c.host)).Also("H").Alone(),
-		config.Row("watch", "", "", "an edit of FILE is taken over; that is so anyway", config.Bool(&c.watch)).Also("w").Alone(),
-
-		config.Refused("the member that names a row is always id", "FIELD", "id", "i"),
-		config.Refused("the key of a child is always the parent's name and Id, such as postId", "TEXT", "foreignKeySuffix", "fks"),
-		config.Refused("-guard NAME=444 lets all read, and -guard NAME=440 accounts", "", "read-only", "ro"),
-		config.Refused("put a proxy of your own in front of shelf", "FILE", "middlewares", "m"),
-		config.Refused("-lab has calls that keep the data and put it back; shelf export writes it to a file", "DIR", "snapshots", "S"),
-		config.Refused("each flag has a variable, which may stand in .env", "FILE", "config", "c"),
-		config.Refused("-cors off keeps other origins' pages out", "", "no-cors", "nc"),
-		config.Refused("a client that wants no gzip sends no Accept-Encoding", "", "no-gzip", "ng"),
-		config.Refused("-log off", "", "quiet", "q"),
-	}
+// A visit is a request for collections: where to, and by whom.
+type visit struct {
+	rows.Address
+	caller  *caller // nil: it came without a token
+	by      rows.Caller
+	shown   string // the address as the client knows it, with its query
+	missing error  // why there is no caller
 }
 
-// place works out where to listen and where the data goes. addr and data tell where
-// those two settings come from.
-func (c *settings) place(addr, data string) error {
-	in := c.collections
-	if in.host != "" || in.port != 0 {
-		if strings.HasPrefix(addr, "flag ") {
-			return errors.New("-addr says all that -host and -port do: give it alone, or those two")
+// maxRowsBody is how many bytes a body of a collection may have.
+const maxRowsBody = 10 << 20
+
+// serveCollections answers what no route of the table does: the accounts as rows,
+// /db, and the collections. A slash at the end of a path changes nothing, for a
+// redirect would break preflights.
+func (s *server) serveCollections(w http.ResponseWriter, r *http.Request) error {
+	if delay := s.collections.settings.delay; delay > 0 {
+		select {
+		case <-time.After(time.Duration(delay) * time.Millisecond):
+		case <-r.Context().Done():
 		}
-		host, port, _ := net.SplitHostPort(c.addr)
-		if in.host != "" {
-			host = in.host
-		}
-		if in.port != 0 {
-			port = fmt.Sprint(in.port)
-		}
-		c.addr = net.JoinHostPort(strings.Trim(host, "[]"), port)
 	}
+	reply.PlainTags(r)
+	v, own, ok := s.find(r)
 	switch {
-	case in.file == "":
+	case !ok:
+		return rows.ErrNoCollection
+	case r.Method == http.MethodOptions:
+		w.Header().Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+		w.WriteHeader(http.StatusNoContent)
 		return nil
-	case strings.HasPrefix(c.data, "etcd:"):
-		return errors.New("-data " + c.data + " takes no FILE: shelf import -collections " + in.file + " loads the collections into it")
-	case strings.HasPrefix(data, "default "):
-		c.data = strings.TrimSuffix(in.file, filepath.Ext(in.file)) + ".jsonl"
+	case own && v.Names[0] != "db" && len(v.Names) < 3:
+		speak(r, ofMembers)
 	}
-	if filepath.Clean(c.data) == filepath.Clean(in.file) {
-		return errors.New("-data " + c.data + ": that is the file of the collections; give the data file another name")
+	if own && r.Method == http.MethodPost && len(v.Names) == 1 {
+		switch v.Names[0] {
+		case "register", "users", "signup":
+			return s.noForeignPage(s.register)(w, r)
+		case "signin", "login":
+			return s.noForeignPage(s.signInMember)(w, r)
+		}
+	}
+	if err := s.identify(r, v); err != nil {
+		return err
+	}
+	err := s.answerVisit(w, r, v, own)
+	if denied, is := errors.AsType[*rows.Denied](err); is && denied.SignIn {
+		return v.missing
+	}
+	return err
+}
+
+// find tells what a request is for. own reports that it is for accounts or /db.
+func (s *server) find(r *http.Request) (v *visit, own, ok bool) {
+	sent := r.URL.EscapedPath()
+	if r.URL.RawQuery != "" {
+		sent += "?" + r.URL.RawQuery
+	}
+	target := s.collections.routes.Rewrite(sent)
+	v = &visit{shown: s.origin.BaseURL(r) + sent}
+	if v.Address, ok = rows.ParseAddress(target, ""); ok && s.isOwn(v.Names) {
+		return v, true, true
+	}
+	if prefix := s.collections.settings.prefix; prefix != "" {
+		v.Address, ok = rows.ParseAddress(target, prefix)
+	}
+	if v.Query != r.URL.RawQuery { // a rule has made it
+		v.shown = s.origin.BaseURL(r) + target
+	}
+	return v, false, ok
+}
+
+// isOwn reports whether a path is that of accounts or of /db.
+func (s *server) isOwn(names []string) bool {
+	switch names[0] {
+	case "register", "signup", "signin", "login", "logout":
+		return len(names) == 1
+	case "users":
+		return !s.store.plainUsers
+	}
+	return names[0] == "db"
+}
+
+// identify finds out who the visitor is. Without a token that is nobody. A token that
+// is no good is refused, whatever it is sent for.
+func (s *server) identify(r *http.Request, v *visit) error {
+	v.by.Tighten = v.Guard
+	text, err := token.Bearer(r.Header["Authorization"])
+	if err != nil {
+		v.missing = err
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			return s.noForeignPage(func(http.ResponseWriter, *http.Request) error { return nil })(nil, r)
+		}
+		return nil
+	}
+	if v.caller, err = s.callerOf(text, token.Access); err == nil {
+		v.by = s.store.rowsCaller(v.caller.user)
+		v.by.Tighten = v.Guard
+	}
+	return err
+}
+
+// rowsCaller is u as the collections know it.
+func (s *store) rowsCaller(u *user) rows.Caller {
+	by := rows.Caller{IDs: s.idsOf(u), SignedIn: true, Admin: u.Admin}
+	if u.OwnID != "" && !s.plainUsers {
+		by.UserID = string(u.OwnID)
+	}
+	return by
+}
+
+// answerVisit answers a request of which the visitor is known.
+func (s *server) answerVisit(w http.ResponseWriter, r *http.Request, v *visit, own bool) error {
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	names := v.Names
+	switch {
+	case own && len(names) < 3 && names[0] != "db":
+		return s.answerMember(w, r, v)
+	case own && names[0] == "db" && len(names) == 1 && reads:
+		return s.readWhole(w, r, v)
+	case own && names[0] == "db" && len(names) == 2 && r.Method == http.MethodPost:
+		return s.makeCollection(w, v)
+	case own && names[0] == "db":
+		return rows.ErrNoCollection
+	case r.Method == http.MethodPost && r.Header["X-Http-Method-Override"] != nil:
+		return reply.Fail(http.StatusBadRequest, "X-HTTP-Method-Override has no effect here: send the request with the method itself")
+	case reads && len(names) == 2:
+		return s.readRow(w, r, v, names[0], names[1])
+	case reads:
+		return s.readList(w, r, v)
+	case r.Method == http.MethodPost && len(names) != 2:
+		return s.createRow(w, r, v)
+	case r.Method == http.MethodDelete && len(names) == 2:
+		return s.deleteRow(w, r, v)
+	case (r.Method == http.MethodPut || r.Method == http.MethodPatch) && len(names) < 3:
+		return s.changeRow(w, r, v)
+	}
+	return rows.ErrNoCollection
+}
+
+// source is a collection as the visitor may read it. The accounts are one.
+func (s *server) source(tx *db.Tx, v *visit, name string) (rows.Source, error) {
+	if name == "users" && !s.store.plainUsers {
+		return s.store.members(tx, v.caller)
+	}
+	return s.store.rows.Source(tx, v.by, name)
+}
+
+// related is source for rows that are put into others.
+func (s *server) related(tx *db.Tx, v *visit) func(name string) (rows.Source, bool) {
+	return func(name string) (rows.Source, bool) {
+		from, err := s.source(tx, v, name)
+		return from, err == nil
+	}
+}
+
+// readList answers with a list, with the children of a row, or with a single resource.
+func (s *server) readList(w http.ResponseWriter, r *http.Request, v *visit) error {
+	name := v.Names[len(v.Names)-1]
+	var single bool
+	s.store.View(func(tx *db.Tx) {
+		c, _ := s.store.rows.Collection(tx, name)
+		single = c.Single
+	})
+	if single {
+		return s.readRow(w, r, v, name, "")
+	}
+	var texts []string
+	var q *rows.Query
+	total := 0
+	read := func(tx *db.Tx) error {
+		from, err := s.source(tx, v, name)
+		if err != nil {
+			return err
+		}
+		if q, err = rows.ParseQuery(v.Query, s.collections.settings.lenient, from.Known); err != nil {
+			return err
+		}
+		if len(v.Names) == 3 {
+			q.Require(rows.ForeignKey(v.Names[0]), v.Names[1])
+		}
+		found, err := q.Select(from)
+		if err != nil {
+			return err
+		}
+		total = found.Total
+		texts, err = q.Relate(name, found.Rows, s.related(tx, v))
+		return err
+	}
+	var err error
+	if busy := s.scans.Do(r.Context(), v.Query != "", func() { s.store.View(func(tx *db.Tx) { err = read(tx) }) }); busy != nil {
+		return busy
+	}
+	if err != nil {
+		return err
+	}
+	q.SetHeaders(w.Header(), v.shown, total)
+	return reply.Document{Status: http.StatusOK, Text: rows.AppendList(nil, texts), Pretty: q.Pretty}.Answer(w, r)
+}
+
+// readRow answers with one row. The id of a single resource is "".
+func (s *server) readRow(w http.ResponseWriter, r *http.Request, v *visit, name, id string) error {
+	q, err := rows.ParseQuery(v.Query, true, func(string) bool { return true })
+	if err != nil {
+		return err
+	}
+	var texts []string
+	s.store.View(func(tx *db.Tx) {
+		var row *rows.Row
+		if name == "users" && !s.store.plainUsers {
+			row, err = s.store.member(tx, v.caller, id)
+		} else {
+			row, err = s.store.rows.Get(tx, v.by, name, id)
+		}
+		if err == nil {
+			texts, err = q.Relate(name, []*rows.Row{row}, s.related(tx, v))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return reply.Document{Status: http.StatusOK, Text: []byte(texts[0]), Pretty: q.Pretty}.Answer(w, r)
+}
+
+// readWhole handles GET /db: all that the visitor may read, for admins. Accounts are
+// among it without their hashes, for admins alone.
+func (s *server) readWhole(w http.ResponseWriter, r *http.Request, v *visit) (err error) {
+	text := []byte("{")
+	add := func(name, raw string) {
+		if len(text) > 1 {
+			text = append(text, ',')
+		}
+		text = append(append(append(text, rows.Quote(name)...), ':'), raw...)
+	}
+	list := func(of []*rows.Row) string {
+		texts := make([]string, len(of))
+		for i, row := range of {
+			texts[i] = row.Text
+		}
+		return string(rows.AppendList(nil, texts))
+	}
+	s.store.View(func(tx *db.Tx) {
+		var parts []rows.Part
+		if parts, err = s.store.rows.Whole(tx, v.by); err != nil {
+			return
+		}
+		for _, part := range parts {
+			switch {
+			case part.Raw != "":
+				add(part.Name, part.Raw)
+			case part.Single && len(part.Rows) > 0:
+				add(part.Name, part.Rows[0].Text)
+			default:
+				add(part.Name, list(part.Rows))
+			}
+		}
+		if v.by.Admin && !s.store.plainUsers {
+			from, _ := s.store.members(tx, v.caller)
+			add("users", list(from.Rows))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return reply.Document{Status: http.StatusOK, Text: append(text, '}'), Pretty: pretty(r)}.Answer(w, r)
+}
+
+// makeCollection handles POST /db/NAME, for admins: a new collection without rows.
+func (s *server) makeCollection(w http.ResponseWriter, v *visit) error {
+	name := v.Names[1]
+	if err := s.collections.checkName(name, !s.store.plainUsers); err != nil {
+		return reply.Fail(http.StatusBadRequest, err.Error())
+	}
+	err := s.change(v, func(tx *db.Tx, by rows.Caller) error {
+		switch {
+		case !by.SignedIn:
+			return &rows.Denied{SignIn: true}
+		case !by.Admin:
+			return errNotAdmin
+		}
+		return s.store.rows.Make(tx, name)
+	})
+	if err != nil {
+		return err
+	}
+	return reply.Bytes(w, http.StatusCreated, []byte("[]"))
+}
+
+// change has rules run for the visitor, who is judged again with the lock held.
+func (s *server) change(v *visit, rules func(tx *db.Tx, by rows.Caller) error) error {
+	if v.caller == nil {
+		return s.store.Update(func(tx *db.Tx) error { return rules(tx, v.by) })
+	}
+	return s.store.as(v.caller).Update(func(tx *db.Tx, me *user) error {
+		by := v.by
+		by.Admin = me.Admin
+		return rules(tx, by)
+	})
+}
+
+// readObject reads a body that is an object. needed refuses no body at all.
+func readObject(w http.ResponseWriter, r *http.Request, most int64, needed bool) (rows.Object, error) {
+	text, err := form.ReadObject(w, r, most)
+	switch {
+	case err != nil:
+		return rows.Object{}, err
+	case text == nil && needed:
+		return rows.Object{}, reply.Fail(http.StatusBadRequest, "Invalid request body: there is none; send a JSON object with Content-Type: application/json")
+	case text == nil:
+		return rows.Object{}, nil
+	}
+	o, err := rows.ParseObject(text)
+	if fault, ok := errors.AsType[*rows.Error](err); ok {
+		err = &rows.Error{Kind: fault.Kind, Message: "Invalid request body: " + fault.Message}
+	}
+	return o, err
+}
+
+// pretty reports whether the client wants an indented answer.
+func pretty(r *http.Request) bool { return r.URL.Query().Has("pretty") }
+
+// createRow handles POST: a row, the child of a row, or a single resource anew.
+func (s *server) createRow(w http.ResponseWriter, r *http.Request, v *visit) error {
+	o, err := readObject(w, r, maxRowsBody, true)
+	if err != nil {
+		return err
+	}
+	name := v.Names[len(v.Names)-1]
+	var row *rows.Row
+	err = s.change(v, func(tx *db.Tx, by rows.Caller) (err error) {
+		if err := s.store.roomFor(tx, v.owner(), 1); err != nil {
+			return err
+		}
+		switch {
+		case len(v.Names) == 1:
+			row, err = s.store.rows.Create(tx, by, name, o)
+		case v.Names[0] == "users" && !s.store.plainUsers:
+			of, err := s.store.member(tx, v.caller, v.Names[1])
+			if err != nil {
+				return err
+			}
+			id, _ := of.Field("id")
+			o.Set(rows.OwnerField, id)
+			row, err = s.store.rows.Create(tx, by, name, o)
+			return err
+		default:
+			row, err = s.store.rows.CreateIn(tx, by, v.Names[0], v.Names[1], name, o)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	at := s.origin.BaseURL(r) + s.collections.settings.prefix + "/" + url.PathEscape(name)
+	if row.ID != "" {
+		at += "/" + url.PathEscape(row.ID)
+	}
+	w.Header().Set("Location", at)
+	return reply.Document{Status: http.StatusCreated, Text: []byte(row.Text), Pretty: pretty(r)}.Answer(w, r)
+}
+
+// owner is the account that a new row counts for.
+func (v *visit) owner() int {
+	if v.caller == nil {
+		return nobody
+	}
+	return v.caller.user.ID
+}
+
+// changeRow handles PUT and PATCH of a row or of a single resource.
+func (s *server) changeRow(w http.ResponseWriter, r *http.Request, v *visit) error {
+	o, err := readObject(w, r, maxRowsBody, r.Method == http.MethodPut)
+	if err != nil {
+		return err
+	}
+	on, err := reply.ReadConditions(r)
+	if err != nil {
+		return err
+	}
+	id := ""
+	if len(v.Names) == 2 {
+		id = v.Names[1]
+	}
+	var row *rows.Row
+	err = s.change(v, func(tx *db.Tx, by rows.Caller) (err error) {
+		if r.Method == http.MethodPut {
+			row, err = s.store.rows.Replace(tx, by, v.Names[0], id, o, on.Check)
+		} else {
+			row, err = s.store.rows.Patch(tx, by, v.Names[0], id, o, on.Check)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return reply.Document{Status: http.StatusOK, Text: []byte(row.Text), Pretty: pretty(r)}.Answer(w, r)
+}
+
+// deleteRow handles DELETE.
+func (s *server) deleteRow(w http.ResponseWriter, r *http.Request, v *visit) error {
+	on, err := reply.ReadConditions(r)
+	if err != nil {
+		return err
+	}
+	err = s.change(v, func(tx *db.Tx, by rows.Caller) error {
+		_, err := s.store.rows.Delete(tx, by, v.Names[0], v.Names[1], on.Check)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return reply.Bytes(w, http.StatusOK, []byte("{}"))
+}
+
+// reservedNames are the first segments of shelf's own paths. Later routes of shelf go
+// below these.
+var reservedNames = []string{
+	"api", "bookapi", "login", "logout", "signin", "signup", "register", "console", "docs", "lab", "db",
+	"openapi.json", "favicon.ico", "healthz", "readyz", "metrics", ".well-known",
+}
+
+// checkName fails for a name that no collection can have beside shelf's own paths.
+func (c *collections) checkName(name string, accounts bool) error {
+	if err := rows.CheckName(name); err != nil {
+		return err
+	}
+	if c.settings.prefix == "" && (slices.Contains(reservedNames, name) || rows.IsGuard(name) || accounts && name == "users") {
+		return fmt.Errorf("the name %q is shelf's own: rename the collection, start with -skip %s, which gives it no route, or with -prefix /data, which moves all collections there", name, name)
 	}
 	return nil
-}
-
-// fileArgument judges an argument of shelf that is neither a flag nor a command.
-func fileArgument(name string) (isFile bool, err error) {
-	switch {
-	case strings.Contains(name, "://"):
-		return false, fmt.Errorf("%s is no file: fetch it first, such as with curl -o db.json %s", name, name)
-	case strings.HasSuffix(strings.ToLower(name), ".js"):
-		return false, fmt.Errorf("%s is a program: have it write its data to a .json file", name)
-	}
-	return strings.HasSuffix(strings.ToLower(name), ".json") || strings.ContainsAny(name, `/\`), nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/rows"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
@@ -23,6 +25,9 @@ const (
 	books   dialect = iota // {"message": "..."}: the book API, and paths that belong to neither
 	catalog                // {"status": N, "error": "..."}: all below /api/v1
 	plain                  // text: /login, as in the tutorial
+
+	ofRows    // {"error": "..."}: collections, but a 404 is {}, and a 401 and a 403 is as ofMembers
+	ofMembers // "...": the accounts of collections
 )
 
 // dialectOf tells which API's words answer a path, known or not.
@@ -34,6 +39,22 @@ func dialectOf(path string) dialect {
 		return plain
 	}
 	return books
+}
+
+// speaks is the key of the dialect of a request that its path doesn't tell.
+type speaks struct{}
+
+// speak has errors of r be worded in the dialect d.
+func speak(r *http.Request, d dialect) {
+	*r = *r.WithContext(context.WithValue(r.Context(), speaks{}, d))
+}
+
+// dialectFor is the dialect of r.
+func dialectFor(r *http.Request) dialect {
+	if d, ok := r.Context().Value(speaks{}).(dialect); ok {
+		return d
+	}
+	return dialectOf(r.URL.Path)
 }
 
 // toAPIError is where errors meet HTTP: the one place that knows which status
@@ -61,6 +82,12 @@ func toAPIError(err error, d dialect) *reply.Error {
 	if busy, ok := errors.AsType[limit.Busy](err); ok {
 		return &reply.Error{Status: http.StatusServiceUnavailable, Message: "Too many searches at once", RetryAfter: busy.RetryAfter}
 	}
+	if fault, ok := errors.AsType[*rows.Error](err); ok {
+		return &reply.Error{Status: statusOfRows[fault.Kind], Message: fault.Message}
+	}
+	if denied, ok := errors.AsType[*rows.Denied](err); ok {
+		return &reply.Error{Status: http.StatusForbidden, Message: denied.Text}
+	}
 	answer := func(status int, message string) *reply.Error {
 		return &reply.Error{Status: status, Message: message, Err: err}
 	}
@@ -69,6 +96,8 @@ func toAPIError(err error, d dialect) *reply.Error {
 		return refusedToken(errTokenUserGone, d)
 	case errors.Is(err, errDisabled):
 		return refusedToken(errTokenDisabled, d)
+	case errors.Is(err, errUserExists) && d == ofMembers:
+		return answer(http.StatusBadRequest, "Email already exists")
 	case errors.Is(err, errUserExists) && d == catalog:
 		return answer(http.StatusBadRequest, "User already exists")
 	case errors.Is(err, errNotOwner) && d == catalog:
@@ -81,6 +110,9 @@ func toAPIError(err error, d dialect) *reply.Error {
 	}
 	return answer(http.StatusInternalServerError, "Internal server error")
 }
+
+// statusOfRows are the statuses of what package rows refuses.
+var statusOfRows = map[rows.Kind]int{rows.Invalid: http.StatusBadRequest, rows.TooLarge: http.StatusRequestEntityTooLarge, rows.Conflict: http.StatusConflict}
 
 // refusals are the errors that are answered alike wherever they come from.
 var refusals = []struct {
@@ -96,6 +128,8 @@ var refusals = []struct {
 	{errNoAccount, http.StatusNotFound, "User does not exist"},
 	{errNoItem, http.StatusNotFound, "Item does not exist"},
 	{errNoBook, http.StatusNotFound, "book does not exist"},
+	{rows.ErrNoRow, http.StatusNotFound, "Not found"},
+	{rows.ErrNoCollection, http.StatusNotFound, "Not found"},
 	{errNoToken, http.StatusNotFound, "The specified token was not found"},
 	{errTokenEnded, http.StatusConflict, "The specified token has ended and can't be restored"},
 	{errOwnSignIn, http.StatusConflict, "A token of the same sign-in can't restore it: sign in again"},
@@ -121,6 +155,9 @@ var (
 // Flask-JWT-Extended does, 422 for what is no valid token and 401 for one that
 // is no longer good; the book API has four answers in all.
 func refusedToken(e *token.Error, d dialect) *reply.Error {
+	if d == ofRows || d == ofMembers {
+		return refusedByRows(e)
+	}
 	if d != catalog {
 		// A scheme of this API's own: RFC 9110 §15.5.2 wants a challenge with every 401.
 		a := &reply.Error{Status: http.StatusUnauthorized, Message: "Invalid token!", Challenge: `x-access-token realm="shelf"`, Err: e}
@@ -147,12 +184,31 @@ func refusedToken(e *token.Error, d dialect) *reply.Error {
 	return a
 }
 
+// refusedByRows words the refusal of a token as json-server-auth does.
+func refusedByRows(e *token.Error) *reply.Error {
+	a := &reply.Error{Status: http.StatusUnauthorized, Message: "invalid token", Challenge: `Bearer realm="shelf"`, Err: e}
+	if word := wordsOfRows[e.Reason]; word != "" {
+		a.Message = word
+	}
+	if e.Reason > token.Empty { // no error code where no token was sent (RFC 6750 §3.1)
+		a.Challenge += ", " + e.Challenge()
+	}
+	return a
+}
+
+// wordsOfRows are json-server-auth's for a token that is refused.
+var wordsOfRows = map[token.Reason]string{
+	token.Missing: "Missing authorization header", token.NotBearer: "Incorrect authorization scheme", token.Empty: "Missing token",
+	token.BadText: "jwt malformed", token.BadSignature: "invalid signature", token.BadTimes: "jwt not active", token.Expired: "jwt expired",
+	token.UserGone: "jwt revoked", token.Revoked: "jwt revoked", token.Disabled: "Account is disabled",
+}
+
 // writeError answers r with err, in the dialect of r's path. It is the only
 // function that writes an error. A fault of ours (5xx) goes to the log in full. A
 // refusal that holds no more than its message is none: to be busy is by design,
 // and a flood of sign-ins must not become a flood of log lines (CWE-779).
 func writeError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
-	d := dialectOf(r.URL.Path)
+	d := dialectFor(r)
 	e := toAPIError(err, d)
 	if e.Status >= 500 && e.Err != nil && log.Enabled(r.Context(), slog.LevelError) {
 		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "status", e.Status, "error", err, "request_id", serve.NameRequest(w.Header()))
@@ -168,6 +224,17 @@ func writeError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err er
 			Status int    `json:"status"`
 			Error  string `json:"error"`
 		}{e.Status, e.Message})
+	case ofRows, ofMembers:
+		switch {
+		case e.Status == http.StatusNotFound:
+			reply.Bytes(w, e.Status, []byte("{}"))
+		case d == ofMembers || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden:
+			reply.JSON(w, e.Status, e.Message)
+		default:
+			reply.JSON(w, e.Status, struct {
+				Error string `json:"error"`
+			}{e.Message})
+		}
 	case plain:
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(e.Status)

@@ -18,11 +18,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
+
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/operator"
+	"example.com/shelf/internal/origin"
+	"example.com/shelf/internal/password"
+	"example.com/shelf/internal/rows"
 
 	"example.com/shelf/internal/child"
 	"example.com/shelf/internal/clock"
@@ -87,9 +95,6 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 	if err := c.prepareLab(); err != nil {
 		return err
 	}
-	if c.collections.file != "" {
-		return errors.New("collections are not served yet")
-	}
 	log := serve.NewLog(sh.stderr, c.log, c.logFormat)
 	if err := c.checkFiles(log); err != nil {
 		return err
@@ -105,6 +110,10 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 			return err
 		}
 	}
+	loaded, err := openCollections(ctx, c, st, sh, log)
+	if err != nil {
+		return err
+	}
 	if err := child.CheckReadyFile(c.readyFile); err != nil { // where it can't be, there might be the data
 		return err
 	}
@@ -117,6 +126,10 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 		return err
 	}
 	handler := newServer(c, st, keys, log, clk.Now, listener.Addr())
+	if loaded != nil {
+		handler.collections = loaded
+		handler.mux = handler.newMux() // now with their route
+	}
 	if prepare != nil {
 		if err := prepare(handler); err != nil {
 			listener.Close()
@@ -128,12 +141,7 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 	}
 	httpServer := serve.New(handler, serve.Config{Log: log, MaxConns: c.maxConns, Refuse: handler.refuse})
 	url := serve.URL(listener, cert)
-	for _, warning := range c.idle() {
-		log.Warn(warning)
-	}
-	if cert == nil && !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
-		log.Warn("listening beyond this machine without TLS: others can read passwords and tokens on their way; set -tls-cert and -tls-key, or put a proxy with TLS in front")
-	}
+	c.warn(log, cert != nil, listener.Addr())
 
 	defer child.RemoveReadyFile(c.readyFile, url)
 	return serve.Until(ctx, listener, httpServer, cert, func() error {
@@ -142,6 +150,16 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 		}
 		return ready(handler, url)
 	}, handler.streams.Stop, c.drain)
+}
+
+// warn says what is odd about the settings of a server on addr.
+func (c settings) warn(log *slog.Logger, https bool, addr net.Addr) {
+	for _, warning := range c.idle() {
+		log.Warn(warning)
+	}
+	if !https && !addr.(*net.TCPAddr).IP.IsLoopback() {
+		log.Warn("listening beyond this machine without TLS: others can read passwords and tokens on their way; set -tls-cert and -tls-key, or put a proxy with TLS in front")
+	}
 }
 
 // checkFiles refuses files that other users of this machine can change, and warns of
@@ -206,4 +224,182 @@ func greet(w io.Writer, c settings, st *store, url string) {
 		g.Lab = "SHELF_LAB_TOKEN"
 	}
 	g.Print(w)
+}
+
+// openCollections loads the file of the collections into a store that has none yet. It
+// returns what serves them, nil for a server that has no file and no collections.
+func openCollections(ctx context.Context, c settings, st *store, sh shell, log *slog.Logger) (*collections, error) {
+	in := c.collections
+	cols := &collections{settings: in}
+	if in.file != "" {
+		text, err := cols.read(c.data)
+		if err == nil {
+			err = cols.load(ctx, c, st, sh, text, log)
+		}
+		if err != nil {
+			return nil, operator.InDocument(in.file, text, err, "")
+		}
+	}
+	var names []string
+	empty := true
+	st.View(func(tx *db.Tx) {
+		empty = st.rows.Empty(tx)
+		for _, collection := range st.rows.Collections(tx) {
+			names = append(names, collection.Name)
+		}
+	})
+	if empty && in.file == "" {
+		return nil, nil
+	}
+	st.plainUsers = slices.Contains(names, "users")
+	guards, err := cols.readGuards(names, !st.plainUsers)
+	if err != nil {
+		return nil, err
+	}
+	st.rows.Set(rows.Options{Guards: guards, KeepChildren: !in.cascade})
+	if host, _, _ := net.SplitHostPort(c.addr); in.open && !origin.Loopback(host) {
+		log.Warn("-open beyond this machine: whoever reaches " + c.addr + " can change the collections")
+	}
+	return cols, nil
+}
+
+// read reads the file. A missing one is made where -new says so, but never by a
+// server that keeps nothing.
+func (cols *collections) read(data string) ([]byte, error) {
+	name := cols.settings.file
+	text, err := durable.ReadText(name)
+	switch {
+	case !errors.Is(err, fs.ErrNotExist):
+		return text, err
+	case !cols.settings.create:
+		return nil, fmt.Errorf("%w (-new makes the file)", err)
+	case data == inMemory:
+		return nil, nil
+	}
+	return []byte("{}\n"), durable.WriteFile(name, []byte("{}\n"))
+}
+
+// load adds the file's accounts and collections, all or nothing, to a store that has
+// none. Clear passwords become hashes, in the file too.
+func (cols *collections) load(ctx context.Context, c settings, st *store, sh shell, text []byte, log *slog.Logger) error {
+	f, err := cols.parse(text)
+	if err != nil {
+		return err
+	}
+	var noted, empty bool
+	st.View(func(tx *db.Tx) { _, noted = st.rows.Noted(tx, f.SHA256); empty = st.rows.Empty(tx) })
+	switch {
+	case noted:
+		return nil
+	case !empty:
+		log.Warn("the file was edited while no server ran; the data file is what is served", "file", cols.settings.file, "data", c.data)
+		return nil
+	}
+	users, clear, err := membersOf(f, st.now())
+	if err != nil {
+		return err
+	}
+	if len(clear) > 0 {
+		if err := hashMembers(ctx, c, sh, users, clear, log); err != nil {
+			return err
+		}
+		if c.data != inMemory {
+			values := map[int]string{}
+			for _, i := range clear {
+				values[i] = rows.Quote(users[i].Hash)
+			}
+			text = rows.SetUserMember(text, "password", values)
+			if f, err = cols.parse(text); err != nil {
+				return err
+			}
+		}
+	}
+	if err := st.addFile(f, users); err != nil {
+		return err
+	}
+	if len(clear) > 0 && c.data != inMemory {
+		return durable.WriteFile(cols.settings.file, text)
+	}
+	return nil
+}
+
+func (cols *collections) parse(text []byte) (*rows.File, error) {
+	return rows.ParseFile(text, rows.FileOptions{Skip: cols.settings.skip, Reserved: func(name string) bool {
+		return cols.checkName(name, false) != nil
+	}})
+}
+
+// hashMembers hashes the clear passwords of the users with these indexes.
+func hashMembers(ctx context.Context, c settings, sh shell, users []*user, clear []int, log *slog.Logger) error {
+	const many = 500
+	if len(clear) > many && c.bcryptCost > 10 {
+		return fmt.Errorf("%d users have a clear password, which would take long to hash: start once with -bcrypt-cost 10 or less", len(clear))
+	}
+	log.Warn("the file holds clear passwords: shelf hashes them now, and writes the hashes in their place", "file", c.collections.file, "users", len(clear))
+	texts := make([]string, len(clear))
+	for n, i := range clear {
+		texts[n], users[i].Hash = users[i].Hash, ""
+	}
+	hashes, err := password.HashAll(ctx, c.bcryptCost, texts, func(done int) {
+		if step := max(len(texts)/10, 10); done%step == 0 && c.log != "off" {
+			fmt.Fprintf(sh.stderr, "shelf: hashed %d of %d passwords\n", done, len(texts))
+		}
+	})
+	for n, i := range clear {
+		users[i].Hash = hashes[n]
+	}
+	return err
+}
+
+// readGuards collects the guards of the flags and files. accounts says that accounts
+// live at /users, which takes a tighter guard only.
+func (cols *collections) readGuards(names []string, accounts bool) (rows.Guards, error) {
+	in := cols.settings
+	all := rows.Guards{ByName: map[string]rows.Guard{}, Open: in.open}
+	add := func(from, name string, guard rows.Guard) error {
+		switch {
+		case name == "*":
+			all.Others = guard
+		case name == "users" && accounts:
+			cols.users = guard
+		case !slices.Contains(names, name):
+			return fmt.Errorf("%s: there is no collection %q", from, name)
+		default:
+			all.ByName[name] = guard
+		}
+		return nil
+	}
+	for _, file := range []string{in.routes, in.guardsFile} {
+		if file == "" {
+			continue
+		}
+		text, err := durable.ReadText(file)
+		var rules rows.Routes
+		var guards map[string]rows.Guard
+		if err == nil && file == in.routes {
+			rules, guards, err = rows.ParseRoutes(text)
+			cols.routes = rules
+		} else if err == nil {
+			guards, err = rows.ParseGuards(text)
+		}
+		if err != nil {
+			return all, operator.InDocument(file, text, err, "")
+		}
+		for name, guard := range guards {
+			if err := add(file, name, guard); err != nil {
+				return all, err
+			}
+		}
+	}
+	for _, pair := range in.guards {
+		name, digits, _ := strings.Cut(pair, "=")
+		guard, err := rows.ParseGuard(digits)
+		if err == nil {
+			err = add("-guard", name, guard)
+		}
+		if err != nil {
+			return all, fmt.Errorf("flag -guard %s: %w", pair, err)
+		}
+	}
+	return all, nil
 }

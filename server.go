@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,8 @@ type server struct {
 	elsewhere *serve.Seldom // the log's line about other Hosts
 	once      *sync.Once    // and that about a proxy that is not trusted
 	mux       *serve.Router
+
+	collections *collections // nil: there are none
 
 	trail   *serve.Trail
 	streams *reply.Streams
@@ -104,13 +107,16 @@ func (s *server) routes() []route {
 		{"GET /api/v1/events", s.bearer(token.Access, s.streamEvents)},
 
 		// The book API: auth.go, books.go
-		{"POST /signup", s.noForeignPage(s.bookSignUp)},
-		{"POST /login", s.noForeignPage(s.bookLogin)},
+		{"POST /signup", s.noForeignPage(s.orMember(s.register, s.bookSignUp))},
+		{"POST /login", s.noForeignPage(s.orMember(s.signInMember, s.bookLogin))},
 		{"GET /bookapi/books", s.bookToken(s.listBooks)},
 		{"GET /bookapi/books/{id}", s.bookToken(byID(errNoBook, s.getBook))},
 		{"POST /bookapi/addbook", s.bookToken(s.addBook)},
 		{"POST /bookapi/books", s.bookToken(s.addBook)},
 		{"DELETE /bookapi/books/{id}", s.bookToken(s.deleteBook)},
+	}
+	if s.collections != nil { // collections.go, members.go: whatever stands nowhere else
+		routes = append(routes, route{"/", s.serveCollections})
 	}
 	if l := s.lab; l != nil { // internal/lab
 		routes = append(routes, []route{
@@ -242,6 +248,9 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.bodies.Hold(r)
+	if s.collections != nil && dialectOf(r.URL.Path) == books && !strings.HasPrefix(r.URL.Path, "/bookapi/") && !s.mux.Knows(r, r.URL.EscapedPath()) {
+		speak(r, ofRows)
+	}
 	s.mux.ServeHTTP(w, r)
 }
 

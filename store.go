@@ -64,17 +64,29 @@ type store struct {
 	books   *db.Table[*book]
 	byTitle *db.Unique[*book, string]
 	booksOf *db.Multi[*book, int] // by user, 0 for those made by nobody
+
+	rows       *rows.Store // the collections
+	plainUsers bool        // users is one of them, and accounts have no rows
 }
 
 // newStore declares the tables. The store keeps to memory until it is opened.
 func newStore(log *slog.Logger, now func() time.Time) *store {
 	s := &store{now: now, maxTokens: defaultMaxTokens}
-	s.DB = db.New(db.Options{Log: log, Now: now, Tidy: func() error { _, err := s.as(theOperator).pruneTokens(); return err }})
+	s.DB = db.New(db.Options{Log: log, Now: now, Tidy: s.tidy})
 	s.addUsers()
 	s.addTokens()
 	s.addItems()
 	s.addBooks()
+	s.rows = rows.New(s.DB, rows.Options{})
 	return s
+}
+
+// tidy drops what no one misses, before a compaction.
+func (s *store) tidy() error {
+	if _, err := s.as(theOperator).pruneTokens(); err != nil {
+		return err
+	}
+	return s.Update(func(tx *db.Tx) error { s.rows.Tidy(tx); return nil })
 }
 
 // addUsers declares the accounts.
@@ -169,7 +181,7 @@ func loadStore(path string) (s *store, found journal.Found, err error) {
 
 // contents says what is in the store, but for the token records: "1 user, 2 items,
 // 0 books".
-func (s *store) contents() string { return s.Counts().Words("token") }
+func (s *store) contents() string { return s.Counts().Words("token", "source") }
 
 // A tooManyRows refuses rows over a limit of the server's owner: an account could
 // otherwise fill memory and disk (CWE-770). Commands have no limit.
@@ -188,13 +200,14 @@ func (e tooManyRows) Error() string {
 // roomFor fails with tooManyRows unless owner may have so many more rows, and with
 // errNoUser if owner has gone. It may count a few pending rows twice.
 func (s *store) roomFor(tx *db.Tx, owner, more int) error {
-	if _, there := s.users.Get(tx, owner); owner != nobody && !there {
+	u, there := s.users.Get(tx, owner)
+	if owner != nobody && !there {
 		return errNoUser
 	}
-	if s.maxOwned > 0 && owner != nobody && s.itemsOf.Count(tx, owner)+s.booksOf.Count(tx, owner)+more > s.maxOwned {
+	if s.maxOwned > 0 && owner != nobody && s.itemsOf.Count(tx, owner)+s.booksOf.Count(tx, owner)+s.rows.Owned(tx, s.rowsCaller(u))+more > s.maxOwned {
 		return tooManyRows{"max-owned", s.maxOwned}
 	}
-	if s.maxRows > 0 && s.users.AtMost(tx)+s.items.AtMost(tx)+s.books.AtMost(tx)+more > s.maxRows {
+	if s.maxRows > 0 && s.users.AtMost(tx)+s.items.AtMost(tx)+s.books.AtMost(tx)+s.rows.Len(tx)+more > s.maxRows {
 		return tooManyRows{"max-rows", s.maxRows}
 	}
 	return nil
@@ -297,4 +310,25 @@ func (s *store) lastAdmin(tx *db.Tx, u *user) bool {
 		}
 	}
 	return true
+}
+
+// addFile adds a file's accounts and collections. The ids of accounts begin above
+// every id that names a user in the file.
+func (s *store) addFile(f *rows.File, users []*user) error {
+	return s.Update(func(tx *db.Tx) error {
+		for id := range s.users.All(tx) {
+			if id <= f.MaxUserID {
+				return fmt.Errorf("the file speaks of a user %d, and there is an account of that id already: begin with a new data file", id)
+			}
+		}
+		s.users.Reserve(tx, f.MaxUserID)
+		for i, u := range users {
+			if s.taken(tx, u) {
+				return fmt.Errorf("users[%d]: %w", i, errUserExists)
+			}
+			u.ID = s.users.NewID(tx)
+			s.users.Put(tx, u)
+		}
+		return s.rows.AddFile(tx, f)
+	})
 }

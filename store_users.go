@@ -423,6 +423,7 @@ func (s acting) deleteUser(id int) error {
 		if s.caller != theOperator && s.lastAdmin(tx, u) {
 			return errLastAdmin
 		}
+		s.rows.Disown(tx, s.idsOf(u)...)
 		s.users.Delete(tx, id) // and its tokens: addTokens
 		return nil
 	})
@@ -439,6 +440,7 @@ func (s acting) deleteSelf() error {
 		case s.lastAdmin(tx, me):
 			return errLastAdmin
 		}
+		s.rows.Disown(tx, s.idsOf(me)...)
 		s.users.Delete(tx, me.ID)
 		return nil
 	})

@@ -2,6 +2,7 @@ package form
 
 import (
 	"net/mail"
+	"regexp"
 	"strings"
 )
 
@@ -16,3 +17,9 @@ func Email(s string, max int) bool {
 	domain := s[strings.LastIndexByte(s, '@')+1:]
 	return strings.Contains(domain, ".") && domain[0] != '[' // [127.0.0.1] is an address literal
 }
+
+// PlainEmail reports whether s is an address of at most max characters, as browsers
+// read it in a form (the HTML standard §4.10.5.1.5): the domain needs no dot.
+func PlainEmail(s string, max int) bool { return Within(s, max) && plainEmail.MatchString(s) }
+
+var plainEmail = regexp.MustCompile("^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$")

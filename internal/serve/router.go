@@ -21,7 +21,8 @@ type Router struct {
 	refuse Refuse
 }
 
-// NewRouter makes a router of handlers by patterns that have a method. acceptPatch is
+// NewRouter makes a router of handlers by patterns that have a method. The pattern "/"
+// may be among them, for the paths that no other pattern knows. acceptPatch is
 // the types that every PATCH takes (RFC 5789 §3.1), prefix the path below which a
 // proxy has the server.
 func NewRouter(handlers map[string]http.Handler, acceptPatch string, prefix func(*http.Request) string, refuse Refuse) *Router {
@@ -47,9 +48,11 @@ func NewRouter(handlers map[string]http.Handler, acceptPatch string, prefix func
 			w.WriteHeader(http.StatusNoContent)
 		}))
 	}
-	handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, r, http.StatusNotFound, "Not found")
-	}))
+	if handlers["/"] == nil {
+		handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			refuse(w, r, http.StatusNotFound, "Not found")
+		}))
+	}
 	return rt
 }
 
@@ -57,7 +60,10 @@ func NewRouter(handlers map[string]http.Handler, acceptPatch string, prefix func
 func allowed(handlers map[string]http.Handler) map[string]string {
 	methods := map[string][]string{} // by path
 	for pattern := range handlers {
-		method, path, _ := strings.Cut(pattern, " ")
+		method, path, hasMethod := strings.Cut(pattern, " ")
+		if !hasMethod {
+			continue
+		}
 		if method == http.MethodGet {
 			methods[path] = append(methods[path], http.MethodHead)
 		}
@@ -89,7 +95,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rt.refuse(w, r, http.StatusNotFound, "Not found")
 	case clean != at:
 		redirect(clean, "The path is written without empty or dot segments")
-	case len(at) > 1 && strings.HasSuffix(at, "/") && rt.has(r, strings.TrimSuffix(at, "/")):
+	case len(at) > 1 && strings.HasSuffix(at, "/") && rt.Knows(r, strings.TrimSuffix(at, "/")):
 		redirect(strings.TrimSuffix(at, "/"), "The path is written without a slash at its end")
 	default:
 		rt.ServeMux.ServeHTTP(w, r)
@@ -108,8 +114,8 @@ func cleanPath(at string) string {
 	return clean
 }
 
-// has reports whether the table has a pattern other than "/" for an escaped path.
-func (rt *Router) has(r *http.Request, escaped string) bool {
+// Knows reports whether the table has a pattern other than "/" for an escaped path.
+func (rt *Router) Knows(r *http.Request, escaped string) bool {
 	u, err := url.ParseRequestURI(escaped)
 	if err != nil {
 		return false

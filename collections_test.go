@@ -1,0 +1,297 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A shop is a server of collections, for the tests.
+type shop struct {
+	t *testing.T
+	*api
+	file   string
+	tokens map[string]string // by the name in an e-mail
+}
+
+// open serves the collections in a file that holds text. A flag may name the file by
+// its folder, DIR.
+func open(t *testing.T, text string, flags ...string) *shop {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "db.json")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i := range flags {
+		flags[i] = strings.ReplaceAll(flags[i], "DIR", dir)
+	}
+	return &shop{t, newAPI(t, append([]string{"-collections=" + file}, flags...)...), file, map[string]string{}}
+}
+
+// do sends a request such as "ann POST /posts {}": who, what, where, and a body.
+func (s *shop) do(request string, headers ...string) *httptest.ResponseRecorder {
+	s.t.Helper()
+	who, rest, _ := strings.Cut(request, " ")
+	method, rest, _ := strings.Cut(rest, " ")
+	target, body, _ := strings.Cut(rest, " ")
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Host, r.RemoteAddr = "localhost:8080", "127.0.0.1:1234"
+	switch {
+	case strings.HasPrefix(body, "{") || strings.HasPrefix(body, "["):
+		r.Header.Set("Content-Type", "application/json")
+	case body != "":
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if who != "-" {
+		r.Header.Set("Authorization", "Bearer "+s.token(who))
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.server.ServeHTTP(w, r)
+	return w
+}
+
+// token is one of the account of that name, which is made if there is none.
+func (s *shop) token(who string) string {
+	s.t.Helper()
+	if s.tokens[who] == "" {
+		body := `{"email":"` + who + `@example.com","password":"secret"}`
+		w := s.do("- POST /signin " + body)
+		if w.Code != http.StatusOK {
+			w = s.do("- POST /register " + body)
+		}
+		var in struct{ AccessToken string }
+		if json.Unmarshal(w.Body.Bytes(), &in); in.AccessToken == "" {
+			s.t.Fatalf("%s can't sign in: %d %s", who, w.Code, w.Body)
+		}
+		s.tokens[who] = in.AccessToken
+	}
+	return s.tokens[who]
+}
+
+const blog = `{
+	"posts": [{"id": 1, "title": "first", "n": 1.10}, {"id": 2, "title": "of ann", "userId": 1}],
+	"comments": [{"id": "c1", "body": "x", "postId": 1}, {"id": "c2", "body": "y", "postId": 2}],
+	"users": [{"id": 1, "email": "ann@example.com", "password": "secret", "name": "Ann", "role": "boss"}],
+	"profile": {"name": "typicode"}
+}`
+
+// Each step is answered in the dialect of json-server and json-server-auth.
+func TestCollections(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		flags string
+		steps [][3]string // a request, a status, and what the body is, or begins with before "…"
+	}{
+		{"rows", "-guard=posts=664 -guard=comments=664", [][3]string{
+			{"- GET /posts", "200", `[{"id":1,"title":"first","n":1.10},{"id":2,"title":"of ann","userId":1}]`},
+			{"- GET /posts/", "200", `[{"id":1…`},
+			{"- GET /posts/1", "200", `{"id":1,"title":"first","n":1.10}`},
+			{"- GET /posts?title=first&pretty", "200", "[\n  {\n    \"id\": 1…"},
+			{"- GET /posts?titel=first", "200", `[]`},
+			{"- GET /posts?_limit=0", "400", `{"error":"…`},
+			{"- GET /posts/9", "404", `{}`},
+			{"- GET /nothing", "404", `{}`},
+			{"- GET /posts/1/comments", "200", `[{"id":"c1","body":"x","postId":1}]`},
+			{"- GET /a/b/c/d", "404", `{}`},
+			{"- POST /posts {}", "401", `"Missing authorization header"`},
+			{"bob POST /posts {\"title\":\"<b>\"}", "201", `{"title":"<b>","id":3}`},
+			{"bob POST /posts {\"id\":3}", "409", `{"error":"the id is taken…`},
+			{"bob POST /posts", "400", `{"error":"Invalid request body: there is none…`},
+			{"bob POST /posts [1]", "400", `{"error":"Invalid request body: must be a JSON object…`},
+			{"bob POST /posts {\"a\":1,\"a\":2}", "400", `{"error":"Invalid request body: 'a' must be given only once…`},
+			{"bob POST /posts a=1&b=x+y&a=2", "201", `{"a":["1","2"],"b":"x y","id":4}`},
+			{"bob PUT /posts/3 {\"x\":1,\"id\":77}", "200", `{"x":1,"id":3}`},
+			{"bob PATCH /posts/3 {\"y\":null}", "200", `{"x":1,"id":3,"y":null}`},
+			{"bob PUT /posts/9 {}", "404", `{}`},
+			{"bob POST /posts/1/comments {\"body\":\"z\"}", "201", `{"body":"z","postId":1,"id":"…`},
+			{"bob POST /posts/9/comments {}", "404", `{}`},
+			{"bob DELETE /posts/1", "200", `{}`},
+			{"bob DELETE /posts/1", "404", `{}`},
+			{"- GET /posts/1/comments", "200", `[]`},
+			{"bob PATCH /posts {}", "404", `{}`},
+			{"bob POST /posts {\"b\":1}", "201", `{"b":1,"id":5}`},
+		}},
+		{"the default guard", "", [][3]string{
+			{"- GET /posts", "401", `"Missing authorization header"`},
+			{"bob GET /posts", "200", `[{"id":1…`},
+			{"bob PATCH /posts/2 {\"title\":\"mine\"}", "403", `"Private resource access: entity must have a reference to the owner id"`},
+			{"bob PATCH /posts/1 {\"title\":\"ours\"}", "200", `{"id":1,"title":"ours","n":1.10}`},
+			{"bob POST /posts {\"title\":\"b\"}", "201", `{"title":"b","userId":3,"id":3}`},
+			{"bob POST /posts {\"userId\":1}", "403", `"Private resource creation…`},
+			{"bob PUT /posts/3 {\"title\":\"c\"}", "200", `{"title":"c","userId":3,"id":3}`},
+			{"bob GET /600/posts", "200", `[{"title":"c","userId":3,"id":3}]`},
+			{"bob GET /posts/2?_expand=user", "200", `{"id":2,"title":"of ann","userId":1}`},
+			{"ann GET /posts/2?_expand=user", "200", `{"id":2,"title":"of ann","userId":1,"user":{"id":1,"email":"ann@example.com","name":"Ann","role":"boss"}}`},
+			{"ann PATCH /posts/2 {\"title\":\"mine\"}", "200", `{"id":2,"title":"mine","userId":1}`},
+			{"ann PATCH /posts/2 {\"userId\":3}", "403", `"Private resource replacement…`},
+			{"bob PATCH /profile {\"name\":\"b\"}", "200", `{"name":"b"}`},
+			{"- GET /db", "401", `"Missing…`},
+			{"bob GET /db", "403", `"Private…`},
+			{"bob POST /db/things", "403", `"Only admins can access this endpoint"`},
+			{"bob GET /444/posts", "200", `[…`},
+			{"bob POST /444/posts {}", "403", `"Read only"`},
+			{"bob GET /604/posts", "404", `{}`},
+		}},
+		{"open", "-open", [][3]string{
+			{"- POST /posts {\"a\":1}", "201", `{"a":1,"id":3}`},
+			{"- GET /db", "200", `{"posts":[{"id":1…`},
+			{"- GET /users", "401", `"Missing authorization header"`},
+			{"- PUT /profile {\"a\":1}", "200", `{"a":1}`},
+			{"- GET /users/1", "401", `"Missing…`},
+		}},
+		{"accounts", "", [][3]string{
+			{"- POST /register", "400", `"Email and password are required"`},
+			{"- POST /register {\"email\":\"x\",\"password\":\"secret\"}", "400", `"Email format is invalid"`},
+			{"- POST /users {\"email\":\"x@b\",\"password\":\"sec\"}", "400", `"Password is too short"`},
+			{"- POST /signup {\"email\":\"ANN@example.com\",\"password\":\"secret\"}", "400", `"Email already exists"`},
+			{"- POST /signup {\"email\":\"eve@b\",\"password\":\"secret\",\"age\":7,\"role\":\"root\",\"id\":9}", "201", `{"accessToken":"…`},
+			{"- POST /login {\"email\":\"\"}", "400", `"Email and password are required"`},
+			{"- POST /login {\"email\":\"no@b\",\"password\":\"secret\"}", "400", `"Incorrect email or password"`},
+			{"- POST /signin {\"email\":\"ann@example.com\",\"password\":\"wrong\"}", "400", `"Incorrect email or password"`},
+			{"- POST /login {\"email\":\"eve@b\",\"password\":\"secret\"}", "200", `{"accessToken":"…`},
+			{"- POST /login {\"username\":\"x\"}", "401", `Could not verify!`},
+			{"- POST /signup {\"username\":\"bookworm\",\"password\":\"x\"}", "201", `{"message":"registered successfully"}`},
+			{"bob GET /users", "200", `[{"email":"bob@example.com","id":5}]`},
+			{"bob GET /users/1", "403", `"Private…`},
+			{"ann GET /users/1", "200", `{"id":1,"email":"ann@example.com","name":"Ann","role":"boss"}`},
+			{"ann GET /users?password_like=.", "200", `[]`},
+			{"ann PATCH /users/1 {\"name\":\"A\",\"role\":\"god\",\"admin\":true,\"id\":5}", "200", `{"id":1,"email":"ann@example.com","name":"A","role":"boss"}`},
+			{"ann PUT /users/1 {\"x\":1}", "200", `{"x":1,"email":"ann@example.com","id":1,"role":"boss"}`},
+			{"ann PATCH /users/1 {\"password\":\"other\"}", "400", `"current_password is required…`},
+			{"ann PATCH /users/1 {\"password\":\"other\",\"current_password\":\"no\"}", "403", `"Wrong password"`},
+			{"ann PATCH /users/1 {\"password\":\"other\",\"current_password\":\"secret\"}", "200", `{"x":1…`},
+			{"- POST /login {\"email\":\"ann@example.com\",\"password\":\"other\"}", "200", `{"accessToken":"…`},
+			{"ann GET /users/1/posts", "200", `[{"id":2,"title":"of ann","userId":1}]`},
+			{"ann POST /users/1/posts {\"title\":\"new\"}", "201", `{"title":"new","userId":1,"id":3}`},
+			{"ann DELETE /users/1", "400", `"password is required…`},
+			{"ann DELETE /users/1 {\"password\":\"other\"}", "200", `{}`},
+			{"ann GET /posts", "401", `"jwt revoked"`},
+			{"bob GET /posts/2", "200", `{"id":2,"title":"of ann"}`},
+			{"bob DELETE /logout", "200", `"Logged out"`},
+			{"bob GET /posts", "401", `"jwt revoked"`},
+		}},
+		{"names and prefixes", "-prefix=/data -skip=comments -open", [][3]string{
+			{"- GET /data/posts/1", "200", `{"id":1…`},
+			{"- GET /444/data/posts/1", "200", `{"id":1…`},
+			{"- GET /posts", "404", `{}`},
+			{"- GET /data/comments", "404", `{}`},
+			{"- POST /data/posts {}", "201", `{"id":3}`},
+			{"ann GET /users/1", "200", `{"id":1…`},
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, blog, strings.Fields(tt.flags)...)
+			for _, step := range tt.steps {
+				w := s.do(step[0])
+				body := strings.TrimSuffix(w.Body.String(), "\n")
+				begin, _, isBegin := strings.Cut(step[2], "…")
+				if http.StatusText(w.Code) == "" || step[1] != statusText(w.Code) || isBegin && !strings.HasPrefix(body, begin) || !isBegin && body != begin {
+					t.Errorf("%s = %d %s\nwant %s %s", step[0], w.Code, body, step[1], step[2])
+				}
+				if w.Code == 401 && !strings.Contains(step[0], "username") && !strings.HasPrefix(w.Header().Get("WWW-Authenticate"), "Bearer ") {
+					t.Errorf("%s has no challenge", step[0])
+				}
+			}
+		})
+	}
+}
+
+func statusText(code int) string { b, _ := json.Marshal(code); return string(b) }
+
+// A change names the version that it is of.
+func TestCollectionVersions(t *testing.T) {
+	t.Parallel()
+	s := open(t, blog, "-open")
+	first := s.do("- GET /posts/1")
+	tag := first.Header().Get("ETag")
+	if w := s.do("- GET /posts/1", "If-None-Match", tag); w.Code != 304 || w.Body.Len() != 0 {
+		t.Errorf("a row that the client has = %d %s", w.Code, w.Body)
+	}
+	gzipped := strings.TrimSuffix(tag, `"`) + `-gzip"`
+	if w := s.do(`- PATCH /posts/1 {"title":"a"}`, "If-Match", gzipped); w.Code != 200 {
+		t.Errorf("with the tag of the compressed row = %d %s", w.Code, w.Body)
+	}
+	if w := s.do(`- PATCH /posts/1 {"title":"b"}`, "If-Match", tag); w.Code != 412 {
+		t.Errorf("with an old tag = %d %s", w.Code, w.Body)
+	}
+	if w := s.do("- POST /posts {}"); w.Header().Get("Location") != "http://localhost:8080/posts/3" {
+		t.Errorf("a new row is at %q", w.Header().Get("Location"))
+	}
+	if w := s.do("- GET /posts?_page=2&_limit=2"); w.Header().Get("X-Total-Count") != "3" || !strings.Contains(w.Header().Get("Link"), `_page=1&_limit=2>; rel="first"`) {
+		t.Errorf("a page has %v", w.Header())
+	}
+	if w := s.do("- POST /posts {}", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"); w.Code != 403 {
+		t.Errorf("a page of another origin adds a row: %d %s", w.Code, w.Body)
+	}
+	if w := s.do("- POST /posts {}", "X-HTTP-Method-Override", "DELETE"); w.Code != 400 {
+		t.Errorf("X-HTTP-Method-Override = %d %s", w.Code, w.Body)
+	}
+}
+
+// What is in the file and in the data file is the same after a restart.
+func TestCollectionsOnDisk(t *testing.T) {
+	t.Parallel()
+	s := open(t, blog, "-data=DIR/db.jsonl", "-open")
+	text, err := os.ReadFile(s.file)
+	if err != nil || strings.Contains(string(text), "secret") || !strings.Contains(string(text), `"password": "$2`) {
+		t.Fatalf("the file holds %s, %v", text, err)
+	}
+	s.do(`- POST /posts {"a":1}`)
+	s.do("- DELETE /posts/3")
+	s.token("bob")
+	s.api = s.restart()
+	for request, want := range map[string]string{
+		"- GET /posts/2":            `{"id":2,"title":"of ann","userId":1}`,
+		`- POST /posts {"b":1}`:     `{"b":1,"id":4}`,
+		"bob GET /users":            `[{"email":"bob@example.com","id":3}]`,
+		"ann GET /users":            `[{"id":1,"email":"ann@example.com","name":"Ann","role":"boss"}]`,
+		"- GET /comments?postId=1":  `[{"id":"c1","body":"x","postId":1}]`,
+		"- GET /profile":            `{"name":"typicode"}`,
+		"- GET /posts?_embed=users": `[{"id":1…`,
+	} {
+		begin, _, _ := strings.Cut(want, "…")
+		if w := s.do(request); !strings.HasPrefix(w.Body.String(), begin) {
+			t.Errorf("%s = %d %s; want %s", request, w.Code, w.Body, want)
+		}
+	}
+}
+
+// A file that can't be served says why, and where.
+func TestCollectionsRefused(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, text, flags, want string }{
+		{"a reserved name", `{"login":[]}`, "", `-skip login`},
+		{"three digits", `{"600":[]}`, "", `-skip 600`},
+		{"a number", `{"a":1}`, "", `"a" is a number`},
+		{"broken JSON", "{\n \"a\": [,]}", "", "line 2"},
+		{"two users of one e-mail", `{"users":[{"email":"a@b","password":"xxxx"},{"email":"A@b","password":"xxxx"}]}`, "", "users[1]: it signs in as users[0] does"},
+		{"no e-mail address", `{"users":[{"email":"a b","password":"xxxx"}]}`, "", "users[0]"},
+		{"a hash of another kind", `{"users":[{"email":"a@b","password":"$2b$31$xxxx"}]}`, "", "users[0]: the hash is not"},
+		{"a guard of nothing", `{"a":[]}`, "-guard=b=640", `there is no collection "b"`},
+		{"a guard that is none", `{"a":[]}`, "-guard=a=650", `"650" is no guard`},
+	} {
+		c, err := settingsFrom("-data=memory -bcrypt-cost=4 "+tt.flags, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.collections.file = filepath.Join(t.TempDir(), "db.json")
+		if err := os.WriteFile(c.collections.file, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := openCollections(t.Context(), c, newStore(slog.New(slog.DiscardHandler), tokenNow.UTC), shell{stderr: io.Discard}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v; want %s", tt.name, err, tt.want)
+		}
+	}
+}
