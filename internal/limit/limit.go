@@ -61,6 +61,9 @@ type Limiter struct {
 // passwords, and as many bcrypt hashes, to get ten more free tries. Waiting is
 // cheaper. Sign-ups and newcomers have their own tables, because they may cost
 // no hash.
+//
+// A Go map with the same limit and the same eviction needs no less code. Under a
+// flood of new keys it takes two to three times as long (BenchmarkTallies).
 type tallies [2048][8]tally
 
 // A tally is one counter.

@@ -370,3 +370,43 @@ func TestSites(t *testing.T) {
 		t.Error("sign-up 21 of a /48 is allowed")
 	}
 }
+
+// BenchmarkTallies compares the table with a map of the same size that evicts the
+// smallest of eight entries: with a few keys, and with new keys all the time.
+func BenchmarkTallies(b *testing.B) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	for _, keys := range []uint64{100, 1 << 40} {
+		b.Run(fmt.Sprintf("table/keys=%d", keys), func(b *testing.B) {
+			table := new(tallies)
+			for i := uint64(0); b.Loop(); i++ {
+				table.add(i%keys*0x9e3779b97f4a7c15, now, time.Hour)
+			}
+		})
+		b.Run(fmt.Sprintf("map/keys=%d", keys), func(b *testing.B) {
+			table := map[uint64]*tally{}
+			for i := uint64(0); b.Loop(); i++ {
+				key := i % keys * 0x9e3779b97f4a7c15
+				t := table[key]
+				if t == nil {
+					if len(table) == len(tallies{})*8 {
+						n := 0
+						var least *tally
+						for _, other := range table {
+							if least == nil || other.evictedBefore(least, now) {
+								least = other
+							}
+							if n++; n == 8 {
+								break
+							}
+						}
+						delete(table, least.key)
+					}
+					t = &tally{key: key, until: now.Add(time.Hour)}
+					table[key] = t
+				}
+				t.count++
+				t.last = now
+			}
+		})
+	}
+}
