@@ -178,19 +178,9 @@ type cursor struct {
 
 const cursorVersion = 1
 
-// Cursor returns the cursor for a position. It equals the output of
-// encoding/json, in half the time.
+// Cursor returns the cursor for a position.
 func (q *Query) Cursor(p Position) string {
-	b := strconv.AppendInt(append(make([]byte, 0, 128), `{"v":`...), cursorVersion, 10)
-	b = strictjson.AppendString(append(b, `,"query":`...), q.digest)
-	if p.Text != "" {
-		b = strictjson.AppendString(append(b, `,"text":`...), p.Text)
-	}
-	if p.Time != 0 {
-		b = strconv.AppendInt(append(b, `,"time":`...), p.Time, 10)
-	}
-	b = append(strconv.AppendInt(append(b, `,"id":`...), int64(p.ID), 10), '}')
-	return base64.RawURLEncoding.EncodeToString(b)
+	return base64.RawURLEncoding.EncodeToString(strictjson.Encode(cursor{cursorVersion, q.digest, p}))
 }
 
 // parseCursor returns nil if s is no cursor for this query.
