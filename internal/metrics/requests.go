@@ -16,14 +16,6 @@ var statuses = [...]int{
 	0, 200, 201, 204, 304, 308, 400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 421, 422, 428, 429, statusCut, 500, 503, 507,
 }
 
-// statusIndex is the index of each status in statuses.
-var statusIndex = func() (index [600]uint8) {
-	for i, status := range statuses {
-		index[status] = uint8(i)
-	}
-	return index
-}()
-
 // noRoute is the route of requests that matched none: another Host, a
 // preflight, or a path that is not in its plain form.
 const noRoute = ""
@@ -63,10 +55,7 @@ func (m *Requests) Count(pattern string, status int, took time.Duration) {
 	if c == nil {
 		c = m.routes[noRoute]
 	}
-	at := uint8(0)
-	if status < len(statusIndex) {
-		at = statusIndex[status]
-	}
+	at := max(0, slices.Index(statuses[:], status))
 	c.statuses[at].Add(1)
 	c.durations.Observe(took)
 }
