@@ -2,6 +2,8 @@ package journal
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,13 +67,9 @@ func appendLine(to []byte, seq int64, now time.Time, body []byte, closes int) []
 
 // appendCRC appends the checksum of line and the line's end.
 func appendCRC(to, line []byte) []byte {
-	const digits = "0123456789abcdef"
-	sum := crc32.Checksum(line, castagnoli)
-	to = append(to, `,"crc":"`...)
-	for shift := 28; shift >= 0; shift -= 4 {
-		to = append(to, digits[sum>>shift&15])
-	}
-	return append(to, `"}`...)
+	var sum [4]byte
+	binary.BigEndian.PutUint32(sum[:], crc32.Checksum(line, castagnoli))
+	return append(hex.AppendEncode(append(to, `,"crc":"`...), sum[:]), `"}`...)
 }
 
 func hasCRC(line []byte) bool {
