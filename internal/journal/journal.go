@@ -55,7 +55,6 @@ type Journal struct {
 	failed       error     // why nothing can be written until a restart; nil while writes work
 	compacting   bool      // from Compact until its function returns
 	compacted    sync.Cond // compacting became false; uses mu
-	buf          []byte    // buffer for a batch, reused
 
 	state atomic.Pointer[history.State] // the result of State, so that State needn't wait for mu
 }
@@ -244,7 +243,7 @@ func (j *Journal) append(at time.Time, bodies [][]byte, ends bool) error {
 	if err := j.stillOurs(); err != nil {
 		return fmt.Errorf("%w: %v", history.ErrReadOnly, err)
 	}
-	buf := j.buf[:0]
+	var buf []byte
 	if j.partialWrite {
 		buf = append(append(buf, refusedMark...), '\n')
 	}
@@ -254,10 +253,6 @@ func (j *Journal) append(at time.Time, bodies [][]byte, ends bool) error {
 			closes = len(bodies)
 		}
 		buf = appendLine(buf, j.seq+int64(i)+1, at, body, closes)
-	}
-	j.buf = buf[:0]
-	if cap(buf) > 1<<20 {
-		j.buf = nil
 	}
 	if !ends && !j.leavesReserve(int64(len(buf))) {
 		return fmt.Errorf("%w: the remaining room is reserved for log-outs and other endings", history.ErrFull)
