@@ -21,8 +21,8 @@ type FileOptions struct {
 	Skip []string
 	// Reserved reports whether a name is taken by a route of shelf; nil for none.
 	Reserved func(name string) bool
-	// MaxBytes is how large a file may be, 0 for 100 MiB. Reading takes about five
-	// times as much memory.
+	// MaxBytes is how large a file may be, 0 for 100 MiB. To read a file and to
+	// write it into a log takes up to 13 times as much memory, for a moment.
 	MaxBytes int64
 	// MaxCollections is as in Options.
 	MaxCollections int
