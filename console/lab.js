@@ -170,10 +170,10 @@ function score() {
   $("#segments").replaceChildren(...attacks.map((a) => el("span", { class: outcomes.get(a.id) ?? (possible(a) ? "" : "off") })));
   const count = (which, what) => ((n) => n > 0 && n + what)(attacks.filter(which).length);
   $("#score-note").textContent = bad ? `${bad} not refused as it should be: see below` : [
-    count((a) => a.lab && !labOn(), " more need the lab’s clock, at the end of this page"),
-    count((a) => a.rotation && !rotates, " more needs -rotate-refresh"),
-    count((a) => a.held, " more are made by shelf attack only"),
-  ].filter(Boolean).join("; ");
+    count((a) => a.lab && !labOn(), " more need the lab’s clock"),
+    count((a) => a.rotation && !rotates, " needs -rotate-refresh"),
+    count((a) => a.held, " need shelf attack"),
+  ].filter(Boolean).join(", ");
 }
 
 const runOne = (attack) => withCast(async (cast) => {
