@@ -49,6 +49,7 @@ func TestSecretsEverybodyKnows(t *testing.T) {
 		"your_super_secret_jwt_key_change_this_in_production",
 		"super-secret-jwt-token-with-at-least-32-characters-long",
 		"a-string-secret-at-least-256-bits-long",
+		"your-256-bit-secret-your-256-bit-secret", "your-512-bit-secret.your-512-bit-secret",
 		"a-string-secret-at-least-512-bits-long-which-is-very-long",
 		"please-change-this-secret-key-min-32-chars!!",
 		"do-not-use-this-secret-key-in-production",

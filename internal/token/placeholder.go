@@ -55,10 +55,21 @@ func checkPlaceholder(secret string) error {
 		return errPublished
 	case monotonous(secret):
 		return errMonotonous
-	case strings.ContainsAny(plain, "abcdefghijklmnopqrstuvwxyz") && len(words.ReplaceAllString(plain, "")) < minSurprise && len(plain) > len(secret)/2:
+	case strings.ContainsAny(plain, "abcdefghijklmnopqrstuvwxyz") && surprise(secret, plain) < minSurprise && len(plain) > len(secret)/2:
 		return errPlaceholder
 	}
 	return nil
+}
+
+// surprise is the number of characters of a secret that belong to no word of
+// placeholders. plain is the secret without separators. They are looked at too:
+// "bit-secret" has two words, and "bitsecret" could be "bits" and something else.
+func surprise(secret, plain string) int {
+	separated := strings.Join(strings.FieldsFunc(strings.ToLower(secret), func(r rune) bool {
+		return r < 128 && !('0' <= r && r <= '9' || 'a' <= r && r <= 'z')
+	}), " ")
+	left := strings.ReplaceAll(words.ReplaceAllString(separated, ""), " ", "")
+	return min(len(left), len(words.ReplaceAllString(plain, "")))
 }
 
 // minSurprise is how many characters a secret must have beside the words of
