@@ -406,7 +406,7 @@ func TestDecodeItem(t *testing.T) {
 			ID: i*1000 + 1, itemInput: itemInput{name, texts[(i+1)%len(texts)], name},
 			Created: created[i%len(created)], CreatedBy: i % 3,
 		}
-		row := it.appendTo(nil)
+		row := strictjson.Encode(&it)
 		var got, want item
 		if !got.decodeOwn(row) {
 			continue

@@ -27,11 +27,3 @@ func AppendString(b []byte, s string) []byte {
 	}
 	return append(append(append(b, '"'), s...), '"')
 }
-
-// AppendTexts appends string members. names are as in [Texts].
-func AppendTexts(b []byte, names []string, texts ...string) []byte {
-	for i, name := range names {
-		b = AppendString(append(b, name...), texts[i])
-	}
-	return b
-}
