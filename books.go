@@ -29,11 +29,10 @@ type book struct {
 }
 
 func (b *book) render() {
-	w := make([]byte, 0, 48+len(b.Title)+len(b.Author)+reply.TagLength)
-	w = strconv.AppendInt(append(w, `{"id":`...), int64(b.ID), 10)
-	w = strictjson.AppendString(append(w, `,"title":`...), b.Title)
-	w = strictjson.AppendString(append(w, `,"author":`...), b.Author)
-	b.wire = reply.Render(append(w, '}'))
+	b.wire = reply.Render(strictjson.Encode(struct {
+		ID int `json:"id"`
+		bookInput
+	}{b.ID, b.bookInput}))
 }
 
 // addBooks declares the books.
