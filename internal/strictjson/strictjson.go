@@ -89,8 +89,9 @@ var ErrTooManyFields = fmt.Errorf("must not have more than %d fields", MaxFields
 // read such an object differently. The names in nested objects are not checked.
 // The values are slices of data. The errors can follow "Invalid something: ".
 //
-// Each request has a token with two such objects. Decode reads them by hand,
-// four times as fast as json.Decoder's tokens.
+// Decode splits the text by hand. json.Decoder takes four times as long for a
+// row. For an import it also allocates 4.6 times the size of the file, and Decode
+// allocates nothing (BenchmarkDecode).
 func Decode(data []byte) (Object, error) {
 	if !json.Valid(data) {
 		return nil, json.Unmarshal(data, new(json.RawMessage)) // json.Unmarshal's error says where data is malformed
