@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"example.com/shelf/internal/rows"
 )
 
 // A shop is a server of collections, for the tests.
@@ -293,5 +295,60 @@ func TestCollectionsRefused(t *testing.T) {
 		if _, err := openCollections(t.Context(), c, newStore(slog.New(slog.DiscardHandler), tokenNow.UTC), shell{stderr: io.Discard}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v; want %s", tt.name, err, tt.want)
 		}
+	}
+}
+
+// A change is an event for those who may read the row.
+func TestCollectionEvents(t *testing.T) {
+	t.Parallel()
+	s := open(t, blog, "-guard=posts=600")
+	s.token("ann")
+	s.token("bob")
+	from := s.store.LastSeq()
+	s.do(`ann POST /posts {"title":"mine"}`)
+	s.do(`ann PATCH /posts/3 {"title":"still mine"}`)
+	s.do("ann DELETE /posts/3")
+	s.do(`bob POST /comments {"body":"for all"}`)
+	events, _, _, err := s.store.EventsAfter(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := func(email string) (all string) {
+		c := &caller{user: s.store.userByEmail(email)}
+		for _, e := range events {
+			if about, ok := e.About.(rows.Told); ok && s.mayHear(c, about) {
+				all += e.Name + " " + e.Data + "\n"
+			}
+		}
+		return all
+	}
+	const forAll = "comments.created "
+	want := "posts.created {\"title\":\"mine\",\"userId\":1,\"id\":3}\nposts.changed {\"title\":\"still mine\",\"userId\":1,\"id\":3}\nposts.deleted {\"id\":3}\n" + forAll
+	if got := told("ann@example.com"); !strings.HasPrefix(got, want) {
+		t.Errorf("ann hears\n%s\nwant\n%s", got, want)
+	}
+	if got := told("bob@example.com"); !strings.HasPrefix(got, forAll) {
+		t.Errorf("bob hears\n%s", got)
+	}
+}
+
+// A lab puts collections back, and goes on under the same guards.
+func TestCollectionsInALab(t *testing.T) {
+	t.Parallel()
+	s := open(t, blog, "-lab", "-open")
+	lab := func(request string) {
+		t.Helper()
+		if w := s.do(request, "X-Lab-Token", s.config.labToken); w.Code != 200 && w.Code != 201 {
+			t.Fatalf("%s = %d %s", request, w.Code, w.Body)
+		}
+	}
+	lab("- POST /lab/snapshot")
+	s.do("- DELETE /posts/1")
+	lab("- POST /lab/restore/1")
+	if w := s.do("- GET /posts/1/comments"); w.Body.String() != `[{"id":"c1","body":"x","postId":1}]` {
+		t.Errorf("after the restore the comments are %d %s", w.Code, w.Body)
+	}
+	if w := s.do(`- POST /posts {"a":1}`); w.Code != 201 {
+		t.Errorf("after the restore a row = %d %s", w.Code, w.Body)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"example.com/shelf/internal/origin"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/rows"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/openapi"
 )
@@ -71,12 +72,21 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, c *caller)
 		Next: func(text []byte, after int64) ([]byte, int64, <-chan struct{}, error) {
 			events, last, more, err := s.store.EventsAfter(after)
 			for _, e := range events {
+				if about, ok := e.About.(rows.Told); ok && !s.mayHear(c, about) {
+					continue
+				}
 				text = reply.AppendEvent(text, e.Seq, e.Name, e.Data)
 			}
 			return text, last, more, err
 		},
 		Good: func() bool { return s.stillGood(c) == nil },
 	}, from)
+}
+
+// mayHear reports whether the caller may read the row that an event is about.
+func (s *server) mayHear(c *caller, about rows.Told) bool {
+	u, _ := s.store.users.Row(c.user.ID)
+	return u != nil && s.store.rows.MayHear(s.store.rowsCaller(u), about)
 }
 
 // resumeFrom is the number of the change to go on behind. Without a Last-Event-ID

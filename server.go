@@ -174,6 +174,8 @@ func (p *present) Restore(to *db.Snapshot, c *clock.Clock) {
 	is := *was
 	is.now = c.Now
 	is.store = newStore(was.log, c.Now)
+	is.store.rows.Like(was.store.rows)
+	is.store.plainUsers = was.store.plainUsers
 	is.store.Load(to, was.store.EndEvents()+1)
 	is.store.maxOwned, is.store.maxRows, is.store.maxTokens = was.store.maxOwned, was.store.maxRows, was.store.maxTokens
 	is.limits = limit.New(c.Now, was.config.limits)

@@ -13,6 +13,9 @@ type Event struct {
 	Seq  int64
 	Name string // from Schema.Event
 	Data string // from Schema.Show; {"id":N} after a deletion
+	// About is what a follower's right to the event is judged by, nil for an event
+	// that all may read. It comes from Schema.Tell.
+	About any
 }
 
 // ErrEventsGone means that the requested number is too old, or belongs to
@@ -72,11 +75,19 @@ func (r *ring) after(seq int64) []Event {
 // What a change does to referring rows is part of its event.
 func (d *DB) commitLocked(seq int64, c change) {
 	name := ""
+	var told Event
+	tells := false
 	if c.table != nil {
-		name = c.table.eventName(&d.reader, c.effect(), c.id)
+		if told, tells = c.table.tell(&d.reader, c.effect(), c.id, c.row); !tells {
+			name = c.table.eventName(&d.reader, c.effect(), c.id)
+		}
 	}
 	d.applyLocked(c)
 	d.seq = seq
+	if told.Name != "" {
+		told.Seq = seq
+		d.events.add(told)
+	}
 	if name == "" {
 		return
 	}
@@ -84,7 +95,7 @@ func (d *DB) commitLocked(seq int64, c change) {
 	if !ok {
 		data = fmt.Sprintf(`{"id":%d}`, c.id)
 	}
-	d.events.add(Event{seq, name, data})
+	d.events.add(Event{Seq: seq, Name: name, Data: data})
 }
 
 // effect returns the effect of c on its row. c must not be applied yet.

@@ -38,12 +38,12 @@ func TestEvents(t *testing.T) {
 	must(t, h.Update(remove(h.notes, 2)))  // 8
 	must(t, h.Update(remove(h.owners, 1))) // 9; with the session's line: 10
 	want := []db.Event{
-		{2, "thing.created", "1/1/4/lamp"},
-		{3, "note.created", `{"id":1,"title":"Dune","owner":1}`},
-		{6, "note.changed", `{"id":1,"title":"Emma","owner":1}`},
-		{7, "note.created", `{"id":2,"title":"Dune","owner":1}`},
-		{8, "note.deleted", `{"id":2}`},
-		{10, "things.orphaned", `{"id":1}`},
+		{Seq: 2, Name: "thing.created", Data: "1/1/4/lamp"},
+		{Seq: 3, Name: "note.created", Data: `{"id":1,"title":"Dune","owner":1}`},
+		{Seq: 6, Name: "note.changed", Data: `{"id":1,"title":"Emma","owner":1}`},
+		{Seq: 7, Name: "note.created", Data: `{"id":2,"title":"Dune","owner":1}`},
+		{Seq: 8, Name: "note.deleted", Data: `{"id":2}`},
+		{Seq: 10, Name: "things.orphaned", Data: `{"id":1}`},
 	}
 	for _, when := range []string{"at once", "after a restart"} {
 		for since := range int64(11) {
@@ -122,7 +122,7 @@ func TestEventsRing(t *testing.T) {
 		t.Fatalf("%d events, up to %d; want %d", len(got), next, db.EventsKept)
 	}
 	for i, e := range got {
-		if want := (db.Event{int64(101 + i), "note.created", fmt.Sprintf(`{"id":%d,"title":"%d"}`, 101+i, 101+i)}); e != want {
+		if want := (db.Event{Seq: int64(101 + i), Name: "note.created", Data: fmt.Sprintf(`{"id":%d,"title":"%d"}`, 101+i, 101+i)}); e != want {
 			t.Fatalf("event %d is %v; want %v", i, e, want)
 		}
 	}

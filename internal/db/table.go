@@ -47,6 +47,10 @@ type Schema[R any] struct {
 	// Nil: the table has no events.
 	Event func(tx *Tx, what Change, id int) string
 	Show  func(row R) string
+	// Tell makes the event of a change, in the place of Event and Show, for a table
+	// whose rows not every follower may read. row is the new row, or the one that is
+	// deleted. Tell leaves Seq out. An event without a Name is none.
+	Tell func(tx *Tx, what Change, row R) Event
 }
 
 // A Change is a kind of change to a row.
@@ -113,6 +117,7 @@ type table interface {
 	undo(c change)
 	eventName(tx *Tx, what Change, id int) string
 	show(id int) (text string, ok bool)
+	tell(tx *Tx, what Change, id int, row any) (e Event, tells bool)
 	freeze() image
 }
 
@@ -459,6 +464,20 @@ func (t *Table[R]) show(id int) (text string, ok bool) {
 		return "", false
 	}
 	return t.schema.Show(row), true
+}
+
+func (t *Table[R]) tell(tx *Tx, what Change, id int, row any) (e Event, tells bool) {
+	if t.schema.Tell == nil {
+		return e, false
+	}
+	r, ok := row.(R)
+	if !ok {
+		r, ok = t.rows.get(id)
+	}
+	if ok {
+		e = t.schema.Tell(tx, what, r)
+	}
+	return e, true
 }
 
 // freeze returns the committed rows and the last id. It copies pointers, not

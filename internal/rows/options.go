@@ -7,3 +7,6 @@ func (s *Store) Set(opt Options) {
 	}
 	s.opt = opt
 }
+
+// Like takes over the options of another store.
+func (s *Store) Like(other *Store) { s.opt = other.opt }

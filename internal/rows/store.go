@@ -103,6 +103,7 @@ func New(d *db.DB, opt Options) *Store {
 		Append: func(b []byte, r *Row) []byte { return r.appendLine(b) },
 		Decode: decodeLine,
 		Check:  s.checkRow,
+		Tell:   s.tell,
 	})
 	s.byID = db.NewUnique(s.rows, "id in its collection", func(r *Row) (rowKey, bool) { return rowKey{r.In, r.ID}, r.ID != "" })
 	s.rowsIn = db.NewMulti(s.rows, func(r *Row) int { return r.In })
