@@ -36,7 +36,7 @@ const maxRowsBody = 10 << 20
 
 // serveCollections answers what no route of the table does: the accounts as rows,
 // /db, and the collections. A slash at the end of a path changes nothing, for a
-// redirect would break preflights.
+// redirect would break preflights. docs/collections.md is the manual.
 func (s *server) serveCollections(w http.ResponseWriter, r *http.Request) error {
 	if delay := s.collections.settings.delay; delay > 0 {
 		select {

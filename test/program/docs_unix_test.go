@@ -5,6 +5,7 @@ package program_test
 import (
 	"fmt"
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -229,11 +230,18 @@ func TestDocumentCommands(t *testing.T) {
 			}
 			dir := t.TempDir()
 			path := stage(t, dir)
+			writeTestFile(t, dir, "db.json", d.file())
 			said := filepath.Join(dir, "said")
 			script := prelude
 			for i, c := range commands {
-				script += fmt.Sprintf("{ %s\n} >%s.%d 2>&1\n", c.text, said, i)
+				output := fmt.Sprintf("%s.%d", said, i)
+				script += fmt.Sprintf("{ %s\n} >%s 2>&1\n", c.text, output)
+				if strings.HasSuffix(strings.TrimSpace(c.text), "&") {
+					script += "started " + output + "\n"
+				}
 			}
+			port := freePort(t)
+			script = strings.ReplaceAll(script, secondPort, port)
 			address := "127.0.0.1:8080"
 			var cmd *exec.Cmd
 			if d.name == "README.md" {
@@ -259,13 +267,24 @@ func TestDocumentCommands(t *testing.T) {
 				if failure != nil && !exists(fmt.Sprintf("%s.%d", said, i+1)) {
 					t.Fatalf("%s\nfailed: %v\n%s%s", where, failure, got, out)
 				}
-				answer := strings.NewReplacer("\r\n", "\n", address, "127.0.0.1:8080").Replace(string(got))
+				answer := strings.NewReplacer("\r\n", "\n", address, "127.0.0.1:8080", port, secondPort).Replace(string(got))
 				if c.transcript && !matches(c.answer, answer) {
 					t.Errorf("%s\nanswers\n%s\nnot\n%s", where, answer, c.answer)
 				}
 			}
 		})
 	}
+}
+
+// file is the JSON file that the commands of a document are about.
+func (d document) file() string {
+	_, blocks := d.parts()
+	for _, b := range blocks {
+		if b.language == "json" {
+			return b.text
+		}
+	}
+	return `{"books":[{"title":"Dune","author":"Frank Herbert"}]}`
 }
 
 // A command is what one types in a shell.
@@ -316,8 +335,26 @@ func matches(shown, answer string) bool {
 	return regexp.MustCompile("^" + pattern + "$").MatchString(strings.TrimSpace(answer))
 }
 
-// prelude makes curl silent, and ends a stream that would go on for ever.
+// secondPort is where documents start a server of their own, in the background.
+const secondPort = "3000"
+
+// freePort is a port that nothing listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// prelude makes curl silent, ends a stream that would go on for ever, and waits for a
+// server that is started in the background.
 const prelude = `set -eu -o pipefail
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+started() { until grep -q "^listening on" "$1" || ! kill -0 $!; do sleep 0.05; done; }
 curl() {
 	case " $* " in
 	*" -N "*) command curl -sS --max-time 1 "$@" || [ $? = 28 ] ;;
@@ -354,6 +391,5 @@ func stage(t *testing.T, dir string) string {
 			t.Fatal(err)
 		}
 	}
-	writeTestFile(t, dir, "db.json", `{"books":[{"title":"Dune","author":"Frank Herbert"}]}`)
 	return "PATH=" + bin + ":" + os.Getenv("PATH")
 }
