@@ -41,3 +41,12 @@ func (d *DB) ReadManual(body []byte) error {
 	d.applyLocked(p.change)
 	return nil
 }
+
+// ReadPut reports whether parsePut decodes a line's body.
+func (d *DB) ReadPut(body []byte) bool { _, ok := d.parsePut(body); return ok }
+
+// ReadAny reports whether parseAny decodes a line's body.
+func (d *DB) ReadAny(body []byte) bool {
+	_, err := d.parseAny(history.Record{Body: body})
+	return err == nil
+}

@@ -126,8 +126,8 @@ func (d *DB) parse(r history.Record) (parsedLine, error) {
 }
 
 // parsePut decodes a put line with exactly the spacing and order of encode.
-// Nearly all lines are such, and parsePut decodes them in one step. ok is false
-// for any other line.
+// Nearly all lines are such. ok is false for any other line. Without parsePut a
+// start takes three times as long (BenchmarkRead has one line).
 func (d *DB) parsePut(body []byte) (p parsedLine, ok bool) {
 	rest, ok := bytes.CutPrefix(body, []byte(`"op":"put","`))
 	if !ok {

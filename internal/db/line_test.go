@@ -255,3 +255,25 @@ func FuzzLine(f *testing.F) {
 		wantRows(t, again.visible(), h.visible())
 	})
 }
+
+// BenchmarkRead compares the fast path for put lines with the path for any line.
+func BenchmarkRead(b *testing.B) {
+	h := newHome(db.Options{})
+	body := []byte(`"op":"put","thing":{"id":1,"kind":"lamp","label":"a label as long as most are","weight":7}`)
+	b.Run("put", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if !h.ReadPut(body) {
+				b.Fatal("not read")
+			}
+		}
+	})
+	b.Run("any", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if !h.ReadAny(body) {
+				b.Fatal("not read")
+			}
+		}
+	})
+}

@@ -86,7 +86,9 @@ func goodCRC(line []byte) bool {
 
 // parseLine reads the frame of a line: seq, closes (0: none) and the checksum.
 // For a hand-written line the Body is the whole line; manualBody extracts its
-// body. parseLine allocates no memory for a line with a checksum.
+// body. parseLine allocates no memory for a line with a checksum. With
+// encoding/json in its place a start takes five to nine times as long
+// (BenchmarkRead).
 func parseLine(line []byte) (rec history.Record, closes int, err error) {
 	if !hasCRC(line) {
 		return parseManual(line)

@@ -2,6 +2,7 @@ package list
 
 import (
 	"encoding/base64"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -66,5 +67,24 @@ func TestLimit(t *testing.T) {
 		if n != tt.want || (err == nil) != (tt.want != 0) {
 			t.Errorf("limit %q = %d, %v; want %d", tt.text, n, err, tt.want)
 		}
+	}
+}
+
+// BenchmarkSort compares a page of 100 of 100,000 rows in another order with sorting
+// all of them.
+func BenchmarkSort(b *testing.B) {
+	spec := Spec[int]{Orders: map[string]func(int) Position{"text": func(row int) Position {
+		return Position{Text: fmt.Sprint("row ", row*7919%100_000), ID: row}
+	}}}
+	for _, enough := range []int{101, 100_000} {
+		b.Run(fmt.Sprint("first=", enough), func(b *testing.B) {
+			rows := make([]int, 100_000)
+			for b.Loop() {
+				for i := range rows {
+					rows[i] = i + 1
+				}
+				spec.sort(&Query{order: "text"}, rows, enough)
+			}
+		})
 	}
 }

@@ -89,7 +89,8 @@ func (s *Scanner) End() bool { return !s.Bad && len(s.Rest) == 0 }
 
 // Texts returns the last of the string members at the beginning of text. names
 // are the members up to their values, as they are written: `,"itemname":`. text
-// must be well-formed and begin with these members.
+// must be well-formed and begin with these members. encoding/json takes 40
+// times as long (BenchmarkTexts), which a list by name would pay for each row.
 func Texts(text string, names ...string) string {
 	var raw string
 	for _, name := range names {
