@@ -352,3 +352,37 @@ func TestCollectionsInALab(t *testing.T) {
 		t.Errorf("after the restore a row = %d %s", w.Code, w.Body)
 	}
 }
+
+// What is exported in the form of the file can be loaded again.
+func TestCollectionsInAndOut(t *testing.T) {
+	t.Parallel()
+	s := open(t, blog, "-data=DIR/db.jsonl")
+	s.token("bob")
+	s.do(`bob POST /posts {"a":1.10}`)
+	data := s.config.data
+	export := func(data string, flags ...string) string {
+		t.Helper()
+		out, err := runArgs(t, append([]string{"export", data, "-collections"}, flags...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	if out := export(data); strings.Contains(out, "$2a$") || !strings.Contains(out, `"email": "bob@example.com"`) || !strings.Contains(out, "1.10") {
+		t.Errorf("without hashes the file is\n%s", out)
+	}
+	whole := export(data, "-secrets")
+	file, again := filepath.Join(t.TempDir(), "again.json"), filepath.Join(t.TempDir(), "again.jsonl")
+	if err := os.WriteFile(file, []byte(whole), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := runArgs(t, "import", "-collections", file, "-data", again); err != nil || !strings.Contains(out, "2 users") {
+		t.Fatalf("the import says %q, %v", out, err)
+	}
+	if got := export(again, "-secrets"); got != whole {
+		t.Errorf("after the import the file is\n%s\nwant\n%s", got, whole)
+	}
+	if _, err := runArgs(t, "import", "-collections", file, "-data", again); err == nil || !strings.Contains(err.Error(), "nothing was imported") {
+		t.Errorf("a second import = %v", err)
+	}
+}

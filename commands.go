@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	_ "embed"
@@ -43,8 +44,8 @@ func commands() config.Commands[shell] {
 		config.Do("", "[flags] [FILE.json]", "start the server; Ctrl-C stops it. FILE.json holds\ncollections to serve, as for json-server", "db.json", serveCommand),
 		config.Do("run", "[flags] -- COMMAND ARGS...", "run a command with a server of its own: on a free\nport, with its data in memory, until the command\nends. The command finds SHELF_URL, SHELF_LAB_TOKEN,\nSHELF_TOKEN of an account and SHELF_ADMIN_TOKEN", "run -- npm test", runCommand),
 		config.Do("check", "[FILE]", "say what is in a data file, and whether it is sound", "check shelf.jsonl", func(_ context.Context, sh shell, args []string) error { return sh.files().Check(args) }),
-		config.Do("export", "[FILE] [-o OUT] [-secrets]", "write the data as one JSON document, also while a\nserver runs; -secrets: with the password hashes", "export -o backup.json", func(_ context.Context, sh shell, args []string) error { return sh.files().Export(args, sh.now()) }),
-		config.Do("import", "FILE.json [-data FILE] [-keep-tokens]", "take in an export, if the store is empty; or a plain\nfile such as {\"items\":[],\"books\":[]}; stop the server\nfirst; an export's tokens end without -keep-tokens", "import db.json", importCommand),
+		config.Do("export", "[FILE] [-o OUT] [-secrets] [-collections]", "write the data as one JSON document, also while a\nserver runs; -secrets: with the password hashes;\n-collections: in the form of a json-server's file", "export -o backup.json", func(_ context.Context, sh shell, args []string) error { return sh.files().Export(args, sh.now()) }),
+		config.Do("import", "FILE.json [-data FILE] [-keep-tokens]", "take in an export, if the store is empty; or a plain\nfile such as {\"items\":[],\"books\":[]}; stop the server\nfirst; an export's tokens end without -keep-tokens;\n-collections FILE.json: a json-server's file", "import db.json", importCommand),
 		config.Do("explain", "[TOKEN] [flags]", "say what is in a token and why it is good or refused;\nwithout TOKEN it reads standard input", "explain eyJhbGciOiJIUzI1NiIs...", explainCommand),
 		config.Do("key list", "[flags]", "list the signing keys", "key list", keyCommand),
 		config.Do("key rotate", "[-now] [flags]", "make a new key, which signs from the next start on;\nthe old key still verifies; -now ends it at once, for\na key that has leaked; stop the server first", "key rotate", keyCommand),
@@ -286,6 +287,7 @@ func (sh shell) files() operator.Files {
 			c, err := fileConfig(sh, name)
 			return c.data, err
 		},
+		Collections: exportCollections,
 		Load: func(path string) (*db.DB, journal.Found, error) {
 			s, found, err := loadStore(path)
 			return s.DB, found, err
@@ -294,13 +296,14 @@ func (sh shell) files() operator.Files {
 }
 
 // importCommand is the command shelf import, for a server that is stopped.
-func importCommand(_ context.Context, sh shell, args []string) error {
-	const usage = "usage: shelf import FILE.json [-data FILE] [-keep-tokens]"
+func importCommand(ctx context.Context, sh shell, args []string) error {
+	const usage = "usage: shelf import FILE.json [-data FILE] [-keep-tokens], or shelf import -collections FILE.json [-data FILE]"
 	flags := flag.NewFlagSet("import", flag.ContinueOnError)
 	data := flags.String("data", "", "")
 	keepTokens := flags.Bool("keep-tokens", false, "")
+	fromCollections := flags.String("collections", "", "")
 	name, err := config.FileArgument(flags, usage, args)
-	if err == nil && name == "" {
+	if err == nil && (name == "") == (*fromCollections == "") {
 		err = errors.New(usage)
 	}
 	if err != nil {
@@ -310,13 +313,16 @@ func importCommand(_ context.Context, sh shell, args []string) error {
 	if err != nil {
 		return err
 	}
-	document, err := durable.ReadText(name)
+	document, err := durable.ReadText(cmp.Or(name, *fromCollections))
 	if err != nil {
 		return err
 	}
 	s, err := openStoreForCommand(c, sh)
 	if err != nil {
 		return err
+	}
+	if name == "" {
+		return importCollections(ctx, sh, c, s, *fromCollections, document)
 	}
 	done, err := importDocument(s, document, *keepTokens, func() {
 		sh.interrupt.Keeps(c.data + " holds all of " + name + ", or nothing of it")
@@ -388,7 +394,7 @@ func importExport(s *store, parts map[string]json.RawMessage, keepTokens bool, c
 // validUser checks the fields of an imported account.
 func validUser(u *user) error {
 	switch {
-	case u.Email != "" && !form.Email(u.Email, maxEmail):
+	case u.Email != "" && !form.Email(u.Email, maxEmail) && !memberEmail(u.Email):
 		return errors.New("not an e-mail address")
 	case u.Email == "" && strings.Contains(u.Username, "@"):
 		return errors.New("a username with an @ belongs to a catalog account, which needs an e-mail")

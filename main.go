@@ -14,6 +14,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -295,32 +296,39 @@ func (cols *collections) load(ctx context.Context, c settings, st *store, sh she
 		log.Warn("the file was edited while no server ran; the data file is what is served", "file", cols.settings.file, "data", c.data)
 		return nil
 	}
+	hashed, err := cols.add(ctx, c, st, sh, text, log)
+	if err != nil || c.data == inMemory || bytes.Equal(hashed, text) {
+		return err
+	}
+	return durable.WriteFile(cols.settings.file, hashed)
+}
+
+// add adds what a file with that text holds. hashed is the text with a hash in the
+// place of each clear password. That is noted as what was loaded, unless nothing is
+// kept.
+func (cols *collections) add(ctx context.Context, c settings, st *store, sh shell, text []byte, log *slog.Logger) (hashed []byte, err error) {
+	f, err := cols.parse(text)
+	if err != nil {
+		return nil, err
+	}
 	users, clear, err := membersOf(f, st.now())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(clear) > 0 {
 		if err := hashMembers(ctx, c, sh, users, clear, log); err != nil {
-			return err
+			return nil, err
 		}
-		if c.data != inMemory {
-			values := map[int]string{}
-			for _, i := range clear {
-				values[i] = rows.Quote(users[i].Hash)
-			}
-			text = rows.SetUserMember(text, "password", values)
-			if f, err = cols.parse(text); err != nil {
-				return err
-			}
+		values := map[int]string{}
+		for _, i := range clear {
+			values[i] = rows.Quote(users[i].Hash)
+		}
+		text = rows.SetUserMember(text, "password", values)
+		if f, err = cols.parse(text); err != nil {
+			return nil, err
 		}
 	}
-	if err := st.addFile(f, users); err != nil {
-		return err
-	}
-	if len(clear) > 0 && c.data != inMemory {
-		return durable.WriteFile(cols.settings.file, text)
-	}
-	return nil
+	return text, st.addFile(f, users)
 }
 
 func (cols *collections) parse(text []byte) (*rows.File, error) {
@@ -335,7 +343,7 @@ func hashMembers(ctx context.Context, c settings, sh shell, users []*user, clear
 	if len(clear) > many && c.bcryptCost > 10 {
 		return fmt.Errorf("%d users have a clear password, which would take long to hash: start once with -bcrypt-cost 10 or less", len(clear))
 	}
-	log.Warn("the file holds clear passwords: shelf hashes them now, and writes the hashes in their place", "file", c.collections.file, "users", len(clear))
+	log.Warn("the file holds clear passwords: shelf hashes them now", "file", c.collections.file, "users", len(clear))
 	texts := make([]string, len(clear))
 	for n, i := range clear {
 		texts[n], users[i].Hash = users[i].Hash, ""
@@ -402,4 +410,42 @@ func (cols *collections) readGuards(names []string, accounts bool) (rows.Guards,
 		}
 	}
 	return all, nil
+}
+
+// importCollections adds the collections and the accounts of a file to a store, all or
+// nothing, and closes it. The file stays as it is.
+func importCollections(ctx context.Context, sh shell, c settings, s *store, name string, document []byte) error {
+	c.collections.file = name
+	before := s.contents()
+	_, err := (&collections{settings: c.collections}).add(ctx, c, s, sh, document, serve.NewLog(sh.stderr, c.log, c.logFormat))
+	after := s.contents()
+	if err = errors.Join(err, s.Close()); err != nil {
+		return operator.InDocument(name, document, err, "; nothing was imported")
+	}
+	fmt.Fprintf(sh.stdout, "%s: held %s; holds %s\n", c.data, before, after)
+	return nil
+}
+
+// exportCollections is the collections and accounts in a data file as a file that
+// they can be loaded from.
+func exportCollections(path string, secrets bool) ([]byte, error) {
+	s, _, err := loadStore(path)
+	if err != nil {
+		return nil, err
+	}
+	var text []byte
+	s.View(func(tx *db.Tx) {
+		var users []string
+		if _, plain := s.rows.Collection(tx, "users"); !plain {
+			for _, u := range s.users.All(tx) {
+				if secrets {
+					users = append(users, u.member().WithPassword(u.Hash))
+				} else {
+					users = append(users, u.row().Text)
+				}
+			}
+		}
+		text = s.rows.Image(tx).JSON(users)
+	})
+	return append(rows.Pretty(text), '\n'), nil
 }

@@ -23,6 +23,9 @@ type Files struct {
 	Path func(name string) (string, error)
 	// Load calls journal.LoadFor with the tables of the program.
 	Load func(path string) (*db.DB, journal.Found, error)
+	// Collections returns the collections in a data file as the file that they can be
+	// loaded from.
+	Collections func(path string, secrets bool) ([]byte, error)
 }
 
 // Export is the command that writes the content of a data file as one JSON
@@ -31,7 +34,8 @@ func (f Files) Export(args []string, now time.Time) error {
 	flags := flag.NewFlagSet("export", flag.ContinueOnError)
 	out := flags.String("o", "", "")
 	secrets := flags.Bool("secrets", false, "")
-	name, err := config.FileArgument(flags, "usage: shelf export [FILE] [-o OUT] [-secrets]", args)
+	collections := flags.Bool("collections", false, "")
+	name, err := config.FileArgument(flags, "usage: shelf export [FILE] [-o OUT] [-secrets] [-collections]", args)
 	if err != nil {
 		return err
 	}
@@ -44,17 +48,27 @@ func (f Files) Export(args []string, now time.Time) error {
 			return fmt.Errorf("-o %w", err)
 		}
 	}
-	tables, _, err := f.Load(path)
+	document, err := f.document(path, now, *secrets, *collections)
 	if err != nil {
 		return err
 	}
-	document := tables.Snapshot().Export(now, *secrets)
 	if *out == "" {
 		f.Interrupt.Keeps("what was written is not whole")
 		_, err := f.Out.Write(document)
 		return err
 	}
 	return durable.WriteFile(*out, document)
+}
+
+func (f Files) document(path string, now time.Time, secrets, collections bool) ([]byte, error) {
+	if collections {
+		return f.Collections(path, secrets)
+	}
+	tables, _, err := f.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return tables.Snapshot().Export(now, secrets), nil
 }
 
 // Check is the command that reports on a data file. Exit status 0: sound; 1:
