@@ -21,6 +21,7 @@ import (
 	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/origin"
 	"example.com/shelf/internal/password"
+	"example.com/shelf/internal/rows"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
@@ -300,7 +301,10 @@ func (c *settings) place(addr, data string) error {
 		}
 		c.addr = net.JoinHostPort(strings.Trim(host, "[]"), port)
 	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(in.prefix, "/"), "/")
 	switch {
+	case in.prefix != "" && (in.prefix[0] != '/' || strings.HasSuffix(in.prefix, "/") || slices.Contains(append(reservedNames, "users"), first) || rows.IsGuard(first)):
+		return fmt.Errorf("-prefix %s: want a path such as /data, without a slash at its end, that is no path of shelf's own", in.prefix)
 	case in.file == "":
 		return nil
 	case strings.HasPrefix(c.data, "etcd:"):

@@ -164,6 +164,9 @@ func TestSettingsRefused(t *testing.T) {
 		wantHost   = "want host names without a port, comma separated, such as shelf.example, or .shelf.example for all below it"
 		wantAddr   = "want HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8080"
 	)
+	wantPrefix := func(path string) string {
+		return "-prefix " + path + ": want a path such as /data, without a slash at its end, that is no path of shelf's own"
+	}
 	tests := []struct {
 		name               string
 		args, environ, env string
@@ -174,6 +177,11 @@ func TestSettingsRefused(t *testing.T) {
 		{"the key as a flag", "-secret-key=hush", "", "", "flag provided but not defined: -secret-key (shelf -h lists the flags)"},
 		{"an argument left over", "-log off now", "", "", `unexpected argument "now" (shelf -h shows the usage)`},
 
+		{"a prefix of shelf's own", "-prefix /api/rows", "", "", wantPrefix("/api/rows")},
+		{"a prefix that is the accounts'", "-prefix /users", "", "", wantPrefix("/users")},
+		{"a prefix that is a guard", "-prefix /640", "", "", wantPrefix("/640")},
+		{"a prefix without a slash before it", "-prefix data", "", "", wantPrefix("data")},
+		{"a prefix with a slash behind it", "-prefix /data/", "", "", wantPrefix("/data/")},
 		{"a bad flag is named", "-log loud", "", "", `flag -log: "loud": want one of requests, problems, off`},
 		{"a bad variable is named", "", "SHELF_LOG=loud", "", `environment SHELF_LOG: "loud": want one of requests, problems, off`},
 		{"a bad line of .env is named", "", "", "# a comment\nSHELF_LOG=loud", `.env line 2: SHELF_LOG: "loud": want one of requests, problems, off`},
