@@ -37,8 +37,8 @@ type JWK struct {
 	Until     time.Time `json:"until,omitzero"` // the key is retired, and only verifies, until this moment
 }
 
-// JWKS is what the world may know of the ring: of an EdDSA key that still
-// verifies its public half, of an HS256 key nothing.
+// JWKS returns the public keys of the EdDSA keys that still verify. HS256 keys have no
+// public part, and are left out.
 func (r *Keyring) JWKS(now time.Time) JWKSet {
 	set := JWKSet{Keys: []JWK{}}
 	for _, k := range r.keys {
@@ -50,7 +50,7 @@ func (r *Keyring) JWKS(now time.Time) JWKSet {
 	return set
 }
 
-// newJWK makes a key.
+// newJWK makes a new key for alg.
 func newJWK(alg string, now time.Time) (JWK, error) {
 	j := JWK{Use: "sig", Algorithm: alg, Created: now.UTC().Truncate(time.Second)}
 	random := randomBytes()
@@ -68,7 +68,7 @@ func newJWK(alg string, now time.Time) (JWK, error) {
 	return j, nil
 }
 
-// key is the key that j describes. No error shows anything secret.
+// key returns the key that j describes. No error shows a secret.
 func (j JWK) key() (*Key, error) {
 	var k *Key
 	encoding := base64.RawURLEncoding.Strict()
@@ -103,9 +103,9 @@ func (j JWK) key() (*Key, error) {
 	return k, nil
 }
 
-// LoadKeys is the ring of the key file at path, see ReadKeys. Where there is no
-// file, or no key in it that signs by alg, one is made. A warning, "" for none,
-// is for the log.
+// LoadKeys returns the ring of the key file at path, as [ReadKeys] does. If there is no
+// file, or no key in it that signs by alg, LoadKeys makes one. warning is for the log,
+// "" for none.
 func LoadKeys(path, alg string, now time.Time) (ring *Keyring, warning string, err error) {
 	ring, err = ReadKeys(path, alg, now)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNoKey) {
@@ -127,13 +127,13 @@ func LoadKeys(path, alg string, now time.Time) (ring *Keyring, warning string, e
 	return ring, warning, nil
 }
 
-// ErrNoKey: the key file has no key that signs by the chosen algorithm.
+// ErrNoKey says that the key file has no key that signs by the chosen algorithm.
 var ErrNoKey = errors.New("shelf makes one when it starts with this -alg")
 
-// ReadKeys is the ring of the keys for alg in the key file at path; the first
-// that is not retired signs. Only the chosen algorithm is accepted: the other
-// one's keys stay in the file, for the day that it is chosen again. It fails
-// with fs.ErrNotExist or ErrNoKey where there is no such file or key.
+// ReadKeys returns a ring of the keys for alg in the key file at path. The first key
+// that is not retired signs. Keys for the other algorithm stay in the file and are not
+// in the ring. It fails with fs.ErrNotExist if there is no file, and with ErrNoKey if it
+// has no key that signs by alg.
 func ReadKeys(path, alg string, now time.Time) (*Keyring, error) {
 	_, keys, err := ReadKeyFile(path)
 	if err != nil {
@@ -148,10 +148,9 @@ func ReadKeys(path, alg string, now time.Time) (*Keyring, error) {
 	return NewKeyring(keys...), nil
 }
 
-// RotateKey adds a new key for alg to the key file at path and retires those it
-// had for alg: they verify until keepUntil, which should be when the last token
-// that they signed has ended, and may be past if it has. A server that runs goes
-// on with the keys it has.
+// RotateKey adds a new key for alg to the key file at path, and retires the old keys for
+// alg. They verify until keepUntil: the time when the last token that they signed
+// expires. A server that runs goes on with the keys that it has read.
 func RotateKey(path, alg string, now, keepUntil time.Time) error {
 	if keepUntil.Before(now) {
 		keepUntil = now
@@ -165,15 +164,15 @@ func RotateKey(path, alg string, now, keepUntil time.Time) error {
 	})
 }
 
-// ReplaceKeys puts a new key for alg in the place of all that the key file at
-// path holds, those for the other algorithm too: who has read one has read all.
+// ReplaceKeys replaces all keys in the key file at path by a new key for alg. It is for
+// a file that has leaked: keys for the other algorithm go too.
 func ReplaceKeys(path, alg string, now time.Time) error {
 	return addKey(path, alg, now, func(*JWK, *Key) bool { return false })
 }
 
-// addKey puts a new key for alg before those in the key file at path, or into a
-// new file. Of the others it drops those whose time is over and those that keep
-// refuses; keep may also change them.
+// addKey puts a new key for alg before the keys in the key file at path, or into a new
+// file. It drops keys that have ended, and keys for which keep returns false. keep may
+// also change a key.
 func addKey(path, alg string, now time.Time, keep func(*JWK, *Key) bool) error {
 	set, keys, err := ReadKeyFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -195,8 +194,8 @@ func addKey(path, alg string, now time.Time, keep func(*JWK, *Key) bool) error {
 	return writeKeys(path, kept, durable.WriteFile)
 }
 
-// createKeyFile makes a key file with one key, unless another process is first:
-// then that one's stays as it is. There are no keys for the last parameter to keep.
+// createKeyFile makes a key file with one key. If another process made the file first,
+// it stays as it is. The last parameter is unused: a new file has no keys to keep.
 func createKeyFile(path, alg string, now time.Time, _ func(*JWK, *Key) bool) error {
 	fresh, err := newJWK(alg, now)
 	if err != nil {
@@ -216,9 +215,9 @@ func writeKeys(path string, keys []JWK, write func(string, []byte) error) error 
 	return nil
 }
 
-// ReadKeyFile reads the key file at path: its keys as they are written there,
-// and the same as keys to use. It refuses whatever it doesn't understand whole,
-// because a file that is not ours is not ours to overwrite either.
+// ReadKeyFile reads the key file at path. It returns the keys as they are written there,
+// and the same keys to use. It rejects a file that it doesn't understand as a whole: a
+// rotation would overwrite it.
 func ReadKeyFile(path string) (JWKSet, []*Key, error) {
 	text, err := durable.ReadFile(path)
 	if err != nil {
@@ -256,7 +255,7 @@ func ReadKeyFile(path string) (JWKSet, []*Key, error) {
 	return set, keys, nil
 }
 
-// KeyPath is where the key that goes with a data file is kept.
+// KeyPath returns the path of the key file for a data file.
 func KeyPath(data string) string {
 	return strings.TrimSuffix(data, filepath.Ext(data)) + ".key"
 }

@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// The algorithms that a key can be for. By HS256 one secret both makes tokens
-// and checks them; by EdDSA others can check them with a public key, and make none.
+// The algorithms of a key. With HS256 one secret signs and verifies. With EdDSA a private
+// key signs, and others verify with the public key, which can't sign.
 const (
 	HS256 = "HS256" // RFC 7518 §3.2
 	EdDSA = "EdDSA" // RFC 8037 §3.1, here with Ed25519 only
 )
 
-// A Key makes and checks tokens by one algorithm.
+// A Key signs and verifies by one algorithm.
 type Key struct {
 	ID        string // its kid
 	Alg       string
@@ -28,23 +28,23 @@ type Key struct {
 	Until     time.Time // a retired key verifies until then; zero: not retired
 }
 
-// Ended reports whether k is good for nothing any more.
+// Ended reports whether k is retired and no longer verifies.
 func (k *Key) Ended(now time.Time) bool {
 	return !k.Until.IsZero() && !now.Before(k.Until)
 }
 
-// Signs reports whether k may make tokens by alg: a retired key may not.
+// Signs reports whether k may sign by alg. A retired key may not.
 func (k *Key) Signs(alg string) bool { return k.Alg == alg && k.Until.IsZero() }
 
-// A Keyring signs with its first key and verifies with all of them. Its keys
-// never change, so it needs no lock.
+// A Keyring signs with its first key and verifies with all of its keys. They never
+// change, so any goroutine may use a Keyring.
 type Keyring struct {
 	keys []*Key
 	byID map[string]*Key
 	algs []string // what the keys are for
 }
 
-// NewKeyring is the ring of those keys. The first signs.
+// NewKeyring returns a ring of the keys. The first one signs.
 func NewKeyring(keys ...*Key) *Keyring {
 	ring := &Keyring{keys: keys, byID: map[string]*Key{}}
 	for _, k := range keys {
@@ -56,9 +56,9 @@ func NewKeyring(keys ...*Key) *Keyring {
 	return ring
 }
 
-// SecretKeys is the ring for a SECRET_KEY: its bytes as they are make the key,
-// so that whatever else holds the secret can check a token. The fallbacks are
-// former secrets and only verify. No error shows a secret.
+// SecretKeys returns the ring for a SECRET_KEY. The key is the bytes of the secret as
+// they are, so another program with the secret can verify tokens. The fallbacks are
+// former secrets, which only verify. No error shows a secret.
 func SecretKeys(secret string, fallbacks []string) (*Keyring, error) {
 	var keys []*Key
 	for i, s := range append([]string{secret}, fallbacks...) {
@@ -77,7 +77,7 @@ func SecretKeys(secret string, fallbacks []string) (*Keyring, error) {
 	return NewKeyring(keys...), nil
 }
 
-// A SecretError is what is wrong with a secret.
+// A SecretError says what is wrong with a secret.
 type SecretError struct {
 	Variable string // that holds it
 	Number   int    // which of several it is, from 1; 0 where there is only one
@@ -94,7 +94,8 @@ func (e *SecretError) Error() string {
 
 func (e *SecretError) Unwrap() error { return e.Err }
 
-// MemoryKeys is a ring that is written nowhere: its tokens end with the process.
+// MemoryKeys returns a ring with one new key, which is kept in memory only. Its tokens
+// are good until the process ends.
 func MemoryKeys(alg string) *Keyring {
 	if alg == EdDSA {
 		return NewKeyring(EdDSAKey(randomBytes()))
@@ -102,9 +103,9 @@ func MemoryKeys(alg string) *Keyring {
 	return NewKeyring(HS256Key(randomBytes()))
 }
 
-// ConfiguredKeys is the ring that the settings themselves hold: a SECRET_KEY, its
-// fallbacks and the algorithm to sign by. It is nil if the key is one that shelf
-// makes.
+// ConfiguredKeys returns the ring of the settings: a SECRET_KEY, its fallbacks and the
+// algorithm that signs. It returns nil if the settings have no secret: then shelf makes
+// a key.
 func ConfiguredKeys(secret string, fallbacks []string, alg string) (*Keyring, error) {
 	switch {
 	case secret == "" && len(fallbacks) > 0:
@@ -117,14 +118,14 @@ func ConfiguredKeys(secret string, fallbacks []string, alg string) (*Keyring, er
 	return SecretKeys(secret, fallbacks)
 }
 
-// Keys are all keys of the ring, the one that signs first.
+// Keys returns the keys of the ring. The first one signs.
 func (r *Keyring) Keys() []*Key { return r.keys }
 
-// Key is the key with that kid, nil if there is none.
+// Key returns the key with that kid, or nil.
 func (r *Keyring) Key(id string) *Key { return r.byID[id] }
 
-// checkSecret refuses a secret shorter than the output of SHA-256, as HS256 must
-// (RFC 7518 §3.2): it could be guessed from a single token, with no limit of
+// checkSecret refuses a secret that is shorter than the output of SHA-256 (RFC 7518
+// §3.2). An attacker with a single token could guess such a secret, with no limit of
 // attempts.
 func checkSecret(secret []byte) error {
 	if len(secret) < sha256.Size {
@@ -133,10 +134,10 @@ func checkSecret(secret []byte) error {
 	return nil
 }
 
-// HS256Key is the HS256 key of a secret. Its kid is a part of an HMAC under the
-// secret itself, over a text that no token can begin with, so it gives away no
-// more than every signature does. An RFC 7638 thumbprint would be a bare hash of
-// the secret, which §7 there warns of.
+// HS256Key returns the HS256 key of a secret. Its kid is a part of an HMAC with the
+// secret, over a text that no token begins with. So the kid gives away no more than a
+// signature does. A thumbprint would be a plain hash of the secret, which RFC 7638 §7
+// warns of.
 func HS256Key(secret []byte) *Key {
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte("shelf: kid"))
@@ -144,8 +145,8 @@ func HS256Key(secret []byte) *Key {
 	return &Key{ID: id, Alg: HS256, signing: secret, verifying: secret}
 }
 
-// EdDSAKey is the EdDSA key of a seed. Its kid is its thumbprint (RFC 8037 appendix
-// A.3): a public key has nothing to hide.
+// EdDSAKey returns the EdDSA key of a seed. Its kid is the thumbprint of the public key
+// (RFC 8037 appendix A.3).
 func EdDSAKey(seed []byte) *Key {
 	private := ed25519.NewKeyFromSeed(seed)
 	public := private.Public().(ed25519.PublicKey)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Print writes which keys of SECRET_KEY and SECRET_KEY_FALLBACKS are in the ring,
-// and nothing of what is secret in them.
+// Print writes the kid of each key of SECRET_KEY and SECRET_KEY_FALLBACKS, and what the
+// key is for. It writes nothing secret.
 func (r *Keyring) Print(w io.Writer) {
 	for i, k := range r.keys {
 		use := "SECRET_KEY, signs"
@@ -21,9 +21,8 @@ func (r *Keyring) Print(w io.Writer) {
 	}
 }
 
-// PrintKeyFile writes which keys are in the file at path, and what each is for on a
-// server that signs by alg, and nothing of what is secret in them. The kid of an
-// EdDSA key takes half a line, so each key takes two.
+// PrintKeyFile writes the kid of each key in the file at path, and what the key is for on
+// a server that signs by alg. It writes nothing secret.
 func PrintKeyFile(w io.Writer, path, alg string, now time.Time) error {
 	set, keys, err := ReadKeyFile(path)
 	if err != nil {
@@ -51,10 +50,10 @@ func PrintKeyFile(w io.Writer, path, alg string, now time.Time) error {
 	return nil
 }
 
-// Rotate makes a new key for alg in the key file at path, which signs from the
-// next start on, and writes what that means. The keys before it verify until
-// lastExpiry, which should be when the last token has ended; if they have leaked
-// they go at once, and lastExpiry is not called.
+// Rotate makes a new key for alg in the key file at path, and writes what that means.
+// The new key signs from the next start on. The old keys verify until lastExpiry, when
+// the last token expires. If they have leaked, they go at once, and lastExpiry is not
+// called.
 func Rotate(w io.Writer, path, alg string, leaked bool, now time.Time, lastExpiry func() (time.Time, error)) error {
 	if leaked {
 		if err := ReplaceKeys(path, alg, now); err != nil {

@@ -17,7 +17,7 @@ import (
 // tutorials read what they are used to. The two functions at its end are called for
 // tokens that are refused already, and return errors only.
 
-// Refusals of the request's header.
+// Refusals of a request for its header.
 var (
 	ErrMissing   = &Error{Missing, "Missing Authorization Header", ""}
 	errNotBearer = &Error{NotBearer, "Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'", ""}
@@ -68,9 +68,8 @@ func until(future, now time.Time) time.Duration {
 	return future.Sub(now).Round(time.Second).Truncate(time.Second) // the longest Duration can't be rounded
 }
 
-// inWords words the refusal of a token as PyJWT does. The checks of PyJWT come in
-// another order than those of golang-jwt, so it looks for the first that PyJWT would
-// have made.
+// inWords words the refusal of a token as PyJWT does. PyJWT checks in another order than
+// golang-jwt. So inWords looks for the first check of PyJWT that fails.
 func (r *Keyring) inWords(text string, now time.Time, c *Claims, refusal error) *Error {
 	if errors.Is(refusal, jwt.ErrTokenInvalidClaims) { // the signature is good
 		return claimsInWords(c, now, refusal)

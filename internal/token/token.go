@@ -10,7 +10,7 @@
 // A [Keyring] holds the keys. [LoadKeys] reads them from a key file, [SecretKeys]
 // takes a SECRET_KEY. A [Cache] in front of a Keyring remembers what was verified.
 //
-// Read this file from the top: what a token says, how it is signed, where a request
+// To learn from the code, read token.go from the top: what a token says, how it is signed, where a request
 // has it, how it is verified. Verify uses golang-jwt as its documentation shows. What
 // golang-jwt doesn't check follows in functions of a few lines, each with the section
 // of the standard that asks for it.
@@ -39,7 +39,7 @@ import (
 // Issuer is the name of this server in its tokens (RFC 7519 §4.1.1).
 const Issuer = "shelf"
 
-// The two types of token. An access token opens the API for minutes. A refresh token
+// The types of token. An access token opens the API for minutes. A refresh token
 // gets new access tokens for weeks, and opens nothing else.
 const (
 	Access  = "access"
@@ -194,7 +194,7 @@ func (c Claims) GetExpirationTime() (*jwt.NumericDate, error) {
 // tutorials, whose tokens have none; a new API should require it.
 func (c Claims) GetIssuer() (string, error) { return cmp.Or(c.Issuer, Issuer), nil }
 
-// MaxLength is how many bytes a token may have. Our own have about 500.
+// MaxLength is the most bytes that a token may have. Tokens of shelf have about 500.
 const MaxLength = 8 << 10
 
 // checkText bounds what the parser has to read. It refuses line breaks too:
