@@ -22,6 +22,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -210,8 +211,8 @@ func openData(c settings, log *slog.Logger, now func() time.Time) (st *store, ke
 }
 
 // greet tells a person where things are and what to do next.
-func greet(w io.Writer, c settings, st *store, url string) {
-	g := explain.Greeting{URL: url, Data: fmt.Sprintf("%s (%s)", c.data, st.contents()), Key: token.KeyPath(c.data), EnvFile: c.envFile}
+func greet(w io.Writer, c settings, st *store, address string) {
+	g := explain.Greeting{URL: address, Data: fmt.Sprintf("%s (%s)", c.data, st.contents()), Key: token.KeyPath(c.data), EnvFile: c.envFile}
 	if c.data == inMemory {
 		g.Data, g.Key = "memory: the data ends with this process", "memory"
 	}
@@ -220,10 +221,17 @@ func greet(w io.Writer, c settings, st *store, url string) {
 	}
 	switch {
 	case c.labMade:
-		g.Lab = url + "/#lab=" + c.labToken // no browser sends a fragment anywhere
+		g.Lab = address + "/#lab=" + c.labToken // no browser sends a fragment anywhere
 	case c.lab:
 		g.Lab = "SHELF_LAB_TOKEN"
 	}
+	st.View(func(tx *db.Tx) {
+		for _, shown := range st.rows.Collections(tx) {
+			if g.Rows == "" && !slices.Contains(c.collections.skip, shown.Name) {
+				g.Rows, g.Open = c.collections.prefix+"/"+url.PathEscape(shown.Name), c.collections.open
+			}
+		}
+	})
 	g.Print(w)
 }
 

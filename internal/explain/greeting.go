@@ -13,6 +13,8 @@ type Greeting struct {
 	Key     string // what signs
 	EnvFile string // where settings came from; "" for no file
 	Lab     string // where the lab or its secret is; "" for no lab
+	Rows    string // the path of a collection; "" for no collections
+	Open    bool   // it may be read without a token
 }
 
 // Print writes the greeting. Its transcript works as pasted, at the first start and at
@@ -25,12 +27,23 @@ func (g Greeting) Print(w io.Writer) {
 	if g.Lab != "" {
 		fmt.Fprintf(w, "  lab    %s\n", g.Lab)
 	}
-	fmt.Fprintf(w, `
-Open it in a browser, or paste this into a terminal (next time, from line two):
-  curl %[1]s/api/v1/auth/signup -d email=ann@example.com -d password=b00k-worm
+	if g.Open {
+		fmt.Fprintf(w, "\nOpen it in a browser, or paste this into a terminal:\n  curl %s%s\n\n", g.URL, g.Rows)
+		return
+	}
+	fmt.Fprint(w, "\nOpen it in a browser, or paste this into a terminal (next time, from line two):\n")
+	if g.Rows == "" {
+		fmt.Fprintf(w, `  curl %[1]s/api/v1/auth/signup -d email=ann@example.com -d password=b00k-worm
   TOKEN=$(curl -s %[1]s/api/v1/auth/signin -d email=ann@example.com -d password=b00k-worm | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
   curl %[1]s/api/v1/items -H "Authorization: Bearer $TOKEN" -d itemname=ball -d category=soccer -d 'description=something to kick'
   curl %[1]s/api/v1/items -H "Authorization: Bearer $TOKEN"
 
 `, g.URL)
+	} else {
+		fmt.Fprintf(w, `  curl %[1]s/register -d email=ann@example.com -d password=b00k-worm
+  TOKEN=$(curl -s %[1]s/login -d email=ann@example.com -d password=b00k-worm | sed 's/.*"accessToken":"\([^"]*\)".*/\1/')
+  curl %[1]s%[2]s -H "Authorization: Bearer $TOKEN"
+
+`, g.URL, g.Rows)
+	}
 }

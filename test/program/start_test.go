@@ -328,37 +328,70 @@ func TestHelp(t *testing.T) {
 // the second, when the account is there already.
 func TestGreetingTranscript(t *testing.T) {
 	t.Parallel()
-	bash, err := exec.LookPath("bash")
-	_, curlErr := exec.LookPath("curl")
-	if err != nil || curlErr != nil {
-		t.Logf("not run: it takes bash and curl: %v, %v", err, curlErr)
-		return
-	}
 	dir := t.TempDir()
 	for start := 1; start <= 2; start++ {
 		p := startShelf(t, dir)
-		_, transcript, ok := strings.Cut(p.greeting(), "Open it")
-		_, transcript, _ = strings.Cut(transcript, "\n")
-		if !ok || !strings.Contains(transcript, "curl ") {
-			t.Fatalf("there is no transcript in:\n%s", p.stderr)
+		out, ok := paste(t, p.greeting())
+		if !ok {
+			return
 		}
-		cmd := exec.Command(bash, "-e", "-o", "pipefail")
-		cmd.Stdin = strings.NewReader(transcript)
-		cmd.Dir = t.TempDir()
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // no proxy of the tester's
-		endWithTest(cmd)
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("bash: %v\n%s", err, out)
-		}
-		wantText(t, string(out), `"message":"Created a new item"`, fmt.Sprintf(`"id":%d`, start), `"itemname":"ball"`)
-		last := strings.TrimSpace(string(out))
+		wantText(t, out, `"message":"Created a new item"`, fmt.Sprintf(`"id":%d`, start), `"itemname":"ball"`)
+		last := strings.TrimSpace(out)
 		last = last[strings.LastIndex(last, "\n")+1:]
 		if got := strings.Count(last, `"itemname":"ball"`); got != start || !strings.HasPrefix(last, `{"status":200,"data":[`) {
 			t.Errorf("the last answer of start %d is %s; want a list of %d", start, last, start)
 		}
 		p.kill()
 	}
+}
+
+// So does that of a server with collections, which reads one that has a route.
+func TestGreetingTranscriptOfCollections(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ flags, end string }{
+		{"-skip=login", "$TOKEN\"\n\n"},
+		{"-skip=login -open -prefix=/data", "/data/my%20posts\n\n"},
+	} {
+		t.Run(tt.flags, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			writeTestFile(t, dir, "db.json", `{"login":[],"my posts":[{"id":1,"title":"Hello"}]}`)
+			for range 2 {
+				p := startShelf(t, dir, append(strings.Fields(tt.flags), "db.json")...)
+				if out, ok := paste(t, p.await(p.stderr, tt.end)); ok && !strings.HasSuffix(out, `[{"id":1,"title":"Hello"}]`) {
+					t.Errorf("the transcript ends with %s", out)
+				}
+				p.kill()
+			}
+		})
+	}
+}
+
+// paste runs the transcript of a greeting in a shell, and returns what that says. ok
+// tells whether there are the programs for it.
+func paste(t *testing.T, greeting string) (out string, ok bool) {
+	t.Helper()
+	bash, err := exec.LookPath("bash")
+	_, curlErr := exec.LookPath("curl")
+	if err != nil || curlErr != nil {
+		t.Logf("not run: it takes bash and curl: %v, %v", err, curlErr)
+		return "", false
+	}
+	_, transcript, found := strings.Cut(greeting, "Open it")
+	_, transcript, _ = strings.Cut(transcript, "\n")
+	if !found || !strings.Contains(transcript, "curl ") {
+		t.Fatalf("there is no transcript in:\n%s", greeting)
+	}
+	cmd := exec.Command(bash, "-e", "-o", "pipefail")
+	cmd.Stdin = strings.NewReader(transcript)
+	cmd.Dir = t.TempDir()
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // no proxy of the tester's
+	endWithTest(cmd)
+	said, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("bash: %v\n%s", err, said)
+	}
+	return string(said), true
 }
 
 // A setting that has no effect says so, in one line.
