@@ -47,7 +47,7 @@ func (s *server) serveCollections(w http.ResponseWriter, r *http.Request) error 
 	reply.PlainTags(r)
 	v, own, ok := s.find(r)
 	switch {
-	case !ok:
+	case !ok, !own && s.collections.settings.prefix == "" && slices.Contains(reservedNames, v.Names[0]):
 		return rows.ErrNoCollection
 	case r.Method == http.MethodOptions:
 		w.Header().Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
