@@ -12,6 +12,7 @@ import (
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/rows"
+	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
 
@@ -19,7 +20,8 @@ import (
 type collections struct {
 	settings collectionSettings
 	routes   rows.Routes
-	users    rows.Guard // of the accounts, 0 for none
+	users    rows.Guard    // of the accounts, 0 for none
+	static   *serve.Folder // nil for none
 }
 
 // A visit is a request for collections: where to, and by whom.
@@ -46,6 +48,9 @@ func (s *server) serveCollections(w http.ResponseWriter, r *http.Request) error 
 	}
 	reply.PlainTags(r)
 	v, own, ok := s.find(r)
+	if !own && s.collections.static.Serve(w, r) {
+		return nil
+	}
 	switch {
 	case !ok, !own && s.collections.settings.prefix == "" && slices.Contains(reservedNames, v.Names[0]):
 		return rows.ErrNoCollection

@@ -389,3 +389,31 @@ func TestCollectionsInAndOut(t *testing.T) {
 		t.Errorf("a second import = %v", err)
 	}
 }
+
+// Files come behind shelf's own paths and before the collections.
+func TestStaticFiles(t *testing.T) {
+	t.Parallel()
+	page := t.TempDir()
+	for name, text := range map[string]string{"index.html": "<p>home", "posts": "a file", "users": "no", "healthz": "no", ".env": "no"} {
+		if err := os.WriteFile(filepath.Join(page, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open(t, blog, "-open", "-static="+page)
+	for request, want := range map[string]string{
+		"- GET /":           "<p>home",
+		"- GET /posts":      "a file",
+		"- GET /posts/1":    `{"id":1…`,
+		"- GET /users":      `"Missing…`,
+		"- GET /healthz":    `{"message":"alive"}`,
+		"- GET /.env":       "{}",
+		"- GET /console/":   "<!doctype html>…",
+		"- POST /posts {}":  `{"id":3}`,
+		"- GET /index.html": "<p>home",
+	} {
+		begin, _, _ := strings.Cut(want, "…")
+		if w := s.do(request); !strings.HasPrefix(w.Body.String(), begin) {
+			t.Errorf("%s = %d %.200s; want %s", request, w.Code, w.Body, want)
+		}
+	}
+}

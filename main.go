@@ -257,13 +257,30 @@ func openCollections(ctx context.Context, c settings, st *store, sh shell, log *
 			names = append(names, collection.Name)
 		}
 	})
-	if empty && in.file == "" {
+	switch {
+	case empty && in.file == "" && in.static+in.routes+in.guardsFile+in.prefix != "" || in.open && empty && in.file == "":
+		return nil, errors.New("there are no collections for -static, -routes, -guards, -prefix or -open: name a file, such as shelf db.json")
+	case empty && in.file == "":
 		return nil, nil
+	}
+	if in.static != "" {
+		key := ""
+		if c.data != inMemory {
+			key = token.KeyPath(c.data)
+		}
+		folder, err := serve.OpenFolder(in.static, c.data, key, in.file, in.guardsFile, in.routes, c.tlsKey)
+		if err != nil {
+			return nil, fmt.Errorf("-static: %w", err)
+		}
+		cols.static = folder
 	}
 	st.plainUsers = slices.Contains(names, "users")
 	guards, err := cols.readGuards(names, !st.plainUsers)
 	if err != nil {
 		return nil, err
+	}
+	if in.prefix != "" && (!strings.HasPrefix(in.prefix, "/") || strings.HasSuffix(in.prefix, "/") || slices.Contains(reservedNames, strings.Split(in.prefix, "/")[1])) {
+		return nil, fmt.Errorf("-prefix %s: want a path that is not shelf's own, such as /data", in.prefix)
 	}
 	st.rows.Set(rows.Options{Guards: guards, KeepChildren: !in.cascade})
 	if host, _, _ := net.SplitHostPort(c.addr); in.open && !origin.Loopback(host) {

@@ -20,6 +20,9 @@ import (
 
 // index handles GET /: the console for a browser, else the endpoints by name.
 func (s *server) index(w http.ResponseWriter, r *http.Request) error {
+	if s.hasPage() && s.collections.static.Serve(w, r) {
+		return nil
+	}
 	w.Header().Add("Vary", "Accept")
 	if reply.WantsHTML(r) {
 		return serveConsole(w, r, "index.html")
@@ -32,6 +35,17 @@ func (s *server) index(w http.ResponseWriter, r *http.Request) error {
 		Name      string   `json:"name"`
 		Endpoints []string `json:"endpoints"`
 	}{"shelf", patterns})
+}
+
+// hasPage reports whether -static has a page of its own, so that the console is at
+// /console/.
+func (s *server) hasPage() bool {
+	return s.collections != nil && s.collections.static != nil && s.collections.static.Index()
+}
+
+// consolePage handles GET /console/, where the page at / is another.
+func (s *server) consolePage(w http.ResponseWriter, r *http.Request) error {
+	return serveConsole(w, r, "index.html")
 }
 
 // consoleFile handles GET /console/{file}: what the page consists of.

@@ -118,6 +118,9 @@ func (s *server) routes() []route {
 	if s.collections != nil { // collections.go, members.go: whatever stands nowhere else
 		routes = append(routes, route{"/", s.serveCollections})
 	}
+	if s.hasPage() {
+		routes = append(routes, route{"GET /console/{$}", s.consolePage})
+	}
 	if l := s.lab; l != nil { // internal/lab
 		routes = append(routes, []route{
 			{"POST /lab/reset", l.Private(l.Reset)},

@@ -95,7 +95,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rt.refuse(w, r, http.StatusNotFound, "Not found")
 	case clean != at:
 		redirect(clean, "The path is written without empty or dot segments")
-	case len(at) > 1 && strings.HasSuffix(at, "/") && rt.Knows(r, strings.TrimSuffix(at, "/")):
+	case len(at) > 1 && strings.HasSuffix(at, "/") && !rt.Knows(r, at) && rt.Knows(r, strings.TrimSuffix(at, "/")):
 		redirect(strings.TrimSuffix(at, "/"), "The path is written without a slash at its end")
 	default:
 		rt.ServeMux.ServeHTTP(w, r)
