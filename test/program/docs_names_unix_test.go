@@ -77,6 +77,9 @@ func TestDocumentNames(t *testing.T) {
 					t.Errorf("%s: there is no command `%s`", d.name, span)
 				}
 			}
+			if strings.HasPrefix(span, "shelf ") && strings.Contains(span, "[") && !strings.Contains(help, "\n  "+span+"\n") && !strings.Contains(help, "\n  "+span+" ") {
+				t.Errorf("%s: the help shows `%s` in another way", d.name, span)
+			}
 			checkFlags(t, d, span, help)
 		}
 	}
