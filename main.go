@@ -441,13 +441,12 @@ func (cols *collections) readGuards(names []string, accounts bool) (rows.Guards,
 // nothing, and closes it. The file stays as it is.
 func importCollections(ctx context.Context, sh shell, c settings, s *store, name string, document []byte) error {
 	c.collections.file = name
-	before := s.contents()
 	_, err := (&collections{settings: c.collections}).add(ctx, c, s, sh, document, serve.NewLog(sh.stderr, c.log, c.logFormat))
 	after := s.contents()
 	if err = errors.Join(err, s.Close()); err != nil {
 		return operator.InDocument(name, document, err, "; nothing was imported")
 	}
-	fmt.Fprintf(sh.stdout, "%s: held %s; holds %s\n", c.data, before, after)
+	fmt.Fprintf(sh.stdout, "%s: imported %s; the data file now holds %s\n", c.data, name, after)
 	return nil
 }
 
