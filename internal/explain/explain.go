@@ -1,11 +1,10 @@
-// Package explain says what is in a token and how a server judges it, for a person at
-// a terminal. It also has what else
-// a person reads there: the greeting, the end of the help, and the tour through the
-// code.
+// Package explain shows a person at a terminal what a token contains and how
+// the server judges it. It also has the greeting, the end of the help, and the
+// tour through the code.
 //
-// Token prints the result of each check, then the header and the claims, each with a
-// note. The package judges nothing: a Server hands over the functions by which the
-// server itself does.
+// Token prints the result of each check, then the header and the claims, each
+// with a note. The package has no rules of its own: a Server passes the
+// functions by which the server itself judges.
 package explain
 
 import (
@@ -28,13 +27,13 @@ import (
 	"example.com/shelf/internal/token"
 )
 
-// ErrRefused ends shelf explain with status 1; everything else is printed.
+// ErrRefused ends shelf explain with status 1. Everything else was printed.
 var ErrRefused = errors.New("the token is refused")
 
-// Command is the command shelf explain, with args behind it. prepare judges the
-// flags among them; what it returns is called once there is a token. Exit status 0:
-// the token is good; 1: it is refused, and the error is [ErrRefused]; 2: it could
-// not be judged.
+// Command is the command shelf explain. prepare reads the flags in args and
+// returns a function, which Command calls once it has a token. Exit status 0:
+// the token is good; 1: it is refused, and the error is [ErrRefused]; 2: it
+// could not be judged.
 func Command(args []string, stdin io.Reader, stdout, stderr io.Writer, prepare func(flags []string) (open func() (Server, error), err error)) error {
 	err := command(args, stdin, stdout, stderr, prepare)
 	if err == nil || err == ErrRefused || errors.Is(err, flag.ErrHelp) {
@@ -67,9 +66,9 @@ func command(args []string, stdin io.Reader, stdout, stderr io.Writer, prepare f
 	return nil
 }
 
-// Argument takes the token out of the arguments: the first, or the last
-// after flags if it begins as a header in base64url must. What is left is for
-// the flags; an error about one would show a token in full.
+// Argument takes the token out of the arguments: the first argument, or the
+// last one after flags if it begins like a header in base64url. The rest are
+// flags. A token among the flags would be shown in full by an error.
 func Argument(args []string) (text string, rest []string) {
 	if len(args) == 0 {
 		return "", nil
@@ -84,8 +83,7 @@ func Argument(args []string) (text string, rest []string) {
 	return "", args
 }
 
-// Read reads a token from standard input: a line of it, if somebody sits
-// there and types.
+// Read reads a token from standard input. On a terminal it reads one line.
 func Read(stdin io.Reader, stderr io.Writer) (string, error) {
 	if f, ok := stdin.(*os.File); ok && term.IsTerminal(f) {
 		fmt.Fprint(stderr, "Paste a token, then press Enter: ")
@@ -99,8 +97,8 @@ func Read(stdin io.Reader, stderr io.Writer) (string, error) {
 	return string(text), err
 }
 
-// Bare drops what may stand around a token where people copy it from: the
-// name of the header, the scheme, quotes and blanks.
+// Bare removes what people copy with a token: the name of the header, the
+// scheme, quotes and blanks.
 func Bare(text string) string {
 	text = strings.Trim(text, " \t\r\n\"'")
 	for _, prefix := range []string{"authorization:", "x-access-token:", "bearer "} {
@@ -111,37 +109,37 @@ func Bare(text string) string {
 	return text
 }
 
-// A User is what the server knows of somebody.
+// A User is the server's knowledge of a user.
 type User struct {
 	ID              int
 	Name            string // an e-mail address or a username
 	Admin, Disabled bool
 }
 
-// A Record is what the server knows of a token.
+// A Record is the server's knowledge of a token.
 type Record struct {
 	ID    int
-	Owner int    // the id of a User
-	Ended string // when the token was ended and by what, in words; "" if it was not
+	Owner int    // id of a User
+	Ended string // when and by what the token was ended, in words; "": it was not
 }
 
-// A Server is what the explanation of a token is made from. The functions are those
-// by which the server itself judges.
+// A Server is the source of an explanation. Its functions are those by which
+// the server itself judges.
 type Server struct {
 	Keys *token.Keyring
 	Now  time.Time
-	// Judge returns the type of a good token and the name of its user. It refuses
-	// any other token with a *token.Error.
+	// Judge returns the type of a good token and the name of its user. It
+	// refuses any other token with a *token.Error.
 	Judge func(text string) (typ, name string, err error)
-	// Find returns the user with that public ID and the record of the token with that
-	// jti, nil for each that there is not.
+	// Find returns the user with that public ID, and the record of the token
+	// with that jti. Each is nil if it is not found.
 	Find func(publicID, jti string) (*User, *Record)
 }
 
-// Token prints what s makes of a token and reports whether the token is good. It has
-// no rules of its own, so it can't disagree with the server: the checks that were
-// passed are those before the one that refused. What the signature doesn't vouch
-// for is marked.
+// Token prints an explanation of a token and reports whether it is good. The
+// server decides, so the explanation can't disagree with it: the passed checks
+// are those before the one that refused. Content that the signature doesn't
+// protect is marked.
 func (s Server) Token(w io.Writer, text string) (good bool) {
 	e := &explanation{Server: s, w: w, text: text, refused: token.Revoked + 1}
 	e.parts = strings.Split(text, ".")
@@ -162,7 +160,7 @@ func (s Server) Token(w io.Writer, text string) (good bool) {
 	e.user, e.record = e.find()
 	e.printChecks(refusal)
 	if len(text) > token.MaxLength {
-		return false // nothing in it is looked into
+		return false // its content is not read
 	}
 	e.printPart("header", e.header, e.headerErr, e.headerNote)
 	if len(e.parts) > 1 {
@@ -174,8 +172,8 @@ func (s Server) Token(w io.Writer, text string) (good bool) {
 	return refusal == nil
 }
 
-// decodePart reads a header or claims to be shown, which needn't be in their
-// only spelling.
+// decodePart decodes a header or claims, to show them. It also accepts
+// base64url with padding.
 func decodePart(part string) (strictjson.Object, error) {
 	text, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(part, "="))
 	if err != nil {
@@ -188,7 +186,7 @@ func decodePart(part string) (strictjson.Object, error) {
 	return members, nil
 }
 
-// An explanation is what is known of a token.
+// An explanation is the knowledge of one token.
 type explanation struct {
 	Server
 	w         io.Writer
@@ -199,8 +197,8 @@ type explanation struct {
 	claims    strictjson.Object
 	claimsErr error
 	refused   token.Reason // above Revoked for a good token
-	user      *User        // whom the claims name, nil if the store has nobody of that
-	record    *Record      // what the store knows of the token they name
+	user      *User        // named by the claims; nil if the store has no such user
+	record    *Record      // of the token that the claims name
 }
 
 func (e *explanation) verified() bool { return e.refused > token.BadSignature }
@@ -211,8 +209,8 @@ func (e *explanation) find() (*User, *Record) {
 	return e.Find(subject, id)
 }
 
-// checks are the checks that a token goes through, each with the last of the reasons
-// for which it refuses one. Reasons are in the order of the checks.
+// checks are the checks of a token, each with the last reason for which it
+// refuses one. Reasons are in the order of the checks.
 var checks = []struct {
 	name string
 	last token.Reason
@@ -227,7 +225,8 @@ var checks = []struct {
 	{"revocation", token.Revoked},
 }
 
-// printChecks prints what came of each check. refusal is nil if all were passed.
+// printChecks prints the result of each check. refusal is nil if all were
+// passed.
 func (e *explanation) printChecks(refusal *token.Error) {
 	fmt.Fprintln(e.w)
 	failed := false
@@ -244,7 +243,7 @@ func (e *explanation) printChecks(refusal *token.Error) {
 	}
 }
 
-// passed says what a check has found, given that it was passed.
+// passed returns the finding of a passed check.
 func (e *explanation) passed(check string) string {
 	switch check {
 	case "text":
@@ -277,8 +276,7 @@ func (e *explanation) passed(check string) string {
 	return ""
 }
 
-// printPart prints the header or the claims, each member with what note has to
-// say about it.
+// printPart prints the header or the claims, with a note for each member.
 func (e *explanation) printPart(name string, members strictjson.Object, err error, note func(name string) string) {
 	vouched := ""
 	if !e.verified() {
@@ -296,14 +294,14 @@ func (e *explanation) printPart(name string, members strictjson.Object, err erro
 	}
 }
 
-// The columns that explain prints in, for a terminal of 80.
+// Columns of the output, for a terminal of 80.
 const (
 	factColumn = 14
 	noteColumn = 20
 )
 
-// print prints a name, a fact and a note in three columns. A fact that is long
-// pushes its note aside, or below; one that is too long for a line is cut.
+// print prints a name, a fact and a note in three columns. A long fact moves
+// its note to the right or to the next line. A fact longer than a line is cut.
 func (e *explanation) print(name, fact, note string) {
 	line := fmt.Sprintf("  %-11s %s", term.Clip(name, factColumn-3), term.Clip(fact, term.Width-factColumn))
 	if note == "" {
@@ -322,7 +320,7 @@ func (e *explanation) print(name, fact, note string) {
 	}
 }
 
-// headerNote is what there is to say about a member of the header.
+// headerNote returns the note for a member of the header.
 func (e *explanation) headerNote(name string) string {
 	switch name {
 	case "kid":
@@ -343,7 +341,7 @@ func (e *explanation) headerNote(name string) string {
 	return ""
 }
 
-// claimNote is what there is to say about a claim.
+// claimNote returns the note for a claim.
 func (e *explanation) claimNote(name string) string {
 	switch name {
 	case "exp", "iat", "nbf":
@@ -384,15 +382,15 @@ func (e *explanation) claimNote(name string) string {
 	return ""
 }
 
-// time is the moment that a claim names.
+// time returns the time in a claim.
 func (e *explanation) time(name string) (time.Time, bool) {
 	return token.Time(e.claims, name)
 }
 
-// minuteTime is how commands write a moment.
+// minuteTime is the format of times in commands.
 const minuteTime = "2006-01-02 15:04 UTC"
 
-// article is a word with its article.
+// article returns a word with its article.
 func article(word string) string {
 	if strings.ContainsRune("aeiou", rune(word[0])) {
 		return "an " + word
@@ -400,7 +398,7 @@ func article(word string) string {
 	return "a " + word
 }
 
-// span words a time as people would: 45s, 12m, 3h 5m, 29d 23h.
+// span returns a duration in words: 45s, 12m, 3h 5m, 29d 23h.
 func span(d time.Duration) string {
 	switch {
 	case d < time.Minute:
@@ -413,7 +411,7 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%dd %dh", d/(24*time.Hour), d/time.Hour%24)
 }
 
-// oneLine is a JSON value without the blanks between its parts.
+// oneLine returns a JSON value without blanks between its parts.
 func oneLine(value json.RawMessage) string {
 	var line bytes.Buffer
 	if json.Compact(&line, value) != nil {

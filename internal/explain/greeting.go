@@ -5,20 +5,20 @@ import (
 	"io"
 )
 
-// A Greeting tells a person where the things of a server that has started are, and
-// what to do next.
+// A Greeting tells the person who has started a server where it is, and what to
+// do next.
 type Greeting struct {
 	URL     string
-	Data    string // where the data is, and what it holds
-	Key     string // what signs
-	EnvFile string // where settings came from; "" for no file
-	Lab     string // where the lab or its secret is; "" for no lab
-	Rows    string // the path of a collection; "" for no collections
-	Open    bool   // it may be read without a token
+	Data    string // where the data is, and what it contains
+	Key     string // the key that signs
+	EnvFile string // file with settings; "": none
+	Lab     string // where the lab or its secret is; "": no lab
+	Rows    string // the path of a collection; "": there are none
+	Open    bool   // the collection may be read without a token
 }
 
-// Print writes the greeting. Its transcript works as pasted, at the first start and at
-// later ones.
+// Print writes the greeting. Its transcript works as pasted, at the first start
+// and later.
 func (g Greeting) Print(w io.Writer) {
 	fmt.Fprintf(w, "shelf listens on %s\n  data   %s\n  key    %s\n", g.URL, g.Data, g.Key)
 	if g.EnvFile != "" {

@@ -9,13 +9,13 @@ import (
 	"example.com/shelf/internal/term"
 )
 
-// A Stop is a place in the code where a reader should stop and look.
+// A Stop is a place in the code that a reader should look at.
 type Stop struct {
 	Heading   string
 	Functions []Function // in the order of the calls
 	Why       string
-	Source    string // where the rule comes from
-	URL       string // and where to read that
+	Source    string // the document with the rule
+	URL       string // of that document
 }
 
 // A Function is one row of a stop's table.
@@ -55,7 +55,7 @@ func Stops(guide string) (stops []Stop) {
 	return stops
 }
 
-// plain is text without the marks of Markdown.
+// plain removes the marks of Markdown.
 func plain(text string) string { return strings.ReplaceAll(text, "`", "") }
 
 // Tour prints the stops of a reading guide for a terminal of 80 columns.

@@ -1,7 +1,7 @@
 package explain
 
-// Variables is the last part of the help: the variables that have no flag, and the
-// exit statuses.
+// Variables is the last part of the help: variables without a flag, and exit
+// statuses.
 const Variables = `
 Variables without a flag, as other users can see a program's arguments:
   SECRET_KEY               signs the tokens; 32 bytes or more; without it shelf
