@@ -123,6 +123,7 @@ func (s *server) identify(r *http.Request, v *visit) error {
 		return nil
 	}
 	if v.caller, err = s.callerOf(text, token.Access); err == nil {
+		form.Own(r, v.caller.user.ID)
 		v.by = s.store.rowsCaller(v.caller.user)
 		v.by.Tighten = v.Guard
 	}
@@ -327,6 +328,20 @@ func (s *server) change(v *visit, rules func(tx *db.Tx, by rows.Caller) error) e
 	})
 }
 
+// readNew reads the body of a change to a collection, once the visitor may change
+// something there.
+func (s *server) readNew(w http.ResponseWriter, r *http.Request, v *visit, name string) (o rows.Object, err error) {
+	s.store.View(func(tx *db.Tx) { err = s.store.rows.CheckWrite(tx, v.by, name) })
+	if err != nil {
+		return o, err
+	}
+	o, err = readObject(w, r, maxRowsBody, r.Method != http.MethodPatch)
+	if _, secret := o.Get("password"); secret && name == "users" && err == nil {
+		err = reply.Fail(http.StatusBadRequest, "users is a collection like any other here, and keeps no passwords: POST /register makes an account")
+	}
+	return o, err
+}
+
 // readObject reads a body that is an object. needed refuses no body at all.
 func readObject(w http.ResponseWriter, r *http.Request, most int64, needed bool) (rows.Object, error) {
 	text, err := form.ReadObject(w, r, most)
@@ -350,11 +365,11 @@ func pretty(r *http.Request) bool { return r.URL.Query().Has("pretty") }
 
 // createRow handles POST: a row, the child of a row, or a single resource anew.
 func (s *server) createRow(w http.ResponseWriter, r *http.Request, v *visit) error {
-	o, err := readObject(w, r, maxRowsBody, true)
+	name := v.Names[len(v.Names)-1]
+	o, err := s.readNew(w, r, v, name)
 	if err != nil {
 		return err
 	}
-	name := v.Names[len(v.Names)-1]
 	var row *rows.Row
 	err = s.change(v, func(tx *db.Tx, by rows.Caller) (err error) {
 		if err := s.store.roomFor(tx, v.owner(), 1); err != nil {
@@ -398,7 +413,7 @@ func (v *visit) owner() int {
 
 // changeRow handles PUT and PATCH of a row or of a single resource.
 func (s *server) changeRow(w http.ResponseWriter, r *http.Request, v *visit) error {
-	o, err := readObject(w, r, maxRowsBody, r.Method == http.MethodPut)
+	o, err := s.readNew(w, r, v, v.Names[0])
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"example.com/shelf/internal/rows"
 )
@@ -415,5 +417,38 @@ func TestStaticFiles(t *testing.T) {
 		if w := s.do(request); !strings.HasPrefix(w.Body.String(), begin) {
 			t.Errorf("%s = %d %.200s; want %s", request, w.Code, w.Body, want)
 		}
+	}
+}
+
+// Where users is a plain collection, accounts are apart from it.
+func TestPlainUsers(t *testing.T) {
+	t.Parallel()
+	s := open(t, `{"users":[{"id":1,"name":"Ann"}],"posts":[{"id":1,"userId":1}]}`)
+	for _, step := range [][2]string{
+		{"- GET /users", `"Missing…`},
+		{"bob GET /users", `[{"id":1,"name":"Ann"}]`},
+		{"bob GET /posts?_expand=user", `[{"id":1,"userId":1,"user":{"id":1,"name":"Ann"}}]`},
+		{`bob POST /users {"name":"Eve","password":"x"}`, `{"error":"users is a collection like any other…`},
+		{`bob PATCH /posts/1 {"a":1}`, `"Private…`},
+		{`bob POST /posts {"a":1}`, `{"a":1,"userId":"`},
+	} {
+		begin, _, _ := strings.Cut(step[1], "…")
+		if w := s.do(step[0]); !strings.HasPrefix(w.Body.String(), begin) {
+			t.Errorf("%s = %d %s; want %s", step[0], w.Code, w.Body, step[1])
+		}
+	}
+}
+
+// A stranger's body is not read, where no stranger may write.
+func TestStrangersBodyIsNotRead(t *testing.T) {
+	t.Parallel()
+	s := open(t, blog)
+	r := httptest.NewRequest("POST", "/posts", iotest.ErrReader(errors.New("it was read")))
+	r.Host, r.ContentLength = "localhost:8080", 5_000_000
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	s.server.ServeHTTP(w, r)
+	if w.Code != http.StatusUnauthorized {
+		t.Errorf("a stranger's row = %d %s; want 401", w.Code, w.Body)
 	}
 }

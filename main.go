@@ -388,51 +388,32 @@ func hashMembers(ctx context.Context, c settings, sh shell, users []*user, clear
 // live at /users, which takes a tighter guard only.
 func (cols *collections) readGuards(names []string, accounts bool) (rows.Guards, error) {
 	in := cols.settings
-	all := rows.Guards{ByName: map[string]rows.Guard{}, Open: in.open}
-	add := func(from, name string, guard rows.Guard) error {
-		switch {
-		case name == "*":
-			all.Others = guard
-		case name == "users" && accounts:
-			cols.users = guard
-		case !slices.Contains(names, name):
-			return fmt.Errorf("%s: there is no collection %q", from, name)
-		default:
-			all.ByName[name] = guard
-		}
-		return nil
+	if accounts {
+		names = append(slices.Clone(names), "users")
 	}
+	all := rows.Guards{Open: in.open}
 	for _, file := range []string{in.routes, in.guardsFile} {
 		if file == "" {
 			continue
 		}
 		text, err := durable.ReadText(file)
-		var rules rows.Routes
-		var guards map[string]rows.Guard
-		if err == nil && file == in.routes {
-			rules, guards, err = rows.ParseRoutes(text)
-			cols.routes = rules
-		} else if err == nil {
-			guards, err = rows.ParseGuards(text)
+		if err == nil {
+			var rules rows.Routes
+			rules, err = all.Read(text, names, file == in.routes)
+			cols.routes = append(cols.routes, rules...)
 		}
 		if err != nil {
 			return all, operator.InDocument(file, text, err, "")
 		}
-		for name, guard := range guards {
-			if err := add(file, name, guard); err != nil {
-				return all, err
-			}
-		}
 	}
 	for _, pair := range in.guards {
-		name, digits, _ := strings.Cut(pair, "=")
-		guard, err := rows.ParseGuard(digits)
-		if err == nil {
-			err = add("-guard", name, guard)
-		}
-		if err != nil {
+		if err := all.Set(pair, names); err != nil {
 			return all, fmt.Errorf("flag -guard %s: %w", pair, err)
 		}
+	}
+	if accounts {
+		cols.users = all.ByName["users"]
+		delete(all.ByName, "users")
 	}
 	return all, nil
 }

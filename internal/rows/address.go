@@ -3,8 +3,10 @@ package rows
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -90,13 +92,46 @@ func ParseRoutes(text []byte) (rules Routes, guards map[string]Guard, err error)
 	return rules, guards, nil
 }
 
-// ParseGuards reads a file of guards, such as {"posts": 644, "*": 640}.
-func ParseGuards(text []byte) (map[string]Guard, error) {
+// Read adds the guards in a file such as {"posts": 644, "*": 640}, and returns the rules
+// in it if there may be some. names are those that a guard may be for.
+func (g *Guards) Read(text []byte, names []string, rulesToo bool) (Routes, error) {
 	rules, guards, err := ParseRoutes(text)
-	if err == nil && len(rules) > 0 {
-		err = errors.New(`a guard is a name and three digits, such as "posts": 644`)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(rules) > 0 && !rulesToo:
+		return nil, errors.New(`a guard is a name and three digits, such as "posts": 644`)
 	}
-	return guards, err
+	for _, name := range slices.Sorted(maps.Keys(guards)) {
+		if err := g.set(name, guards[name], names); err != nil {
+			return nil, err
+		}
+	}
+	return rules, nil
+}
+
+// Set adds a guard that is written as posts=644.
+func (g *Guards) Set(pair string, names []string) error {
+	name, digits, _ := strings.Cut(pair, "=")
+	guard, err := ParseGuard(digits)
+	if err != nil {
+		return err
+	}
+	return g.set(name, guard, names)
+}
+
+func (g *Guards) set(name string, guard Guard, names []string) error {
+	switch {
+	case name == "*":
+		g.Others = guard
+		return nil
+	case !slices.Contains(names, name):
+		return fmt.Errorf("there is no collection %q", name)
+	case g.ByName == nil:
+		g.ByName = map[string]Guard{}
+	}
+	g.ByName[name] = guard
+	return nil
 }
 
 // wildcard is a * or a :name in a rule.

@@ -1,5 +1,7 @@
 package rows
 
+import "example.com/shelf/internal/db"
+
 // Set replaces the options. Nobody else may use the store meanwhile.
 func (s *Store) Set(opt Options) {
 	if opt.MaxCollections == 0 {
@@ -10,3 +12,10 @@ func (s *Store) Set(opt Options) {
 
 // Like takes over the options of another store.
 func (s *Store) Like(other *Store) { s.opt = other.opt }
+
+// CheckWrite fails for a caller who may write to no row of a collection: before the
+// body of the request is read.
+func (s *Store) CheckWrite(tx *db.Tx, by Caller, name string) error {
+	_, _, err := s.target(tx, by, name)
+	return err
+}
