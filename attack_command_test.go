@@ -628,7 +628,7 @@ func TestAttackCommandNoShelf(t *testing.T) {
 		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, other.URL, http.StatusPermanentRedirect)
 		}, "POST /api/v1/auth/signup: the server answers 308"},
-		"something in JSON": {func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(`{"data":[{}]}`)) }, "POST /api/v1/auth/signup gives no two tokens: the server answers 200"},
+		"something in JSON": {func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(`{"data":[{}]}`)) }, "POST /api/v1/auth/signup does not return two tokens: the server answers 200"},
 		"a shelf that is busy": {func(w http.ResponseWriter, r *http.Request) {
 			reply.JSON(w, http.StatusTooManyRequests, map[string]string{"error": tooManyText})
 		}, "the server answers 429 " + tooManyText},

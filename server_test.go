@@ -1853,8 +1853,8 @@ func TestLabClock(t *testing.T) {
 		{"nor is an empty text", `{"now":""}`, "'now' should be a time such as 2026-11-23T14:05:00Z (RFC 3339), or real for the machine's"},
 		{"an advance has a unit", `{"advance":"16"}`, "'advance' should be a time above zero in whole seconds, such as 90s, 15m, 12h or 30d"},
 		{"an advance goes forward", `{"advance":"-16m"}`, "'advance' should be a time above zero in whole seconds, such as 90s, 15m, 12h or 30d"},
-		{"no token outlives 2200", `{"advance":"73050d"}`, "the clock goes from 2000-01-01T00:00:00Z to 2200-01-01T00:00:00Z"},
-		{"nor does anything end before 2000", `{"now":"1999-12-31T23:59:59Z"}`, "the clock goes from 2000-01-01T00:00:00Z to 2200-01-01T00:00:00Z"},
+		{"no token outlives 2200", `{"advance":"73050d"}`, "the clock can show times from 2000-01-01T00:00:00Z to 2200-01-01T00:00:00Z"},
+		{"nor does anything end before 2000", `{"now":"1999-12-31T23:59:59Z"}`, "the clock can show times from 2000-01-01T00:00:00Z to 2200-01-01T00:00:00Z"},
 		{"freeze is a truth", `{"freeze":"yes"}`, "'freeze' must be a boolean"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -2065,7 +2065,7 @@ func TestLabRefused(t *testing.T) {
 	t.Parallel()
 	const ok = ""
 	const unseen = "-lab takes its secret from SHELF_LAB_TOKEN with -log off or -log-format json: a secret that shelf makes would not be printed"
-	const token = "SHELF_LAB_TOKEN is not 16 to 256 letters, digits and - . _ ~"
+	const token = "SHELF_LAB_TOKEN must be 16 to 256 letters, digits and - . _ ~"
 	for _, tt := range []struct{ name, args, environ, want string }{
 		{"in memory on the default address", "-lab -data memory", "", ok},
 		{"on another loopback address", "-lab -data memory -addr [::1]:0", "", ok},

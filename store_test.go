@@ -325,7 +325,7 @@ func TestStoreByHand(t *testing.T) {
 		{"a token that becomes another one", edit(putJTI1, "j1", "j2"), "token 1 is another one's"},
 		{"a token without a type", edit(putJTI1, `"type":"access",`, "", "j1", "j2", `"id":1`, `"id":2`), "a token needs a jti and a type"},
 		{"a user without a name", user("p2", "", ""), "a user needs a username and a public_id"},
-		{"a hash that takes forever", edit(user("p2", "bob", ""), `"created"`, `"hash":"$2b$31$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy","created"`), "the hash is not bcrypt's with a cost from 4 to 15"},
+		{"a hash that takes forever", edit(user("p2", "bob", ""), `"created"`, `"hash":"$2b$31$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy","created"`), "the hash is not a bcrypt hash with a cost from 4 to 15"},
 		{"id 0", edit(putItem2, `"id":2`, `"id":0`), "item 0: ids go from 1 to 4611686018427387903"},
 		{"an unknown member", edit(putItem2, `"category"`, `"kategory"`), `json: unknown field "kategory"`},
 		{"two rows", putItem2 + `,"book":{"id":9,"title":"x","author":"y"}`, "a line changes one row: a user, a token, an item or a book"},
@@ -335,7 +335,7 @@ func TestStoreByHand(t *testing.T) {
 		d := diskWith(base + `{"seq":5,` + tt.body + "}\n")
 		s, err := openStore(d, dataFile, quiet, clockAtNoon)
 		if tt.want != "" {
-			want := dataFile + " is damaged: line 6: " + tt.want + " (nothing was changed; mend or restore the file, or start with another -data)"
+			want := dataFile + " is damaged: line 6: " + tt.want + " (nothing was changed; repair or restore the file, or start with another -data)"
 			if err == nil || err.Error() != want {
 				t.Errorf("%s: %v; want %s", tt.name, err, want)
 			}

@@ -60,7 +60,7 @@ func newAssault(target string, owned bool) (*assault, error) {
 	u, err := url.Parse(target)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return nil, errors.New("that is no address of a server; want http://HOST:PORT") // the address may contain a password
+		return nil, errors.New("this is no address of a server; want http://HOST:PORT") // the address may contain a password
 	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("give the server's address alone, %s://%s", u.Scheme, u.Host)
 	}
@@ -181,7 +181,7 @@ func (a *assault) enter(ctx context.Context, request string, who *throwaway, mor
 	_, badAccess := Dismantle(who.access)
 	_, badRefresh := Dismantle(who.refresh)
 	if err != nil || badAccess != nil || badRefresh != nil {
-		return fmt.Errorf("%s gives no two tokens: %w", request, in)
+		return fmt.Errorf("%s does not return two tokens: %w", request, in)
 	}
 	return nil
 }

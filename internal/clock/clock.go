@@ -67,7 +67,7 @@ func (c *Clock) Change(to func(now time.Time, frozen bool) (time.Time, bool)) er
 	defer c.changing.Unlock()
 	at, frozen := to(c.Now(), c.IsFrozen())
 	if at.Before(First) || at.After(Last) {
-		return fmt.Errorf("the clock goes from %s to %s", First.Format(time.RFC3339), Last.Format(time.RFC3339))
+		return fmt.Errorf("the clock can show times from %s to %s", First.Format(time.RFC3339), Last.Format(time.RFC3339))
 	}
 	o := &offset{ahead: at.Sub(Real())}
 	if frozen {

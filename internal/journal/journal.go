@@ -169,7 +169,7 @@ func Explain(path string, err error) error {
 	var d *history.Damage
 	switch {
 	case errors.As(err, &d):
-		return fmt.Errorf("%s is damaged: %w (nothing was changed; mend or restore the file, or start with another -data)%s", path, d, below(d.Show))
+		return fmt.Errorf("%s is damaged: %w (nothing was changed; repair or restore the file, or start with another -data)%s", path, d, below(d.Show))
 	case errors.Is(err, ErrLocked):
 		return fmt.Errorf("%s is in use by another shelf", path)
 	}

@@ -386,7 +386,7 @@ func TestExplain(t *testing.T) {
 		err  error
 		want string
 	}{
-		{&history.Damage{Line: 3, What: "the line does not begin with seq"}, "dir/x.jsonl is damaged: line 3: the line does not begin with seq (nothing was changed; mend or restore the file, or start with another -data)"},
+		{&history.Damage{Line: 3, What: "the line does not begin with seq"}, "dir/x.jsonl is damaged: line 3: the line does not begin with seq (nothing was changed; repair or restore the file, or start with another -data)"},
 		{fmt.Errorf("wrapped: %w", journal.ErrLocked), "dir/x.jsonl is in use by another shelf"},
 		{&fs.PathError{Op: "open", Path: "dir/x.jsonl", Err: fs.ErrPermission}, "can't open the data file dir/x.jsonl: permission denied"},
 		{errors.New("data format 2"), "dir/x.jsonl: data format 2"},

@@ -70,7 +70,7 @@ func Secret(given string, shown bool) (secret string, made bool, err error) {
 	case given == "":
 		return rand.Text(), true, nil
 	case !IsSecret(given):
-		return given, false, errors.New("SHELF_LAB_TOKEN is not 16 to 256 letters, digits and - . _ ~")
+		return given, false, errors.New("SHELF_LAB_TOKEN must be 16 to 256 letters, digits and - . _ ~")
 	}
 	return given, false, nil
 }

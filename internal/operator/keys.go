@@ -51,7 +51,7 @@ func RunKeys(args []string, streams Streams, open func(flags []string) (Keys, er
 	return k.list(streams)
 }
 
-var errMemoryKeys = errors.New("a server with -data memory makes a new key whenever it starts")
+var errMemoryKeys = errors.New("with -data memory there is no key file: a server makes a new key whenever it starts")
 
 // list prints the keys without their secrets.
 func (k Keys) list(streams Streams) error {

@@ -288,5 +288,5 @@ func CheckHash(hash string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the hash is not bcrypt's with a cost from %d to %d", MinCost, MaxCost)
+	return fmt.Errorf("the hash is not a bcrypt hash with a cost from %d to %d", MinCost, MaxCost)
 }

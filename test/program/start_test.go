@@ -58,7 +58,7 @@ func TestStartFails(t *testing.T) {
 
 		{"a lab on a file", nil, nil, []string{"-lab"}, []string{"-lab needs -data memory", "shelf.jsonl"}},
 		{"a lab on every interface", nil, []string{"SHELF_LAB=true"}, []string{"-data", "memory", "-addr", "0.0.0.0:0"}, []string{"-lab needs a loopback -addr", "0.0.0.0:0"}},
-		{"a lab with a short secret", nil, []string{"SHELF_LAB_TOKEN=2short4words"}, []string{"-lab", "-data", "memory"}, []string{"SHELF_LAB_TOKEN is not 16 to 256"}},
+		{"a lab with a short secret", nil, []string{"SHELF_LAB_TOKEN=2short4words"}, []string{"-lab", "-data", "memory"}, []string{"SHELF_LAB_TOKEN must be 16 to 256"}},
 
 		{"no such flag", nil, nil, []string{"-prt", "80"}, []string{"-prt", "shelf -h"}},
 		{"a flag without its value", nil, nil, []string{"-addr"}, []string{"-addr", "shelf -h"}},
