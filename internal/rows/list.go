@@ -3,6 +3,7 @@ package rows
 import (
 	"cmp"
 	"slices"
+	"sync/atomic"
 )
 
 // A list is the committed rows of one collection in memory, and what follows from
@@ -14,6 +15,7 @@ type list struct {
 	top     int    // the highest number that any row had as its id since the start
 
 	indexes indexes
+	shape   atomic.Pointer[knownShape] // what was last found out about the rows' types
 }
 
 // find returns the place of a seat.

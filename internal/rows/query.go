@@ -158,11 +158,14 @@ type queryParser struct {
 // end a field's name.
 var (
 	parameterNames = []string{"_embed", "_end", "_expand", "_limit", "_order", "_page", "_sort", "_start"}
-	operators      = []struct {
-		suffix string
-		op     operator
-	}{{"_gte", opAtLeast}, {"_lte", opAtMost}, {"_gt", opAbove}, {"_lt", opBelow}, {"_ne", opDiffers}, {"_like", opLike}}
+	operators      = []operatorName{{"_gte", opAtLeast}, {"_lte", opAtMost}, {"_gt", opAbove}, {"_lt", opBelow}, {"_ne", opDiffers}, {"_like", opLike}}
 )
+
+// An operatorName is what ends a field's name.
+type operatorName struct {
+	suffix string
+	op     operator
+}
 
 // instead is what to use in the place of parameters that other servers have.
 var instead = map[string]string{
