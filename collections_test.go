@@ -452,3 +452,98 @@ func TestStrangersBodyIsNotRead(t *testing.T) {
 		t.Errorf("a stranger's row = %d %s; want 401", w.Code, w.Body)
 	}
 }
+
+// openapi.json describes the collections to each caller as far as it may read them.
+func TestCollectionsOpenAPI(t *testing.T) {
+	t.Parallel()
+	s := open(t, blog, "-guard=comments=644")
+	for _, tt := range []struct {
+		who                 string
+		ofPosts, ofComments bool // whether it is told the types of these
+	}{
+		{"-", false, true},
+		{"ann", true, true},
+	} {
+		w := s.do(tt.who + " GET /openapi.json")
+		text := w.Body.String()
+		ofPosts, ofComments := strings.Contains(text, `"title":{"type":"string"}`), strings.Contains(text, `"postId":{"type":"integer"}`)
+		if w.Code != http.StatusOK || ofPosts != tt.ofPosts || ofComments != tt.ofComments || strings.Contains(text, "typicode") {
+			t.Errorf("%s GET /openapi.json = %d, with the types of posts: %v, of comments: %v; want 200, %v, %v and no value", tt.who, w.Code, ofPosts, ofComments, tt.ofPosts, tt.ofComments)
+		}
+		known := []string{"If-None-Match", w.Header().Get("ETag")}
+		if again := s.do(tt.who+" GET /openapi.json", known...); again.Code != http.StatusNotModified {
+			t.Errorf("%s GET /openapi.json with its ETag = %d; want 304", tt.who, again.Code)
+		}
+		s.do(`ann POST /posts {"title":null}`)
+		want := http.StatusNotModified
+		if tt.ofPosts {
+			want = http.StatusOK
+		}
+		if changed := s.do(tt.who+" GET /openapi.json", known...); changed.Code != want {
+			t.Errorf("%s GET /openapi.json after posts got another type = %d; want %d", tt.who, changed.Code, want)
+		}
+		s.do("ann DELETE /posts/3")
+	}
+	if w := s.do("- GET /openapi.json", "Authorization", "Bearer x"); w.Code != http.StatusUnauthorized || w.Body.String() != "\"jwt malformed\"\n" {
+		t.Errorf("GET /openapi.json with a bad token = %d %q; want 401", w.Code, w.Body)
+	}
+	plain := open(t, `{"users":[{"id":1,"nick":"x"}]}`, "-open").do("- GET /openapi.json").Body.String()
+	if !strings.Contains(plain, `"nick"`) || strings.Contains(plain, `"readMembers"`) {
+		t.Error("users of a plain collection are described as accounts")
+	}
+}
+
+// The document with collections has what that without has: each reference leads
+// somewhere, each operation has a name of its own, and each parameter of an address is
+// described.
+func TestCollectionsOpenAPIIsWhole(t *testing.T) {
+	t.Parallel()
+	s := open(t, blog, "-open", "-prefix=/data")
+	var document map[string]any
+	text := s.do("- GET /openapi.json").Body.Bytes()
+	if err := json.Unmarshal(text, &document); err != nil {
+		t.Fatal(err)
+	}
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, element := range v {
+				walk(element)
+			}
+		case map[string]any:
+			for _, member := range v {
+				walk(member)
+			}
+			if ref, is := v["$ref"].(string); is {
+				at := any(document)
+				for _, step := range strings.Split(ref, "/")[1:] {
+					in, _ := at.(map[string]any)
+					at = in[step]
+				}
+				if at == nil {
+					t.Errorf("%s leads nowhere", ref)
+				}
+			}
+		}
+	}
+	walk(document)
+	var d apiDescription
+	if err := json.Unmarshal(text, &d); err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]string{}
+	for path, item := range d.Paths {
+		for method, op := range item.operations() {
+			if op.OperationID == "" || ids[op.OperationID] != "" || op.Summary == "" || len(op.Responses) < 2 {
+				t.Errorf("%s %s has the operationId %q, as has %q, and the summary %q", method, path, op.OperationID, ids[op.OperationID], op.Summary)
+			}
+			ids[op.OperationID] = path
+		}
+	}
+	for _, path := range []string{"/data/posts", "/data/posts/{id}", "/data/posts/{id}/comments", "/users/{id}/posts", "/data/profile", "/users", "/register", "/bookapi/books"} {
+		if _, ok := d.Paths[path]; !ok {
+			t.Errorf("%s is not described", path)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"example.com/shelf/console"
 	"example.com/shelf/internal/clock"
+	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/metrics"
 	"example.com/shelf/internal/origin"
@@ -69,7 +71,32 @@ func serveConsole(w http.ResponseWriter, r *http.Request, name string) error {
 
 // openAPI handles GET /openapi.json.
 func (s *server) openAPI(w http.ResponseWriter, r *http.Request) error {
+	if s.collections != nil {
+		speak(r, ofRows)
+		return s.describeCollections(w, r)
+	}
 	return reply.File(w, r, "application/json", openapi.Text)
+}
+
+// describeCollections answers with openapi.json and what the collections are. It tells
+// the types of the rows that the caller may read.
+func (s *server) describeCollections(w http.ResponseWriter, r *http.Request) error {
+	reply.PlainTags(r)
+	var v visit
+	if err := s.identify(r, &v); err != nil {
+		return err
+	}
+	var text []byte
+	var err error
+	busy := s.scans.Do(r.Context(), true, func() {
+		var d rows.Description
+		s.store.View(func(tx *db.Tx) { d = s.store.rows.Describe(tx, v.by) })
+		text, err = openapi.WithCollections(d.OpenAPI(s.collections.settings.prefix, !s.store.plainUsers), !s.store.plainUsers)
+	})
+	if err := cmp.Or(busy, err); err != nil {
+		return err
+	}
+	return reply.Document{Status: http.StatusOK, Text: text}.Answer(w, r)
 }
 
 // streamEvents handles GET /api/v1/events: changes of items and books that are on disk,
