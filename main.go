@@ -284,7 +284,7 @@ func openCollections(ctx context.Context, c settings, st *store, sh shell, log *
 	}
 	st.rows.Set(rows.Options{Guards: guards, KeepChildren: !in.cascade})
 	if host, _, _ := net.SplitHostPort(c.addr); in.open && !origin.Loopback(host) {
-		log.Warn("-open beyond this machine: whoever reaches " + c.addr + " can change the collections")
+		log.Warn("-open beyond this machine: everyone who reaches " + c.addr + " can change the collections")
 	}
 	return cols, nil
 }

@@ -95,6 +95,19 @@ func TestDocumentNames(t *testing.T) {
 	}
 }
 
+// unplain are words that send a reader back to read the sentence again.
+var unplain = regexp.MustCompile(`(?i)\b(lest|hearsay|besides|by turns|whoever|shall|of which|such as it is|somebody|anybody|everybody|nobody)\b`)
+
+// The documents and the help have plain words.
+func TestDocumentWords(t *testing.T) {
+	t.Parallel()
+	for _, d := range append(documents(t), document{"shelf help", helpText(t)}) {
+		for _, word := range unplain.FindAllString(codeSpan.ReplaceAllString(d.text, ""), -1) {
+			t.Errorf("%s has the word %q: name the person or the thing", d.name, word)
+		}
+	}
+}
+
 // checkFlags checks the flags of a piece of code that is a flag, a command of shelf
 // or a program of this repository.
 func checkFlags(t *testing.T, d document, span, help string) {
