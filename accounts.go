@@ -303,32 +303,38 @@ func (s *server) deleteUser(w http.ResponseWriter, r *http.Request, c *caller, i
 
 // userCommand is the commands shelf user.
 func userCommand(ctx context.Context, sh shell, args []string) error {
-	return operator.Run(ctx, args, sh.streams(), func(flags []string, name string) (*operator.Accounts[user], *user, error) {
+	return operator.Run(ctx, args, sh.streams(), func(flags []string, name string) (*operator.Accounts, operator.Account, error) {
+		var added operator.Account
 		c, err := sh.parse(flags)
 		if err != nil {
-			return nil, nil, err
+			return nil, added, err
 		}
-		var added *user
 		if name != "" {
-			if added, err = newAccount(name, sh.now()); err != nil {
-				return nil, nil, err
+			u, err := newAccount(name, sh.now())
+			if err != nil {
+				return nil, added, err
 			}
+			added = showToOperator(u)
 		}
 		if c.data == inMemory {
-			return nil, nil, errors.New("-data memory has no file with accounts; name the data file with -data FILE")
+			return nil, added, errors.New("-data memory has no file with accounts; name the data file with -data FILE")
 		}
-		accounts := &operator.Accounts[user]{BcryptCost: c.bcryptCost}
+		newFile := ""
 		if _, err := os.Stat(c.data); err != nil { // only an account to be added makes one
-			if added == nil || !errors.Is(err, os.ErrNotExist) {
-				return nil, nil, fmt.Errorf("no data file: %w; -data FILE names another file", err)
+			if name == "" || !errors.Is(err, os.ErrNotExist) {
+				return nil, added, fmt.Errorf("no data file: %w; -data FILE names another file", err)
 			}
-			accounts.NewFile = c.data
+			newFile = c.data
 		}
 		st, err := openStoreForCommand(c, sh)
 		if err != nil {
-			return nil, nil, err
+			return nil, added, err
 		}
-		st.hand(accounts, c)
+		accounts := st.forOperator(c)
+		accounts.NewFile = newFile
+		accounts.Fault = func(a operator.Account, text string) string {
+			return c.passwordFault(&user{Username: a.Username, Email: a.Email}, form.Password(text))
+		}
 		return accounts, added, nil
 	})
 }
@@ -349,20 +355,6 @@ func newAccount(name string, now time.Time) (*user, error) {
 		return nil, errors.New("the username has control characters or invisible characters; leave them out")
 	}
 	return u, nil
-}
-
-// hand gives the operator the rules about accounts.
-func (s *store) hand(a *operator.Accounts[user], c settings) {
-	a.Show = func(u *user) operator.Account {
-		return operator.Account{ID: u.ID, Username: u.Username, Email: u.Email, Admin: u.Admin, Disabled: u.Disabled, Hash: u.Hash != "", Created: u.Created}
-	}
-	a.All = func() []*user { all, _ := s.usersAfter(0, math.MaxInt); return all }
-	a.Find, a.Taken, a.Close = s.userByName, s.userTaken, s.Close
-	a.Fault = func(u *user, text string) string { return c.passwordFault(u, form.Password(text)) }
-	a.Add = func(u *user, hash string) error { u.Hash = hash; return s.signUp(u) }
-	a.SetPassword = func(u *user, hash string) error { return s.as(theOperator).setPassword(u, hash) }
-	a.SetAdmin = func(u *user, admin bool) error { _, err := s.as(theOperator).setAccess(u.ID, &admin, nil); return err }
-	a.Delete = func(u *user) error { return s.as(theOperator).deleteUser(u.ID) }
 }
 
 // The longest values, in code points: what the tutorials' database columns hold.

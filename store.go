@@ -10,6 +10,7 @@ import (
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/metrics"
+	"example.com/shelf/internal/operator"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/rows"
@@ -170,6 +171,24 @@ func openStoreWith(options journal.Options, d journal.Disk, path string, log *sl
 // reserveForEndings is how many bytes the data file keeps free, so that a full disk stops
 // no log-out, revocation, demotion or deletion. One account can need half of them.
 const reserveForEndings = 512 << 10
+
+// showToOperator is u as shelf user shows it.
+func showToOperator(u *user) operator.Account {
+	return operator.Account{ID: u.ID, Username: u.Username, Email: u.Email, Admin: u.Admin, Disabled: u.Disabled, Hash: u.Hash != "", Created: u.Created}
+}
+
+// forOperator is the accounts as shelf user works on them.
+func (s *store) forOperator(c settings) *operator.Accounts {
+	as := s.as(theOperator)
+	return operator.Store[user]{
+		New:  func(name string) (*user, error) { return newAccount(name, s.now()) },
+		Show: showToOperator, Page: s.usersAfter, Find: s.userByName, Get: s.userByID, Taken: s.userTaken, Close: s.Close,
+		Add:         func(u *user, hash string) error { u.Hash = hash; return s.signUp(u) },
+		SetPassword: as.setPassword,
+		SetAdmin:    func(id int, admin bool) error { _, err := as.setAccess(id, &admin, nil); return err },
+		Delete:      as.deleteUser,
+	}.Accounts(operator.Passwords{Policy: c.passwordPolicy, BcryptCost: c.bcryptCost})
+}
 
 // loadStore is a store in memory with what the data file at path holds, which may
 // be a running server's: see journal.LoadFor.

@@ -28,34 +28,44 @@ import (
 
 // An Account is the part of an account that the commands show.
 type Account struct {
-	ID                    int
-	Username, Email       string // no e-mail: an account of the book API
-	Admin, Disabled, Hash bool   // Hash: it has a password
-	Created               time.Time
+	ID       int       `json:"id"`
+	Username string    `json:"username"`
+	Email    string    `json:"email,omitempty"` // none: an account of the book API
+	Admin    bool      `json:"admin,omitempty"`
+	Disabled bool      `json:"disabled,omitempty"`
+	Hash     bool      `json:"hash,omitempty"` // it has a password
+	Created  time.Time `json:"created"`
 }
 
 // administers reports whether a is an enabled admin.
 func (a Account) administers() bool { return a.Admin && !a.Disabled }
 
-// Accounts gives access to the accounts in a data file. U is the program's
-// account type.
-type Accounts[U any] struct {
-	NewFile    string // the data file, if it is new; else ""
-	BcryptCost int    // cost of a new password's hash
-
-	Show  func(*U) Account
-	All   func() []*U
-	Find  func(name string) *U // by e-mail, or else by username; nil: not found
-	Taken func(*U) bool        // another account has its e-mail or username
+// Accounts gives access to the accounts in a data file.
+type Accounts struct {
+	Passwords
+	NewFile string // the data file, if it is new; else ""
 
 	// Fault returns why a text can't be the password of that account, or "".
-	Fault       func(u *U, password string) string
-	Add         func(u *U, hash string) error
-	SetPassword func(u *U, hash string) error
-	SetAdmin    func(u *U, admin bool) error
-	Delete      func(*U) error
+	Fault func(a Account, password string) string
+
+	List        func(each func(Account) error) error     // by id
+	Find        func(name string) (Account, error)       // by e-mail, or else by username; [ErrNoAccount]
+	Taken       func(name string) (bool, error)          // an account has the e-mail or username
+	Add         func(name, hash string) (Account, error) // an account of that name
+	SetPassword func(id int, hash string) error          // and ends its sign-ins
+	SetAdmin    func(id int, admin bool) error
+	Delete      func(id int) error
 	Close       func() error
 }
+
+// Passwords are the rules for new passwords.
+type Passwords struct {
+	Policy     string `json:"policy"`
+	BcryptCost int    `json:"bcrypt_cost"`
+}
+
+// ErrNoAccount means that no account has a name.
+var ErrNoAccount = errors.New("no such account")
 
 // Streams are the streams of the program.
 type Streams struct {
@@ -67,20 +77,20 @@ type Streams struct {
 // An Open opens the accounts of the data file that the flags name. If name is
 // not "", added is a new account of that name, without a password, and the data
 // file needn't exist.
-type Open[U any] func(flags []string, name string) (accounts *Accounts[U], added *U, err error)
+type Open func(flags []string, name string) (accounts *Accounts, added Account, err error)
 
 // A command holds the state of a running command.
-type command[U any] struct {
-	*Accounts[U]
+type command struct {
+	*Accounts
 	Streams
-	name  string // the account's name; "" for list
-	added *U     // for add
-	off   bool   // for admin
+	name  string  // the account's name; "" for list
+	added Account // for add
+	off   bool    // for admin
 }
 
 // Run runs the command that args begin with. It may remove the last admin,
 // because it can always add another.
-func Run[U any](ctx context.Context, args []string, streams Streams, open Open[U]) (err error) {
+func Run(ctx context.Context, args []string, streams Streams, open Open) (err error) {
 	usage := errors.New("usage: shelf user list, or shelf user add|passwd|admin|delete NAME, flags last (shelf help user says more)")
 	if config.WantsHelp(args) {
 		return flag.ErrHelp
@@ -88,7 +98,7 @@ func Run[U any](ctx context.Context, args []string, streams Streams, open Open[U
 	if len(args) == 0 {
 		return usage
 	}
-	c := &command[U]{Streams: streams}
+	c := &command{Streams: streams}
 	do := map[string]func(context.Context) error{
 		"list": c.list, "add": c.add, "passwd": c.passwd, "admin": c.admin, "delete": c.delete,
 	}[args[0]]
@@ -124,24 +134,23 @@ func Run[U any](ctx context.Context, args []string, streams Streams, open Open[U
 }
 
 // account returns the account that the command names.
-func (c *command[U]) account() (*U, Account, error) {
-	u := c.Find(c.name)
-	if u == nil {
-		return nil, Account{}, fmt.Errorf("no account has the e-mail or username %q", c.name)
+func (c *command) account() (Account, error) {
+	a, err := c.Find(c.name)
+	if errors.Is(err, ErrNoAccount) {
+		err = fmt.Errorf("no account has the e-mail or username %q", c.name)
 	}
-	return u, c.Show(u), nil
+	return a, err
 }
 
 // report prints what was done to an account.
-func (c *command[U]) report(a Account, what string) {
+func (c *command) report(a Account, what string) {
 	fmt.Fprintf(c.Out, "%s (user %d) %s\n", term.Printable(a.Username), a.ID, what)
 }
 
-func (c *command[U]) list(context.Context) error {
+func (c *command) list(context.Context) error {
 	table := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tUSERNAME\tE-MAIL\tADMIN\tDISABLED\tCREATED\tCAN SIGN IN")
-	for _, u := range c.All() {
-		a := c.Show(u)
+	err := c.List(func(a Account) error {
 		signsIn := "yes"
 		switch {
 		case a.Disabled:
@@ -151,22 +160,30 @@ func (c *command[U]) list(context.Context) error {
 		}
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, term.Printable(a.Username), term.Printable(term.OrDash(a.Email)),
 			term.YesNo(a.Admin), term.YesNo(a.Disabled), a.Created.UTC().Format(time.DateTime), signsIn)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return table.Flush()
 }
 
-func (c *command[U]) add(ctx context.Context) error {
-	if c.Taken(c.added) { // Add checks it again; here it saves typing a password
+func (c *command) add(ctx context.Context) error {
+	taken, err := c.Taken(c.name) // Add checks it again; here it saves typing a password
+	if err != nil {
+		return err
+	}
+	if taken {
 		return fmt.Errorf("an account with the e-mail or username %q exists already", c.name)
 	}
 	hash, err := c.newHash(ctx, c.added)
 	if err != nil {
 		return err
 	}
-	if err := c.Add(c.added, hash); err != nil {
+	a, err := c.Add(c.name, hash)
+	if err != nil {
 		return err
 	}
-	a := c.Show(c.added)
 	kind := "book"
 	if a.Email != "" {
 		kind = "catalog"
@@ -179,28 +196,28 @@ func (c *command[U]) add(ctx context.Context) error {
 	return nil
 }
 
-func (c *command[U]) passwd(ctx context.Context) error {
-	u, a, err := c.account()
+func (c *command) passwd(ctx context.Context) error {
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
-	hash, err := c.newHash(ctx, u)
+	hash, err := c.newHash(ctx, a)
 	if err != nil {
 		return err
 	}
-	if err := c.SetPassword(u, hash); err != nil {
+	if err := c.SetPassword(a.ID, hash); err != nil {
 		return err
 	}
 	c.report(a, "has a new password; its sign-ins have ended")
 	return nil
 }
 
-func (c *command[U]) admin(context.Context) error {
-	u, a, err := c.account()
+func (c *command) admin(context.Context) error {
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
-	if err := c.SetAdmin(u, !c.off); err != nil {
+	if err := c.SetAdmin(a.ID, !c.off); err != nil {
 		return err
 	}
 	if !c.off {
@@ -208,40 +225,48 @@ func (c *command[U]) admin(context.Context) error {
 		return nil
 	}
 	c.report(a, "is no admin")
-	c.warnOfNoAdmin()
-	return nil
+	return c.warnOfNoAdmin()
 }
 
-func (c *command[U]) delete(context.Context) error {
-	u, a, err := c.account()
+func (c *command) delete(context.Context) error {
+	a, err := c.account()
 	if err != nil {
 		return err
 	}
-	if err := c.Delete(u); err != nil {
+	if err := c.Delete(a.ID); err != nil {
 		return err
 	}
 	c.report(a, "is deleted; what it made stays")
 	if a.Admin {
-		c.warnOfNoAdmin()
+		return c.warnOfNoAdmin()
 	}
 	return nil
 }
 
 // warnOfNoAdmin warns if no account is an enabled admin any more. Only this
 // command can change that, not a request.
-func (c *command[U]) warnOfNoAdmin() {
-	if !slices.ContainsFunc(c.All(), func(u *U) bool { return c.Show(u).administers() }) {
+func (c *command) warnOfNoAdmin() error {
+	admins := 0
+	err := c.List(func(a Account) error {
+		if a.administers() {
+			admins++
+		}
+		return nil
+	})
+	if err == nil && admins == 0 {
 		fmt.Fprintln(c.Err, "shelf: warning: no enabled account is an admin now (shelf user admin NAME makes one)")
 	}
+	return err
 }
 
-// newHash asks for a new password of u and hashes it.
-func (c *command[U]) newHash(ctx context.Context, u *U) (string, error) {
-	text, err := term.ReadNewPassword(ctx, c.In, c.Err, term.Printable(c.Show(u).Username))
+// newHash asks for a new password of an account and hashes it. So the password
+// itself never leaves the command.
+func (c *command) newHash(ctx context.Context, a Account) (string, error) {
+	text, err := term.ReadNewPassword(ctx, c.In, c.Err, term.Printable(a.Username))
 	if err != nil {
 		return "", err
 	}
-	if why := c.Fault(u, text); why != "" {
+	if why := c.Fault(a, text); why != "" {
 		return "", errors.New(why)
 	}
 	c.Interrupt.Keeps("nothing was changed")
