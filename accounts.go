@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -301,7 +300,7 @@ func (s *server) deleteUser(w http.ResponseWriter, r *http.Request, c *caller, i
 	return userDeleted(w, id)
 }
 
-// userCommand is the commands shelf user.
+// userCommand is the commands shelf user. Beside a running server they go to it.
 func userCommand(ctx context.Context, sh shell, args []string) error {
 	return operator.Run(ctx, args, sh.streams(), func(flags []string, name string) (*operator.Accounts, operator.Account, error) {
 		var added operator.Account
@@ -319,19 +318,17 @@ func userCommand(ctx context.Context, sh shell, args []string) error {
 		if c.data == inMemory {
 			return nil, added, errors.New("-data memory has no file with accounts; name the data file with -data FILE")
 		}
-		newFile := ""
-		if _, err := os.Stat(c.data); err != nil { // only an account to be added makes one
-			if name == "" || !errors.Is(err, os.ErrNotExist) {
-				return nil, added, fmt.Errorf("no data file: %w; -data FILE names another file", err)
+		accounts, err := operator.Reach(c.data, name != "", func() (*operator.Accounts, error) {
+			st, err := openStoreForCommand(c, sh)
+			if err != nil {
+				return nil, err
 			}
-			newFile = c.data
-		}
-		st, err := openStoreForCommand(c, sh)
+			return st.forOperator(c), nil
+		})
 		if err != nil {
 			return nil, added, err
 		}
-		accounts := st.forOperator(c)
-		accounts.NewFile = newFile
+		c.passwordPolicy = accounts.Policy // a running server's
 		accounts.Fault = func(a operator.Account, text string) string {
 			return c.passwordFault(&user{Username: a.Username, Email: a.Email}, form.Password(text))
 		}

@@ -49,7 +49,7 @@ func commands() config.Commands[shell] {
 		config.Do("explain", "[TOKEN] [flags]", "say what is in a token and why it is good or refused;\nwithout TOKEN it reads standard input", "explain eyJhbGciOiJIUzI1NiIs...", explainCommand),
 		config.Do("key list", "[flags]", "list the signing keys", "key list", keyCommand),
 		config.Do("key rotate", "[-now] [flags]", "make a new key, which signs from the next start on;\nthe old key still verifies; -now ends it at once, for\na key that has leaked; stop the server first", "key rotate", keyCommand),
-		config.Do("user list", "[flags]", "list the accounts; for all user commands, stop the\nserver first; NAME is an e-mail or a username", "user list", userCommand),
+		config.Do("user list", "[flags]", "list the accounts; all user commands also work while\na server runs; NAME is an e-mail or a username", "user list", userCommand),
 		config.Do("user add", "NAME [flags]", "add an account: a catalog account if NAME is an\ne-mail, else a book account; it asks for a password,\nor reads the first line of standard input", "user add ann@example.com", userCommand),
 		config.Do("user passwd", "NAME [flags]", "give an account a new password, read as for add; its\nsign-ins end", "user passwd ann@example.com", userCommand),
 		config.Do("user admin", "NAME [-off] [flags]", "make an account an admin; with -off, no longer", "user admin ann@example.com", userCommand),
@@ -318,6 +318,9 @@ func importCommand(ctx context.Context, sh shell, args []string) error {
 		return err
 	}
 	s, err := openStoreForCommand(c, sh)
+	if errors.Is(err, journal.ErrLocked) {
+		err = fmt.Errorf("%w; stop the server, import, start it again", err)
+	}
 	if err != nil {
 		return err
 	}

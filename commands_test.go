@@ -335,13 +335,23 @@ func TestUserCommandFile(t *testing.T) {
 	}
 }
 
-func TestUserCommandBesideServer(t *testing.T) {
+// A file that a process has locked, and no server that takes commands: one line says it.
+func TestUserCommandLockedFile(t *testing.T) {
 	t.Parallel()
 	k := newAccountKit(t)
 	for _, args := range []string{"list", "add eve", "admin ann@example.com"} {
-		if _, _, err := runUser(k.path, "worm\n", strings.Fields(args)...); errorText(err) != k.path+" is in use by another shelf" {
-			t.Errorf("shelf user %s beside a server: %v; want one that says so", args, err)
+		want := k.path + " is in use by another shelf, and shelf user can't reach it (it has no socket): stop it, or wait until it ends"
+		if _, _, err := runUser(k.path, "worm\n", strings.Fields(args)...); errorText(err) != want {
+			t.Errorf("shelf user %s beside a store: %v; want %s", args, err, want)
 		}
+	}
+	document := filepath.Join(t.TempDir(), "db.json")
+	if err := os.WriteFile(document, []byte(`{"items":[]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := run(t.Context(), []string{"import", document, "-data", k.path}, func(string) (string, bool) { return "", false }, nil, io.Discard, io.Discard)
+	if want := k.path + " is in use by another shelf; stop the server, import, start it again"; errorText(err) != want {
+		t.Errorf("shelf import beside a store: %v; want %s", err, want)
 	}
 }
 

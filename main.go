@@ -22,6 +22,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -144,7 +145,7 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 	httpServer := serve.New(handler, serve.Config{Log: log, MaxConns: c.maxConns, Refuse: handler.refuse})
 	url := serve.URL(listener, cert)
 	c.warn(log, cert != nil, listener.Addr())
-
+	defer handler.takeCommands()()
 	defer child.RemoveReadyFile(c.readyFile, url)
 	return serve.Until(ctx, listener, httpServer, cert, func() error {
 		if err := child.WriteReadyFile(c.readyFile, url); err != nil {
@@ -208,6 +209,18 @@ func openData(c settings, log *slog.Logger, now func() time.Time) (st *store, ke
 		}
 	}
 	return st, keys, nil
+}
+
+// takeCommands has shelf user work beside this server, until stop is called.
+func (s *server) takeCommands() (stop func()) {
+	if s.config.data == inMemory {
+		return func() {}
+	}
+	control := &operator.Control{Accounts: s.store.forOperator(s.config), Log: s.log, Note: func(event string, attrs ...any) {
+		s.trail.Note(s.log, netip.Addr{}, event, attrs...)
+	}}
+	control.Open(s.config.data)
+	return control.Close
 }
 
 // greet tells a person where things are and what to do next.

@@ -171,7 +171,7 @@ func Explain(path string, err error) error {
 	case errors.As(err, &d):
 		return fmt.Errorf("%s is damaged: %w (nothing was changed; repair or restore the file, or start with another -data)%s", path, d, below(d.Show))
 	case errors.Is(err, ErrLocked):
-		return fmt.Errorf("%s is in use by another shelf", path)
+		return fmt.Errorf("%s is %w", path, ErrLocked)
 	}
 	if l, ok := errors.AsType[*lack](err); ok {
 		return fmt.Errorf("%s: %w", path, l)

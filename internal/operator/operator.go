@@ -1,8 +1,8 @@
 // Package operator implements the commands for the owner of a data file. [Run]
 // lists accounts, adds one, sets a password, makes an account an admin, or
-// deletes one. [RunKeys] lists keys or creates one. These need the server to be
-// stopped, except lists of keys. [Files] reads a data file, even of a running
-// server.
+// deletes one. Beside a running server these commands go to it: a [Control]
+// answers them there. [RunKeys] lists keys or creates one, which needs the server
+// to be stopped. [Files] reads a data file, even of a running server.
 //
 // The package reads arguments, asks for passwords and prints what was done. The
 // rules of accounts belong to the program, which passes them as functions in
@@ -40,7 +40,8 @@ type Account struct {
 // administers reports whether a is an enabled admin.
 func (a Account) administers() bool { return a.Admin && !a.Disabled }
 
-// Accounts gives access to the accounts in a data file.
+// Accounts gives access to the accounts in a data file: to the file itself, or to
+// the server that has locked it. [Reach] finds out which.
 type Accounts struct {
 	Passwords
 	NewFile string // the data file, if it is new; else ""
@@ -58,7 +59,7 @@ type Accounts struct {
 	Close       func() error
 }
 
-// Passwords are the rules for new passwords.
+// Passwords are the rules for new passwords: those of the server, if one runs.
 type Passwords struct {
 	Policy     string `json:"policy"`
 	BcryptCost int    `json:"bcrypt_cost"`

@@ -68,12 +68,16 @@ type kindOfEvent struct {
 
 const trailLines = 10
 
-// Note writes an event to log. The event is one of a few constant texts. attrs
-// are as in [slog.Logger.Warn]. They must not contain anything that a client
-// typed, because it may be a password in the wrong field.
+// Note writes an event to log. The event is one of a few constant texts. The zero
+// client is a command on this machine. attrs are as in [slog.Logger.Warn]. They
+// must not contain anything that a client typed, because it may be a password in the wrong field.
 func (t *Trail) Note(log *slog.Logger, client netip.Addr, event string, attrs ...any) {
 	if out, due := t.due(event, clock.Real()); due {
-		line := append([]any{"event", event, "client", client.String()}, attrs...)
+		from := "local"
+		if client.IsValid() {
+			from = client.String()
+		}
+		line := append([]any{"event", event, "client", from}, attrs...)
 		if out > 0 {
 			line = append(line, "left_out", out)
 		}

@@ -125,13 +125,14 @@ func TestStartDamaged(t *testing.T) {
 	}
 }
 
-// One data file has one server, and a command that writes counts as one.
+// One data file has one server, and import counts as one.
 func TestStartLocked(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	p := startShelf(t, dir)
 	token := p.signUpAnn()
-	for _, args := range [][]string{{}, {"user", "admin", "ann@example.com"}} {
+	writeTestFile(t, dir, "db.json", `{"books":[{"title":"Dune","author":"Frank Herbert"}]}`)
+	for _, args := range [][]string{{}, {"import", "db.json"}} {
 		status, stdout, stderr := runShelf(t, dir, nil, args...)
 		wantFailure(t, status, stdout, stderr, "shelf.jsonl is in use by another shelf")
 	}
