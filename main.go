@@ -255,10 +255,10 @@ func openCollections(ctx context.Context, c settings, st *store, sh shell, log *
 	cols := &collections{settings: in}
 	if in.file != "" {
 		text, err := cols.read(c.data)
-		if err == nil {
-			err = cols.load(ctx, c, st, sh, text, log)
-		}
 		if err != nil {
+			return nil, err
+		}
+		if err := cols.load(ctx, c, st, sh, text, log); err != nil {
 			return nil, operator.InDocument(in.file, text, err, "")
 		}
 	}

@@ -6,6 +6,9 @@ import "bytes"
 // its users, by index. All other bytes stay as they are. The file must be one that
 // [ParseFile] reads, and the users must have the member.
 func SetUserMember(text []byte, member string, values map[int]string) []byte {
+	if len(values) == 0 {
+		return text
+	}
 	var out []byte
 	copied := 0
 	c := cutter{text: text}

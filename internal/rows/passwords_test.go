@@ -14,3 +14,33 @@ func TestSetUserMember(t *testing.T) {
 		t.Errorf("without values the file is\n%s", got)
 	}
 }
+
+// A file with other values can be read, and differs in nothing else.
+func FuzzSetUserMember(f *testing.F) {
+	f.Add(`{"users":[{"id":1,"password":"a"},{"id":2,"x":[{"password":1}],"password":"b"}],"z":[]}`)
+	f.Add(`{ "a" : {} , "users" : [ { "password" : "\"}" } ] }`)
+	f.Fuzz(func(t *testing.T, text string) {
+		before, err := ParseFile([]byte(text), FileOptions{})
+		if err != nil {
+			return
+		}
+		values := map[int]string{}
+		for i := range before.Users {
+			if _, has := before.Users[i].Get("password"); has {
+				values[i] = `"h"`
+			}
+		}
+		after, err := ParseFile(SetUserMember([]byte(text), "password", values), FileOptions{})
+		if err != nil || len(after.Users) != len(before.Users) {
+			t.Fatalf("%q can't be read afterwards: %v", text, err)
+		}
+		for i := range before.Users {
+			if values[i] != "" {
+				before.Users[i].Set("password", values[i])
+			}
+			if before.Users[i].Text() != after.Users[i].Text() && before.Users[i].text("id") != "" {
+				t.Errorf("user %d is %s; want %s", i, after.Users[i].Text(), before.Users[i].Text())
+			}
+		}
+	})
+}
