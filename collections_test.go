@@ -258,7 +258,13 @@ func TestCollectionsOnDisk(t *testing.T) {
 	s.do(`- POST /posts {"a":1}`)
 	s.do("- DELETE /posts/3")
 	s.token("bob")
+	if err := os.WriteFile(s.file, []byte(blog), 0o600); err != nil { // as a crash right behind the load leaves it
+		t.Fatal(err)
+	}
 	s.api = s.restart()
+	if again, err := os.ReadFile(s.file); err != nil || string(again) != string(text) {
+		t.Errorf("after a crash the file holds %s, %v; want %s", again, err, text)
+	}
 	for request, want := range map[string]string{
 		"- GET /posts/2":            `{"id":2,"title":"of ann","userId":1}`,
 		`- POST /posts {"b":1}`:     `{"b":1,"id":4}`,

@@ -328,8 +328,8 @@ func (cols *collections) load(ctx context.Context, c settings, st *store, sh she
 	var noted, empty bool
 	st.View(func(tx *db.Tx) { _, noted = st.rows.Noted(tx, f.SHA256); empty = st.rows.Empty(tx) })
 	switch {
-	case noted:
-		return nil
+	case noted && c.data != inMemory:
+		return cols.finish(st, f, text)
 	case !empty:
 		log.Warn("the file was edited while no server ran; the data file is what is served", "file", cols.settings.file, "data", c.data)
 		return nil
@@ -349,6 +349,7 @@ func (cols *collections) add(ctx context.Context, c settings, st *store, sh shel
 	if err != nil {
 		return nil, err
 	}
+	sent := f.SHA256
 	users, clear, err := membersOf(f, st.now())
 	if err != nil {
 		return nil, err
@@ -366,7 +367,23 @@ func (cols *collections) add(ctx context.Context, c settings, st *store, sh shel
 			return nil, err
 		}
 	}
-	return text, st.addFile(f, users)
+	return text, st.addFile(f, users, sent)
+}
+
+// finish writes the hashes into a file that was loaded, where a crash came between the
+// two.
+func (cols *collections) finish(st *store, f *rows.File, text []byte) error {
+	users, clear, err := membersOf(f, st.now())
+	if err != nil || len(clear) == 0 {
+		return err
+	}
+	values := map[int]string{}
+	for _, i := range clear {
+		if known := st.userByName(users[i].identity()); known != nil && known.Hash != "" {
+			values[i] = rows.Quote(known.Hash)
+		}
+	}
+	return durable.WriteFile(cols.settings.file, rows.SetUserMember(text, "password", values))
 }
 
 func (cols *collections) parse(text []byte) (*rows.File, error) {

@@ -332,13 +332,17 @@ func (s *store) lastAdmin(tx *db.Tx, u *user) bool {
 }
 
 // addFile adds a file's accounts and collections. The ids of accounts begin above
-// every id that names a user in the file.
-func (s *store) addFile(f *rows.File, users []*user) error {
+// every id that names a user in the file. sent is the hash that the file had before its
+// clear passwords became hashes: it is noted too, as the file may still be that one.
+func (s *store) addFile(f *rows.File, users []*user, sent string) error {
 	return s.Update(func(tx *db.Tx) error {
 		for id := range s.users.All(tx) {
 			if id <= f.MaxUserID {
 				return fmt.Errorf("the file speaks of a user %d, and there is an account of that id already: begin with a new data file", id)
 			}
+		}
+		if sent != f.SHA256 {
+			s.rows.NoteSource(tx, sent, 0)
 		}
 		s.users.Reserve(tx, f.MaxUserID)
 		for i, u := range users {
