@@ -93,7 +93,7 @@ func ExampleDB_Update() {
 	// 0 films
 }
 
-// Whoever follows the tables asks for the events after the last one that it has.
+// A follower asks for the events after the last one that it has.
 func ExampleDB_EventsAfter() {
 	c := newCinema()
 	if err := c.Open(new(history.Memory)); err != nil {

@@ -272,7 +272,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// live makes h worth compacting: many lines, of which one thing is still alive.
+// live makes h worth compacting: many lines, and one thing that is still alive.
 func (h *home) live(t testing.TB) {
 	t.Helper()
 	for range 5 {

@@ -2,8 +2,8 @@ package limit
 
 import "sync"
 
-// Shares are places of which one holder may have a part only, so that no holder can
-// keep all others out.
+// Shares are places with a limit per holder, so that one holder can't take them
+// all.
 type Shares struct {
 	all, each int
 
@@ -12,7 +12,7 @@ type Shares struct {
 	by    map[int]int // by holder; one without any is not in it
 }
 
-// A Lack is the error of [Shares.Take] for a place that can't be had.
+// the holder has reached its own limit
 type Lack struct {
 	Own  bool // the holder has as many as one may have
 	Most int  // how many that is, or how many there are in all
@@ -20,10 +20,11 @@ type Lack struct {
 
 func (Lack) Error() string { return "no place is free" }
 
-// NewShares makes places, of which one holder may have each.
+// NewShares returns all places, with a limit of each per holder.
 func NewShares(all, each int) *Shares { return &Shares{all: all, each: each, by: map[int]int{}} }
 
-// Take takes a place for the holder, until leave is called. It fails with [Lack].
+// Take takes a place for the holder until leave is called. It fails with a
+// [Lack].
 func (s *Shares) Take(holder int) (leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,7 +46,7 @@ func (s *Shares) Take(holder int) (leave func(), err error) {
 	}, nil
 }
 
-// Taken is how many places are taken.
+// Taken returns the number of places taken.
 func (s *Shares) Taken() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"example.com/shelf/internal/limit"
 )
 
-// One holder gets a share, all together get the places, and who leaves gives back
-// both.
+// A holder gets at most its share, and all holders together at most the places.
+// leave gives a place back.
 func TestShares(t *testing.T) {
 	t.Parallel()
 	s := limit.NewShares(3, 2)

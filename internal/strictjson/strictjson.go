@@ -89,9 +89,9 @@ var ErrTooManyFields = fmt.Errorf("must not have more than %d fields", MaxFields
 // read such an object differently. The names in nested objects are not checked.
 // The values are slices of data. The errors can follow "Invalid something: ".
 //
-// Decode splits the text by hand. json.Decoder takes two to four times as long,
-// and for an import it allocates more than three times the size of the file, where
-// Decode allocates next to nothing (BenchmarkDecode).
+// Decode splits the text by hand. json.Decoder takes two to four times as long.
+// For an import, json.Decoder also allocates more than three times the size of
+// the file, and Decode next to nothing (BenchmarkDecode).
 func Decode(data []byte) (Object, error) {
 	if !json.Valid(data) {
 		return nil, json.Unmarshal(data, new(json.RawMessage)) // json.Unmarshal's error says where data is malformed
