@@ -302,23 +302,15 @@ func (s *server) deleteUser(w http.ResponseWriter, r *http.Request, c *caller, i
 
 // userCommand is the commands shelf user. Beside a running server they go to it.
 func userCommand(ctx context.Context, sh shell, args []string) error {
-	return operator.Run(ctx, args, sh.streams(), func(flags []string, name string) (*operator.Accounts, operator.Account, error) {
-		var added operator.Account
+	return operator.Run(ctx, args, sh.streams(), func(flags []string, adding bool) (*operator.Accounts, error) {
 		c, err := sh.parse(flags)
+		if err == nil && c.data == inMemory {
+			err = errors.New("-data memory has no file with accounts; name the data file with -data FILE")
+		}
 		if err != nil {
-			return nil, added, err
+			return nil, err
 		}
-		if name != "" {
-			u, err := newAccount(name, sh.now())
-			if err != nil {
-				return nil, added, err
-			}
-			added = showToOperator(u)
-		}
-		if c.data == inMemory {
-			return nil, added, errors.New("-data memory has no file with accounts; name the data file with -data FILE")
-		}
-		accounts, err := operator.Reach(c.data, name != "", func() (*operator.Accounts, error) {
+		accounts, err := operator.Reach(c.data, adding, func() (*operator.Accounts, error) {
 			st, err := openStoreForCommand(c, sh)
 			if err != nil {
 				return nil, err
@@ -326,13 +318,13 @@ func userCommand(ctx context.Context, sh shell, args []string) error {
 			return st.forOperator(c), nil
 		})
 		if err != nil {
-			return nil, added, err
+			return nil, err
 		}
 		c.passwordPolicy = accounts.Policy // a running server's
 		accounts.Fault = func(a operator.Account, text string) string {
 			return c.passwordFault(&user{Username: a.Username, Email: a.Email}, form.Password(text))
 		}
-		return accounts, added, nil
+		return accounts, nil
 	})
 }
 

@@ -172,17 +172,15 @@ func openStoreWith(options journal.Options, d journal.Disk, path string, log *sl
 // no log-out, revocation, demotion or deletion. One account can need half of them.
 const reserveForEndings = 512 << 10
 
-// showToOperator is u as shelf user shows it.
-func showToOperator(u *user) operator.Account {
-	return operator.Account{ID: u.ID, Username: u.Username, Email: u.Email, Admin: u.Admin, Disabled: u.Disabled, Hash: u.Hash != "", Created: u.Created}
-}
-
 // forOperator is the accounts as shelf user works on them.
 func (s *store) forOperator(c settings) *operator.Accounts {
 	as := s.as(theOperator)
 	return operator.Store[user]{
-		New:  func(name string) (*user, error) { return newAccount(name, s.now()) },
-		Show: showToOperator, Page: s.usersAfter, Find: s.userByName, Get: s.userByID, Taken: s.userTaken, Close: s.Close,
+		New: func(name string) (*user, error) { return newAccount(name, s.now()) },
+		Show: func(u *user) operator.Account {
+			return operator.Account{ID: u.ID, Username: u.Username, Email: u.Email, Admin: u.Admin, Disabled: u.Disabled, Hash: u.Hash != "", Created: u.Created}
+		},
+		Page: s.usersAfter, Find: s.userByName, Get: s.userByID, Taken: s.userTaken, Close: s.Close,
 		Add:         func(u *user, hash string) error { u.Hash = hash; return s.signUp(u) },
 		SetPassword: as.setPassword,
 		SetAdmin:    func(id int, admin bool) error { _, err := as.setAccess(id, &admin, nil); return err },

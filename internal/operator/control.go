@@ -199,8 +199,10 @@ func (c *Control) do(r request, w *wire, last *answer) (err error) {
 		if a, err = c.Accounts.Find(r.Name); err == nil {
 			last.Account = &a
 		}
-	case "taken":
-		last.Taken, err = c.Accounts.Taken(r.Name)
+	case "new":
+		if a, last.Taken, err = c.Accounts.New(r.Name); err == nil {
+			last.Account = &a
+		}
 	case "add":
 		if a, err = c.Accounts.Add(r.Name, r.Hash); err == nil {
 			c.Note("account added by shelf user", "account", a.ID)

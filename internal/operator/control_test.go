@@ -62,8 +62,8 @@ func (p *people) accounts() *Accounts {
 			}
 			return Account{}, ErrNoAccount
 		},
-		Taken: func(name string) (bool, error) {
-			return slices.ContainsFunc(p.all, func(a Account) bool { return a.Username == name }), nil
+		New: func(name string) (Account, bool, error) {
+			return Account{Username: name}, slices.ContainsFunc(p.all, func(a Account) bool { return a.Username == name }), nil
 		},
 		Add: func(name, hash string) (Account, error) {
 			return Account{ID: 9, Username: name, Hash: hash != ""}, p.did("add %s %s", name, hash)
@@ -147,8 +147,8 @@ func TestReach(t *testing.T) {
 				t.Errorf("find of none: %v", err)
 			}
 			for name, want := range map[string]bool{"ann": true, "eve": false} {
-				if taken, err := a.Taken(name); err != nil || taken != want {
-					t.Errorf("taken %s: %v, %v", name, taken, err)
+				if got, taken, err := a.New(name); err != nil || taken != want || got.Username != name {
+					t.Errorf("new %s: %+v, %v, %v", name, got, taken, err)
 				}
 			}
 			if got, err := a.Add("eve", someHash); err != nil || got.ID != 9 || got.Username != "eve" {
@@ -441,12 +441,12 @@ func TestRunBesideServer(t *testing.T) {
 	startControl(t, data, people, func() (door, error) { return openDoor(data) })
 	var out bytes.Buffer
 	streams := Streams{In: strings.NewReader("b00k-worm\n"), Out: &out, Err: io.Discard}
-	err := Run(context.Background(), []string{"passwd", "ann"}, streams, func([]string, string) (*Accounts, Account, error) {
+	err := Run(context.Background(), []string{"passwd", "ann"}, streams, func([]string, bool) (*Accounts, error) {
 		a, err := Reach(data, true, locked)
 		if err == nil {
 			a.Fault = func(Account, string) string { return "" }
 		}
-		return a, Account{}, err
+		return a, err
 	})
 	if err != nil || out.String() != "ann (user 1) has a new password; its sign-ins have ended\n" {
 		t.Errorf("%q, %v", &out, err)

@@ -49,11 +49,11 @@ type Accounts struct {
 	// Fault returns why a text can't be the password of that account, or "".
 	Fault func(a Account, password string) string
 
-	List        func(each func(Account) error) error     // by id
-	Find        func(name string) (Account, error)       // by e-mail, or else by username; [ErrNoAccount]
-	Taken       func(name string) (bool, error)          // an account has the e-mail or username
-	Add         func(name, hash string) (Account, error) // an account of that name
-	SetPassword func(id int, hash string) error          // and ends its sign-ins
+	List        func(each func(Account) error) error                 // by id
+	Find        func(name string) (Account, error)                   // by e-mail, or else by username; [ErrNoAccount]
+	New         func(name string) (a Account, taken bool, err error) // what Add would add; whether another has the e-mail or username
+	Add         func(name, hash string) (Account, error)
+	SetPassword func(id int, hash string) error // and ends its sign-ins
 	SetAdmin    func(id int, admin bool) error
 	Delete      func(id int) error
 	Close       func() error
@@ -75,18 +75,16 @@ type Streams struct {
 	Interrupt *config.Interrupt // controls what Ctrl-C keeps
 }
 
-// An Open opens the accounts of the data file that the flags name. If name is
-// not "", added is a new account of that name, without a password, and the data
-// file needn't exist.
-type Open func(flags []string, name string) (accounts *Accounts, added Account, err error)
+// An Open opens the accounts of the data file that the flags name. If an account is to
+// be added, the data file needn't exist.
+type Open func(flags []string, adding bool) (*Accounts, error)
 
 // A command holds the state of a running command.
 type command struct {
 	*Accounts
 	Streams
-	name  string  // the account's name; "" for list
-	added Account // for add
-	off   bool    // for admin
+	name string // the account's name; "" for list
+	off  bool   // for admin
 }
 
 // Run runs the command that args begin with. It may remove the last admin,
@@ -113,16 +111,12 @@ func Run(ctx context.Context, args []string, streams Streams, open Open) (err er
 		}
 		c.name, flags = strings.TrimSpace(flags[0]), flags[1:]
 	}
-	adding := ""
-	switch args[0] {
-	case "add":
-		adding = c.name
-	case "admin":
+	if args[0] == "admin" {
 		n := len(flags)
 		flags = slices.DeleteFunc(slices.Clone(flags), func(f string) bool { return f == "-off" || f == "--off" })
 		c.off = len(flags) < n
 	}
-	if c.Accounts, c.added, err = open(flags, adding); err != nil {
+	if c.Accounts, err = open(flags, args[0] == "add"); err != nil {
 		return err
 	}
 	defer func() {
@@ -170,14 +164,14 @@ func (c *command) list(context.Context) error {
 }
 
 func (c *command) add(ctx context.Context) error {
-	taken, err := c.Taken(c.name) // Add checks it again; here it saves typing a password
+	added, taken, err := c.New(c.name) // Add checks it again; here it saves typing a password
 	if err != nil {
 		return err
 	}
 	if taken {
 		return fmt.Errorf("an account with the e-mail or username %q exists already", c.name)
 	}
-	hash, err := c.newHash(ctx, c.added)
+	hash, err := c.newHash(ctx, added)
 	if err != nil {
 		return err
 	}

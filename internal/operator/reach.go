@@ -48,7 +48,7 @@ func reachServer(data string) (*Accounts, error) {
 		return nil, err
 	}
 	if rules.Rules == nil {
-		return nil, errors.New("it is another version of shelf")
+		return nil, errOtherVersion
 	}
 	return &Accounts{
 		Passwords: *rules.Rules,
@@ -57,9 +57,15 @@ func reachServer(data string) (*Accounts, error) {
 			return err
 		},
 		Find: func(name string) (Account, error) { return r.account(request{Do: "find", Name: name}) },
-		Taken: func(name string) (bool, error) {
-			last, err := r.ask(request{Do: "taken", Name: name}, nil)
-			return last.Taken, err
+		New: func(name string) (Account, bool, error) {
+			last, err := r.ask(request{Do: "new", Name: name}, nil)
+			if err == nil && last.Account == nil {
+				err = errOtherVersion
+			}
+			if err != nil {
+				return Account{}, false, err
+			}
+			return *last.Account, last.Taken, nil
 		},
 		Add:         func(name, hash string) (Account, error) { return r.account(request{Do: "add", Name: name, Hash: hash}) },
 		SetPassword: func(id int, hash string) error { return r.change(request{Do: "passwd", ID: id, Hash: hash}) },
@@ -68,6 +74,8 @@ func reachServer(data string) (*Accounts, error) {
 		Close:       func() error { return nil },
 	}, nil
 }
+
+var errOtherVersion = errors.New("the running server is another version of shelf: stop it for this command")
 
 // A remote is the data file of a running server.
 type remote string
@@ -80,7 +88,7 @@ func (r remote) change(what request) error {
 func (r remote) account(what request) (Account, error) {
 	last, err := r.ask(what, nil)
 	if err == nil && last.Account == nil {
-		err = errors.New("the running server is another version of shelf: stop it for this command")
+		err = errOtherVersion
 	}
 	if err != nil {
 		return Account{}, err

@@ -33,9 +33,12 @@ func (s Store[U]) Accounts(rules Passwords) *Accounts {
 			}
 			return s.Show(u), nil
 		},
-		Taken: func(name string) (bool, error) {
+		New: func(name string) (Account, bool, error) {
 			u, err := s.New(name)
-			return err == nil && s.Taken(u), err
+			if err != nil {
+				return Account{}, false, err
+			}
+			return s.Show(u), s.Taken(u), nil
 		},
 		Add: func(name, hash string) (Account, error) {
 			u, err := s.New(name)
