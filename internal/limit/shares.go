@@ -9,13 +9,13 @@ type Shares struct {
 
 	mu    sync.Mutex
 	taken int
-	by    map[int]int // by holder; one without any is not in it
+	by    map[int]int // by holder; only holders that have a place
 }
 
-// the holder has reached its own limit
+// A Lack is the error of [Shares.Take] if there is no free place.
 type Lack struct {
-	Own  bool // the holder has as many as one may have
-	Most int  // how many that is, or how many there are in all
+	Own  bool // the holder has reached its own limit
+	Most int  // the limit that was reached
 }
 
 func (Lack) Error() string { return "no place is free" }
