@@ -14,12 +14,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -32,7 +30,6 @@ import (
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/operator"
 	"example.com/shelf/internal/origin"
-	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/rows"
 
 	"example.com/shelf/internal/child"
@@ -254,12 +251,8 @@ func openCollections(ctx context.Context, c settings, st *store, sh shell, log *
 	in := c.collections
 	cols := &collections{settings: in}
 	if in.file != "" {
-		text, err := cols.read(c.data)
-		if err != nil {
+		if err := cols.loader(c, st, sh, log).Load(ctx); err != nil {
 			return nil, err
-		}
-		if err := cols.load(ctx, c, st, sh, text, log); err != nil {
-			return nil, operator.InDocument(in.file, text, err, "")
 		}
 	}
 	var names []string
@@ -288,9 +281,17 @@ func openCollections(ctx context.Context, c settings, st *store, sh shell, log *
 		cols.static = folder
 	}
 	st.plainUsers = slices.Contains(names, "users")
-	guards, err := cols.readGuards(names, !st.plainUsers)
+	if !st.plainUsers {
+		names = append(names, "users") // which takes a tighter guard only
+	}
+	guards, rules, err := operator.ReadGuards(names, in.routes, in.guardsFile, in.guards)
 	if err != nil {
 		return nil, err
+	}
+	guards.Open, cols.routes = in.open, rules
+	if !st.plainUsers {
+		cols.users = guards.ByName["users"]
+		delete(guards.ByName, "users")
 	}
 	if in.prefix != "" && (!strings.HasPrefix(in.prefix, "/") || strings.HasSuffix(in.prefix, "/") || slices.Contains(reservedNames, strings.Split(in.prefix, "/")[1])) {
 		return nil, fmt.Errorf("-prefix %s: want a path that is not shelf's own, such as /data", in.prefix)
@@ -302,157 +303,35 @@ func openCollections(ctx context.Context, c settings, st *store, sh shell, log *
 	return cols, nil
 }
 
-// read reads the file. A missing one is made where -new says so, but never by a
-// server that keeps nothing.
-func (cols *collections) read(data string) ([]byte, error) {
-	name := cols.settings.file
-	text, err := durable.ReadText(name)
-	switch {
-	case !errors.Is(err, fs.ErrNotExist):
-		return text, err
-	case !cols.settings.create:
-		return nil, fmt.Errorf("%w (-new makes the file)", err)
-	case data == inMemory:
-		return nil, nil
+// loader loads the file of the collections.
+func (cols *collections) loader(c settings, st *store, sh shell, log *slog.Logger) *operator.Collections[user] {
+	l := &operator.Collections[user]{
+		File: cols.settings.file, New: cols.settings.create, Data: c.data, BcryptCost: c.bcryptCost, Log: log, DB: st.DB, Rows: st.rows,
+		FileOptions: rows.FileOptions{Skip: cols.settings.skip, Reserved: func(name string) bool { return cols.checkName(name, false) != nil }},
+		Users:       func(f *rows.File) ([]*user, []int, error) { return membersOf(f, st.now()) },
+		Hash:        func(u *user) *string { return &u.Hash },
+		Add:         st.addFile,
 	}
-	return []byte("{}\n"), durable.WriteFile(name, []byte("{}\n"))
-}
-
-// load adds the file's accounts and collections, all or nothing, to a store that has
-// none. Clear passwords become hashes, in the file too.
-func (cols *collections) load(ctx context.Context, c settings, st *store, sh shell, text []byte, log *slog.Logger) error {
-	f, err := cols.parse(text)
-	if err != nil {
-		return err
-	}
-	var noted, empty bool
-	st.View(func(tx *db.Tx) { _, noted = st.rows.Noted(tx, f.SHA256); empty = st.rows.Empty(tx) })
-	switch {
-	case noted && c.data != inMemory:
-		return cols.finish(st, f, text)
-	case !empty:
-		log.Warn("the file was edited while no server ran; the data file is what is served", "file", cols.settings.file, "data", c.data)
-		return nil
-	}
-	hashed, err := cols.add(ctx, c, st, sh, text, log)
-	if err != nil || c.data == inMemory || bytes.Equal(hashed, text) {
-		return err
-	}
-	return durable.WriteFile(cols.settings.file, hashed)
-}
-
-// add adds what a file with that text holds. hashed is the text with a hash in the
-// place of each clear password. That is noted as what was loaded, unless nothing is
-// kept.
-func (cols *collections) add(ctx context.Context, c settings, st *store, sh shell, text []byte, log *slog.Logger) (hashed []byte, err error) {
-	f, err := cols.parse(text)
-	if err != nil {
-		return nil, err
-	}
-	sent := f.SHA256
-	users, clear, err := membersOf(f, st.now())
-	if err != nil {
-		return nil, err
-	}
-	if len(clear) > 0 {
-		if err := hashMembers(ctx, c, sh, users, clear, log); err != nil {
-			return nil, err
+	l.Known = func(u *user) string {
+		if u = st.userByName(u.identity()); u == nil {
+			return ""
 		}
-		values := map[int]string{}
-		for _, i := range clear {
-			values[i] = rows.Quote(users[i].Hash)
-		}
-		text = rows.SetUserMember(text, "password", values)
-		if f, err = cols.parse(text); err != nil {
-			return nil, err
-		}
+		return u.Hash
 	}
-	return text, st.addFile(f, users, sent)
-}
-
-// finish writes the hashes into a file that was loaded, where a crash came between the
-// two.
-func (cols *collections) finish(st *store, f *rows.File, text []byte) error {
-	users, clear, err := membersOf(f, st.now())
-	if err != nil || len(clear) == 0 {
-		return err
+	if c.data == inMemory {
+		l.Data = ""
 	}
-	values := map[int]string{}
-	for _, i := range clear {
-		if known := st.userByName(users[i].identity()); known != nil && known.Hash != "" {
-			values[i] = rows.Quote(known.Hash)
-		}
+	if c.log != "off" {
+		l.Progress = sh.stderr
 	}
-	return durable.WriteFile(cols.settings.file, rows.SetUserMember(text, "password", values))
-}
-
-func (cols *collections) parse(text []byte) (*rows.File, error) {
-	return rows.ParseFile(text, rows.FileOptions{Skip: cols.settings.skip, Reserved: func(name string) bool {
-		return cols.checkName(name, false) != nil
-	}})
-}
-
-// hashMembers hashes the clear passwords of the users with these indexes.
-func hashMembers(ctx context.Context, c settings, sh shell, users []*user, clear []int, log *slog.Logger) error {
-	const many = 500
-	if len(clear) > many && c.bcryptCost > 10 {
-		return fmt.Errorf("%d users have a clear password, which would take long to hash: start once with -bcrypt-cost 10 or less", len(clear))
-	}
-	log.Warn("the file holds clear passwords: shelf hashes them now", "file", c.collections.file, "users", len(clear))
-	texts := make([]string, len(clear))
-	for n, i := range clear {
-		texts[n], users[i].Hash = users[i].Hash, ""
-	}
-	hashes, err := password.HashAll(ctx, c.bcryptCost, texts, func(done int) {
-		if step := max(len(texts)/10, 10); done%step == 0 && c.log != "off" {
-			fmt.Fprintf(sh.stderr, "shelf: hashed %d of %d passwords\n", done, len(texts))
-		}
-	})
-	for n, i := range clear {
-		users[i].Hash = hashes[n]
-	}
-	return err
-}
-
-// readGuards collects the guards of the flags and files. accounts says that accounts
-// live at /users, which takes a tighter guard only.
-func (cols *collections) readGuards(names []string, accounts bool) (rows.Guards, error) {
-	in := cols.settings
-	if accounts {
-		names = append(slices.Clone(names), "users")
-	}
-	all := rows.Guards{Open: in.open}
-	for _, file := range []string{in.routes, in.guardsFile} {
-		if file == "" {
-			continue
-		}
-		text, err := durable.ReadText(file)
-		if err == nil {
-			var rules rows.Routes
-			rules, err = all.Read(text, names, file == in.routes)
-			cols.routes = append(cols.routes, rules...)
-		}
-		if err != nil {
-			return all, operator.InDocument(file, text, err, "")
-		}
-	}
-	for _, pair := range in.guards {
-		if err := all.Set(pair, names); err != nil {
-			return all, fmt.Errorf("flag -guard %s: %w", pair, err)
-		}
-	}
-	if accounts {
-		cols.users = all.ByName["users"]
-		delete(all.ByName, "users")
-	}
-	return all, nil
+	return l
 }
 
 // importCollections adds the collections and the accounts of a file to a store, all or
 // nothing, and closes it. The file stays as it is.
 func importCollections(ctx context.Context, sh shell, c settings, s *store, name string, document []byte) error {
 	c.collections.file = name
-	_, err := (&collections{settings: c.collections}).add(ctx, c, s, sh, document, serve.NewLog(sh.stderr, c.log, c.logFormat))
+	_, err := (&collections{settings: c.collections}).loader(c, s, sh, serve.NewLog(sh.stderr, c.log, c.logFormat)).Import(ctx, document)
 	after := s.contents()
 	if err = errors.Join(err, s.Close()); err != nil {
 		return operator.InDocument(name, document, err, "; nothing was imported")

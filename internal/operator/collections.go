@@ -1,0 +1,183 @@
+package operator
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"slices"
+
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/durable"
+	"example.com/shelf/internal/password"
+	"example.com/shelf/internal/rows"
+)
+
+// Collections load a file of collections and of accounts into a store. U is the
+// program's type of an account.
+type Collections[U any] struct {
+	File string
+	New  bool   // a missing file is made
+	Data string // the data file, "" for a store in memory: then the file is never written
+	rows.FileOptions
+
+	BcryptCost int
+	Log        *slog.Logger
+	Progress   io.Writer // nil: how far the hashing is isn't told
+
+	DB   *db.DB
+	Rows *rows.Store
+	// Users returns the accounts of a file, and the indexes of those whose hash is still
+	// a clear password.
+	Users func(f *rows.File) (users []*U, clear []int, err error)
+	Hash  func(*U) *string
+	Known func(*U) string // the hash that the store has of that account, "" for none
+	// Add adds a file and its accounts, all or nothing, and notes sent, the SHA-256 of
+	// the file as it was.
+	Add func(f *rows.File, users []*U, sent string) error
+}
+
+// manyClear is how many clear passwords are hashed at a cost that takes long.
+const manyClear, longCost = 500, 10
+
+// Load loads the file into a store that has no collections yet. Clear passwords become
+// hashes, in the file too.
+func (c *Collections[U]) Load(ctx context.Context) error {
+	text, err := c.read()
+	if err != nil {
+		return err
+	}
+	if err := c.load(ctx, text); err != nil {
+		return InDocument(c.File, text, err, "")
+	}
+	return nil
+}
+
+// read reads the file, or makes it.
+func (c *Collections[U]) read() ([]byte, error) {
+	text, err := durable.ReadText(c.File)
+	switch {
+	case !errors.Is(err, fs.ErrNotExist):
+		return text, err
+	case !c.New:
+		return nil, fmt.Errorf("%w (-new makes the file)", err)
+	case c.Data == "":
+		return nil, nil
+	}
+	text = []byte("{}\n")
+	return text, durable.WriteFile(c.File, text)
+}
+
+func (c *Collections[U]) load(ctx context.Context, text []byte) error {
+	f, err := rows.ParseFile(text, c.FileOptions)
+	if err != nil {
+		return err
+	}
+	var noted, empty bool
+	c.DB.View(func(tx *db.Tx) { _, noted = c.Rows.Noted(tx, f.SHA256); empty = c.Rows.Empty(tx) })
+	switch {
+	case noted && c.Data != "":
+		return c.finish(f, text)
+	case !empty:
+		c.Log.Warn("the file was edited while no server ran; the data file is what is served", "file", c.File, "data", c.Data)
+		return nil
+	}
+	hashed, err := c.Import(ctx, text)
+	if err != nil || c.Data == "" || bytes.Equal(hashed, text) {
+		return err
+	}
+	return durable.WriteFile(c.File, hashed)
+}
+
+// finish writes the hashes into a file that was loaded, where a crash came between the
+// two.
+func (c *Collections[U]) finish(f *rows.File, text []byte) error {
+	users, clear, err := c.Users(f)
+	if err != nil || len(clear) == 0 {
+		return err
+	}
+	values := map[int]string{}
+	for _, i := range clear {
+		if hash := c.Known(users[i]); hash != "" {
+			values[i] = rows.Quote(hash)
+		}
+	}
+	return durable.WriteFile(c.File, rows.SetUserMember(text, "password", values))
+}
+
+// Import adds what a file with that text holds. hashed is the text with a hash in the
+// place of each clear password.
+func (c *Collections[U]) Import(ctx context.Context, text []byte) (hashed []byte, err error) {
+	f, err := rows.ParseFile(text, c.FileOptions)
+	if err != nil {
+		return nil, err
+	}
+	sent := f.SHA256
+	users, clear, err := c.Users(f)
+	if err != nil {
+		return nil, err
+	}
+	if len(clear) > 0 {
+		values, err := c.hash(ctx, users, clear)
+		if err != nil {
+			return nil, err
+		}
+		text = rows.SetUserMember(text, "password", values)
+		if f, err = rows.ParseFile(text, c.FileOptions); err != nil {
+			return nil, err
+		}
+	}
+	return text, c.Add(f, users, sent)
+}
+
+// hash hashes the clear passwords of the users with these indexes.
+func (c *Collections[U]) hash(ctx context.Context, users []*U, clear []int) (values map[int]string, err error) {
+	if len(clear) > manyClear && c.BcryptCost > longCost {
+		return nil, fmt.Errorf("%d users have a clear password, which would take long to hash: start once with -bcrypt-cost %d or less", len(clear), longCost)
+	}
+	c.Log.Warn("the file holds clear passwords: shelf hashes them now", "file", c.File, "users", len(clear))
+	texts := make([]string, len(clear))
+	for n, i := range clear {
+		texts[n] = *c.Hash(users[i])
+	}
+	step := max(len(texts)/10, 10)
+	hashes, err := password.HashAll(ctx, c.BcryptCost, texts, func(done int) {
+		if done%step == 0 && c.Progress != nil {
+			fmt.Fprintf(c.Progress, "shelf: hashed %d of %d passwords\n", done, len(texts))
+		}
+	})
+	values = map[int]string{}
+	for n, i := range clear {
+		*c.Hash(users[i]), values[i] = hashes[n], rows.Quote(hashes[n])
+	}
+	return values, err
+}
+
+// ReadGuards collects the guards in a file of rules, in a file of guards, and in pairs
+// such as posts=640, which go before the files. "" is no file. names are those that a
+// guard may be for.
+func ReadGuards(names []string, routesFile, guardsFile string, pairs []string) (guards rows.Guards, rules rows.Routes, err error) {
+	for _, file := range slices.Compact([]string{routesFile, guardsFile}) {
+		if file == "" {
+			continue
+		}
+		text, err := durable.ReadText(file)
+		if err == nil {
+			var more rows.Routes
+			more, err = guards.Read(text, names, file == routesFile)
+			rules = append(rules, more...)
+		}
+		if err != nil {
+			return guards, nil, InDocument(file, text, err, "")
+		}
+	}
+	for _, pair := range pairs {
+		if err := guards.Set(pair, names); err != nil {
+			return guards, nil, fmt.Errorf("flag -guard %s: %w", pair, err)
+		}
+	}
+	return guards, rules, nil
+}
