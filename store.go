@@ -180,7 +180,7 @@ func (s *store) forOperator(c settings) *operator.Accounts {
 		Show: func(u *user) operator.Account {
 			return operator.Account{ID: u.ID, Username: u.Username, Email: u.Email, Admin: u.Admin, Disabled: u.Disabled, Hash: u.Hash != "", Created: u.Created}
 		},
-		Page: s.usersAfter, Find: s.userByName, Get: s.userByID, Taken: s.userTaken, Close: s.Close,
+		Page: s.usersAfter, Find: s.userByName, Get: s.users.Row, Taken: s.userTaken, Close: s.Close,
 		Add:         func(u *user, hash string) error { u.Hash = hash; return s.signUp(u) },
 		SetPassword: as.setPassword,
 		SetAdmin:    func(id int, admin bool) error { _, err := as.setAccess(id, &admin, nil); return err },

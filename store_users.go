@@ -89,11 +89,6 @@ func (s *store) userByUsername(name string) (u *user) {
 	return u
 }
 
-func (s *store) userByID(id int) (u *user) {
-	s.View(func(tx *db.Tx) { u, _ = s.users.Get(tx, id) })
-	return u
-}
-
 // userByName finds an account by its e-mail or else by its username; nil for none.
 func (s *store) userByName(name string) *user {
 	if u := s.userByEmail(name); u != nil {

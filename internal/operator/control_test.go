@@ -318,6 +318,18 @@ func TestPortSecret(t *testing.T) {
 	}
 }
 
+// The name of the file with the secret begins like the data file's, however long that
+// is: such files are never served.
+func TestPortFileName(t *testing.T) {
+	t.Parallel()
+	for _, data := range []string{"shelf.jsonl", strings.Repeat("n", 200) + ".jsonl"} {
+		data = filepath.Join(t.TempDir(), data)
+		if got := besideData(data, ".port"); got != data+".port" {
+			t.Errorf("the file of %s is %s", data, got)
+		}
+	}
+}
+
 // A pipeDoor lets in connections that a test made.
 type pipeDoor struct {
 	conns  chan net.Conn

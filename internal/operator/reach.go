@@ -143,14 +143,15 @@ func knock(data string) (*wire, error) {
 	return w, err
 }
 
-// besideData is a file beside a data file, whatever link leads there. It has a short
-// name if the data file has a long one.
+// besideData is a file beside a data file, whatever link leads there. Its name begins
+// like that of the data file, so that it is never served. Only a socket, which nothing
+// can serve, has a short name if the data file has a long one.
 func besideData(data, ending string) string {
 	if real, err := filepath.EvalSymlinks(data); err == nil {
 		data = real
 	}
 	dir, name := filepath.Split(data)
-	if len(name) > 60 {
+	if len(name) > 60 && ending == ".sock" {
 		sum := sha256.Sum256([]byte(name))
 		name = "shelf-" + hex.EncodeToString(sum[:8])
 	}

@@ -6,8 +6,8 @@ type Store[U any] struct {
 	Show  func(*U) Account
 	Page  func(after, limit int) (page []*U, more bool) // by id
 	Find  func(name string) *U                          // by e-mail, or else by username; nil: not found
-	Get   func(id int) *U                               // nil: not found
-	Taken func(*U) bool                                 // another account has its e-mail or username
+	Get   func(id int) (u *U, ok bool)
+	Taken func(*U) bool // another account has its e-mail or username
 
 	Add         func(u *U, hash string) error
 	SetPassword func(u *U, hash string) error
@@ -51,8 +51,8 @@ func (s Store[U]) Accounts(rules Passwords) *Accounts {
 			return s.Show(u), nil
 		},
 		SetPassword: func(id int, hash string) error {
-			u := s.Get(id)
-			if u == nil {
+			u, ok := s.Get(id)
+			if !ok {
 				return ErrNoAccount
 			}
 			return s.SetPassword(u, hash)
