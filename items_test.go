@@ -510,6 +510,7 @@ func BenchmarkListItems(b *testing.B) {
 func benchItems(b *testing.B, size int) *queryClient {
 	ann := newQueryServer(b, new(queryClock), nil, "ann")[0]
 	s := ann.server.store
+	s.maxOwned = 0
 	items := make([]*item, size)
 	for i := range items {
 		id := i + 1
