@@ -107,7 +107,7 @@ func isPrinted(raw string) bool {
 }
 
 // isWhole reports whether a number is in plain digits.
-func isWhole(raw string) bool { return strings.IndexAny(raw, ".eE") < 0 }
+func isWhole(raw string) bool { return !strings.ContainsAny(raw, ".eE") }
 
 // floatText is Number.prototype.toString (ECMA-262 §6.1.6.1.20).
 func floatText(f float64) string {
