@@ -11,7 +11,8 @@ import (
 const maxChildren = 10_000
 
 // Delete deletes a row, and in the same batch the rows of other collections that name
-// it by its key, whoever owns them. Rows that name those stay. Delete returns how
+// it by its key, whoever owns them. Rows that name those stay. So do rows of which the
+// key is the owner, an account. Delete returns how
 // many rows have gone with it. It fails with ErrNoCollection, ErrNoRow, a *Denied, an
 // *Error, or as expects does.
 func (s *Store) Delete(tx *db.Tx, by Caller, name, id string, expects Expectation) (children int, err error) {
@@ -44,6 +45,9 @@ func (s *Store) Delete(tx *db.Tx, by Caller, name, id string, expects Expectatio
 // them may not be deleted by anybody, or if they are too many.
 func (s *Store) children(tx *db.Tx, of *collection, id string) (all []*Row, err error) {
 	key := ForeignKey(of.Name)
+	if key == OwnerField && s.isAccount != nil && s.isAccount(tx, id) {
+		return nil, nil // or any account could have another's rows deleted, by a row of a collection "user"
+	}
 	for _, c := range s.collections.All(tx) {
 		if c.ID == of.ID || c.Single || !c.routed() {
 			continue

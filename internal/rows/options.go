@@ -10,6 +10,10 @@ func (s *Store) Set(opt Options) {
 	s.opt = opt
 }
 
+// Accounts tells which owners are accounts. What an account owns doesn't go with a row
+// that happens to have the account's id.
+func (s *Store) Accounts(isAccount func(tx *db.Tx, owner string) bool) { s.isAccount = isAccount }
+
 // Like takes over the options of another store.
 func (s *Store) Like(other *Store) { s.opt = other.opt }
 

@@ -39,7 +39,8 @@ type Options struct {
 // Rules check that the caller may change the row. When one fails, the caller's rules
 // must fail too.
 type Store struct {
-	opt Options
+	opt       Options
+	isAccount func(tx *db.Tx, owner string) bool // nil: none is
 
 	collections *db.Table[*collection]
 	byName      *db.Unique[*collection, string]
