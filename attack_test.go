@@ -1049,3 +1049,470 @@ func (a *answer) wantStatus(status int) *answer {
 	}
 	return a
 }
+
+// cellar is a file of which strangers may read little: "hush" stands in what ann alone
+// may read.
+const cellar = `{
+	"diaries": [{"id": 1, "title": "hush a", "userId": 1}, {"id": 2, "title": "bob's", "userId": "b7"},
+		{"id": 3, "title": "hush b", "userId": "1"}, {"id": 4, "title": "hush: nobody's"}],
+	"entries": [{"id": 1, "text": "hush", "diaryId": 1, "userId": 1}, {"id": 2, "text": "bob's", "diaryId": 2, "userId": "b7"},
+		{"id": 3, "text": "hush", "diaryId": 2, "userId": 1}],
+	"posts": [{"id": 1, "title": "ann's", "userId": 1}, {"id": 2, "title": "nobody's"}],
+	"comments": [{"id": 1, "body": "bob's", "postId": 1, "userId": "b7"}],
+	"notices": [{"id": 1, "title": "for all"}],
+	"manuals": [{"id": 1, "title": "for accounts"}],
+	"vaults": [{"id": 1, "title": "hush", "userId": 1}],
+	"boards": [{"id": 1, "title": "anyone's", "userId": 1}],
+	"walls": [{"id": 1, "title": "anyone's to read"}],
+	"rooms": [{"id": 1, "title": "accounts'"}],
+	"gallery": [{"id": 1, "title": "ann's, shown", "userId": 1}, {"id": 2, "title": "nobody's"}],
+	"user": [{"id": 77, "name": "no account"}],
+	"motto": {"text": "ours"},
+	"pin": {"text": "hush", "userId": 1},
+	"users": [{"id": 1, "email": "ann@example.com", "password": "secret", "note": "hush"},
+		{"id": "b7", "email": "bob@example.com", "password": "secret", "role": "admin"}]
+}`
+
+const cellarGuards = "-guard=diaries=600 -guard=entries=600 -guard=pin=600 -guard=notices=444 -guard=manuals=440 -guard=vaults=400 " +
+	"-guard=boards=666 -guard=walls=664 -guard=rooms=660 -guard=gallery=644"
+
+// What a refusal says.
+const (
+	signInFirst = `"Missing authorization header"`
+	notYours    = `"Private resource access: entity must have a reference to the owner id"`
+	notFromYou  = `"Private resource creation: request body must have a reference to the owner id"`
+	notToYou    = `"Private resource replacement: request body must have a reference to the owner id"`
+	readOnly    = `"Read only"`
+)
+
+// A guardAttack is a way around a guard, in a sentence, and what is answered instead.
+// Each begins with the cellar as it was. eve has an account of her own.
+type guardAttack struct {
+	name  string
+	steps [][3]string // as in TestCollections
+}
+
+var guardAttacks = []guardAttack{
+	{"a list of another's rows is read without a token", [][3]string{
+		{"- GET /diaries", "401", signInFirst},
+		{"- GET /diaries/1", "401", signInFirst},
+		{"- GET /posts", "401", signInFirst},
+		{"- GET /rooms", "401", signInFirst},
+		{"- GET /manuals", "401", signInFirst},
+		{"- GET /vaults", "401", signInFirst},
+		{"- GET /pin", "401", signInFirst},
+		{"- GET /users", "401", signInFirst},
+		{"- GET /users/1", "401", signInFirst},
+		{"- GET /notices", "200", `[{"id":1,"title":"for all"}]`},
+	}},
+	{"a list shows all rows once one of them is the caller's", [][3]string{
+		{"bob GET /diaries", "200", `[{"id":2,"title":"bob's","userId":"b7"}]`},
+		{"bob GET /entries", "200", `[{"id":2,"text":"bob's","diaryId":2,"userId":"b7"}]`},
+		{"eve GET /diaries", "200", `[]`},
+		{"eve GET /vaults", "200", `[]`},
+		{"eve GET /users", "200", `[{"email":"eve@example.com","id":4}]`},
+	}},
+	{"a row that isn't the caller's is read by its id", [][3]string{
+		{"eve GET /diaries/1", "403", notYours},
+		{"eve GET /diaries/4", "403", notYours},
+		{"eve GET /vaults/1", "403", notYours},
+		{"eve GET /pin", "403", notYours},
+		{"eve GET /users/1", "403", notYours},
+	}},
+	{"accounts are found by trying ids: those that there are answer as those that there aren't", [][3]string{
+		{"eve GET /users/b7", "403", notYours},
+		{"eve GET /users/999", "403", notYours},
+		{"eve GET /users/nobody", "403", notYours},
+		{"eve DELETE /users/999", "403", notYours},
+		{"eve PATCH /users/b7 {}", "403", notYours},
+	}},
+	{"a list is asked with a filter on what the caller may not read", [][3]string{
+		{"eve GET /diaries?userId=1", "200", `[]`},
+		{"eve GET /diaries?title_like=.", "200", `[]`},
+		{"eve GET /diaries?userId_ne=4", "200", `[]`},
+		{"eve GET /diaries?id=1&id=2&id=3", "200", `[]`},
+		{"eve GET /diaries?id[]=1&id[0]=2", "200", `[]`},
+		{"bob GET /diaries?id=1&id=2&userId=1&userId=b7", "200", `[{"id":2…`},
+		{"eve GET /diaries?q=hush", "200", `[]`},
+		{"eve GET /diaries?nothing=1", "200", `[]`},
+		{"bob GET /diaries?titel=x", "200", `[]`},
+	}},
+	{"a page, a slice or a sort shows more than the list", [][3]string{
+		{"eve GET /diaries?_page=1&_limit=10", "200", `[]`},
+		{"eve GET /diaries?_start=0&_end=10", "200", `[]`},
+		{"bob GET /diaries?_sort=title&_order=desc", "200", `[{"id":2…`},
+		{"eve GET /diaries?_sort=secret", "200", `[]`},
+		{"bob GET /diaries?_sort=secret", "400", `{"error":"Invalid query: _sort names a field that no row has…`},
+		{"eve GET /diaries?_sort=title&_sort=id", "400", `{"error":"Invalid query: _sort must be given only once…`},
+	}},
+	{"another's rows come in by _embed", [][3]string{
+		{"eve GET /posts?_embed=diaries", "200", `[{"id":1,"title":"ann's","userId":1,"diaries":[]},{"id":2,"title":"nobody's","diaries":[]}]`},
+		{"bob GET /diaries?_embed=entries", "200", `[{"id":2,"title":"bob's","userId":"b7","entries":[{"id":2,"text":"bob's","diaryId":2,"userId":"b7"}]}]`},
+		{"eve GET /users?_embed=diaries", "200", `[{"email":"eve@example.com","id":4,"diaries":[]}]`},
+		{"- GET /boards?_embed=entries", "200", `[{"id":1,"title":"anyone's","userId":1,"entries":[]}]`},
+		{"- GET /boards/1?_embed=posts&_embed=users&_embed=vaults", "200", `{"id":1,"title":"anyone's","userId":1,"posts":[],"users":[],"vaults":[]}`},
+	}},
+	{"another's row comes in by _expand", [][3]string{
+		{"- GET /boards?_expand=user", "200", `[{"id":1,"title":"anyone's","userId":1}]`},
+		{"eve GET /gallery?_expand=user", "200", `[{"id":1,"title":"ann's, shown","userId":1},{"id":2,"title":"nobody's"}]`},
+		{"eve POST /boards {\"diaryId\":1,\"vaultId\":1,\"pinId\":1,\"userId\":1}", "201", `{"diaryId":1,"vaultId":1,"pinId":1,"userId":1,"id":2}`},
+		{"eve GET /boards/2?_expand=diary&_expand=vault&_expand=user&_expand=pin", "200", `{"diaryId":1,"vaultId":1,"pinId":1,"userId":1,"id":2}`},
+	}},
+	{"another's rows are read below their parent", [][3]string{
+		{"eve GET /diaries/1/entries", "200", `[]`},
+		{"bob GET /diaries/2/entries", "200", `[{"id":2…`},
+		{"eve GET /users/1/diaries", "200", `[]`},
+		{"- GET /users/1/diaries", "401", signInFirst},
+		{"- GET /posts/1/diaries", "401", signInFirst},
+		{"eve GET /posts/1/pin", "403", notYours},
+		{"eve GET /nothing/1/vaults", "200", `[]`},
+		{"eve GET /posts/1/users", "200", `[]`},
+	}},
+	{"a row is written below a parent that the caller can't read", [][3]string{
+		{"eve POST /diaries/1/entries {}", "403", notYours},
+		{"eve POST /users/1/posts {}", "403", notYours},
+		{"eve POST /user/1/posts {}", "404", `{}`},
+		{"- POST /users/1/boards {}", "401", signInFirst},
+	}},
+	{"all is read at /db", [][3]string{
+		{"- GET /db", "401", signInFirst},
+		{"eve GET /db", "403", notYours},
+		{"bob GET /db", "403", notYours},
+		{"eve HEAD /db", "403", ``},
+		{"eve GET /666/db", "403", notYours},
+		{"eve GET /db/", "403", notYours},
+		{"eve GET /db/diaries", "404", `{}`},
+		{"eve POST /db/mine", "403", `"Only admins can access this endpoint"`},
+		{"- POST /db/mine", "401", signInFirst},
+	}},
+	{"HEAD passes unchecked", [][3]string{
+		{"- HEAD /diaries/1", "401", ``},
+		{"eve HEAD /diaries/1", "403", ``},
+		{"eve HEAD /users/1", "403", ``},
+		{"- HEAD /rooms", "401", ``},
+	}},
+	{"a guard in the address opens what the server closes", [][3]string{
+		{"- GET /666/diaries", "401", signInFirst},
+		{"eve GET /666/diaries/1", "403", notYours},
+		{"eve GET /666/users/1", "403", notYours},
+		{"- POST /666/posts {}", "401", signInFirst},
+		{"- POST /666/notices {}", "403", readOnly},
+		{"eve POST /664/vaults {}", "403", readOnly},
+		{"- GET /664/rooms", "401", signInFirst},
+		{"eve PATCH /666/posts/1 {\"title\":\"eve's\"}", "403", notYours},
+	}},
+	{"an address is spelt so that no guard is found", [][3]string{
+		{"- GET /000/diaries", "404", `{}`},
+		{"- GET /777/diaries", "404", `{}`},
+		{"- GET /650/diaries", "404", `{}`},
+		{"- GET /0640/diaries", "404", `{}`},
+		{"- GET /666/666/diaries", "404", `{}`},
+		{"- GET /%36%36%36/diaries", "404", `{}`},
+		{"- GET /666", "404", `{}`},
+		{"- GET /diaries/", "401", signInFirst},
+		{"- GET /d%69aries/1", "401", signInFirst},
+		{"- GET /diaries/%31", "401", signInFirst},
+		{"eve GET /d%69aries/%31", "403", notYours},
+		{"- GET /Diaries", "404", `{}`},
+		{"- GET /DIARIES/1", "404", `{}`},
+		{"- GET /diaries%2F1", "404", `{}`},
+		{"- GET /diaries;x=1", "404", `{}`},
+		{"- GET /diaries%00", "404", `{}`},
+		{"eve GET /diaries/01", "404", `{}`},
+		{"eve GET /diaries/1.0", "404", `{}`},
+		{"eve GET /diaries/%201", "404", `{}`},
+	}},
+	{"a row is made in another's name", [][3]string{
+		{"eve POST /posts {\"userId\":1}", "403", notFromYou},
+		{"eve POST /posts {\"userId\":\"1\"}", "403", notFromYou},
+		{"eve POST /posts {\"userId\":1.0}", "403", notFromYou},
+		{"eve POST /posts {\"userId\":10e-1}", "403", notFromYou},
+		{"eve POST /posts {\"userId\":[4]}", "403", notFromYou},
+		{"eve POST /posts {\"userId\":{\"id\":4}}", "403", notFromYou},
+		{"eve POST /posts {\"userId\":true}", "403", notFromYou},
+		{"eve POST /posts {\"userId\":0}", "403", notFromYou},
+		{"eve POST /posts {\"userId\":\" 4\"}", "403", notFromYou},
+		{"eve POST /posts {\"userId\":\"04\"}", "403", notFromYou},
+		{"eve POST /posts {\"\\u0075serId\":1}", "403", notFromYou},
+		{"eve POST /posts {\"userId\":4,\"\\u0075serId\":1}", "400", `{"error":"Invalid request body: 'userId' must be given only once…`},
+		{"eve POST /posts userId=1", "403", notFromYou},
+		{"eve POST /posts userId=4&userId=1", "403", notFromYou},
+		{"eve POST /600/boards {\"userId\":1}", "403", notFromYou},
+		{"eve POST /posts {\"userId\":null}", "201", `{"userId":4,"id":3}`},
+		{"eve POST /posts {\"userId\":\"\"}", "201", `{"userId":4,"id":4}`},
+		{"eve POST /posts {\"UserID\":1}", "201", `{"UserID":1,"userId":4,"id":5}`},
+		{"eve POST /posts {\"userId\":\"4\"}", "201", `{"userId":"4","id":6}`},
+		{"eve POST /posts?userId=1 {}", "201", `{"userId":4,"id":7}`},
+	}},
+	{"a row is taken over, or given away", [][3]string{
+		{"eve PUT /posts/1 {\"title\":\"mine\",\"userId\":4}", "403", notYours},
+		{"eve PATCH /posts/1 {\"userId\":4}", "403", notYours},
+		{"eve PATCH /posts/1 {\"userId\":null}", "403", notYours},
+		{"eve DELETE /posts/1", "403", notYours},
+		{"ann PATCH /posts/1 {\"userId\":4}", "403", notToYou},
+		{"ann PATCH /posts/1 {\"userId\":null}", "403", notToYou},
+		{"ann PATCH /posts/1 {\"userId\":[1]}", "403", notToYou},
+		{"ann PUT /posts/1 {\"title\":\"z\",\"userId\":[1]}", "200", `{"title":"z","userId":1,"id":1}`},
+		{"ann PUT /posts/1 {\"userId\":false}", "403", notToYou},
+		{"ann PUT /posts/1 {\"userId\":\"b7\"}", "403", notToYou},
+		{"ann PUT /posts/1 {\"title\":\"x\",\"userId\":null}", "200", `{"title":"x","userId":1,"id":1}`},
+		{"ann PUT /posts/1 {\"title\":\"y\"}", "200", `{"title":"y","userId":1,"id":1}`},
+		{"eve PATCH /posts/2 {\"userId\":4}", "403", notToYou},
+		{"eve PUT /posts/2 {\"userId\":4}", "403", notToYou},
+		{"eve PUT /posts/2 {\"userId\":true}", "403", notToYou},
+		{"eve PUT /motto {\"userId\":4}", "403", notToYou},
+		{"eve POST /motto {\"userId\":4}", "403", notToYou},
+		{"eve PATCH /motto {\"text\":\"all's\"}", "200", `{"text":"all's"}`},
+	}},
+	{"rows of nobody are written under a guard that was set", [][3]string{
+		{"eve PATCH /gallery/2 {\"title\":\"x\"}", "403", notYours},
+		{"eve DELETE /diaries/4", "403", notYours},
+		{"eve PATCH /600/posts/2 {}", "403", notYours},
+		{"eve PUT /640/motto {}", "403", notYours},
+		{"eve PUT /pin {}", "403", notYours},
+		{"eve POST /pin {}", "403", notYours},
+		{"eve PATCH /pin {\"userId\":4}", "403", notYours},
+	}},
+	{"what is to be read only is written", [][3]string{
+		{"- POST /notices {}", "403", readOnly},
+		{"ann PATCH /notices/1 {}", "403", readOnly},
+		{"- POST /manuals {}", "401", signInFirst},
+		{"ann POST /manuals {}", "403", readOnly},
+		{"ann DELETE /vaults/1", "403", readOnly},
+		{"- DELETE /walls/1", "401", signInFirst},
+		{"- POST /gallery {}", "401", signInFirst},
+	}},
+	{"the method is sent in a header or in the query", [][3]string{
+		{"- POST /boards/1?_method=DELETE {}", "404", `{}`},
+		{"- GET /boards/1", "200", `{"id":1…`},
+	}},
+	{"the id of another's row is used again in another type", [][3]string{
+		{"eve POST /posts {\"id\":\"1\"}", "409", `{"error":"the id is taken…`},
+		{"eve POST /posts {\"id\":1.0}", "409", `{"error":"the id is taken…`},
+		{"eve POST /posts {\"id\":1e0}", "409", `{"error":"the id is taken…`},
+		{"eve PATCH /posts/2 {\"id\":1}", "200", `{"id":2,"title":"nobody's"}`},
+		{"eve POST /posts {\"id\":[1]}", "400", `{"error":"id must be a number or a text…`},
+		{"eve POST /posts {\"id\":\"..\"}", "400", `{"error":"the id \"..\" can't stand in an address…`},
+		{"eve POST /posts {\"id\":9007199254740993}", "400", `{"error":"the id 9007199254740993 must be a whole number…`},
+		{"eve POST /posts {\"id\":9000000}", "400", `{"error":"the id 9000000 is more than 1000000 above…`},
+	}},
+	{"a row is made and deleted, so that another account's rows go with it", [][3]string{
+		{"eve POST /user {\"id\":1}", "201", `{"id":1,"userId":4}`},
+		{"eve DELETE /user/1", "200", `{}`},
+		{"ann GET /posts/1", "200", `{"id":1…`},
+		{"ann GET /diaries", "200", `[{"id":1,…`},
+		{"ann DELETE /posts/1", "200", `{}`},
+		{"bob GET /comments/1", "404", `{}`},
+	}},
+	{"an account gives itself rights when it is made", [][3]string{
+		{`- POST /register {"email":"max@example.com","password":"secret","id":1,"role":"admin","admin":true,"disabled":true,"public_id":"x","userId":1}`, "201", `{"accessToken":"…`},
+		{"max GET /users", "200", `[{"email":"max@example.com","public_id":"x","userId":1,"id":4}]`},
+		{"max GET /db", "403", notYours},
+		{"max GET /users/1", "403", notYours},
+		{"max PATCH /users/4 {\"admin\":true,\"role\":\"admin\",\"id\":1,\"hash\":\"x\"}", "200", `{"email":"max@example.com","public_id":"x","userId":1,"id":4,"hash":"x"}`},
+		{"max GET /db", "403", notYours},
+		{"bob GET /db", "403", notYours},
+	}},
+	{"an address is taken twice, in other letters", [][3]string{
+		{`- POST /register {"email":"ANN@Example.COM","password":"secret"}`, "400", `"Email already exists"`},
+		{`- POST /444/users {"email":"ann@example.com","password":"secret"}`, "400", `"Email already exists"`},
+		{`eve PATCH /users/4 {"email":"Ann@example.com","current_password":"secret"}`, "400", `"Email already exists"`},
+		{`eve PATCH /users/4 {"email":"","password":""}`, "200", `{"email":"eve@example.com","id":4}`},
+		{`eve PUT /users/4 {"email":null,"password":null}`, "200", `{"email":"eve@example.com","id":4}`},
+		{`eve PATCH /users/4 {"email":["x@y"]}`, "400", `"email must be a text"`},
+		{`- POST /register {"email":["x@y"],"password":"secret"}`, "400", `"Email and password are required"`},
+		{`- POST /register {"email":{"a":1},"password":["secret"]}`, "400", `"Email and password are required"`},
+	}},
+	{"a hash is found by filter, search or sort", [][3]string{
+		{"ann GET /users?password_like=.", "200", `[]`},
+		{"ann GET /users?hash_like=.", "200", `[]`},
+		{"ann GET /users?q=$2a$", "200", `[]`},
+		{"ann GET /users?_sort=password", "400", `"Invalid query: _sort names a field that no row has…`},
+		{"ann GET /users?password_ne=x", "200", `[{"id":1,"email":"ann@example.com","note":"hush"}]`},
+		{"eve GET /users?email=ann@example.com", "200", `[]`},
+		{"ann PATCH /users/1 {\"note\":\"x\"}", "200", `{"id":1,"email":"ann@example.com","note":"x"}`},
+	}},
+	{"the password that a form repeats is kept in clear", [][3]string{
+		{`- POST /register {"email":"kim@example.com","password":"secret","confirmPassword":"secret","name":"secret"}`, "201", `{"accessToken":"…`},
+		{"kim GET /users", "200", `[{"email":"kim@example.com","name":"secret","id":4}]`},
+		{`kim PATCH /users/4 {"password":"hidden","password_confirmation":"hidden","current_password":"secret"}`, "200", `{"email":"kim@example.com","name":"secret","id":4}`},
+		{`kim PUT /users/4 {"password":"hush!","repeatPassword":"hush!","current_password":"hidden"}`, "200", `{"email":"kim@example.com","id":4}`},
+	}},
+	{"a token outlives the change of the password", [][3]string{
+		{"ann GET /users/1", "200", `{"id":1…`},
+		{"ann/2 GET /users/1", "200", `{"id":1…`},
+		{`ann PATCH /users/1 {"password":"another","current_password":"secret"}`, "200", `{"id":1…`},
+		{"ann GET /users/1", "200", `{"id":1…`},
+		{"ann/2 GET /users/1", "401", `"jwt revoked"`},
+		{"ann/2 GET /notices", "401", `"jwt revoked"`},
+	}},
+	{"a token outlives its account", [][3]string{
+		{"eve/2 GET /posts", "200", `[{…`},
+		{`eve DELETE /users/4 {"password":"wrong"}`, "403", `"Wrong password"`},
+		{`eve DELETE /users/4 {"password":"secret"}`, "200", `{}`},
+		{"eve GET /posts", "401", `"jwt revoked"`},
+		{"eve/2 GET /posts", "401", `"jwt revoked"`},
+		{"eve/2 POST /posts {}", "401", `"jwt revoked"`},
+	}},
+	{"an account is changed, taken over or deleted by another", [][3]string{
+		{`eve PATCH /users/1 {"password":"hidden","current_password":"secret"}`, "403", notYours},
+		{`eve PUT /users/1 {}`, "403", notYours},
+		{`eve DELETE /users/1 {"password":"secret"}`, "403", notYours},
+		{`- DELETE /users/1`, "401", signInFirst},
+		{`eve PATCH /users/4 {"password":"hidden"}`, "400", `"current_password is required…`},
+		{`eve PATCH /users/4 {"password":"hidden","current_password":""}`, "400", `"current_password is required…`},
+		{`eve PATCH /users/4 {"password":"hidden","current_password":["secret"]}`, "400", `"current_password must be a text"`},
+		{`eve PATCH /444/users/4 {}`, "403", readOnly},
+		{`eve DELETE /users`, "404", `{}`},
+		{`eve PUT /users {}`, "404", `{}`},
+	}},
+	{"a visitor's expression holds the server up", [][3]string{
+		{"- GET /notices?title_like=(a%2B)%2B%24", "200", `[]`},
+		{"- GET /notices?title_like=[", "400", `{"error":"Invalid query: title_like must be a regular expression…`},
+		{"- GET /notices?title_like=((((a{1,99}){1,99}){1,99}){1,99})", "400", `{"error":"Invalid query: title_like…`},
+	}},
+	{"what makes no sense is answered with a stack", [][3]string{
+		{"- GET /notices?_sort=title&_sort=id", "400", `{"error":"Invalid query…`},
+		{"- GET /notices?_expand=user", "200", `[{"id":1,"title":"for all"}]`},
+		{"- GET /notices?title=%zz", "400", `{"error":"Invalid query…`},
+		{"- GET /notices/__proto__", "404", `{}`},
+		{"- GET /__proto__", "404", `{}`},
+		{"- GET /constructor/1/notices", "200", `[]`},
+	}},
+}
+
+// Each way around a guard is answered as the row says, and no answer to a stranger
+// holds what is another's.
+func TestGuardAttacks(t *testing.T) {
+	t.Parallel()
+	for _, attack := range guardAttacks {
+		t.Run(attack.name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, cellar, strings.Fields(cellarGuards)...)
+			for _, step := range attack.steps {
+				w := s.do(step[0])
+				body := strings.TrimSuffix(w.Body.String(), "\n")
+				begin, _, isBegin := strings.Cut(step[2], "…")
+				if step[1] != statusText(w.Code) || isBegin && !strings.HasPrefix(body, begin) || !isBegin && body != begin && !strings.Contains(step[0], " HEAD ") {
+					t.Errorf("%s = %d %s\nwant %s %s", step[0], w.Code, body, step[1], step[2])
+				}
+				answer := fmt.Sprint(body, w.Header())
+				if !strings.HasPrefix(step[0], "ann") && strings.Contains(answer, "hush") && !strings.Contains(step[0], "hush") || strings.Contains(answer, "$2a$") {
+					t.Errorf("%s tells what is another's: %s", step[0], answer)
+				}
+				if n := w.Header().Get("X-Total-Count"); n != "" && n != "0" && strings.HasPrefix(step[0], "eve") {
+					t.Errorf("%s counts %s rows that are another's", step[0], n)
+				}
+			}
+		})
+	}
+}
+
+// What headers give away, or let in.
+func TestGuardAttacksByHeader(t *testing.T) {
+	t.Parallel()
+	s := open(t, cellar, strings.Fields(cellarGuards)...)
+	tagOf := func(request string) string { return s.do(request).Header().Get("ETag") }
+	diary := tagOf("ann GET /diaries/1")
+	for _, tt := range []struct {
+		name, request string
+		headers       []string
+		status        int
+	}{
+		{"a tag of another's row tells that it is still the same", "eve GET /diaries/1", []string{"If-None-Match", diary}, 403},
+		{"any tag at all does", "eve GET /diaries/1", []string{"If-None-Match", "*"}, 403},
+		{"any tag does without a token", "- HEAD /diaries/1", []string{"If-None-Match", "*"}, 401},
+		{"the tag of a list of another's does", "eve GET /diaries", []string{"If-None-Match", tagOf("ann GET /diaries")}, 200},
+		{"If-Match asks whether a row is as guessed", `eve PATCH /diaries/1 {"a":1}`, []string{"If-Match", diary}, 403},
+		{"If-Match with another guess is answered otherwise", `eve PATCH /diaries/1 {"a":1}`, []string{"If-Match", `"0"`}, 403},
+		{"If-Match without a token", "- DELETE /diaries/1", []string{"If-Match", `"0"`}, 401},
+		{"a POST that is allowed becomes a DELETE", "- POST /boards {}", []string{"X-HTTP-Method-Override", "DELETE"}, 400},
+		{"the same below a row", "- POST /posts/1/boards {}", []string{"X-HTTP-Method-Override", "PATCH"}, 400},
+		{"the method of a single resource is another", `eve POST /motto {"a":1}`, []string{"X-HTTP-Method-Override", "DELETE"}, 400},
+		{"a page of another origin adds a row where all may", `- POST /boards {"a":1}`, []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, 403},
+		{"a form of another origin does", `- POST /boards a=1`, []string{"Origin", "null"}, 403},
+		{"a page of another origin changes a row", `- PATCH /boards/1 {"a":1}`, []string{"Origin", "https://evil.example"}, 403},
+		{"a page of another origin deletes a row", `- DELETE /boards/1`, []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"a page of another origin makes an account", `- POST /register {"email":"x@y.z","password":"secret"}`, []string{"Origin", "https://evil.example"}, 403},
+		{"a page of another origin tries a password", `- POST /login {"email":"ann@example.com","password":"secret"}`, []string{"Origin", "https://evil.example"}, 403},
+		{"a page asks by a name that it made lead here", "- GET /notices", []string{"Host", "evil.example"}, 421},
+		{"the scheme is spelt so that the token is none", "- GET /diaries", []string{"Authorization", "Basic YW5uOnNlY3JldA=="}, 401},
+		{"a broken token is passed over where none is needed", "- GET /notices", []string{"Authorization", "Bearer x.y.z"}, 401},
+	} {
+		w := s.do(tt.request, tt.headers...)
+		if w.Code != tt.status || strings.Contains(w.Body.String(), "hush") {
+			t.Errorf("%s: %s = %d %s; want %d", tt.name, tt.request, w.Code, w.Body, tt.status)
+		}
+		if tag := w.Header().Get("ETag"); tag != "" && tag == diary {
+			t.Errorf("%s: the answer has the tag of another's row", tt.name)
+		}
+	}
+	for _, header := range []string{"X-Forwarded-Host", "X-Original-URL", "X-Forwarded-Prefix", "Forwarded"} {
+		w := s.do("- POST /boards {}", header, "host=evil.example")
+		if at := w.Header().Get("Location"); w.Code != 201 || !strings.HasPrefix(at, "http://localhost:8080/boards/") {
+			t.Errorf("%s of a client makes the Location %q", header, at)
+		}
+		w = s.do("- GET /boards?_page=1&_limit=1&x=%22%3E%3Chttps://evil.example%3E", header, "host=evil.example")
+		if link := w.Header().Get("Link"); strings.Contains(link, "<https://evil") || strings.Contains(link, "//evil.example/") {
+			t.Errorf("%s of a client makes the Link %q", header, link)
+		}
+	}
+	if body := s.do("ann GET /diaries?_limit=5").Body.String(); !strings.Contains(body, "hush b") || strings.Contains(body, `"a":1`) {
+		t.Errorf("ann's diaries have been changed: %s", body)
+	}
+}
+
+// Where all is open, accounts stay closed.
+func TestGuardAttacksOnOpen(t *testing.T) {
+	t.Parallel()
+	s := open(t, cellar, "-open", "-guard=diaries=600", "-guard=entries=400", "-guard=pin=600", "-guard=vaults=400")
+	for _, step := range [][3]string{
+		{"- GET /users", "401", signInFirst},
+		{"- GET /users/1", "401", signInFirst},
+		{"- GET /666/users/1", "401", signInFirst},
+		{"- PATCH /users/1 {\"note\":1}", "401", signInFirst},
+		{"- DELETE /users/1", "401", signInFirst},
+		{"eve GET /users/1", "403", notYours},
+		{"- GET /diaries", "401", signInFirst},
+		{"- GET /db", "200", `{"posts":[…`},
+		{"eve GET /db", "200", `{"diaries":[],"entries":[],"posts":[…`},
+		{"- GET /posts?_expand=user&_embed=diaries&_embed=users", "200", `[{"id":1,"title":"ann's","userId":1,"diaries":[],"users":[]}…`},
+		{"- GET /posts/1/diaries", "401", signInFirst},
+		{"- POST /db/mine", "401", signInFirst},
+		{"- POST /posts {\"userId\":1}", "201", `{"userId":1,"id":3}`},
+	} {
+		w := s.do(step[0])
+		body := strings.TrimSuffix(w.Body.String(), "\n")
+		begin, _, isBegin := strings.Cut(step[2], "…")
+		if step[1] != statusText(w.Code) || isBegin && !strings.HasPrefix(body, begin) || !isBegin && body != begin || strings.Contains(body, "hush") || strings.Contains(body, "example.com") && !strings.HasPrefix(step[0], "eve") {
+			t.Errorf("%s = %d %s\nwant %s %s", step[0], w.Code, body, step[1], step[2])
+		}
+	}
+}
+
+// A sign-in takes a hash computation, whether the account is there or not: with no
+// worker free, each waits in vain.
+func TestMemberSignInTime(t *testing.T) {
+	t.Parallel()
+	s := open(t, strings.Replace(cellar, `"users": [`, `"users": [{"email": "no@example.com", "password": null},`, 1))
+	guesses := []string{
+		`{"email":"ann@example.com","password":"wrong"}`,
+		`{"email":"ANN@example.com","password":"wrong"}`,
+		`{"email":"unknown@example.com","password":"wrong"}`,
+		`{"email":"no@example.com","password":"wrong"}`,
+		`{"username":"ann","password":"wrong"}`,
+		`{"username":"no@example.com","password":"wrong"}`,
+	}
+	for _, guess := range guesses {
+		if w := s.do("- POST /signin " + guess); w.Code != 400 || strings.TrimSpace(w.Body.String()) != `"Incorrect email or password"` {
+			t.Errorf("%s = %d %s", guess, w.Code, w.Body)
+		}
+	}
+	s.hashes.Patience = time.Millisecond
+	defer holdWorkers(s.hashes)()
+	for _, guess := range guesses {
+		if w := s.do("- POST /signin " + guess); w.Code != 503 {
+			t.Errorf("%s without a worker = %d %s; want 503", guess, w.Code, w.Body)
+		}
+	}
+}

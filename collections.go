@@ -207,7 +207,7 @@ func (s *server) readList(w http.ResponseWriter, r *http.Request, v *visit) erro
 			return err
 		}
 		if len(v.Names) == 3 {
-			q.Require(rows.ForeignKey(v.Names[0]), v.Names[1])
+			q.Require(rows.ForeignKey(v.Names[0]), s.keyOf(tx, v))
 		}
 		found, err := q.Select(from)
 		if err != nil {
@@ -226,6 +226,16 @@ func (s *server) readList(w http.ResponseWriter, r *http.Request, v *visit) erro
 	}
 	q.SetHeaders(w.Header(), v.shown, total)
 	return reply.Document{Status: http.StatusOK, Text: rows.AppendList(nil, texts), Pretty: q.Pretty}.Answer(w, r)
+}
+
+// keyOf is the key of the rows below a row. An account is named by any of its ids.
+func (s *server) keyOf(tx *db.Tx, v *visit) string {
+	if v.Names[0] == "users" && !s.store.plainUsers {
+		if row, err := s.store.member(tx, v.caller, v.Names[1]); err == nil {
+			return row.ID
+		}
+	}
+	return v.Names[1]
 }
 
 // readRow answers with one row. The id of a single resource is "".
@@ -468,7 +478,10 @@ func (c *collections) checkName(name string, accounts bool) error {
 	if err := rows.CheckName(name); err != nil {
 		return err
 	}
-	if c.settings.prefix == "" && (slices.Contains(reservedNames, name) || rows.IsGuard(name) || accounts && name == "users") {
+	if accounts && name == "users" {
+		return errors.New("accounts live at /users: POST /register makes one")
+	}
+	if c.settings.prefix == "" && (slices.Contains(reservedNames, name) || rows.IsGuard(name)) {
 		return fmt.Errorf("the name %q is shelf's own: rename the collection, start with -skip %s, which gives it no route, or with -prefix /data, which moves all collections there", name, name)
 	}
 	return nil

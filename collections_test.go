@@ -13,6 +13,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/rows"
 )
 
@@ -57,18 +58,22 @@ func (s *shop) do(request string, headers ...string) *httptest.ResponseRecorder 
 		r.Header.Set("Authorization", "Bearer "+s.token(who))
 	}
 	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
+		if r.Header.Set(headers[i], headers[i+1]); headers[i] == "Host" {
+			r.Host = headers[i+1]
+		}
 	}
 	w := httptest.NewRecorder()
 	s.server.ServeHTTP(w, r)
 	return w
 }
 
-// token is one of the account of that name, which is made if there is none.
+// token is one of the account of that name, which is made if there is none. ann/2 is
+// another sign-in of ann's.
 func (s *shop) token(who string) string {
 	s.t.Helper()
 	if s.tokens[who] == "" {
-		body := `{"email":"` + who + `@example.com","password":"secret"}`
+		name, _, _ := strings.Cut(who, "/")
+		body := `{"email":"` + name + `@example.com","password":"secret"}`
 		w := s.do("- POST /signin " + body)
 		if w.Code != http.StatusOK {
 			w = s.do("- POST /register " + body)
@@ -290,7 +295,6 @@ func TestCollectionsRefused(t *testing.T) {
 		{"a number", `{"a":1}`, "", `"a" is a number`},
 		{"broken JSON", "{\n \"a\": [,]}", "", "line 2"},
 		{"two users of one e-mail", `{"users":[{"email":"a@b","password":"xxxx"},{"email":"A@b","password":"xxxx"}]}`, "", "users[1]: it signs in as users[0] does"},
-		{"no e-mail address", `{"users":[{"email":"a b","password":"xxxx"}]}`, "", "users[0]"},
 		{"a hash of another kind", `{"users":[{"email":"a@b","password":"$2b$31$xxxx"}]}`, "", "users[0]: the hash is not"},
 		{"a guard of nothing", `{"a":[]}`, "-guard=b=640", `there is no collection "b"`},
 		{"a guard that is none", `{"a":[]}`, "-guard=a=650", `"650" is no guard`},
@@ -551,5 +555,37 @@ func TestCollectionsOpenAPIIsWhole(t *testing.T) {
 		if _, ok := d.Paths[path]; !ok {
 			t.Errorf("%s is not described", path)
 		}
+	}
+}
+
+// A user of a file who can't sign in is kept with all that the file has of it, and a
+// number is as good a password as its digits.
+func TestCollectionUsers(t *testing.T) {
+	t.Parallel()
+	s := open(t, `{"users": [
+		{"id": 1, "email": "herogmail.com", "password": "secret", "name": "A"},
+		{"id": 2, "username": "x@example.com", "password": "secret"},
+		{"id": 3, "name": "B", "email": ""},
+		{"id": 4, "username": "kim", "email": "kim", "password": "secret"},
+		{"id": 5, "email": "lee@example.com", "password": 1234}]}`)
+	for _, step := range [][3]string{
+		{`- POST /login {"email":"herogmail.com","password":"secret"}`, "400", `"Email format is invalid"`},
+		{`- POST /signin {"username":"herogmail.com","password":"secret"}`, "400", `"Incorrect email or password"`},
+		{`- POST /signin {"username":"x@example.com","password":"secret"}`, "400", `"Incorrect email or password"`},
+		{`- POST /signin {"username":"kim","password":"secret"}`, "200", `{"accessToken":"…`},
+		{`- POST /signin {"email":"lee@example.com","password":"1234"}`, "200", `{"accessToken":"…`},
+	} {
+		w := s.do(step[0])
+		if begin, _, _ := strings.Cut(step[2], "…"); statusText(w.Code) != step[1] || !strings.HasPrefix(w.Body.String(), begin) {
+			t.Errorf("%s = %d %s; want %s %s", step[0], w.Code, w.Body, step[1], step[2])
+		}
+	}
+	u := s.store.userByEmail("lee@example.com")
+	s.change(func(tx *db.Tx) { admin := *u; admin.Admin = true; s.store.users.Put(tx, &admin) })
+	s.tokens["lee"] = s.do(`- POST /signin {"email":"lee@example.com","password":"1234"}`).Body.String()
+	s.tokens["lee"] = strings.Split(s.tokens["lee"], `"`)[3]
+	want := `[{"id":1,"email":"herogmail.com","name":"A"},{"id":2,"username":"x@example.com"},{"id":3,"name":"B","email":""},{"id":4,"username":"kim","email":"kim"},{"id":5,"email":"lee@example.com"}]`
+	if w := s.do("lee GET /users"); strings.TrimSpace(w.Body.String()) != want {
+		t.Errorf("the users are %s\nwant %s", w.Body, want)
 	}
 }

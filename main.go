@@ -308,7 +308,7 @@ func (cols *collections) loader(c settings, st *store, sh shell, log *slog.Logge
 	l := &operator.Collections[user]{
 		File: cols.settings.file, New: cols.settings.create, Data: c.data, BcryptCost: c.bcryptCost, Log: log, DB: st.DB, Rows: st.rows,
 		FileOptions: rows.FileOptions{Skip: cols.settings.skip, Reserved: func(name string) bool { return cols.checkName(name, false) != nil }},
-		Users:       func(f *rows.File) ([]*user, []int, error) { return membersOf(f, st.now()) },
+		Users:       func(f *rows.File) ([]*user, []int, error) { return membersOf(f, st.now(), log) },
 		Hash:        func(u *user) *string { return &u.Hash },
 		Add:         st.addFile,
 	}

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"example.com/shelf/internal/db"
@@ -69,6 +66,12 @@ func (s *store) memberNamed(tx *db.Tx, id string) *user {
 	}
 	u, _ := s.byPublicID.Find(tx, id)
 	return u
+}
+
+// isOwner reports whether a userId names an account.
+func (s *store) isOwner(tx *db.Tx, id string) bool {
+	u := s.memberNamed(tx, id)
+	return u != nil && (!s.plainUsers || id == u.PublicID)
 }
 
 // errNotYours is the refusal of a row that another account owns.
@@ -165,7 +168,7 @@ func (s *server) register(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	u := newUser(email, email, s.now())
-	if u.Profile = rows.SignUpProfile(sent); len(u.Profile) > maxProfile {
+	if u.Profile = rows.SignUpProfile(rows.WithoutRepeats(sent)); len(u.Profile) > maxProfile {
 		return errProfileTooLarge
 	}
 	if err := s.memberPassword(u, p); err != nil {
@@ -290,6 +293,7 @@ func (s *server) changeMember(w http.ResponseWriter, r *http.Request, c *caller,
 	if err != nil {
 		return err
 	}
+	sent = rows.WithoutRepeats(sent)
 	row, err := s.store.as(c.on(u)).editMember(u, signsIn, func(latest *user) error {
 		if err := on.Check(latest.row().Tag()); err != nil {
 			return err
@@ -440,60 +444,4 @@ func (s *server) deleteMember(w http.ResponseWriter, r *http.Request, c *caller,
 		s.note(r, "account deleted by an admin", c.user, "account", u.ID)
 	}
 	return reply.Bytes(w, http.StatusOK, []byte("{}"))
-}
-
-// membersOf are the users of a file. clear are the indexes of those whose Hash is
-// still a clear password.
-func membersOf(f *rows.File, now time.Time) (users []*user, clear []int, err error) {
-	known := map[string]int{}
-	for i, o := range f.Users {
-		u, isClear, err := memberOf(o, now)
-		if err == nil {
-			key := emailKey(cmp.Or(u.Email, u.Username))
-			if other, taken := known[key]; taken {
-				err = fmt.Errorf("it signs in as users[%d] does: give one of them another email or username", other)
-			}
-			known[key] = i
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("users[%d]: %w", i, err)
-		}
-		users = append(users, u)
-		if isClear {
-			clear = append(clear, i)
-		}
-	}
-	return users, clear, nil
-}
-
-// memberOf is a user of a file. It signs in by its email, else by its username; one
-// that has neither is kept, and can't.
-func memberOf(o rows.Object, now time.Time) (u *user, isClear bool, err error) {
-	m := rows.MemberOf(o)
-	u = newUser(m.Username, m.Email, now)
-	u.OwnID, u.Role, u.Profile = m.ID, m.Role, m.Profile
-	signsIn := u.Email != "" || u.Username != ""
-	switch {
-	case len(u.Profile) > maxProfile:
-		err = errProfileTooLarge
-	case u.Email != "" && !memberEmail(u.Email):
-		err = fmt.Errorf("%.100q is no e-mail address that an account can have", u.Email)
-	case u.Email != "":
-		u.Username = u.Email
-	case !signsIn:
-		u.Username = u.PublicID
-	case strings.Contains(u.Username, "@"):
-		err = errors.New("a username with an @ needs an email")
-	}
-	if err = cmp.Or(err, newNames(u, new(user))); err != nil || !signsIn || m.Password == "" {
-		return u, false, err
-	}
-	u.Hash = m.Password
-	if strings.HasPrefix(m.Password, "$2") {
-		return u, false, password.CheckHash(m.Password)
-	}
-	if why := password.Fault(m.Password); why != "" {
-		err = errors.New("the password " + why)
-	}
-	return u, true, err
 }

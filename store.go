@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"example.com/shelf/internal/clock"
@@ -79,6 +81,7 @@ func newStore(log *slog.Logger, now func() time.Time) *store {
 	s.addItems()
 	s.addBooks()
 	s.rows = rows.New(s.DB, rows.Options{})
+	s.rows.Accounts(s.isOwner)
 	return s
 }
 
@@ -352,4 +355,73 @@ func (s *store) addFile(f *rows.File, users []*user, sent string) error {
 		}
 		return s.rows.AddFile(tx, f)
 	})
+}
+
+// membersOf are the users of a file. clear are the indexes of those whose Hash is
+// still a clear password.
+func membersOf(f *rows.File, now time.Time, log *slog.Logger) (users []*user, clear []int, err error) {
+	known := map[string]int{}
+	mute, first := 0, ""
+	for i, o := range f.Users {
+		u, isClear, why, err := memberOf(o, now)
+		if why != "" {
+			mute++
+			first = cmp.Or(first, fmt.Sprintf("users[%d]: %s", i, why))
+		}
+		if err == nil {
+			key := emailKey(cmp.Or(u.Email, u.Username))
+			if other, taken := known[key]; taken {
+				err = fmt.Errorf("it signs in as users[%d] does: give one of them another email or username", other)
+			}
+			known[key] = i
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("users[%d]: %w", i, err)
+		}
+		users = append(users, u)
+		if isClear {
+			clear = append(clear, i)
+		}
+	}
+	if mute > 0 {
+		log.Warn("the file has users who can't sign in; they are kept", "users", mute, "first", first)
+	}
+	return users, clear, nil
+}
+
+// memberOf is a user of a file. It signs in by its email, else by its username. One
+// that has neither is kept, and can't sign in: why says so, if it was meant to.
+func memberOf(o rows.Object, now time.Time) (u *user, isClear bool, why string, err error) {
+	m := rows.MemberOf(o)
+	u = newUser(m.Username, m.Email, now)
+	u.OwnID, u.Role, u.Profile = m.ID, m.Role, m.Profile
+	if m.Email != "" && !memberEmail(m.Email) {
+		why = fmt.Sprintf("%.100q is no e-mail address", m.Email)
+		profile := rows.Members(string(m.Profile))
+		profile.Set("email", rows.Quote(m.Email)) // as it is: the account doesn't hold it
+		u.Email, u.Profile = "", rows.Raw(profile.Text())
+	}
+	switch {
+	case len(u.Profile) > maxProfile:
+		err = errProfileTooLarge
+	case u.Email != "":
+		u.Username = u.Email
+	case u.Username == "":
+		u.Username = u.PublicID
+	case strings.Contains(u.Username, "@"):
+		u.Username, why = u.PublicID, cmp.Or(why, "a username with an @ is no email")
+	default:
+		why = "" // it signs in by its username
+	}
+	if err = cmp.Or(err, newNames(u, new(user))); err != nil || m.Password == "" {
+		return u, false, why, err
+	}
+	u.Hash = m.Password
+	if strings.HasPrefix(m.Password, "$2") {
+		return u, false, why, password.CheckHash(m.Password)
+	}
+	if fault := password.Fault(m.Password); fault != "" {
+		err = errors.New("the password " + fault)
+	}
+	return u, true, why, err
 }

@@ -26,6 +26,9 @@ var (
 // MemberOf reads a row of a file. Its id may be "".
 func MemberOf(o Object) Member {
 	m := Member{Email: o.text("email"), Username: o.text("username"), Password: o.text("password")}
+	if raw, _ := o.Get("password"); kindOf(raw) == kindNumber {
+		m.Password = KeyText(raw) // a form would send it as a text
+	}
 	if raw, _ := o.Get("id"); KeyText(raw) != "" {
 		m.ID = Raw(raw)
 	}
@@ -34,7 +37,7 @@ func MemberOf(o Object) Member {
 	}
 	profile := o.clone()
 	for _, name := range held {
-		if _, has := profile.Get(name); has {
+		if _, has := profile.Get(name); has && (name != "email" || m.Email != "") {
 			profile.Set(name, "null")
 		}
 	}
@@ -81,6 +84,23 @@ func free(sent Object) Object {
 	return o
 }
 
+// WithoutRepeats is sent without the members that repeat its password, as many a form
+// has one: confirmPassword, password_confirmation. They would be kept in clear.
+func WithoutRepeats(sent Object) Object {
+	password := sent.text("password")
+	if password == "" {
+		return sent
+	}
+	o := sent.clone()
+	for _, name := range o.Names() {
+		lower := strings.ToLower(name)
+		if name != "password" && (strings.Contains(lower, "pass") || strings.Contains(lower, "pwd")) && o.text(name) == password {
+			o.Delete(name)
+		}
+	}
+	return o
+}
+
 // Patched is the profile after a PATCH.
 func (m Member) Patched(sent Object) Raw {
 	profile := Members(string(m.Profile))
@@ -111,7 +131,9 @@ func (m Member) Row(seat int) *Row {
 	o.Set("id", string(m.ID))
 	for _, p := range []struct{ name, raw string }{{"email", Quote(m.Email)}, {"role", string(m.Role)}} {
 		if p.raw == "" || p.raw == `""` {
-			o.Delete(p.name)
+			if raw, _ := o.Get(p.name); raw == "null" {
+				o.Delete(p.name)
+			}
 		} else {
 			o.Set(p.name, p.raw)
 		}
