@@ -1,10 +1,11 @@
 // The console. wire.js sends and shows every request. account.js has the
-// sign-in and the tokens, rows.js the tables. lab.js has the attacks, forge.js
+// sign-in and the tokens, rows.js and collections.js the tables. lab.js has the attacks, forge.js
 // makes their tokens, and clock.js controls the lab's clock.
 import { $, $$ } from "./dom.js";
 import { learnHandlers, startWire } from "./wire.js";
 import { current, listTokens, startAccount } from "./account.js";
 import { showRows, startRows } from "./rows.js";
+import { showCollections, startCollections } from "./collections.js";
 import { drawAttacks, startLab } from "./lab.js";
 import { openLab, startClock } from "./clock.js";
 
@@ -27,6 +28,7 @@ function go() {
   scrollTo(0, 0);
   if (view.id === "token" && current()) listTokens("page");
   showRows(view.id);
+  showCollections(view.id);
   return title;
 }
 
@@ -35,7 +37,7 @@ startAccount();
 startRows();
 startClock(drawAttacks);
 startLab();
-learnHandlers();
+learnHandlers().then(startCollections);
 addEventListener("hashchange", () => {
   if (location.hash !== "#main") go().focus({ preventScroll: true }); // the browser itself handles "skip to the content"
 });

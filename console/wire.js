@@ -34,7 +34,7 @@ export async function send(method, path, { headers = {}, json, by = "you", open 
     body = JSON.parse(text);
   } catch { /* plain text, or nothing */ }
   return {
-    status, header, json: body, ok: status >= 200 && status < 300,
+    status, header, text, json: body, ok: status >= 200 && status < 300,
     says: body?.error ?? body?.message ?? (status ? text : "The server can’t be reached"), // in the form of either API
     why: /error_description="([^"]*)"/.exec(header("WWW-Authenticate"))?.[1] ?? "", // RFC 6750 §3
   };
@@ -90,14 +90,15 @@ async function reach(exchange) {
 }
 
 // learnHandlers reads from openapi.json which function handles a route. A test
-// of the server compares openapi.json with the source.
+// of the server compares openapi.json with the source. It resolves to openapi.json.
 let operations = [];
 export async function learnHandlers() {
   const { json } = await send("GET", "/openapi.json", { by: "page" });
-  operations = Object.entries(json?.paths ?? {}).flatMap(([path, item]) => Object.entries(item).map(([method, { "x-handler": handler }]) => (
-    { method: method.toUpperCase(), handler, path: new RegExp(`^${path.replaceAll(".", "\\.").replace(/\{\w+\}/g, "[^/]+")}$`) }
+  operations = Object.entries(json?.paths ?? {}).flatMap(([path, item]) => Object.entries(item).flatMap(([method, { "x-handler": handler }]) => (
+    handler ? { method: method.toUpperCase(), handler, path: new RegExp(`^${path.replaceAll(".", "\\.").replace(/\{\w+\}/g, "[^/]+")}$`) } : []
   )));
   exchanges.forEach(draw);
+  return json;
 }
 
 // draw updates the summary of an exchange.

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -31,12 +31,13 @@ after(() => browser.close());
  * story is a test with a shelf of its own and a person in front of its page. It
  * fails as well where a page did what none may: see Person.problems.
  *
- * settings: args for shelf, and what person() takes.
+ * settings: args for shelf, files for its folder (texts by their names), and what
+ * person() takes.
  */
 export function story(name, settings, tell) {
   if (!tell) [settings, tell] = [{}, settings];
   test(name, { timeout: 10 * patience }, async (t) => {
-    const shelf = await startShelf(settings.args ?? []);
+    const shelf = await startShelf(settings.args ?? [], settings.files);
     const people = [];
     const person = async (others = settings) => {
       const p = await visit(others.url ?? shelf.url, others);
@@ -61,12 +62,13 @@ export function story(name, settings, tell) {
 }
 
 /**
- * startShelf starts the real program on a free port, in an empty folder and with
- * no setting but these, and returns when it says where it listens. said waits
+ * startShelf starts the real program on a free port, in a folder with no other files
+ * and with no setting but these, and returns when it says where it listens. said waits
  * until standard error holds a pattern, and returns what fits it.
  */
-export async function startShelf(args = []) {
+export async function startShelf(args = [], files = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'shelf-e2e-'));
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   const child = spawn(
     process.env.SHELF,
     ['-addr', '127.0.0.1:0', '-data', 'memory', '-bcrypt-cost', '4', '-log', 'problems', ...args],
