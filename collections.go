@@ -207,7 +207,7 @@ func (s *server) readList(w http.ResponseWriter, r *http.Request, v *visit) erro
 			return err
 		}
 		if len(v.Names) == 3 {
-			q.Require(rows.ForeignKey(v.Names[0]), s.keyOf(tx, v))
+			q.Require(rows.ForeignKey(v.Names[0]), s.parentIDs(tx, v)...)
 		}
 		found, err := q.Select(from)
 		if err != nil {
@@ -228,14 +228,15 @@ func (s *server) readList(w http.ResponseWriter, r *http.Request, v *visit) erro
 	return reply.Document{Status: http.StatusOK, Text: rows.AppendList(nil, texts), Pretty: q.Pretty}.Answer(w, r)
 }
 
-// keyOf is the key of the rows below a row. An account is named by any of its ids.
-func (s *server) keyOf(tx *db.Tx, v *visit) string {
+// parentIDs are the texts by which children name the parent in the visitor's path. An
+// account has several, for those who may read it.
+func (s *server) parentIDs(tx *db.Tx, v *visit) []string {
 	if v.Names[0] == "users" && !s.store.plainUsers {
-		if row, err := s.store.member(tx, v.caller, v.Names[1]); err == nil {
-			return row.ID
+		if u, err := s.store.memberFor(tx, v.caller, v.Names[1]); err == nil {
+			return s.store.idsOf(u)
 		}
 	}
-	return v.Names[1]
+	return v.Names[1:2]
 }
 
 // readRow answers with one row. The id of a single resource is "".

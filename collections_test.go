@@ -222,6 +222,25 @@ func TestCollections(t *testing.T) {
 
 func statusText(code int) string { b, _ := json.Marshal(code); return string(b) }
 
+// Rows count among what an account may own, and an account's rows are found by each of
+// its ids.
+func TestCollectionsHaveLimits(t *testing.T) {
+	t.Parallel()
+	s := open(t, blog, "-max-owned=2", "-max-rows=9")
+	public := s.store.userByEmail("ann@example.com").PublicID
+	for _, step := range [][2]string{
+		{`ann POST /posts {"userId":"` + public + `"}`, `{"userId":"` + public + `","id":3}`},
+		{"ann GET /users/" + public + "/posts", `[{"id":2,"title":"of ann","userId":1},{"userId":"` + public + `","id":3}]`},
+		{"ann POST /posts {}", `"An account may own at most 2 items and books and rows of collections (-max-owned)"`},
+		{"bob POST /posts {}", `{"userId":3,"id":4}`},
+		{"bob POST /posts {}", `"The server keeps at most 9 accounts, items and books and rows of collections (-max-rows)"`},
+	} {
+		if w := s.do(step[0]); strings.TrimSpace(w.Body.String()) != step[1] {
+			t.Errorf("%s = %d %s; want %s", step[0], w.Code, w.Body, step[1])
+		}
+	}
+}
+
 // A change names the version that it is of.
 func TestCollectionVersions(t *testing.T) {
 	t.Parallel()

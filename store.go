@@ -208,13 +208,14 @@ func (s *store) contents() string { return s.Counts().Words("token", "source") }
 type tooManyRows struct {
 	flag string
 	most int
+	also string // " and rows of collections" where there are some
 }
 
 func (e tooManyRows) Error() string {
 	if e.flag == "max-owned" {
-		return fmt.Sprintf("An account may own at most %d items and books (-max-owned)", e.most)
+		return fmt.Sprintf("An account may own at most %d items and books%s (-max-owned)", e.most, e.also)
 	}
-	return fmt.Sprintf("The server keeps at most %d accounts, items and books (-max-rows)", e.most)
+	return fmt.Sprintf("The server keeps at most %d accounts, items and books%s (-max-rows)", e.most, e.also)
 }
 
 // roomFor fails with tooManyRows unless owner may have so many more rows, and with
@@ -224,11 +225,15 @@ func (s *store) roomFor(tx *db.Tx, owner, more int) error {
 	if owner != nobody && !there {
 		return errNoUser
 	}
+	also := ""
+	if s.rows.Len(tx) > 0 {
+		also = " and rows of collections"
+	}
 	if s.maxOwned > 0 && owner != nobody && s.itemsOf.Count(tx, owner)+s.booksOf.Count(tx, owner)+s.rows.Owned(tx, s.rowsCaller(u))+more > s.maxOwned {
-		return tooManyRows{"max-owned", s.maxOwned}
+		return tooManyRows{"max-owned", s.maxOwned, also}
 	}
 	if s.maxRows > 0 && s.users.AtMost(tx)+s.items.AtMost(tx)+s.books.AtMost(tx)+s.rows.Len(tx)+more > s.maxRows {
-		return tooManyRows{"max-rows", s.maxRows}
+		return tooManyRows{"max-rows", s.maxRows, also}
 	}
 	return nil
 }

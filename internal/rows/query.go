@@ -87,14 +87,16 @@ func ParseRowQuery(raw string) (*Query, error) {
 	return q, nil
 }
 
-// Require narrows the query to rows whose field names key, as KeyText has it. It
-// takes the place of what the client asked of that field. A nested list asks so for
+// Require narrows the query to rows whose field names one of keys, as KeyText has it.
+// It takes the place of what the client asked of that field. A nested list asks so for
 // the rows of one parent.
-func (q *Query) Require(field, key string) {
+func (q *Query) Require(field string, keys ...string) {
 	q.filters = slices.DeleteFunc(q.filters, func(f *filter) bool { return f.field == field && f.op == opEqual })
 	f := newFilter(field, opEqual)
 	f.key = true
-	f.add(key)
+	for _, key := range keys {
+		f.add(key)
+	}
 	q.filters = append(q.filters, f)
 }
 
