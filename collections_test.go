@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -308,10 +309,25 @@ func TestCollectionsOnDisk(t *testing.T) {
 // A file that can't be served says why, and where.
 func TestCollectionsRefused(t *testing.T) {
 	t.Parallel()
+	many := `{"c0":[]`
+	for i := range 10_000 {
+		many += fmt.Sprintf(`,"c%d":[]`, i+1)
+	}
+	many += "}"
 	for _, tt := range []struct{ name, text, flags, want string }{
 		{"a reserved name", `{"login":[]}`, "", `-skip login`},
 		{"three digits", `{"600":[]}`, "", `-skip 600`},
 		{"a number", `{"a":1}`, "", `"a" is a number`},
+		{"no JSON at all", "hello", "", "line 1, column 1: a text without quotes"},
+		{"cut off", `{"a": [{"id": 1}]`, "", "is the file whole?"},
+		{"an array", `[{"id":1}]`, "", `the top level is an array: it must be an object, such as {"posts": []}`},
+		{"rows that are no objects", `{"a":[1]}`, "", "a[0] is a number: a row must be an object"},
+		{"two rows of one id", `{"a":[{"id":1},{"id":"1"}]}`, "", `a[0] and a[1] have the same id, "1": give one of them another`},
+		{"a long name", `{"` + strings.Repeat("n", 10_000) + `":[]}`, "", `… is longer than 100 bytes: rename the member`},
+		{"many collections", many, "", "more than 1000 collections"},
+		{"deep", `{"a":[{"x":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}]}`, "", "a[0]: must not nest deeper than 32 levels"},
+		{"a large row", `{"a":[{"x":"` + strings.Repeat("y", 2<<20) + `"}]}`, "", "a[0]: the row is larger than 1 MiB"},
+		{"a large file", "500 MB", "", "the file is larger than 104857600 bytes: split it"},
 		{"broken JSON", "{\n \"a\": [,]}", "", "line 2"},
 		{"two users of one e-mail", `{"users":[{"email":"a@b","password":"xxxx"},{"email":"A@b","password":"xxxx"}]}`, "", "users[1]: it signs in as users[0] does"},
 		{"a hash of another kind", `{"users":[{"email":"a@b","password":"$2b$31$xxxx"}]}`, "", "users[0]: the hash is not"},
@@ -326,8 +342,13 @@ func TestCollectionsRefused(t *testing.T) {
 		if err := os.WriteFile(c.collections.file, []byte(tt.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := openCollections(t.Context(), c, newStore(slog.New(slog.DiscardHandler), tokenNow.UTC), shell{stderr: io.Discard}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %v; want %s", tt.name, err, tt.want)
+		if tt.text == "500 MB" { // of nothing: it takes no room
+			if err := os.Truncate(c.collections.file, 500<<20); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := openCollections(t.Context(), c, newStore(slog.New(slog.DiscardHandler), tokenNow.UTC), shell{stderr: io.Discard}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), tt.want) || len(err.Error()) > 1000 {
+			t.Errorf("%s: %.1000v; want %s", tt.name, err, tt.want)
 		}
 	}
 }
@@ -606,5 +627,56 @@ func TestCollectionUsers(t *testing.T) {
 	want := `[{"id":1,"email":"herogmail.com","name":"A"},{"id":2,"username":"x@example.com"},{"id":3,"name":"B","email":""},{"id":4,"username":"kim","email":"kim"},{"id":5,"email":"lee@example.com"}]`
 	if w := s.do("lee GET /users"); strings.TrimSpace(w.Body.String()) != want {
 		t.Errorf("the users are %s\nwant %s", w.Body, want)
+	}
+}
+
+// What a client sends wrong gets one clear answer, and nothing is changed.
+func TestCollectionsBadInput(t *testing.T) {
+	t.Parallel()
+	s := open(t, blog, "-open")
+	before := s.do("- GET /db").Body.String()
+	for _, tt := range []struct {
+		request string
+		status  int
+		says    string
+	}{
+		{"- GET /posts?_page=0", 400, `_page must be a whole number from 1 on, not \"0\"`},
+		{"- GET /posts?_page=x", 400, `_page must be a whole number`},
+		{"- GET /posts?_limit=-1", 400, `_limit must be a whole number from 1 on, not \"-1\"`},
+		{"- GET /posts?_start=-1", 400, `_start must be a whole number from 0 on`},
+		{"- GET /posts?title_like=[", 400, `title_like must be a regular expression`},
+		{"- GET /posts?title_like=" + strings.Repeat("a", 1025), 400, `title_like must not be longer than 1024 bytes`},
+		{"- GET /posts?_sort=nope", 400, `_sort names a field that no row has: \"nope\"`},
+		{"- GET /posts?_sort=-n", 400, `write _sort=n&_order=desc`},
+		{"- GET /posts?_per_page=5", 400, `_per_page is no parameter here: use _page with _limit`},
+		{"- GET /posts?_nope=5", 400, `the parameters are _embed, _end, _expand, _limit, _order, _page, _sort, _start`},
+		{"- GET /posts?callback=f", 400, `call with fetch in the place of JSONP`},
+		{"- GET /posts?title=%zz", 400, `write %25 for a percent sign`},
+		{"- POST /posts", 400, "there is none; send a JSON object with Content-Type: application/json"},
+		{"- PUT /posts/1", 400, "there is none"},
+		{"- POST /posts [1]", 400, `must be a JSON object: write {\"name\": value}, not an array`},
+		{"- POST /posts {\"a\":1,}", 400, "a comma with nothing behind it"},
+		{"- POST /posts {\"a\":" + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + "}", 400, "must not nest deeper than 32 levels"},
+		{"- POST /posts {\"a\":\"" + strings.Repeat("y", 2<<20) + "\"}", 413, "the row is larger than 1 MiB"},
+		{"- PATCH /posts/1 {\"a\":\"" + strings.Repeat("y", 2<<20) + "\"}", 413, "the row is larger than 1 MiB"},
+		{"- POST /posts {\"a\":\"" + strings.Repeat("y", 11<<20) + "\"}", 413, "10"},
+		{"- POST /posts {\"id\":1}", 409, "the id is taken by another row: send another id, or none"},
+		{"- POST /posts {\"id\":true}", 400, "id must be a number or a text"},
+		{"- POST /nothing {}", 404, "{}"},
+		{"- POST /" + strings.Repeat("n", 10_000) + " {}", 404, "{}"},
+		{"- PATCH /posts/1 a=1&a[", 200, ""}, // a[ is a name like another
+		{"- PATCH /posts/1 {\"a\":null,\"a[\":null}", 200, ""},
+	} {
+		w := s.do(tt.request)
+		if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.says) || tt.status != 200 && w.Body.Len() > 600 {
+			t.Errorf("%.60s = %d %.300s; want %d %s", tt.request, w.Code, w.Body, tt.status, tt.says)
+		}
+	}
+	if w := s.do("- POST /posts a=1", "Content-Type", "text/plain"); w.Code != 415 {
+		t.Errorf("a body of plain text = %d %s; want 415", w.Code, w.Body)
+	}
+	s.do(`- PUT /posts/1 {"id":1,"title":"first","n":1.10}`)
+	if after := s.do("- GET /db").Body.String(); after != before {
+		t.Errorf("bad input has changed\n%s to\n%s", before, after)
 	}
 }

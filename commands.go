@@ -26,6 +26,7 @@ import (
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/operator"
+	"example.com/shelf/internal/rows"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/term"
@@ -312,6 +313,11 @@ func importCommand(ctx context.Context, sh shell, args []string) error {
 	c, err := fileConfig(sh, *data)
 	if err != nil {
 		return err
+	}
+	if *fromCollections != "" {
+		if err := (rows.FileOptions{}).CheckSize(*fromCollections); err != nil {
+			return fmt.Errorf("%s: %w", *fromCollections, err)
+		}
 	}
 	document, err := durable.ReadText(cmp.Or(name, *fromCollections))
 	if err != nil {

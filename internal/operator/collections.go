@@ -58,6 +58,9 @@ func (c *Collections[U]) Load(ctx context.Context) error {
 
 // read reads the file, or makes it.
 func (c *Collections[U]) read() ([]byte, error) {
+	if err := c.CheckSize(c.File); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.File, err)
+	}
 	text, err := durable.ReadText(c.File)
 	switch {
 	case !errors.Is(err, fs.ErrNotExist):

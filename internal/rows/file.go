@@ -81,6 +81,18 @@ func ReadFile(name string, opt FileOptions) (*File, error) {
 	return ParseFile(text, opt)
 }
 
+// CheckSize fails for a file that is larger than opt allows, before it is read.
+func (opt FileOptions) CheckSize(name string) error {
+	most := opt.MaxBytes
+	if most == 0 {
+		most = defaultMaxBytes
+	}
+	if info, err := os.Stat(name); err == nil && info.Size() > most {
+		return tooLarge(most)
+	}
+	return nil
+}
+
 func tooLarge(most int64) error {
 	return fmt.Errorf("the file is larger than %d bytes: split it, or load its collections one by one", most)
 }
@@ -147,11 +159,12 @@ func (p *fileParser) member(name string, value []byte) error {
 		return p.keep(name, value)
 	case name == "users" && kind == kindArray:
 		return p.users(value)
-	case p.opt.Reserved != nil && p.opt.Reserved(name) || name == "users":
-		return fmt.Errorf("%q is the name of a route of shelf: rename the member, keep it without a route with -skip %s, or serve all collections below a path with -prefix /data", name, name)
 	}
 	if err := CheckName(name); err != nil {
 		return fmt.Errorf("%w: rename the member, or keep it without a route with -skip", err)
+	}
+	if p.opt.Reserved != nil && p.opt.Reserved(name) || name == "users" {
+		return fmt.Errorf("%q is the name of a route of shelf: rename the member, keep it without a route with -skip %s, or serve all collections below a path with -prefix /data", name, name)
 	}
 	switch kind {
 	case kindArray:
