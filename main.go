@@ -100,7 +100,11 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 		return err
 	}
 	clk := &clock.Clock{}
-	st, keys, err := openData(c, log, clk.Now)
+	var loaded *collections
+	st, keys, err := openData(c, log, clk.Now, func(st *store) (err error) {
+		loaded, err = openCollections(ctx, c, st, sh, log)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -109,10 +113,6 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 		if err := seedStore(st, c, sh.interrupt, log); err != nil {
 			return err
 		}
-	}
-	loaded, err := openCollections(ctx, c, st, sh, log)
-	if err != nil {
-		return err
 	}
 	if err := child.CheckReadyFile(c.readyFile); err != nil { // where it can't be, there might be the data
 		return err
@@ -177,7 +177,10 @@ func (c settings) checkFiles(log *slog.Logger) error {
 }
 
 // openData opens the store and the keys that go with it.
-func openData(c settings, log *slog.Logger, now func() time.Time) (st *store, keys *token.Keyring, err error) {
+//
+// load is called with the store, before the key is made: a file of collections that it
+// refuses leaves no data file and no key behind.
+func openData(c settings, log *slog.Logger, now func() time.Time, load func(*store) error) (st *store, keys *token.Keyring, err error) {
 	if keys, err = c.configuredKeys(); err != nil {
 		return nil, nil, err
 	}
@@ -185,13 +188,18 @@ func openData(c settings, log *slog.Logger, now func() time.Time) (st *store, ke
 		if keys == nil {
 			keys = token.MemoryKeys(c.alg)
 		}
-		return newStore(log, now), keys, nil
+		st = newStore(log, now)
+		return st, keys, load(st)
 	}
 	if token.KeyPath(c.data) == c.data {
 		return nil, nil, fmt.Errorf("-data %s: the key file has that name; give the data file another name", c.data)
 	}
 	// The data file is locked first: the key file is its server's.
-	if st, err = openStore(journal.OS{}, c.data, log, now); err != nil {
+	if st, err = openStoreWith(journal.Options{DropUnused: c.collections.file != ""}, journal.OS{}, c.data, log, now); err != nil {
+		return nil, nil, err
+	}
+	if err := load(st); err != nil {
+		st.Close()
 		return nil, nil, err
 	}
 	if keys == nil {

@@ -87,6 +87,35 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
+// A file of collections that can't be served leaves nothing behind: no data file
+// and no key.
+func TestCollectionsFileRefused(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		text string // of db.json
+		want string // in the first line
+	}{
+		{`[]`, "the top level is an array"},
+		{`{"posts":[1]}`, "posts[0] is a number"},
+		{`{"posts":[{"id":1},{"id":1}]}`, "posts[0] and posts[1] have the same id"},
+		{`{"posts":5}`, `"posts" is a number`},
+		{`{"login":[]}`, `"login" is the name of a route of shelf`},
+		{`{"a/b":[]}`, `the name "a/b" has a slash in it`},
+		{`{"posts":[{"id":1},]}`, "line 1, column 19"},
+	} {
+		dir := t.TempDir()
+		writeTestFile(t, dir, "db.json", tt.text)
+		status, stdout, stderr := runShelf(t, dir, nil, "db.json")
+		line, _, _ := strings.Cut(stderr, "\n")
+		if status != 1 || stdout != "" || !strings.HasPrefix(line, "shelf: db.json") || !strings.Contains(line, tt.want) {
+			t.Errorf("%s: status %d, output %q, error %q; want 1, none, %q", tt.text, status, stdout, stderr, tt.want)
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+			t.Errorf("%s: the folder holds %v now, %v; want db.json alone", tt.text, left, err)
+		}
+	}
+}
+
 // A word that is no command is answered by one line, with status 2.
 func TestNoSuchCommand(t *testing.T) {
 	t.Parallel()
