@@ -197,28 +197,9 @@ func (s *server) readList(w http.ResponseWriter, r *http.Request, v *visit) erro
 	}
 	var texts []string
 	var q *rows.Query
-	total := 0
-	read := func(tx *db.Tx) error {
-		from, err := s.source(tx, v, name)
-		if err != nil {
-			return err
-		}
-		if q, err = rows.ParseQuery(v.Query, s.collections.settings.lenient, from.Known); err != nil {
-			return err
-		}
-		if len(v.Names) == 3 {
-			q.Require(rows.ForeignKey(v.Names[0]), s.parentIDs(tx, v)...)
-		}
-		found, err := q.Select(from)
-		if err != nil {
-			return err
-		}
-		total = found.Total
-		texts, err = q.Relate(name, found.Rows, s.related(tx, v))
-		return err
-	}
+	var total int
 	var err error
-	if busy := s.scans.Do(r.Context(), v.Query != "", func() { s.store.View(func(tx *db.Tx) { err = read(tx) }) }); busy != nil {
+	if busy := s.scans.Do(r.Context(), v.Query != "", func() { q, texts, total, err = s.query(v, name) }); busy != nil {
 		return busy
 	}
 	if err != nil {
@@ -226,6 +207,35 @@ func (s *server) readList(w http.ResponseWriter, r *http.Request, v *visit) erro
 	}
 	q.SetHeaders(w.Header(), v.shown, total)
 	return reply.Document{Status: http.StatusOK, Text: rows.AppendList(nil, texts), Pretty: q.Pretty}.Answer(w, r)
+}
+
+// query asks a collection what the visitor's address asks. What looks at every row runs
+// outside of the View, as no write is committed while one is open.
+func (s *server) query(v *visit, name string) (q *rows.Query, texts []string, total int, err error) {
+	var from rows.Source
+	var parents []string
+	s.store.View(func(tx *db.Tx) {
+		if from, err = s.source(tx, v, name); err == nil && len(v.Names) == 3 {
+			parents = s.parentIDs(tx, v)
+		}
+	})
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	if q, err = rows.ParseQuery(v.Query, s.collections.settings.lenient, from.Known); err != nil {
+		return nil, nil, 0, err
+	}
+	if len(v.Names) == 3 {
+		q.Require(rows.ForeignKey(v.Names[0]), parents...)
+	}
+	var among rows.Candidates
+	s.store.View(func(*db.Tx) { among = q.Narrow(from) })
+	found, err := q.Choose(among)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	s.store.View(func(tx *db.Tx) { texts, err = q.Relate(name, found.Rows, s.related(tx, v)) })
+	return q, texts, found.Total, err
 }
 
 // parentIDs are the texts by which children name the parent in the visitor's path. An

@@ -76,11 +76,42 @@ type Result struct {
 	Total int    // how many rows there are on all pages
 }
 
-// Select returns what a query asks of a source. The order of work is: q and filters,
-// sort, count, page. It fails with an *Error if _like would take too long.
-func (q *Query) Select(from Source) (Result, error) {
-	rows, inOrder := q.candidates(&from)
-	found, err := q.matching(&from, rows)
+// Select returns what a query asks of a source. It is Narrow and Choose.
+func (q *Query) Select(from Source) (Result, error) { return q.Choose(q.Narrow(from)) }
+
+// Candidates are rows among which the answer to a query is.
+type Candidates struct {
+	rows    []*Row
+	inOrder bool // they are sorted as the query wants it, but for the direction
+	may     func(*Row) bool
+}
+
+// Narrow returns the rows that Choose has to go over. It asks the indexes of the
+// source and looks at no row: it is the part of Select that wants the View.
+func (q *Query) Narrow(from Source) Candidates {
+	c := Candidates{rows: from.Rows, may: from.May}
+	narrowed := false
+	for _, f := range q.filters {
+		if f.op != opEqual || f.null || from.Where == nil {
+			continue
+		}
+		if found, ok := from.Where(f.field, f.values); ok && (!narrowed || len(found) < len(c.rows)) {
+			c.rows, narrowed = found, true
+		}
+	}
+	if !narrowed && len(q.orders) == 1 && from.Ordered != nil {
+		if sorted, ok := from.Ordered(q.orders[0].field); ok {
+			c.rows, c.inOrder = sorted, true
+		}
+	}
+	return c
+}
+
+// Choose returns what a query asks of the candidates. The order of work is: q and
+// filters, sort, count, page. It needs no View, so no write waits for it. It fails
+// with an *Error if _like would take too long.
+func (q *Query) Choose(from Candidates) (Result, error) {
+	found, err := q.matching(from)
 	if err != nil {
 		return Result{}, err
 	}
@@ -91,8 +122,8 @@ func (q *Query) Select(from Source) (Result, error) {
 		first = min(q.span.from, most)
 	}
 	switch {
-	case len(q.orders) == 0, inOrder && !q.orders[0].desc:
-	case inOrder:
+	case len(q.orders) == 0, from.inOrder && !q.orders[0].desc:
+	case from.inOrder:
 		found = backward(found, q.orders[0], most)
 	default:
 		found = sorted(found, q.orders, most)
@@ -100,37 +131,16 @@ func (q *Query) Select(from Source) (Result, error) {
 	return Result{found[first:most], total}, nil
 }
 
-// candidates returns the rows among which the answer is. inOrder reports that they
-// are already sorted as the query wants it, but for the direction.
-func (q *Query) candidates(from *Source) (rows []*Row, inOrder bool) {
-	rows = from.Rows
-	narrowed := false
-	for _, f := range q.filters {
-		if f.op != opEqual || f.null || from.Where == nil {
-			continue
-		}
-		if found, ok := from.Where(f.field, f.values); ok && (!narrowed || len(found) < len(rows)) {
-			rows, narrowed = found, true
-		}
-	}
-	if !narrowed && len(q.orders) == 1 && from.Ordered != nil {
-		if sorted, ok := from.Ordered(q.orders[0].field); ok {
-			return sorted, true
-		}
-	}
-	return rows, false
-}
-
 // matching returns the rows that the caller may read and that meet all conditions, in
 // their order.
-func (q *Query) matching(from *Source, rows []*Row) (found []*Row, err error) {
-	if len(q.filters) == 0 && q.search == "" && from.May == nil {
-		return rows, nil
+func (q *Query) matching(from Candidates) (found []*Row, err error) {
+	if len(q.filters) == 0 && q.search == "" && from.may == nil {
+		return from.rows, nil
 	}
 	text := newSearch(q.search)
 	work := int64(0)
-	for _, r := range rows {
-		if !from.may(r) || !matchAll(q.filters, r.Text, &work) || q.search != "" && !text.in(r.Text) {
+	for _, r := range from.rows {
+		if from.may != nil && !from.may(r) || !matchAll(q.filters, r.Text, &work) || q.search != "" && !text.in(r.Text) {
 			continue
 		}
 		found = append(found, r)

@@ -2,10 +2,10 @@ package rows
 
 import "example.com/shelf/internal/db"
 
-// Source returns a collection as the caller may read it, for [Query.Select] and
-// [Query.Relate]. It reads what is committed, and is good only within the View; rows
-// that a query found may be kept. It
-// fails with ErrNoCollection or a *Denied.
+// Source returns a collection as the caller may read it, for [Query.Narrow] and
+// [Query.Relate]. It reads what is committed. Rows, May and Known are good after the
+// View too, the other functions only within a View. It fails with ErrNoCollection or a
+// *Denied.
 func (s *Store) Source(tx *db.Tx, by Caller, name string) (Source, error) {
 	c, err := s.find(tx, name)
 	if err != nil {
