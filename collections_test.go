@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -678,5 +679,89 @@ func TestCollectionsBadInput(t *testing.T) {
 	s.do(`- PUT /posts/1 {"id":1,"title":"first","n":1.10}`)
 	if after := s.do("- GET /db").Body.String(); after != before {
 		t.Errorf("bad input has changed\n%s to\n%s", before, after)
+	}
+}
+
+// Files of the shapes that people have: each starts, answers all that it holds, takes
+// a new row in each collection, and after a restart is written as it was given.
+func TestCollectionShapes(t *testing.T) {
+	t.Parallel()
+	hash := "$2a$04$abcdefghijklmnopqrstuuKZ6nGpmQbX0LPnLUc9oPHrtO1yWUpkW"
+	large := `{"logs":[{"id":0,"line":"x"}`
+	for i := range 9_999 {
+		large += fmt.Sprintf(`,{"id":%d,"line":"%d %s","at":{"n":[%d,null]}}`, i+1, i, strings.Repeat("é", 40), i)
+	}
+	large += `]}`
+	for name, text := range map[string]string{
+		"ids as numbers":         `{"films":[{"id":1,"title":"M"},{"id":5,"title":"Z"},{"id":2,"title":"Pi"}]}`,
+		"ids as texts":           `{"films":[{"id":"tt01","title":"M"},{"id":"3f9a","title":"Z"},{"title":"Pi","id":"a b/é"}]}`,
+		"ids as both":            `{"films":[{"id":1,"title":"M"},{"id":"5","title":"Z"},{"id":"x","title":"Pi"},{"id":-3},{"id":1.5},{"id":0}]}`,
+		"no ids":                 `{"films":[{"title":"M"},{"title":"Z"}],"moods":[{"a":1}]}`,
+		"nested":                 `{"carts":[{"id":1,"lines":[{"sku":"a","n":2,"tags":["x",null,true]}],"to":{"city":{"zip":"01067"}}}],"config":{"deep":{"er":{"est":[[],{},""]}}}}`,
+		"relations":              `{"authors":[{"id":1}],"books":[{"id":1,"authorId":1},{"id":2,"authorId":"1"}],"reviews":[{"id":1,"bookId":2,"authorId":1},{"id":2,"bookId":99}]}`,
+		"single resources":       `{"profile":{"name":"x"},"settings":{},"about":{"id":7,"text":""}}`,
+		"users with bcrypt":      `{"users":[{"email":"a@b.c","password":"` + hash + `","id":1,"role":"admin","nick":"A"}],"posts":[{"id":1,"userId":1}]}`,
+		"users with a clear one": `{"posts":[{"id":1,"userId":"u1"}],"users":[{"id":"u1","username":"ann","password":"secret","address":{"city":"X"}},{"id":"u2","email":"b@c","password":"12345"}],"end":[]}`,
+		"users without one":      `{"users":[{"id":1,"name":"A","email":"a@b"},{"id":2,"name":"B"}],"posts":[{"id":1,"userId":1}]}`,
+		"odd names":              `{"größen":[{"id":1,"ключ":"значение","📚":"🚲"}],"to do":[{"id":1,"a.b":1,"a b":2,"":3}],"__proto__":[{"id":1,"constructor":1}],"Posts":[],"posts":[],"x;y":[]}`,
+		"exact numbers":          `{"$schema":"./s.json","prices":[{"id":9007199254740000,"n":1.10,"m":9007199254740993,"o":1E400,"p":-0,"q":1e-8}]}`,
+		"a megabyte":             large,
+		"nothing":                `{}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, text, "-data=DIR/db.jsonl", "-open")
+			given, err := rows.ParseObject([]byte(`{}`))
+			if name == "a megabyte" {
+				given.Set("logs", text[len(`{"logs":`):len(text)-1])
+			} else {
+				given, err = rows.ParseObject([]byte(text))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, member := range given.Names() {
+				raw, _ := given.Get(member)
+				at := "/" + url.PathEscape(member)
+				switch w := s.do("- GET " + at); {
+				case member == "$schema", w.Code == 401 && member == "users":
+					continue
+				case w.Code != 200 || name != "no ids" && w.Body.String() != raw:
+					t.Errorf("GET %s = %d %.2000s; want %.2000s", at, w.Code, w.Body, raw)
+				}
+				method, status := "POST", 201
+				if raw[0] == '{' {
+					method, status = "PATCH", 200
+				}
+				if w := s.do(`- ` + method + ` ` + at + ` {"new":"é"}`); w.Code != status {
+					t.Errorf("%s %s = %d %s", method, at, w.Code, w.Body)
+				} else if place := w.Header().Get("Location"); method == "POST" && s.do("- GET "+strings.TrimPrefix(place, "http://localhost:8080")).Body.String() != w.Body.String() {
+					t.Errorf("the new row isn't at %s", place)
+				}
+			}
+			before, err := exportCollections(s.file+"l", true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.api = s.restart()
+			after, _ := exportCollections(s.file+"l", true)
+			if string(before) != string(after) {
+				t.Errorf("after a restart the file is\n%.2000s\nand was\n%.2000s", after, before)
+			}
+			exported, err := rows.ParseFile(after, rows.FileOptions{})
+			if err != nil || exported.Rows() == 0 && strings.Contains(text, "id") {
+				t.Errorf("the export can't be served: %v", err)
+			}
+			if name == "a megabyte" {
+				return // the list was as it was given, and after is as before
+			}
+			compact := strings.Join(strings.Fields(strings.ReplaceAll(string(after), `": `, `":`)), "")
+			for row := range strings.SplitSeq(strings.Join(strings.Fields(text), ""), "},{") {
+				row = strings.Trim(row[strings.LastIndexAny(row, "[{")+1:], "[]{}")
+				if !strings.Contains(row, "secret") && !strings.Contains(row, "12345") && !strings.Contains(compact, row) && len(row) > 2 {
+					t.Errorf("the export lacks %s", row)
+				}
+			}
+		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/db"
@@ -427,6 +428,9 @@ func memberOf(o rows.Object, now time.Time) (u *user, isClear bool, why string, 
 	}
 	if fault := password.Fault(m.Password); fault != "" {
 		err = errors.New("the password " + fault)
+	}
+	if utf8.RuneCountInString(m.Password) < minMemberPassword {
+		why = cmp.Or(why, fmt.Sprintf("its password is shorter than %d characters", minMemberPassword))
 	}
 	return u, true, why, err
 }
