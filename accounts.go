@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -16,7 +15,6 @@ import (
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/list"
 	"example.com/shelf/internal/operator"
-	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/token"
 )
@@ -109,23 +107,6 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *calle
 	}
 	s.note(r, "password changed", c.user)
 	return reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Message: "Password successfully changed"})
-}
-
-// passwordFault returns why p can't be a new password of u, or "".
-//
-// A password of 5 characters is kept for the tutorial; a new API should ask for 8 at
-// least, and refuse common ones, as -password-policy nist does.
-func (c settings) passwordFault(u *user, p form.Password) string {
-	if c.passwordPolicy != password.NIST && u.Email != "" && !password.FitsTutorial(string(p)) {
-		return badPassword
-	}
-	if p == "" {
-		return "Invalid password. It should not be empty"
-	}
-	if why := password.Weakness(c.passwordPolicy, string(p), u.Username, u.Email); why != "" {
-		return "Invalid password. It " + why
-	}
-	return ""
 }
 
 // confirm checks the password that the caller shows again. Wrong ones count like those
@@ -344,60 +325,6 @@ func newAccount(name string, now time.Time) (*user, error) {
 		return nil, errors.New("the username has control characters or invisible characters; leave them out")
 	}
 	return u, nil
-}
-
-// The longest values, in code points: what the tutorials' database columns hold.
-const (
-	maxEmail       = 120
-	maxUsername    = 120
-	maxName        = 64
-	maxItemname    = 64
-	maxCategory    = 64
-	maxDescription = 300
-	maxTitle       = 200
-	maxAuthor      = 200
-)
-
-// emailKey is what two spellings of one e-mail address have in common.
-func emailKey(s string) string { return strings.ToLower(s) }
-
-// accountKey is the key under which wrong passwords of an account are counted: its id,
-// or what the client called an account that isn't there.
-func accountKey(u *user, name string) string {
-	switch {
-	case u != nil:
-		return "id " + strconv.Itoa(u.ID)
-	case strings.Contains(name, "@"):
-		return "name " + emailKey(name)
-	}
-	return "name " + name
-}
-
-// newNames is validNames for names that take the place of others. What has been
-// in use stays.
-func newNames(u, was *user) error {
-	for _, n := range []struct{ name, was, called string }{
-		{u.Username, was.Username, "username"}, {u.Firstname, was.Firstname, "firstname"}, {u.Lastname, was.Lastname, "lastname"},
-	} {
-		if n.name != n.was && !form.Visible(n.name) {
-			return reply.Fail(http.StatusBadRequest, "Invalid "+n.called)
-		}
-	}
-	return validNames(u)
-}
-
-// validNames checks the names of an account. An e-mail as a username has to be the
-// account's own: another's would keep its owner out.
-func validNames(u *user) error {
-	switch {
-	case !form.Within(u.Username, maxUsername) || strings.Contains(u.Username, "@") && emailKey(u.Username) != emailKey(u.Email):
-		return reply.Fail(http.StatusBadRequest, "Invalid username")
-	case u.Firstname != "" && !form.Within(u.Firstname, maxName):
-		return reply.Fail(http.StatusBadRequest, "Invalid firstname")
-	case u.Lastname != "" && !form.Within(u.Lastname, maxName):
-		return reply.Fail(http.StatusBadRequest, "Invalid lastname")
-	}
-	return nil
 }
 
 // rotating is the wrapper of refresh that -rotate-refresh asks for: each use of a

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
 	"strconv"
@@ -164,19 +163,6 @@ func (s *server) addBook(w http.ResponseWriter, r *http.Request, c *caller) erro
 	w.Header().Set("Location", s.origin.BaseURL(r)+"/bookapi/books/"+strconv.Itoa(b.ID))
 	w.Header().Set("ETag", b.wire.Tag())
 	return reply.JSON(w, http.StatusOK, message{"new book created"})
-}
-
-// validate checks the texts.
-func (b *bookInput) validate() error {
-	if !form.Within(b.Title, maxTitle) || !form.Within(b.Author, maxAuthor) {
-		return reply.Fail(http.StatusBadRequest, "Invalid input!")
-	}
-	return nil
-}
-
-// lengths is validate for an import: it names the field and says what is wrong.
-func (b *bookInput) lengths() error {
-	return cmp.Or(form.CheckLength("title", b.Title, maxTitle), form.CheckLength("author", b.Author, maxAuthor))
 }
 
 // deleteBook handles DELETE /bookapi/books/{id}. Deleting what is not there is
