@@ -280,6 +280,34 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
+// A token with two faults is refused for the one that comes first in the order of the
+// reasons, as docs/reading.md lists them.
+func TestVerifyNamesTheFirstFault(t *testing.T) {
+	t.Parallel()
+	const good = `{"alg":"HS256","typ":"JWT"}`
+	twice := strings.TrimSuffix(payload("exp", "1"), "}") + `,"sub":"other"}`
+	for _, tt := range []struct {
+		name  string
+		token string
+		want  Reason
+	}{
+		{"a header with alg twice, and alg none", b64(`{"alg":"none","alg":"none"}`) + "." + b64(payload()) + ".", BadText},
+		{"alg none, and an unknown key", b64(`{"alg":"none","kid":"x"}`) + "." + b64(payload()) + ".", BadAlgorithm},
+		{"an extension, and an unknown key", forge(`{"alg":"HS256","crit":["x"],"kid":"x"}`, payload(), tokenSecret), BadAlgorithm},
+		{"another's signature, and expired", forge(good, payload("exp", "1"), "another's"), BadSignature},
+		{"expired, and sub twice", forge(good, twice, tokenSecret), BadTimes},
+		{"from the future, and without a jti", forge(good, payload("iat", "2795356240", "jti", ""), tokenSecret), BadTimes},
+		{"expired, and without a jti", forge(good, payload("exp", "1", "jti", ""), tokenSecret), Expired},
+		{"without a jti, and with an aud", forge(good, payload("jti", "", "aud", `"x"`), tokenSecret), BadClaims},
+	} {
+		_, err := tokenRing(t).Verify(tt.token, tokenNow)
+		var refused *Error
+		if !errors.As(err, &refused) || refused.Reason != tt.want {
+			t.Errorf("%s: %v; want the reason %d", tt.name, err, tt.want)
+		}
+	}
+}
+
 func TestVerifyExpired(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
