@@ -227,8 +227,9 @@ func (s *store) makeRoom(tx *db.Tx, userID, inUse, more int) {
 	}
 }
 
-// endTokens ends the tokens of a user for which which returns true (nil: all), with
-// those of a pending sign-in. by is one of the endedBy constants.
+// endTokens ends the tokens of a user that which chooses (nil: all), with those of a
+// pending sign-in. by is one of the endedBy constants. A token that its owner revoked is
+// ended too: a revoked token could be restored.
 func (s *store) endTokens(tx *db.Tx, userID int, by string, which func(*tokenRecord) bool) {
 	now := s.now().UTC().Truncate(time.Second)
 	for _, t := range s.tokensOf.Rows(tx, userID) {
