@@ -380,7 +380,7 @@ func (s acting) rotate(access, next *tokenRecord) (successor *tokenRecord, made 
 			given, ok := s.tokens.Get(tx, by.Next)
 			replay = !ok || given.EndedBy != "" || !given.Used.IsZero() || s.now().Sub(by.Used) > reuseTime
 			if replay {
-				tx.Ends()
+				tx.AllowWhenFull()
 				s.endTokens(tx, me.ID, endedByReplay, func(t *tokenRecord) bool { return t.Session == by.Session })
 				return nil
 			}

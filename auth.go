@@ -71,9 +71,10 @@ func (s *server) bookToken(next callerHandler) handler {
 	}
 }
 
-// callerOf judges a token: first what it says (token.Keyring), then its type, then
-// what the store knows of it. It asks the store for every request, as a server with
-// session ids does: so a log-out holds at once, and a stolen key alone opens nothing.
+// callerOf judges a token: first what it says, then its type, then what the store knows
+// of it. s.verifier is a token.Cache in front of the token.Keyring. callerOf asks the
+// store for every request, as a server with session ids does: so a log-out holds at
+// once, and a stolen key alone opens nothing.
 func (s *server) callerOf(text, typ string) (*caller, error) {
 	now := s.now()
 	claims, err := s.verifier.Verify(text, now)
@@ -98,9 +99,13 @@ func (s *server) knownCaller(publicID, jti, typ string, now time.Time) (*caller,
 	return &caller{user: u, token: record}, nil
 }
 
-// judge judges a token by its user and its record, which are nil if the store has
-// none. A record that has expired counts as none: it may be removed at any time, and a
-// thief of the key could write a later exp into an old token.
+// judge refuses a token by what the store knows: u is the user that the token names,
+// record is the record of its jti. Each is nil if the store has none.
+//
+// errTokenUnknown says that the store has no record for this user and this type that
+// has not expired. judge asks the record for its expiry, not only the token: a thief of
+// the key could write a later exp into an old token. And an expired record may be
+// removed at any time, so it counts as none.
 func judge(u *user, record *tokenRecord, typ string, now time.Time) error {
 	switch {
 	case u == nil:
@@ -250,6 +255,9 @@ func (s *server) network(r *http.Request) netip.Prefix { return limit.Network(s.
 
 // signIn handles POST /api/v1/auth/signin. An unknown account and a wrong password get
 // the same answer in the same time (OWASP ASVS 5, 6.3.8; CWE-204, CWE-208).
+//
+// The 400 for a password that sign-up would refuse is kept for the tutorial; a new API
+// should check the password only, as rules for passwords change.
 func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 	var in credentials
 	if err := form.ReadSmall(w, r, &in); err != nil {
@@ -261,10 +269,8 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 	case in.Password == "", s.config.passwordPolicy != password.NIST && !password.FitsTutorial(string(in.Password)):
 		return reply.Fail(http.StatusBadRequest, badPassword)
 	}
-	err := s.authenticate(r, in.Email, in.Password, s.store.userByEmail, func(u *user, newHash string) error {
-		return s.startSession(w, http.StatusOK, u, func(u *user, tokens ...*tokenRecord) error {
-			return s.store.signIn(u, newHash, tokens...)
-		})
+	err := s.authenticate(r, in.Email, in.Password, s.store.userByEmail, func(u *user, record recordTokens) error {
+		return s.startSession(w, http.StatusOK, u, record)
 	})
 	switch {
 	case errors.Is(err, errNoUser), errors.Is(err, errWrongPassword):
@@ -278,11 +284,14 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 var errWrongPassword = errors.New("wrong password")
 
 // authenticate finds the account called name, and calls signIn with it if p is its
-// password. newHash is a hash of p to be stored if the old hash is weaker than the
-// configured cost, else "". It fails with errNoUser, errWrongPassword or errDisabled,
-// or as checkPassword does.
-func (s *server) authenticate(r *http.Request, name string, p form.Password, find func(name string) *user, signIn func(u *user, newHash string) error) (err error) {
+// password. signIn makes the tokens and calls record, which stores them. If the hash is
+// weaker than the configured cost, record also stores a new hash of p. authenticate
+// fails with errNoUser, errWrongPassword or errDisabled, or as checkPassword does.
+func (s *server) authenticate(r *http.Request, name string, p form.Password, find func(name string) *user, signIn func(u *user, record recordTokens) error) (err error) {
 	defer func() { s.metrics.signIn(err) }()
+	// The hash may change while the password is checked: by a new password, or by
+	// another sign-in that stored a new hash. Then record fails with errStaleHash, and
+	// the loop looks again.
 	for {
 		u := find(name)
 		ok, err := s.checkPassword(r, name, u, p)
@@ -300,11 +309,11 @@ func (s *server) authenticate(r *http.Request, name string, p form.Password, fin
 		case u.Disabled:
 			return errDisabled
 		}
-		if err := signIn(u, s.hashes.Upgrade(u.Hash, string(p))); !errors.Is(err, errStaleHash) {
+		newHash := s.hashes.Upgrade(u.Hash, string(p)) // "" if the old one is strong enough
+		record := func(u *user, tokens ...*tokenRecord) error { return s.store.signIn(u, newHash, tokens...) }
+		if err := signIn(u, record); !errors.Is(err, errStaleHash) {
 			return err
 		}
-		// The hash has changed since u was read: a new password, or a sign-in at the
-		// same time that stored a new hash. Look again.
 	}
 }
 
@@ -336,7 +345,7 @@ func (s *server) checkPassword(r *http.Request, name string, u *user, p form.Pas
 
 // startSession makes an access and a refresh token for u. record stores their records;
 // then the tokens are sent.
-func (s *server) startSession(w http.ResponseWriter, status int, u *user, record func(*user, ...*tokenRecord) error) error {
+func (s *server) startSession(w http.ResponseWriter, status int, u *user, record recordTokens) error {
 	access, accessRecord, err := s.issue(u, token.Access, s.config.accessTTL, byPassword)
 	if err != nil {
 		return err
@@ -403,7 +412,8 @@ type bookCredentials struct {
 // bookSignUp handles POST /signup: an account of the book API, without an e-mail.
 //
 // A password of one letter is kept for the tutorial; a new API should ask for 8
-// characters at least, as -password-policy nist does.
+// characters at least, as -password-policy nist does. The answer also tells whether a
+// name is taken; a new API should have e-mails as names, and answer alike.
 func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 	var in bookCredentials
 	if err := form.ReadSmall(w, r, &in); err != nil {
@@ -452,13 +462,13 @@ func (s *server) bookLogin(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	var signed string
-	err := s.authenticate(r, in.Username, in.Password, bookAccount, func(u *user, newHash string) error {
-		text, record, err := s.issue(u, token.Access, s.config.tokenTTL, byPassword)
+	err := s.authenticate(r, in.Username, in.Password, bookAccount, func(u *user, record recordTokens) error {
+		text, made, err := s.issue(u, token.Access, s.config.tokenTTL, byPassword)
 		if err != nil {
 			return err
 		}
 		signed = text
-		return s.store.signIn(u, newHash, record)
+		return record(u, made)
 	})
 	switch {
 	case errors.Is(err, errNoUser):

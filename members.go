@@ -183,7 +183,7 @@ func (s *server) register(w http.ResponseWriter, r *http.Request) error {
 var errProfileTooLarge = reply.Fail(http.StatusBadRequest, "An account may have 16 KiB of members at most: keep the rest in a collection")
 
 // startMember issues a token to u and has record store it, before it is shown.
-func (s *server) startMember(w http.ResponseWriter, status int, u *user, record func(*user, ...*tokenRecord) error) error {
+func (s *server) startMember(w http.ResponseWriter, status int, u *user, record recordTokens) error {
 	text, made, err := s.issue(u, token.Access, s.config.tokenTTL, true)
 	if err != nil {
 		return err
@@ -214,10 +214,8 @@ func (s *server) signInMember(w http.ResponseWriter, r *http.Request) error {
 		}
 		return nil
 	}
-	err = s.authenticate(r, name, p, find, func(u *user, newHash string) error {
-		return s.startMember(w, http.StatusOK, u, func(u *user, tokens ...*tokenRecord) error {
-			return s.store.signIn(u, newHash, tokens...)
-		})
+	err = s.authenticate(r, name, p, find, func(u *user, record recordTokens) error {
+		return s.startMember(w, http.StatusOK, u, record)
 	})
 	if errors.Is(err, errNoUser) || errors.Is(err, errWrongPassword) {
 		return reply.Fail(http.StatusBadRequest, "Incorrect email or password")

@@ -139,10 +139,10 @@ func (d *DB) Close() error {
 // A Tx is a transaction, through which rules and readers see the tables. It is
 // valid only until the function that received it returns.
 type Tx struct {
-	db          *DB
-	ends        bool
-	seesPending bool // true in Update, whose rules see pending rows; false in View
-	changes     []change
+	db            *DB
+	allowWhenFull bool
+	seesPending   bool // true in Update, whose rules see pending rows; false in View
+	changes       []change
 }
 
 // View calls read with the committed rows, all as of one moment. While read
@@ -174,16 +174,17 @@ func (d *DB) Update(rules func(*Tx) error) error {
 		d.sync(b)
 	}
 	<-b.done
-	if tx.ends && errors.Is(b.err, history.ErrFull) {
+	if tx.allowWhenFull && errors.Is(b.err, history.ErrFull) {
 		return d.updateEnding(rules)
 	}
 	return b.err
 }
 
-// Ends declares that the changes only delete or end something, as a log-out
-// does. If the disk is full, Update calls the rules once more and writes their
-// changes to the space that the log reserves for this.
-func (tx *Tx) Ends() { tx.ends = true }
+// AllowWhenFull lets the changes through on a full disk. It is for changes that only
+// delete or end something, as a log-out does. If the disk is full, Update calls the
+// rules once more and writes their changes to the space that the log reserves for
+// this.
+func (tx *Tx) AllowWhenFull() { tx.allowWhenFull = true }
 
 // updateEnding is Update for such rules on a full disk. Their batch holds their
 // changes only; other pending changes are dropped with history.ErrFull.

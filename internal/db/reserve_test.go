@@ -29,7 +29,7 @@ func TestEndingOnAFullDisk(t *testing.T) {
 	}
 	end := func(id int) func(*db.Tx) error {
 		return func(tx *db.Tx) error {
-			tx.Ends()
+			tx.AllowWhenFull()
 			table.Put(tx, &fuse{ID: id, Text: "ended"})
 			return nil
 		}
@@ -90,7 +90,7 @@ func TestEndingOnAFullDisk(t *testing.T) {
 	table = db.Add(again, db.Schema[*fuse]{Name: "fuse", Plural: "fuses", ID: func(f *fuse) int { return f.ID }})
 	must(t, again.Open(j))
 	wantEnded("after a restart", again, table, 12)
-	must(t, again.Update(func(tx *db.Tx) error { tx.Ends(); table.Delete(tx, 12); return nil }))
+	must(t, again.Update(func(tx *db.Tx) error { tx.AllowWhenFull(); table.Delete(tx, 12); return nil }))
 }
 
 // A disk that never had room for the reserve is used up to its end.

@@ -2,8 +2,9 @@ package token
 
 import "strings"
 
-// A Reason is why a token is refused. The reasons are in the order of the checks: a
-// token that is refused for one of them has passed the checks before it.
+// A Reason is why a token is refused. From BadText on, the reasons are in the order of
+// the answers: a token that is refused for one of them has none of the faults before
+// it. docs/reading.md has the steps.
 type Reason int
 
 const (

@@ -53,9 +53,9 @@ type Claims struct {
 	// times when it was made, when it begins and when it ends.
 	jwt.RegisteredClaims
 
-	PublicID string `json:"public_id"` // sub again: the book tutorial calls it so
+	PublicID string `json:"public_id"` // sub again: kept for the tutorial on books; a new API should have sub only
 	Type     string `json:"type"`      // Access or Refresh
-	Fresh    bool   `json:"fresh"`     // the user gave a password for it, and not a refresh token
+	Fresh    bool   `json:"fresh"`     // the user gave a password for it, and not a refresh token; shelf doesn't read it
 
 	fault error // what UnmarshalJSON found; Validate returns it
 }
@@ -93,7 +93,7 @@ func NewUUID() string {
 // Sign makes a token that says c. The header names the algorithm and the key.
 func (r *Keyring) Sign(c Claims) (string, error) {
 	key := r.keys[0]
-	t := jwt.NewWithClaims(jwt.GetSigningMethod(key.Alg), c)
+	t := jwt.NewWithClaims(jwt.GetSigningMethod(key.Alg), &c)
 	t.Header["kid"] = key.ID
 	text, err := t.SignedString(key.signing)
 	if err != nil {
@@ -138,29 +138,36 @@ func (r *Keyring) Verify(text string, now time.Time) (*Claims, error) {
 	return claims, err
 }
 
-// verify is Verify, and returns the key that signed the token too.
+// verify is Verify, and also returns the key that signed the token.
 //
-// The parser calls the function keyOf when it has checked the algorithm. Then it
-// verifies the signature, and then the claims: by its own rules, and by Validate.
-func (r *Keyring) verify(text string, now time.Time) (claims *Claims, key *Key, err error) {
+// The parser checks the algorithm, and then calls findKey. With that key it verifies
+// the signature. Then it checks the claims: by its own rules, and by Validate.
+// A token may have several faults. inWords chooses the one that the answer names.
+func (r *Keyring) verify(text string, now time.Time) (*Claims, *Key, error) {
 	if err := checkText(text); err != nil {
 		return nil, nil, err
 	}
-	keyOf := func(t *jwt.Token) (_ any, err error) {
+	var signer *Key // findKey sets it
+	findKey := func(t *jwt.Token) (any, error) {
 		header, err := readHeader(t.Raw)
 		if err != nil {
 			return nil, err
 		}
-		if key, err = r.KeyFor(header, now); err != nil {
+		key, err := r.KeyFor(header, now)
+		if err != nil {
 			return nil, err
 		}
+		signer = key
 		return key.verifying, nil
 	}
-	claims = &Claims{fault: errNotRead} // until UnmarshalJSON has read them
-	if _, err := newParser(r.algs, now).ParseWithClaims(text, claims, keyOf); err != nil {
-		return nil, nil, r.inWords(text, now, claims, err)
+	// The parser doesn't call UnmarshalJSON for the payload null. Then errNotRead stays,
+	// and Validate returns it. For any other payload UnmarshalJSON sets the fault.
+	claims := &Claims{fault: errNotRead}
+	_, refusal := newParser(r.algs, now).ParseWithClaims(text, claims, findKey)
+	if refusal != nil {
+		return nil, nil, r.inWords(text, now, claims, refusal)
 	}
-	return claims, key, nil
+	return claims, signer, nil
 }
 
 // newParser is golang-jwt's part of verification, at the moment now.
@@ -180,21 +187,26 @@ func newParser(algs []string, now time.Time) *jwt.Parser {
 // a little must not refuse the tokens that it has just dated.
 const leeway = 5 * time.Second
 
-// GetExpirationTime is exp as golang-jwt compares it. golang-jwt adds the leeway to
-// exp too, and here it is taken off again: a token ends on the second (RFC 7519
-// §4.1.4).
-func (c Claims) GetExpirationTime() (*jwt.NumericDate, error) {
+// GetExpirationTime returns exp, less the leeway, for golang-jwt to compare with the
+// clock. golang-jwt has one leeway for all times and adds it to exp. The two cancel
+// out, so a token ends on the second (RFC 7519 §4.1.4).
+func (c *Claims) GetExpirationTime() (*jwt.NumericDate, error) {
 	if c.ExpiresAt == nil {
 		return nil, nil
 	}
 	return jwt.NewNumericDate(c.ExpiresAt.Add(-leeway)), nil
 }
 
-// GetIssuer is iss as golang-jwt compares it. A token without iss passes: kept for the
-// tutorials, whose tokens have none; a new API should require it.
-func (c Claims) GetIssuer() (string, error) { return cmp.Or(c.Issuer, Issuer), nil }
+// GetIssuer returns iss for golang-jwt to compare with Issuer. A token without iss
+// passes: kept for the tutorials, whose tokens have none; a new API should require it.
+func (c *Claims) GetIssuer() (string, error) {
+	if c.Issuer == "" {
+		return Issuer, nil
+	}
+	return c.Issuer, nil
+}
 
-// MaxLength is the most bytes that a token may have. Tokens of shelf have about 500.
+// MaxLength is the most bytes that a token may have. Tokens of shelf have about 430.
 const MaxLength = 8 << 10
 
 // checkText bounds what the parser has to read. It refuses line breaks too:
@@ -282,8 +294,9 @@ func (k *Key) checkAlg(header strictjson.Object) error {
 // takes the last of two members with one name, EXP for exp, and "1" for 1: another
 // reader of the same token could see other claims (RFC 7519 §4).
 //
-// The parser calls it before the signature is verified. So it keeps what is wrong for
-// Validate: a stranger is told about the signature first.
+// The parser calls UnmarshalJSON before it verifies the signature. So UnmarshalJSON
+// returns no error: it notes the first fault, and Validate returns that fault. The
+// sender of a forged token is then told about the signature only.
 func (c *Claims) UnmarshalJSON(text []byte) error {
 	members, err := strictjson.Decode(text)
 	if err != nil {
