@@ -139,7 +139,7 @@ func (s *store) rowsCaller(u *user) rows.Caller {
 	return by
 }
 
-// answerVisit answers a request of which the visitor is known.
+// answerVisit answers a request when its visitor is known.
 func (s *server) answerVisit(w http.ResponseWriter, r *http.Request, v *visit, own bool) error {
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	names := v.Names

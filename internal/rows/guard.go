@@ -161,7 +161,7 @@ var (
 // A rule is the guard that is in force for a caller and a collection.
 type rule struct {
 	Guard
-	set bool // somebody asked for the guard
+	set bool // the owner asked for the guard
 	by  Caller
 }
 

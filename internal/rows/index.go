@@ -105,7 +105,7 @@ func (x *indexes) wants(kind, field string) bool {
 	return x.wanted[kind+field] > 1
 }
 
-// where returns the rows of which the field has one of the texts, in the order of the
+// where returns the rows whose field has one of the texts, in the order of the
 // list. There may be others among them. ok is false if there is no index.
 func (l *list) where(field string, texts []string) (found []*Row, ok bool) {
 	if l.len() < minIndexed {

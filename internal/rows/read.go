@@ -156,7 +156,7 @@ func (s *Store) Get(tx *db.Tx, by Caller, name, id string) (*Row, error) {
 }
 
 // A Part is one member of the whole: a collection with the rows that the caller may
-// read, or a member without a route, of which Raw is the value.
+// read, or a member without a route, whose value is Raw.
 type Part struct {
 	Collection
 	Rows []*Row
@@ -164,7 +164,7 @@ type Part struct {
 }
 
 // Whole returns all collections in the order of the file, and $schema, as the caller
-// may read them. A collection of which the caller may read nothing is left out. Whole
+// may read them. A collection is left out if the caller may read none of it. Whole
 // is for admins, and for anyone if all is open: else it fails with a *Denied.
 func (s *Store) Whole(tx *db.Tx, by Caller) ([]Part, error) {
 	switch {

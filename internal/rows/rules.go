@@ -114,7 +114,7 @@ func (s *Store) put(tx *db.Tx, c *collection, seat int, o Object) (*Row, error) 
 }
 
 // giveOwner makes the caller the owner of a new row, if only its owner will be able
-// to write it. It fails if the row names somebody else.
+// to write it. It fails if the row names another account.
 func (r rule) giveOwner(o *Object) error {
 	if !r.owned() {
 		return nil

@@ -10,7 +10,7 @@ type Source struct {
 	// weren't there.
 	May func(*Row) bool
 
-	// Where returns all rows of which the field has one of these texts, as Text has
+	// Where returns all rows whose field has one of these texts, as Text has
 	// them, in the order of the list. There may be others among them. ok is false if
 	// that isn't quicker than going over all rows.
 	Where func(field string, texts []string) (found []*Row, ok bool)
