@@ -1,10 +1,11 @@
 // Package history is the interface between the tables of package db and the log
-// of their changes: a file (package journal) or memory (here). It defines what
-// both sides use: Log, its records, and the errors of a write.
+// of their changes: a file (package journal), memory (here), or a log that several
+// programs share. It defines what both sides use: Log, Shared, their records, and
+// the errors of a write.
 //
 // A history is a sequence of lines, numbered without gaps. Lines come in
 // batches, and a batch is in the history as a whole or not at all. Only package
-// db reads the content of a line; a Log doesn't.
+// db reads the content of a line; a log doesn't.
 package history
 
 import (
@@ -44,10 +45,32 @@ type Record struct {
 	Body   []byte // members of a JSON object, without its braces; don't modify
 }
 
-// A Log keeps a history. Replay and then Start are called once, before all
-// other methods. Need, Append, AppendEnding, Compact, Check and Close are called
-// one at a time. State may be called at any time.
+// A Keeper is what every kind of log can do.
+type Keeper interface {
+	// Need makes the log say that a reader needs the version of the format. A
+	// program that reads only lower versions then rejects the log with one clear
+	// error. Need is called before the first line that needs the version. It
+	// does nothing if the log says so already. If it fails with ErrFull,
+	// ErrReadOnly or, in a Shared, ErrUnavailable, nothing that matters has changed.
+	Need(version int) error
+
+	// State returns the state after the last completed call. It never waits.
+	State() State
+
+	// Check returns the error that an append would most likely return now, or
+	// nil. It never waits.
+	Check() error
+
+	// Close releases the log. Every later append fails with ErrReadOnly.
+	Close() error
+}
+
+// A Log is a history that one program at a time appends to. Replay and then Start
+// are called once, before all other methods. Need, Append, AppendEnding, Compact,
+// Check and Close are called one at a time. State may be called at any time.
 type Log interface {
+	Keeper
+
 	// Replay calls emit with each batch in the log, in order. The bodies stay
 	// valid; the slice is valid only until emit returns. Replay fails with a
 	// *Damage, with emit's error, or with an error of the disk.
@@ -61,13 +84,6 @@ type Log interface {
 	// number up to which lines are a snapshot. A snapshot is the rows at the
 	// last compaction, not events.
 	Last() (seq, snapshot int64)
-
-	// Need makes the log say that a reader needs the version of the format. A
-	// program that reads only lower versions then rejects the log with one clear
-	// error. Need is called before the first line that needs the version. It
-	// does nothing if the log says so already. If it fails with ErrFull or
-	// ErrReadOnly, nothing has changed.
-	Need(version int) error
 
 	// Append adds a batch of bodies. When it returns nil, the batch is durable.
 	// If it fails with ErrFull or ErrReadOnly, nothing of the batch is in the
@@ -88,15 +104,6 @@ type Log interface {
 	// with all of it, in order. If check or another step fails, write returns
 	// the error, and the old lines stay in use.
 	Compact(now time.Time, n int, check func([]Record) error) (write func(snapshot iter.Seq[[]byte]) error, err error)
-
-	State() State
-
-	// Check returns the error that an Append would most likely return now, or
-	// nil.
-	Check() error
-
-	// Close releases the file. Every later Append fails with ErrReadOnly.
-	Close() error
 }
 
 // A State describes a log.
