@@ -80,6 +80,10 @@ type Shared interface {
 	// over: see Cut.
 	Load(ctx context.Context, emit func([]Record) error) (last, snapshot int64, err error)
 
+	// ID names the log. All replicas get the same. A log that was restored from a
+	// backup has another ID, because its numbers then stand for other lines.
+	ID() string
+
 	// Append adds a batch of bodies directly behind line number after. They get
 	// the numbers from after+1 on. id names the batch: it is unique among all
 	// appends of all replicas.
