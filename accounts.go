@@ -58,7 +58,7 @@ func (s *server) patchMe(w http.ResponseWriter, r *http.Request, c *caller) erro
 	if edited.Username != c.user.Username {
 		switch {
 		case c.user.Email == "" && in.Current == "":
-			return reply.Fail(http.StatusBadRequest, "Missing 'current_password' in body")
+			return missing("current_password")
 		case c.user.Email == "":
 			if err := s.confirm(r, c, in.Current); err != nil {
 				return err
@@ -90,10 +90,10 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, c *calle
 		return err
 	}
 	if in.Current == "" {
-		return reply.Fail(http.StatusBadRequest, "Missing 'current_password' in body")
+		return missing("current_password")
 	}
-	if why := s.config.passwordFault(c.user, in.New); why != "" {
-		return reply.Fail(http.StatusBadRequest, why)
+	if err := s.config.passwordFault(c.user, "new_password", in.New); err != nil {
+		return err
 	}
 	if err := s.confirm(r, c, in.Current); err != nil {
 		return err
@@ -133,7 +133,7 @@ func (s *server) deleteMe(w http.ResponseWriter, r *http.Request, c *caller) err
 		return err
 	}
 	if in.Password == "" {
-		return reply.Fail(http.StatusBadRequest, "Missing 'password' in body")
+		return missing("password")
 	}
 	if err := s.confirm(r, c, in.Password); err != nil {
 		return err
@@ -191,7 +191,7 @@ func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, c *caller, 
 		return err
 	}
 	if in.Revoke == nil {
-		return reply.Fail(http.StatusBadRequest, "Missing 'revoke' in body")
+		return missing("revoke")
 	}
 	if err := s.store.as(c).setRevoked(id, *in.Revoke); err != nil {
 		return err
@@ -238,7 +238,7 @@ func (s *server) listUsers(w http.ResponseWriter, r *http.Request, _ *caller) er
 	after, ok := form.ID(cmp.Or(values.Get("after"), "0"))
 	switch {
 	case !ok:
-		return list.BadParameter("after", "must be the id of a user")
+		return list.BadParameter("after", "type", "must be the id of a user")
 	case after < 0: // more than an int holds
 		after = math.MaxInt
 	}
@@ -302,8 +302,8 @@ func userCommand(ctx context.Context, sh shell, args []string) error {
 			return nil, err
 		}
 		c.passwordPolicy = accounts.Policy // a running server's
-		accounts.Fault = func(a operator.Account, text string) string {
-			return c.passwordFault(&user{Username: a.Username, Email: a.Email}, form.Password(text))
+		accounts.Fault = func(a operator.Account, text string) error {
+			return c.passwordFault(&user{Username: a.Username, Email: a.Email}, "password", form.Password(text))
 		}
 		return accounts, nil
 	})

@@ -32,6 +32,7 @@ import (
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/password"
+	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/token"
@@ -449,20 +450,25 @@ func (a *answer) says() string {
 		Status         int
 		Error, Message string
 		Data           []json.RawMessage
+		Details        []reply.Detail
 	}
 	if a.dialect == plain && a.status >= 400 || a.body == "" {
 		return a.body
 	}
 	err := json.Unmarshal([]byte(a.body), &v)
+	details := ""
+	if (a.status == 400 || a.status == 409) && len(v.Details) > 0 {
+		details = `,"details":` + string(strictjson.Encode(v.Details))
+	}
 	switch {
 	case err != nil, a.dialect == catalog && v.Status != a.status:
 		return a.body
 	case a.status >= 300 && a.dialect == catalog:
-		if a.body != fmt.Sprintf("{\"status\":%d,\"error\":%s}\n", a.status, strictjson.AppendString(nil, v.Error)) {
+		if a.body != fmt.Sprintf("{\"status\":%d,\"error\":%s%s}\n", a.status, strictjson.AppendString(nil, v.Error), details) {
 			return a.body
 		}
 		return v.Error
-	case a.status >= 300 && a.body != fmt.Sprintf("{\"message\":%s}\n", strictjson.AppendString(nil, v.Message)):
+	case a.status >= 300 && a.body != fmt.Sprintf("{\"message\":%s%s}\n", strictjson.AppendString(nil, v.Message), details):
 		return a.body
 	}
 	if strings.HasPrefix(a.request, "PATCH ") && v.Message == "" && len(v.Data) == 1 { // where the tutorial has the message in the row

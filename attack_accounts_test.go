@@ -894,7 +894,9 @@ var accountAttacks = []attackCase{
 			"multipart/mixed; boundary=cut", "application/x-www-form-urlencoded2", "*/*", "application/*",
 		} {
 			for _, text := range []string{`{"email": "eve@example.com", "password": "` + annPassword + `"}`, "email=eve@example.com&password=" + annPassword} {
-				a.as("").send(signUpPath, body{contentType, text}).want(415, unsupported)
+				if got := a.as("").send(signUpPath, body{contentType, text}); got.status != 415 {
+					t.Errorf("%v for %q; want 415", got, contentType)
+				}
 			}
 		}
 		a.wantAccounts(0)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -220,15 +221,10 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err := form.ReadSmall(w, r, &in); err != nil {
 		return err
 	}
-	if !form.Email(in.Email, maxEmail) || !form.Visible(in.Email) {
-		return reply.Fail(http.StatusBadRequest, badEmail)
-	}
 	u := newUser(cmp.Or(in.Username, in.Email), in.Email, s.now())
 	u.Firstname, u.Lastname = in.Firstname, in.Lastname
-	if why := s.config.passwordFault(u, in.Password); why != "" {
-		return reply.Fail(http.StatusBadRequest, why)
-	}
-	if err := newNames(u, new(user)); err != nil {
+	err := reply.First(form.Check(email(in.Email, true)), s.config.passwordFault(u, "password", in.Password), newNames(u, new(user)))
+	if err != nil {
 		return err
 	}
 	if err := s.hashNew(r, u, in.Password); err != nil {
@@ -263,13 +259,11 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 	if err := form.ReadSmall(w, r, &in); err != nil {
 		return err
 	}
-	switch {
-	case !form.Email(in.Email, maxEmail):
-		return reply.Fail(http.StatusBadRequest, badEmail)
-	case in.Password == "", s.config.passwordPolicy != password.NIST && !password.FitsTutorial(string(in.Password)):
-		return reply.Fail(http.StatusBadRequest, badPassword)
+	err := reply.First(form.Check(email(in.Email, false)), s.config.tutorialFault("password", in.Password))
+	if err != nil {
+		return err
 	}
-	err := s.authenticate(r, in.Email, in.Password, s.store.userByEmail, func(u *user, record recordTokens) error {
+	err = s.authenticate(r, in.Email, in.Password, s.store.userByEmail, func(u *user, record recordTokens) error {
 		return s.startSession(w, http.StatusOK, u, record)
 	})
 	switch {
@@ -419,12 +413,13 @@ func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 	if err := form.ReadSmall(w, r, &in); err != nil {
 		return err
 	}
-	if !form.Within(in.Username, maxUsername) || !form.Visible(in.Username) || strings.Contains(in.Username, "@") || in.Password == "" {
-		return reply.Fail(http.StatusBadRequest, "Invalid input!")
-	}
 	u := newUser(in.Username, "", s.now())
-	if why := password.Weakness(s.config.passwordPolicy, string(in.Password), in.Username); why != "" {
-		return reply.Fail(http.StatusBadRequest, "Invalid input! The password "+why)
+	err := reply.First(form.Check(
+		form.Text{Field: "username", Value: in.Username, Max: maxUsername, Words: "Invalid input!", Visible: true, Bad: strings.Contains(in.Username, "@")},
+		form.Text{Field: "password", Value: string(in.Password), Max: math.MaxInt, Words: "Invalid input!", AsIs: true},
+	), s.config.weakness(u, "password", "Invalid input! The password ", in.Password))
+	if err != nil {
+		return err
 	}
 	if err := s.hashNew(r, u, in.Password); err != nil {
 		return err
@@ -432,7 +427,7 @@ func (s *server) bookSignUp(w http.ResponseWriter, r *http.Request) error {
 	if err := s.store.signUp(u); err != nil {
 		return err
 	}
-	return reply.JSON(w, http.StatusCreated, message{"registered successfully"})
+	return reply.JSON(w, http.StatusCreated, message{Message: "registered successfully"})
 }
 
 // bookLogin handles POST /login. An account of the catalog counts as none here, in the

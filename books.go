@@ -162,7 +162,7 @@ func (s *server) addBook(w http.ResponseWriter, r *http.Request, c *caller) erro
 	// The tutorial's client looks at neither of these.
 	w.Header().Set("Location", s.origin.BaseURL(r)+"/bookapi/books/"+strconv.Itoa(b.ID))
 	w.Header().Set("ETag", b.wire.Tag())
-	return reply.JSON(w, http.StatusOK, message{"new book created"})
+	return reply.JSON(w, http.StatusOK, message{Message: "new book created"})
 }
 
 // deleteBook handles DELETE /bookapi/books/{id}. Deleting what is not there is
@@ -179,10 +179,10 @@ func (s *server) deleteBook(w http.ResponseWriter, r *http.Request, c *caller) e
 		err = s.store.as(c).deleteBook(id, on)
 	}
 	if errors.Is(err, errNoBook) {
-		return reply.JSON(w, http.StatusOK, message{"book does not exist"})
+		return reply.JSON(w, http.StatusOK, message{Message: "book does not exist"})
 	}
 	if err != nil {
 		return err
 	}
-	return reply.JSON(w, http.StatusOK, message{"Book deleted"})
+	return reply.JSON(w, http.StatusOK, message{Message: "Book deleted"})
 }

@@ -408,7 +408,7 @@ func validUser(u *user) error {
 	case u.Email == "" && strings.Contains(u.Username, "@"):
 		return errors.New("a username with an @ belongs to a catalog account, which needs an e-mail")
 	}
-	return validNames(u)
+	return newNames(u, u)
 }
 
 // importPlain adds rows that say nothing but what a client would send.

@@ -221,9 +221,10 @@ func writeError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err er
 	switch d {
 	case catalog:
 		reply.JSON(w, e.Status, struct {
-			Status int    `json:"status"`
-			Error  string `json:"error"`
-		}{e.Status, e.Message})
+			Status  int            `json:"status"`
+			Error   string         `json:"error"`
+			Details []reply.Detail `json:"details,omitempty"`
+		}{e.Status, e.Message, e.Details})
 	case ofRows, ofMembers:
 		switch {
 		case e.Status == http.StatusNotFound:
@@ -240,7 +241,7 @@ func writeError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err er
 		w.WriteHeader(e.Status)
 		fmt.Fprint(w, e.Message)
 	default:
-		reply.JSON(w, e.Status, message{e.Message})
+		reply.JSON(w, e.Status, message{e.Message, e.Details})
 	}
 }
 
@@ -253,5 +254,6 @@ type success struct {
 
 // A message is the book API's answer to everything but a read.
 type message struct {
-	Message string `json:"message"`
+	Message string         `json:"message"`
+	Details []reply.Detail `json:"details,omitempty"` // of an error
 }

@@ -26,7 +26,7 @@ func (s *server) createItem(w http.ResponseWriter, r *http.Request, c *caller) e
 	items := make([]*item, len(in))
 	for i, texts := range in {
 		if err := texts.validate(); err != nil && many {
-			return reply.Fail(http.StatusBadRequest, fmt.Sprintf("items[%d]: %s", i, err))
+			return form.In("items", i, err)
 		} else if err != nil {
 			return err
 		}
@@ -74,7 +74,7 @@ func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) er
 	if by := q.Get("createdby"); by != "" {
 		id, ok := form.ID(by)
 		if by != "null" && (!ok || id == 0) {
-			return list.BadParameter("createdby", "must be the id of a user, or null for items whose creator is gone")
+			return list.BadParameter("createdby", "type", "must be the id of a user, or null for items whose creator is gone")
 		}
 		filter.createdBy = &id
 	}
@@ -207,8 +207,9 @@ func (s *server) patchItem(w http.ResponseWriter, r *http.Request, c *caller, id
 	}
 	edit := func(it *itemInput) { *text(it) = value }
 	trial := itemInput{"good", "good", "good"}
-	if edit(&trial); trial.validate() != nil {
-		return reply.Fail(http.StatusBadRequest, field+" field is invalid")
+	edit(&trial)
+	if refused, ok := trial.validate().(*reply.Error); ok {
+		return reply.Fail(http.StatusBadRequest, field+" field is invalid", refused.Details...)
 	}
 	it, err := s.changeItem(w, r, c, id, edit)
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/form"
-	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/rows"
 	"example.com/shelf/internal/token"
@@ -149,14 +148,6 @@ func (s *server) memberCredentials(o rows.Object, byName bool) (name string, p f
 // memberEmail reports whether an account of a collection may have that e-mail.
 func memberEmail(s string) bool { return form.PlainEmail(s, maxEmail) && form.Visible(s) }
 
-// memberPassword says why p can't be a new password of u's.
-func (s *server) memberPassword(u *user, p form.Password) error {
-	if why := password.Weakness(s.config.passwordPolicy, string(p), u.Username, u.Email); why != "" {
-		return reply.Fail(http.StatusBadRequest, "The password "+why)
-	}
-	return nil
-}
-
 // register handles POST /register, and its other names: a new account, signed in.
 func (s *server) register(w http.ResponseWriter, r *http.Request) error {
 	sent, err := readObject(w, r, maxMemberBody, false)
@@ -171,7 +162,7 @@ func (s *server) register(w http.ResponseWriter, r *http.Request) error {
 	if u.Profile = rows.SignUpProfile(rows.WithoutRepeats(sent)); len(u.Profile) > maxProfile {
 		return errProfileTooLarge
 	}
-	if err := s.memberPassword(u, p); err != nil {
+	if err := s.config.weakness(u, "password", "The password ", p); err != nil {
 		return err
 	}
 	if err := s.hashNew(r, u, p); err != nil {
@@ -359,7 +350,7 @@ func (s *server) newSignIn(r *http.Request, c *caller, u *user, sent rows.Object
 		return edited, true, errShortPassword
 	}
 	if p != "" {
-		if err := s.memberPassword(&edited, form.Password(p)); err != nil {
+		if err := s.config.weakness(&edited, "password", "The password ", form.Password(p)); err != nil {
 			return edited, true, err
 		}
 	}

@@ -167,7 +167,7 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
 
 func writeHealth(w http.ResponseWriter, is string) error {
 	w.Header().Set("Cache-Control", "no-store")
-	return reply.JSON(w, http.StatusOK, message{is})
+	return reply.JSON(w, http.StatusOK, message{Message: is})
 }
 
 // serverMetrics are what the server counts of itself.

@@ -284,13 +284,70 @@ var bodyFaults = []struct {
 	{"invalid UTF-8 in JSON", asJSON("{\"FIELD\": \"a\xff\"}"), 400, "Invalid request body: 'FIELD' must be valid UTF-8"},
 	{"invalid UTF-8 in a form", body{formType, "FIELD=%ff"}, 400, "Invalid request body: 'FIELD' must be valid UTF-8"},
 	{"a file", body{multipartType, "--cut\r\nContent-Disposition: form-data; name=\"FIELD\"; filename=\"a\"\r\n\r\na\r\n--cut--\r\n"}, 400, "Invalid request body: 'FIELD' must not be a file"},
-	{"plain text", body{"text/plain", `{"FIELD": null}`}, 415, unsupported},
-	{"no content type", body{"", `{"FIELD": null}`}, 415, unsupported},
+	{"JSON as plain text", body{"text/plain", `{"FIELD": null}`}, 415, "The body begins like JSON, but its Content-Type is text/plain: send Content-Type: application/json"},
+	{"JSON without a content type", body{"", `{"FIELD": null}`}, 415, "The body begins like JSON, but has no Content-Type: send Content-Type: application/json"},
+	{"no content type", body{"", `FIELD=1`}, 415, unsupported},
 	{"XML", body{"application/xml", `<FIELD/>`}, 415, unsupported},
 	{"a blank of another content type", body{"text/plain", " "}, 415, unsupported},
 	{"1 MiB and a byte", tooLarge, 413, "The body must be at most SIZE long"},
 	{"1 MiB and a byte of another content type", body{"text/plain", tooLarge.text}, 413, "The body must be at most SIZE long"},
 	{"16 KiB and a byte where that is the limit", asJSON(strings.Repeat(" ", form.MaxSmall+1)), 413, "The body must be at most 16 KiB long"},
+}
+
+// A fault in a field is told to programs too: which field, which rule, which limit.
+// The sentence stays the tutorial's. Plain text has no room for that.
+func TestDetails(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 301)
+	item := func(name, category, description string) body {
+		return asForm("itemname", name, "category", category, "description", description)
+	}
+	detail := func(field, rule, limit string) string {
+		if limit != "" {
+			limit = `,"limit":` + limit
+		}
+		return `{"field":"` + field + `","rule":"` + rule + `"` + limit + `}`
+	}
+	catalog := func(says string, details ...string) string {
+		return `{"status":400,"error":"` + says + `","details":[` + strings.Join(details, ",") + `]}`
+	}
+	book := func(says string, details ...string) string {
+		return `{"message":"` + says + `","details":[` + strings.Join(details, ",") + `]}`
+	}
+	for _, tt := range []struct {
+		request string
+		body    body
+		want    string
+	}{
+		{"POST /api/v1/items", item(long[:65], "a", "b"), catalog("Invalid item name", detail("itemname", "max_length", "64"))},
+		{"POST /api/v1/items", item("a", " ", long), catalog("Invalid category name", detail("category", "required", ""), detail("description", "max_length", "300"))},
+		{"POST /api/v1/items", asJSON(`[{"itemname":"a","category":"b","description":"c"},{"itemname":"a","category":"b"}]`), catalog("items[1]: Invalid description", detail("items[1].description", "required", ""))},
+		{"POST /api/v1/items", asJSON(`[{"itemname":5}]`), catalog("Invalid request body: items[0]: 'itemname' must be a string", detail("items[0].itemname", "type", ""))},
+		{"PATCH /api/v1/items/1/itemname", asForm("itemname", long), catalog("itemname field is invalid", detail("itemname", "max_length", "64"))},
+		{"PATCH /api/v1/items/1/itemname", asForm("itemname", "a", "colour", "red"), catalog("Invalid input data. Only itemname field should be provided", detail("colour", "unknown", ""))},
+		{"PATCH /api/v1/items/1", asForm("category", ""), catalog("Invalid category name", detail("category", "required", ""))},
+		{"GET /api/v1/items?limit=0", body{}, catalog("Invalid query: 'limit' must be a number from 1 to 1000", detail("limit", "range", ""))},
+		{"GET /api/v1/items?colour=red&size=1", body{}, catalog("Invalid query: 'colour' is no parameter here; 'size' is no parameter here", detail("colour", "unknown", ""), detail("size", "unknown", ""))},
+		{"POST /api/v1/auth/signup", body{}, catalog("Invalid email format", detail("email", "required", ""), detail("password", "required", ""))},
+		{"POST /api/v1/auth/signup", asForm("email", "ann", "password", "b00k"), catalog("Invalid email format", detail("email", "pattern", ""), detail("password", "min_length", "5"))},
+		{"POST /api/v1/auth/signup", asForm("email", "new@example.com", "password", "bookworm", "username", "a@b.cc", "firstname", long), catalog(badPassword, detail("password", "pattern", ""), detail("username", "pattern", ""), detail("firstname", "max_length", "64"))},
+		{"POST /api/v1/auth/signup", asForm("email", "new@example.com", "password", "b00k-"+long[:80]), catalog("Invalid password. It should be at most 72 bytes long", detail("password", "max_bytes", "72"))},
+		{"POST /api/v1/auth/signin", asForm("email", "ann@example.com"), catalog(badPassword, detail("password", "required", ""))},
+		{"POST /api/v1/auth/password", asForm("new_password", "b00k-worm"), catalog("Missing 'current_password' in body", detail("current_password", "required", ""))},
+		{"POST /api/v1/auth/password", asForm("current_password", annPassword, "new_password", "x"), catalog(badPassword, detail("new_password", "min_length", "5"))},
+		{"PATCH /api/v1/auth/me", asForm("lastname", long), catalog("Invalid lastname", detail("lastname", "max_length", "64"))},
+		{"PUT /api/v1/auth/tokens/1", asJSON(`{"revoke":"yes"}`), catalog("Invalid request body: 'revoke' must be a boolean", detail("revoke", "type", ""))},
+		{"POST /signup", asForm("username", "a@b", "password", ""), book("Invalid input!", detail("username", "pattern", ""), detail("password", "required", ""))},
+		{"POST /bookapi/addbook", asForm("author", long), book("Invalid input!", detail("title", "required", ""), detail("author", "max_length", "200"))},
+		{"POST /login", asJSON(`{"username":5}`), "Invalid request body: 'username' must be a string"},
+	} {
+		t.Run(tt.request+" "+tt.body.text[:min(40, len(tt.body.text))], func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t)
+			a.as("ann").send("POST /api/v1/items", ball).want(201, "Created a new item")
+			a.as("ann").with("X-Access-Token", a.session("ann").Access).send(tt.request, tt.body).wantBody(400, tt.want)
+		})
+	}
 }
 
 const unsupported = "The body must be application/json, application/x-www-form-urlencoded or multipart/form-data"

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -23,21 +22,37 @@ const (
 	maxAuthor      = 200
 )
 
-// passwordFault returns why p can't be a new password of u, or "".
+// passwordFault returns why p can't be a new password of u. field is its name in the
+// body.
 //
 // A password of 5 characters is kept for the tutorial; a new API should ask for 8 at
 // least, and refuse common ones, as -password-policy nist does.
-func (c settings) passwordFault(u *user, p form.Password) string {
-	if c.passwordPolicy != password.NIST && u.Email != "" && !password.FitsTutorial(string(p)) {
-		return badPassword
+func (c settings) passwordFault(u *user, field string, p form.Password) error {
+	if u.Email != "" && c.passwordPolicy != password.NIST {
+		if err := c.tutorialFault(field, p); err != nil {
+			return err
+		}
 	}
-	if p == "" {
-		return "Invalid password. It should not be empty"
+	return c.weakness(u, field, "Invalid password. It ", p)
+}
+
+// tutorialFault returns how p breaks the tutorial's rule. With -password-policy nist p
+// only has to be there.
+func (c settings) tutorialFault(field string, p form.Password) error {
+	flaw := password.TutorialFlaw(string(p))
+	if flaw.Rule == "" || p != "" && c.passwordPolicy == password.NIST {
+		return nil
 	}
-	if why := password.Weakness(c.passwordPolicy, string(p), u.Username, u.Email); why != "" {
-		return "Invalid password. It " + why
+	return reply.Fail(http.StatusBadRequest, badPassword, reply.Detail{Field: field, Rule: flaw.Rule, Limit: flaw.Limit})
+}
+
+// weakness returns why p can't be a password by any other rule.
+func (c settings) weakness(u *user, field, words string, p form.Password) error {
+	flaw := password.Weakness(c.passwordPolicy, string(p), u.Username, u.Email)
+	if flaw.Rule == "" {
+		return nil
 	}
-	return ""
+	return reply.Fail(http.StatusBadRequest, words+flaw.Says, reply.Detail{Field: field, Rule: flaw.Rule, Limit: flaw.Limit})
 }
 
 // emailKey is what two spellings of one e-mail address have in common.
@@ -55,60 +70,52 @@ func accountKey(u *user, name string) string {
 	return "name " + name
 }
 
-// newNames is validNames for names that take the place of others. What has been
-// in use stays.
+// missing is the refusal of a body without that field.
+func missing(field string) error {
+	return reply.Fail(http.StatusBadRequest, "Missing '"+field+"' in body", reply.Detail{Field: field, Rule: "required"})
+}
+
+// email is what holds for the e-mail of an account of the catalog.
+func email(s string, isNew bool) form.Text {
+	return form.Text{Field: "email", Value: s, Max: maxEmail, Words: badEmail, Visible: isNew, Bad: !form.Email(s, maxEmail)}
+}
+
+// newNames checks the names of an account that take the place of others. What has been
+// in use stays. An e-mail as a username has to be the account's own: another's would
+// keep its owner out.
 func newNames(u, was *user) error {
-	for _, n := range []struct{ name, was, called string }{
-		{u.Username, was.Username, "username"}, {u.Firstname, was.Firstname, "firstname"}, {u.Lastname, was.Lastname, "lastname"},
-	} {
-		if n.name != n.was && !form.Visible(n.name) {
-			return reply.Fail(http.StatusBadRequest, "Invalid "+n.called)
-		}
+	called := "username"
+	if u.Username == u.Email {
+		called = "email" // a client that sends no username has sent that
 	}
-	return validNames(u)
+	return form.Check(
+		form.Text{Field: called, Value: u.Username, Max: maxUsername, Words: "Invalid username", Visible: u.Username != was.Username,
+			Bad: strings.Contains(u.Username, "@") && emailKey(u.Username) != emailKey(u.Email)},
+		form.Text{Field: "firstname", Value: u.Firstname, Max: maxName, Words: "Invalid firstname", Visible: u.Firstname != was.Firstname, Optional: true},
+		form.Text{Field: "lastname", Value: u.Lastname, Max: maxName, Words: "Invalid lastname", Visible: u.Lastname != was.Lastname, Optional: true},
+	)
 }
 
-// validNames checks the names of an account. An e-mail as a username has to be the
-// account's own: another's would keep its owner out.
-func validNames(u *user) error {
-	switch {
-	case !form.Within(u.Username, maxUsername) || strings.Contains(u.Username, "@") && emailKey(u.Username) != emailKey(u.Email):
-		return reply.Fail(http.StatusBadRequest, "Invalid username")
-	case u.Firstname != "" && !form.Within(u.Firstname, maxName):
-		return reply.Fail(http.StatusBadRequest, "Invalid firstname")
-	case u.Lastname != "" && !form.Within(u.Lastname, maxName):
-		return reply.Fail(http.StatusBadRequest, "Invalid lastname")
+// texts are the fields of an item, with all that holds for them.
+func (it *itemInput) texts() []form.Text {
+	return []form.Text{
+		{Field: "itemname", Value: it.Itemname, Max: maxItemname, Words: "Invalid item name"},
+		{Field: "category", Value: it.Category, Max: maxCategory, Words: "Invalid category name"},
+		{Field: "description", Value: it.Description, Max: maxDescription, Words: "Invalid description"},
 	}
-	return nil
 }
 
-// validate checks the texts.
-func (it *itemInput) validate() error {
-	switch {
-	case !form.Within(it.Itemname, maxItemname):
-		return reply.Fail(http.StatusBadRequest, "Invalid item name")
-	case !form.Within(it.Category, maxCategory):
-		return reply.Fail(http.StatusBadRequest, "Invalid category name")
-	case !form.Within(it.Description, maxDescription):
-		return reply.Fail(http.StatusBadRequest, "Invalid description")
+// texts are the fields of a book, with all that holds for them.
+func (b *bookInput) texts() []form.Text {
+	return []form.Text{
+		{Field: "title", Value: b.Title, Max: maxTitle, Words: "Invalid input!"},
+		{Field: "author", Value: b.Author, Max: maxAuthor, Words: "Invalid input!"},
 	}
-	return nil
 }
+
+func (it *itemInput) validate() error { return form.Check(it.texts()...) }
+func (b *bookInput) validate() error  { return form.Check(b.texts()...) }
 
 // lengths is validate for an import: it names the field and says what is wrong.
-func (it *itemInput) lengths() error {
-	return cmp.Or(form.CheckLength("itemname", it.Itemname, maxItemname), form.CheckLength("category", it.Category, maxCategory), form.CheckLength("description", it.Description, maxDescription))
-}
-
-// validate checks the texts.
-func (b *bookInput) validate() error {
-	if !form.Within(b.Title, maxTitle) || !form.Within(b.Author, maxAuthor) {
-		return reply.Fail(http.StatusBadRequest, "Invalid input!")
-	}
-	return nil
-}
-
-// lengths is validate for an import: it names the field and says what is wrong.
-func (b *bookInput) lengths() error {
-	return cmp.Or(form.CheckLength("title", b.Title, maxTitle), form.CheckLength("author", b.Author, maxAuthor))
-}
+func (it *itemInput) lengths() error { return form.CheckRow(it.texts()...) }
+func (b *bookInput) lengths() error  { return form.CheckRow(b.texts()...) }

@@ -33,7 +33,7 @@ func urlEncodedPairs(data string) (members strictjson.Object, err error) {
 		name, err := url.QueryUnescape(rawName)
 		text, textErr := url.QueryUnescape(rawText)
 		if err = cmp.Or(err, textErr); err != nil {
-			return nil, strictjson.Member{Name: rawName}.Fault("has an " + err.Error())
+			return nil, strictjson.Member{Name: rawName}.Fault("encoding", "has an "+err.Error())
 		}
 		if members, err = appendText(members, name, text); err != nil {
 			return nil, err
@@ -75,7 +75,7 @@ func multipartPairs(data []byte, boundary string) (strictjson.Object, error) {
 		var text []byte
 		if !isFile {
 			if text, err = io.ReadAll(part); err != nil {
-				return nil, strictjson.Member{Name: part.FormName()}.Fault("is cut off")
+				return nil, strictjson.Member{Name: part.FormName()}.Fault("encoding", "is cut off")
 			}
 		}
 		if members, err = appendText(members, part.FormName(), string(text)); err != nil {
@@ -95,7 +95,7 @@ func appendText(members strictjson.Object, name, text string) (strictjson.Object
 	case len(members) == strictjson.MaxFields:
 		return nil, strictjson.ErrTooManyFields
 	case !utf8.ValidString(name), !utf8.ValidString(text):
-		return nil, m.Fault("must be valid UTF-8")
+		return nil, m.Fault("encoding", "must be valid UTF-8")
 	}
 	m.Value = strictjson.AppendString(nil, text)
 	return append(members, m), nil

@@ -112,7 +112,7 @@ func find(m strictjson.Member, names []string) (int, error) {
 	}
 	for _, name := range names {
 		if strings.EqualFold(m.Name, name) {
-			return -1, m.Fault("must be written '" + name + "'")
+			return -1, m.Fault("unknown", "must be written '"+name+"'")
 		}
 	}
 	return -1, nil
@@ -121,7 +121,7 @@ func find(m strictjson.Member, names []string) (int, error) {
 // assign puts m's value into one field, as [Read] has it.
 func assign(m strictjson.Member, field any, form bool) error {
 	if m.Value == nil {
-		return m.Fault("must not be a file")
+		return m.Fault("type", "must not be a file")
 	}
 	if o, ok := field.(interface{ given() any }); ok {
 		field = o.given()
@@ -139,13 +139,13 @@ func assign(m strictjson.Member, field any, form bool) error {
 	case *bool:
 		truth, ok := boolean(m, form)
 		if !ok {
-			return m.Fault("must be a boolean")
+			return m.Fault("type", "must be a boolean")
 		}
 		*f = truth
 		return nil
 	}
 	if m.Value[0] != '"' {
-		return m.Fault("must be a string")
+		return m.Fault("type", "must be a string")
 	}
 	switch f := field.(type) {
 	case *string:

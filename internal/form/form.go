@@ -18,9 +18,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,8 +135,22 @@ func ReadOnly(w http.ResponseWriter, r *http.Request, field string) (string, err
 	}
 	only := fmt.Sprintf("Invalid input data. Only %s field should be provided", field)
 	refused := &reply.Error{Status: http.StatusBadRequest, Message: only, Err: err}
+	if err == nil && given[field] == nil {
+		refused.Details = append(refused.Details, reply.Detail{Field: field, Rule: "required"})
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if err == nil && name != field {
+			refused.Details = append(refused.Details, detailsOf(strictjson.Member{Name: name}.Fault("unknown", ""))...)
+		}
+	}
 	if fault, ok := errors.AsType[*reply.Error](err); ok {
 		refused.Status = fault.Status // 413 and 415 stay what they are
+		refused.Details = slices.Clone(fault.Details)
+		for i, d := range refused.Details {
+			if d.Field != field && d.Rule == "type" { // of no type would it be right here
+				refused.Details[i].Rule = "unknown"
+			}
+		}
 	}
 	return "", refused
 }
@@ -170,7 +186,7 @@ func ReadRows[T any](w http.ResponseWriter, r *http.Request, name string, most i
 		rows = append(rows, row)
 	}
 	if err != nil {
-		return nil, true, reply.Fail(http.StatusBadRequest, "Invalid request body: "+err.Error())
+		return nil, true, Refuse("request body", err)
 	}
 	return rows, true, nil
 }
@@ -285,8 +301,20 @@ func otherType(data []byte, isJSON bool) error {
 
 var likeForm = regexp.MustCompile(`^[A-Za-z_]+=`)
 
-var errOtherType = reply.Fail(http.StatusUnsupportedMediaType,
-	"The body must be application/json, application/x-www-form-urlencoded or multipart/form-data")
+// otherMedia is the error for a body of another content type. fetch sends a text without
+// a Content-Type of its own as text/plain.
+func otherMedia(data []byte, contentType string) error {
+	start := bytes.TrimLeft(data, " \t\r\n")
+	says := "The body must be application/json, application/x-www-form-urlencoded or multipart/form-data"
+	switch {
+	case len(start) == 0 || start[0] != '{' && start[0] != '[':
+	case contentType == "":
+		says = "The body begins like JSON, but has no Content-Type: send Content-Type: application/json"
+	default:
+		says = fmt.Sprintf("The body begins like JSON, but its Content-Type is %.64s: send Content-Type: application/json", strings.ToValidUTF8(contentType, "\uFFFD"))
+	}
+	return reply.Fail(http.StatusUnsupportedMediaType, says)
+}
 
 // decode is Read for what was read.
 func decode(data []byte, contentType string, in any) error {
@@ -307,7 +335,7 @@ func decode(data []byte, contentType string, in any) error {
 	case mediaType == "multipart/form-data":
 		members, err = decodeMultipart(data, boundary)
 	default:
-		return errOtherType
+		return otherMedia(data, contentType)
 	}
 	var unknown []string
 	if err == nil {
@@ -317,7 +345,7 @@ func decode(data []byte, contentType string, in any) error {
 		err = hint // curl -d sends JSON as a form, unless it is told otherwise
 	}
 	if err != nil {
-		return reply.Fail(http.StatusBadRequest, "Invalid request body: "+err.Error())
+		return Refuse("request body", err)
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 
-	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -63,11 +62,11 @@ func objectIn(data []byte, contentType string) (text []byte, err error) {
 	case mediaType == "multipart/form-data":
 		members, err = multipartPairs(data, boundary)
 	default:
-		return nil, errOtherType
+		return nil, otherMedia(data, contentType)
 	}
 	for _, m := range members {
 		if m.Value == nil && err == nil {
-			err = m.Fault("must not be a file")
+			err = m.Fault("type", "must not be a file")
 		}
 	}
 	if hint := otherType(data, isJSON); hint != nil {
@@ -75,7 +74,7 @@ func objectIn(data []byte, contentType string) (text []byte, err error) {
 	}
 	switch {
 	case err != nil:
-		return nil, reply.Fail(http.StatusBadRequest, "Invalid request body: "+err.Error())
+		return nil, Refuse("request body", err)
 	case isJSON:
 		return data, nil
 	}

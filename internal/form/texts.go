@@ -1,7 +1,6 @@
 package form
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
@@ -11,18 +10,6 @@ import (
 // Within reports whether s is neither blank nor longer than max code points.
 func Within(s string, max int) bool {
 	return strings.TrimSpace(s) != "" && utf8.RuneCountInString(s) <= max
-}
-
-// CheckLength words what within finds.
-func CheckLength(name, s string, max int) error {
-	switch n := utf8.RuneCountInString(s); {
-	case Within(s, max):
-		return nil
-	case n <= max:
-		return fmt.Errorf("%s is missing or blank", name)
-	default:
-		return fmt.Errorf("%s has %d characters, %d are the most", name, n, max)
-	}
 }
 
 // Visible reports whether s holds nothing but characters that can be seen, and

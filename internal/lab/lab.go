@@ -215,7 +215,7 @@ func (l *Lab) SetClock(w http.ResponseWriter, r *http.Request) error {
 	refuse := func(what string) error { return reply.Fail(http.StatusBadRequest, "Invalid request body: "+what) }
 	switch {
 	case len(in.Unknown) > 0: // a typing error must not make a test pass
-		return refuse(strictjson.Member{Name: in.Unknown[0]}.Fault("is none of now, advance, freeze and run").Error())
+		return form.Refuse("request body", strictjson.Member{Name: in.Unknown[0]}.Fault("unknown", "is none of now, advance, freeze and run"))
 	case in.Now == nil && in.Advance == nil && !in.Freeze && !in.Run:
 		return refuse("want now, advance, freeze or run")
 	case in.Now != nil && in.Advance != nil, in.Freeze && in.Run:

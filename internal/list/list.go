@@ -23,7 +23,6 @@ import (
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/form"
-	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -73,7 +72,7 @@ func (l Spec[R]) Parse(r *http.Request) (*Query, error) {
 	q.order, q.desc = strings.CutPrefix(sort, "-")
 	if l.Orders[q.order] == nil {
 		names := strings.Join(slices.Sorted(maps.Keys(l.Orders)), ", ")
-		return nil, BadParameter("sort", "must be one of "+names+", with a - in front for the reverse")
+		return nil, BadParameter("sort", "enum", "must be one of "+names+", with a - in front for the reverse")
 	}
 	if q.limit, err = Limit(values, 0); err != nil {
 		return nil, err
@@ -84,7 +83,7 @@ func (l Spec[R]) Parse(r *http.Request) (*Query, error) {
 	q.digest = strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(same))), 16)
 	if after := values.Get("after"); after != "" {
 		if q.after = q.parseCursor(after); q.after == nil {
-			return nil, BadParameter("after", "must be from a Link of the same list, with the same other parameters")
+			return nil, BadParameter("after", "pattern", "must be from a Link of the same list, with the same other parameters")
 		}
 	}
 	return q, nil
@@ -132,10 +131,10 @@ func ReadParameters(r *http.Request, names ...string) (Parameters, error) {
 		if name == "_" { // sent by jQuery to avoid caches; no meaning
 			continue
 		}
-		err = errors.Join(err, strictjson.Member{Name: name}.Fault("is no parameter here"))
+		err = errors.Join(err, strictjson.Member{Name: name}.Fault("unknown", "is no parameter here"))
 	}
 	if err != nil {
-		return nil, reply.Fail(http.StatusBadRequest, "Invalid query: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+		return nil, form.Refuse("query", err)
 	}
 	var given Parameters
 	for _, name := range names {
@@ -144,7 +143,7 @@ func ReadParameters(r *http.Request, names ...string) (Parameters, error) {
 		case text != "":
 			given = append(given, queryParameter{name, text})
 		case name != "q":
-			return nil, BadParameter(name, "must not be empty")
+			return nil, BadParameter(name, "required", "must not be empty")
 		}
 	}
 	return given, nil
@@ -158,14 +157,14 @@ func Limit(values Parameters, unset int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || strings.Trim(text, "0123456789") != "" || n < 1 || n > maxLimit {
-		return 0, BadParameter("limit", fmt.Sprintf("must be a number from 1 to %d", maxLimit))
+		return 0, BadParameter("limit", "range", fmt.Sprintf("must be a number from 1 to %d", maxLimit))
 	}
 	return n, nil
 }
 
-// BadParameter returns the 400 for a wrong parameter.
-func BadParameter(name, what string) error {
-	return reply.Fail(http.StatusBadRequest, "Invalid query: "+strictjson.Member{Name: name}.Fault(what).Error())
+// BadParameter returns the 400 for a parameter that breaks a rule.
+func BadParameter(name, rule, what string) error {
+	return form.Refuse("query", strictjson.Member{Name: name}.Fault(rule, what))
 }
 
 // A cursor is the value of the parameter after. A client that forges one gets

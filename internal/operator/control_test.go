@@ -456,7 +456,7 @@ func TestRunBesideServer(t *testing.T) {
 	err := Run(context.Background(), []string{"passwd", "ann"}, streams, func([]string, bool) (*Accounts, error) {
 		a, err := Reach(data, true, locked)
 		if err == nil {
-			a.Fault = func(Account, string) string { return "" }
+			a.Fault = func(Account, string) error { return nil }
 		}
 		return a, err
 	})

@@ -46,8 +46,8 @@ type Accounts struct {
 	Passwords
 	NewFile string // the data file, if it is new; else ""
 
-	// Fault returns why a text can't be the password of that account, or "".
-	Fault func(a Account, password string) string
+	// Fault returns why a text can't be the password of that account, or nil.
+	Fault func(a Account, password string) error
 
 	List        func(each func(Account) error) error                 // by id
 	Find        func(name string) (Account, error)                   // by e-mail, or else by username; [ErrNoAccount]
@@ -261,8 +261,8 @@ func (c *command) newHash(ctx context.Context, a Account) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if why := c.Fault(a, text); why != "" {
-		return "", errors.New(why)
+	if err := c.Fault(a, text); err != nil {
+		return "", err
 	}
 	c.Interrupt.Keeps("nothing was changed")
 	defer c.Interrupt.Keeps("")

@@ -266,14 +266,17 @@ func (h *Hasher) Upgrade(hash, password string) string {
 
 // Fault returns why a text can't be a password, or "". bcrypt reads 72 bytes of
 // the text, repeated with a NUL after it, so "a" and "a\x00a" would be equal.
-func Fault(password string) string {
+func Fault(password string) string { return flawOf(password).Says }
+
+// flawOf is Fault with its rule.
+func flawOf(password string) Flaw {
 	switch {
 	case len(password) > maxBytes:
-		return fmt.Sprintf("should be at most %d bytes long", maxBytes)
+		return Flaw{"max_bytes", maxBytes, fmt.Sprintf("should be at most %d bytes long", maxBytes)}
 	case strings.ContainsRune(password, 0):
-		return "should not contain a NUL character"
+		return Flaw{Rule: "pattern", Says: "should not contain a NUL character"}
 	}
-	return ""
+	return Flaw{}
 }
 
 // CheckHash accepts "", and bcrypt hashes ("$2b$12$" and 53 characters) of a

@@ -175,14 +175,14 @@ func TestWeakness(t *testing.T) {
 	t.Parallel()
 	const short, tried, name = "should be at least 8 characters long", "is one of those that are tried first", "should not be a name of the account"
 	for password, want := range map[string]string{
-		"b00k-wo": short, "pässwör": short, "": short,
+		"b00k-wo": short, "pässwör": short, "": "should not be empty",
 		"password": tried, "PassWord123": tried, "P@ssw0rd": tried, "iloveyou": tried, "qwertyuiop": tried,
 		"aaaaaaaaaa": tried, "abababab": tried, "abcdefghijk": tried, "87654321": tried, "worm worm worm": "",
 		"wormwormworm": tried,
 		"ann.smith":    name, "Ann.Smith@example.com": name, "ann-the-worm": "",
 		"b00k-worm": "", "correct horse": "", "ßßüüööää": "", "        x": "",
 	} {
-		if got := Weakness(NIST, password, "Ann.Smith@Example.com", ""); got != want {
+		if got := Weakness(NIST, password, "Ann.Smith@Example.com", "").Says; got != want {
 			t.Errorf("%q: %q; want %q", password, got, want)
 		}
 	}
@@ -301,16 +301,16 @@ var tutorialTests = []struct {
 	{"a blank is not special", "abcd 1", false},
 }
 
-func TestFitsTutorial(t *testing.T) {
+func TestTutorialFlaw(t *testing.T) {
 	t.Parallel()
 	for _, tt := range tutorialTests {
-		if got := FitsTutorial(tt.secret); got != tt.want {
-			t.Errorf("%s: FitsTutorial(%q) = %v; want %v", tt.name, tt.secret, got, tt.want)
+		if got := TutorialFlaw(tt.secret); (got == Flaw{}) != tt.want {
+			t.Errorf("%s: TutorialFlaw(%q) = %v; want none: %v", tt.name, tt.secret, got, tt.want)
 		}
 	}
 	for _, special := range "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" {
-		if p := "abc1" + string(special); !FitsTutorial(p) {
-			t.Errorf("FitsTutorial(%q) = false; want true", p)
+		if p := "abc1" + string(special); TutorialFlaw(p) != (Flaw{}) {
+			t.Errorf("TutorialFlaw(%q) = %v; want none", p, TutorialFlaw(p))
 		}
 	}
 }

@@ -32,36 +32,52 @@ const (
 	NIST     = "nist"     // SP 800-63B
 )
 
-// FitsTutorial reports whether a password keeps the catalog tutorial's rule: at least
-// 5 characters with a digit and a special character, one of Python's
-// string.punctuation.
-func FitsTutorial(password string) bool {
-	return utf8.RuneCountInString(password) >= 5 &&
-		strings.ContainsFunc(password, unicode.IsDigit) &&
-		strings.ContainsAny(password, "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
+// A Flaw is why a text can't be a password: the rule that it breaks, for programs, with
+// its limit, and for people what follows "the password". The zero Flaw is none.
+type Flaw struct {
+	Rule  string
+	Limit int
+	Says  string
 }
 
-// Weakness returns why a text can't be a new password, or "". For every policy
-// that is a [Fault]. For NIST it is also a password that is too short, a simple
+// TutorialFlaw returns how a password breaks the catalog tutorial's rule: at least 5
+// characters with a digit and a special character, one of Python's string.punctuation.
+// The tutorial has its own sentence for all of that.
+func TutorialFlaw(password string) Flaw {
+	switch {
+	case password == "":
+		return Flaw{Rule: "required"}
+	case utf8.RuneCountInString(password) < 5:
+		return Flaw{Rule: "min_length", Limit: 5}
+	case !strings.ContainsFunc(password, unicode.IsDigit), !strings.ContainsAny(password, "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"):
+		return Flaw{Rule: "pattern"}
+	}
+	return Flaw{}
+}
+
+// Weakness returns why a text can't be a new password. For every policy that is an empty
+// one, or a [Fault]. For NIST it is also a password that is too short, a simple
 // pattern, a common password, or a name of its account (OWASP ASVS 5, 6.2.1,
 // 6.2.4, 6.2.11). Any characters are allowed (6.2.5).
-func Weakness(policy, password string, names ...string) string {
+func Weakness(policy, password string, names ...string) Flaw {
 	text := strings.ToLower(password)
-	switch why := Fault(password); {
-	case why != "" || policy != NIST:
-		return why
+	switch flaw := flawOf(password); {
+	case password == "":
+		return Flaw{Rule: "required", Says: "should not be empty"}
+	case flaw.Rule != "" || policy != NIST:
+		return flaw
 	case utf8.RuneCountInString(password) < minLength:
-		return "should be at least 8 characters long"
+		return Flaw{"min_length", minLength, "should be at least 8 characters long"}
 	case common()[text] || isPattern(text):
-		return "is one of those that are tried first"
+		return Flaw{Rule: "common", Says: "is one of those that are tried first"}
 	}
 	for _, name := range names {
 		local, _, _ := strings.Cut(name, "@")
 		if text == strings.ToLower(name) || text == strings.ToLower(local) {
-			return "should not be a name of the account"
+			return Flaw{Rule: "common", Says: "should not be a name of the account"}
 		}
 	}
-	return ""
+	return Flaw{}
 }
 
 // isPattern reports whether a text repeats up to four characters (abcabcabc),

@@ -4,7 +4,8 @@
 //   - Rendered is a row with its entity tag. NotModified answers a GET with 304, and
 //     Conditions reject a change, as If-None-Match and If-Match want it.
 //   - Streams counts and writes streams of server-sent events.
-//   - Error is an error that a client may read: a status and a sentence. Fail makes one.
+//   - Error is an error that a client may read: a status, a sentence, and the fields that
+//     are at fault. Fail makes one, and First makes one of several.
 //
 // The package knows no route and no kind of row. It writes no errors: the caller
 // decides in which words its API tells a client of an error.
@@ -12,6 +13,7 @@ package reply
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,6 +26,7 @@ type Error struct {
 	Message    string        // what the client reads; the dialect decides under which key
 	Challenge  string        // WWW-Authenticate, "" for none (RFC 9110 §11.6.1)
 	RetryAfter time.Duration // Retry-After, rounded up to whole seconds; 0 for none (RFC 9110 §10.2.3)
+	Details    []Detail      // the fields that are at fault, for programs
 	Err        error         // what the log reads, when that is more than the message
 }
 
@@ -48,8 +51,47 @@ func (e *Error) SetHeaders(h http.Header) {
 }
 
 // Fail is the short way to refuse a request in one of the API's own sentences.
-func Fail(status int, message string) error {
-	return &Error{Status: status, Message: message}
+func Fail(status int, message string, details ...Detail) error {
+	return &Error{Status: status, Message: message, Details: details}
+}
+
+// A Detail is one field that is at fault: the rule that it breaks, and the limit of
+// that rule. docs/api.md lists the rules.
+type Detail struct {
+	Field string `json:"field"`
+	Rule  string `json:"rule"`
+	Limit int    `json:"limit,omitzero"`
+}
+
+// First returns the first error, nil for none. If the others are of fields too, it has
+// their details as well: one for each field, in the order of errs.
+func First(errs ...error) error {
+	var first *Error
+	for _, err := range errs {
+		e, ok := err.(*Error)
+		switch {
+		case err == nil:
+			continue
+		case first == nil && (!ok || len(e.Details) == 0):
+			return err
+		case !ok:
+			continue
+		case first == nil:
+			copied := *e
+			first = &copied
+			first.Details = slices.Clone(e.Details)
+			continue
+		}
+		for _, d := range e.Details {
+			if !slices.ContainsFunc(first.Details, func(has Detail) bool { return has.Field == d.Field }) {
+				first.Details = append(first.Details, d)
+			}
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return first
 }
 
 // JSON answers with v as one line of JSON.

@@ -73,10 +73,20 @@ func (o Object) Text(name string) (text string, ok bool) {
 	return Unquote(value), true
 }
 
-// Fault returns an error about m. It shows only the beginning of the name,
-// which may be as long as a body.
-func (m Member) Fault(what string) error {
-	return fmt.Errorf("'%.64s' %s", strings.ToValidUTF8(m.Name, "\uFFFD"), what)
+// A MemberError is what is wrong with one member of an object: for people What, which
+// follows the name, and for programs Rule, a word such as type or unknown.
+type MemberError struct {
+	Name string // only its beginning, as it may be as long as a body
+	Rule string
+	What string
+}
+
+func (e *MemberError) Error() string { return "'" + e.Name + "' " + e.What }
+
+// Fault returns a [MemberError] about m.
+func (m Member) Fault(rule, what string) error {
+	name := fmt.Sprintf("%.64s", strings.ToValidUTF8(m.Name, "\uFFFD"))
+	return &MemberError{Name: name, Rule: rule, What: what}
 }
 
 // ErrTooManyFields rejects an object, or a form, with more than MaxFields
@@ -105,9 +115,9 @@ func Decode(data []byte) (Object, error) {
 		if len(members) == MaxFields {
 			return nil, ErrTooManyFields
 		}
-		m, length, what := cutMember(rest)
+		m, length, rule, what := cutMember(rest)
 		if what != "" {
-			return nil, m.Fault(what)
+			return nil, m.Fault(rule, what)
 		}
 		members = append(members, m)
 		rest = bytes.TrimLeft(rest[length:], jsonBlanks+",")
@@ -119,10 +129,10 @@ func Decode(data []byte) (Object, error) {
 const jsonBlanks = " \t\r\n"
 
 // cutMember reads the member at the beginning of raw, which is the rest of a
-// well-formed object. what describes a fault that encoding/json ignores, "" for
+// well-formed object. rule and what describe a fault that encoding/json ignores, "" for
 // none. encoding/json replaces invalid UTF-8 and half of a surrogate pair by
 // U+FFFD, so that two passwords could become equal. It also accepts any depth.
-func cutMember(raw []byte) (m Member, length int, what string) {
+func cutMember(raw []byte) (m Member, length int, rule, what string) {
 	depth, deepest := 1, 1 // 1: the surrounding object
 	inString := false
 	colon, end := 0, 0
@@ -137,7 +147,7 @@ func cutMember(raw []byte) (m Member, length int, what string) {
 			i += 5
 			if utf16.IsSurrogate(r) {
 				if utf16.DecodeRune(r, escapedRune(raw[i+1:])) == unicode.ReplacementChar {
-					what = "must not hold half of a surrogate pair"
+					rule, what = "encoding", "must not hold half of a surrogate pair"
 				} else {
 					i += 6
 				}
@@ -157,14 +167,14 @@ func cutMember(raw []byte) (m Member, length int, what string) {
 		}
 	}
 	if deepest > maxDepth {
-		what = fmt.Sprintf("must not nest deeper than %d", maxDepth)
+		rule, what = "depth", fmt.Sprintf("must not nest deeper than %d", maxDepth)
 	}
 	if !utf8.Valid(raw[:end]) {
-		what = "must be valid UTF-8"
+		rule, what = "encoding", "must be valid UTF-8"
 	}
 	m.Name = Unquote(bytes.TrimRight(raw[:colon], jsonBlanks))
 	m.Value = bytes.Trim(raw[colon+1:end], jsonBlanks)
-	return m, end, what
+	return m, end, rule, what
 }
 
 // Unquote returns the value of a JSON string. Few have an escape.
@@ -194,7 +204,7 @@ func escapedRune(raw []byte) rune {
 func Unique(members Object) (Object, error) {
 	for i, m := range members { // mostly ten and at most MaxFields members, so a map would be slower
 		if slices.ContainsFunc(members[:i], func(other Member) bool { return other.Name == m.Name }) {
-			return nil, m.Fault("must be given only once")
+			return nil, m.Fault("duplicate", "must be given only once")
 		}
 	}
 	return members, nil
