@@ -181,7 +181,7 @@ func (c *caller) winner(what string, answers []answer, won, lost int) (w answer,
 		}
 	}
 	if !ok && !open {
-		c.fault("%s has no winner, and everybody lost: %v", what, answers[0])
+		c.fault("%s has no winner, and all lost: %v", what, answers[0])
 	}
 	return w, ok
 }
