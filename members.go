@@ -150,7 +150,7 @@ func memberEmail(s string) bool { return form.PlainEmail(s, maxEmail) && form.Vi
 
 // register handles POST /register, and its other names: a new account, signed in.
 func (s *server) register(w http.ResponseWriter, r *http.Request) error {
-	sent, err := readObject(w, r, maxMemberBody, false)
+	sent, err := rows.ReadObject(w, r, maxMemberBody, false)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (s *server) startMember(w http.ResponseWriter, status int, u *user, record 
 // signInMember handles POST /signin and /login. Unknown accounts and wrong passwords
 // get the same answer in the same time.
 func (s *server) signInMember(w http.ResponseWriter, r *http.Request) error {
-	sent, err := readObject(w, r, maxMemberBody, false)
+	sent, err := rows.ReadObject(w, r, maxMemberBody, false)
 	if err != nil {
 		return err
 	}
@@ -244,9 +244,9 @@ func (s *server) answerMember(w http.ResponseWriter, r *http.Request, v *visit) 
 		}
 		return reply.JSON(w, http.StatusOK, "Logged out")
 	case isUsers && reads && len(v.Names) == 1:
-		return s.readList(w, r, v)
+		return s.rowService().ReadList(w, r, &v.Visit)
 	case isUsers && reads:
-		return s.readRow(w, r, v, "users", v.Names[1])
+		return s.rowService().ReadRow(w, r, &v.Visit, "users", v.Names[1])
 	case isUsers && writes && len(v.Names) == 2:
 		if v.caller == nil {
 			return v.missing
@@ -270,7 +270,7 @@ func (s *server) answerMember(w http.ResponseWriter, r *http.Request, v *visit) 
 
 // changeMember handles PUT and PATCH of /users/{id}.
 func (s *server) changeMember(w http.ResponseWriter, r *http.Request, c *caller, u *user) error {
-	sent, err := readObject(w, r, maxMemberBody, r.Method == http.MethodPut)
+	sent, err := rows.ReadObject(w, r, maxMemberBody, r.Method == http.MethodPut)
 	if err != nil {
 		return err
 	}
@@ -309,7 +309,7 @@ func (s *server) changeMember(w http.ResponseWriter, r *http.Request, c *caller,
 	if signsIn {
 		s.note(r, "sign-in changed", row)
 	}
-	return reply.Document{Status: http.StatusOK, Text: []byte(row.row().Text), Pretty: pretty(r)}.Answer(w, r)
+	return reply.Document{Status: http.StatusOK, Text: []byte(row.row().Text), Pretty: rows.WantsPretty(r)}.Answer(w, r)
 }
 
 // newSignIn is u with the e-mail, the sign-in name and the password that were sent.

@@ -47,7 +47,7 @@ var layers = []layer{
 	{"reply", "answers, ETags, conditional requests, streams, the error that a client may read", []string{"clock", "limit", "strictjson"}},
 	{"form", "a request's body into variables: JSON, urlencoded, multipart", []string{"limit", "reply", "strictjson", "term"}},
 	{"list", "filters, orders, cursors", []string{"db", "form", "strictjson"}},
-	{"rows", "collections: JSON rows of any shape, and the questions of json-server's clients", []string{"db", "reply", "strictjson"}},
+	{"rows", "collections: JSON rows of any shape, and the questions of json-server's clients", []string{"db", "form", "limit", "reply", "strictjson"}},
 	{"lab", "calls by which a test puts the data back and sets the clock", []string{"clock", "config", "db", "form", "reply", "strictjson"}},
 	{"operator", "what the owner of a data file does with it: its accounts, its keys, export, check", []string{"clock", "config", "db", "durable", "history", "journal", "password", "rows", "strictjson", "term", "token"}},
 	{"explain", "what is in a token, and why it is good or refused; the tour through the code", []string{"config", "strictjson", "term", "token"}},
