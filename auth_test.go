@@ -700,6 +700,27 @@ func TestDisabledBeforeRevoked(t *testing.T) {
 	a.as("ann").send("GET /api/v1/items").want(401, "Token has expired")
 }
 
+// With -bad-token-status 401 a token that is no valid one, or of the wrong type, is a 401
+// in the same words. The book API's answers stay.
+func TestBadTokenStatus(t *testing.T) {
+	t.Parallel()
+	for _, status := range []string{"422", "401"} {
+		a := newAPI(t)
+		a.server.config.badTokenStatus = status
+		want, _ := strconv.Atoi(status)
+		ann := a.session("ann")
+		a.as("").bearing(ann.Access+"x").send("GET /api/v1/items").want(want, "Signature verification failed").
+			wantHeader("WWW-Authenticate", `Bearer realm="shelf", error="invalid_token", error_description="Signature verification failed"`)
+		a.as("").bearing("x").send("GET /api/v1/items").want(want, "Not enough segments")
+		a.as("").bearing(ann.Refresh).send("GET /api/v1/items").want(want, "Only non-refresh tokens are allowed")
+		a.as("").bearing(ann.Access).send("POST /api/v1/auth/refresh").want(want, "Only refresh tokens are allowed")
+		a.as("").with("Authorization", "Bearer").send("GET /api/v1/items").want(want, "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'")
+		a.as("").send("GET /api/v1/items").want(401, "Missing Authorization Header")
+		a.as("").with("X-Access-Token", "x").send("GET /bookapi/books").want(401, "Invalid token!")
+		a.as("ann").send("GET /api/v1/items/9").want(404, "Requested item does not exist")
+	}
+}
+
 // TestTypesOfTokens sends both types to every endpoint behind a token.
 func TestTypesOfTokens(t *testing.T) {
 	t.Parallel()

@@ -172,7 +172,7 @@ func refusedToken(e *token.Error, d dialect) *reply.Error {
 		return a
 	}
 	// 422 for a bad token is kept for the tutorial; a new API should answer every token
-	// that it refuses with 401 (RFC 6750 §3.1).
+	// that it refuses with 401, as -bad-token-status 401 does (RFC 6750 §3.1).
 	a := &reply.Error{Status: http.StatusUnprocessableEntity, Message: e.Message, Challenge: `Bearer realm="shelf"`, Err: e}
 	switch e.Reason {
 	case token.Missing, token.NotBearer, token.Expired, token.UserGone, token.Disabled, token.Revoked:
@@ -180,6 +180,19 @@ func refusedToken(e *token.Error, d dialect) *reply.Error {
 	}
 	if e.Reason > token.Empty { // no error code where no token was sent (RFC 6750 §3.1)
 		a.Challenge += ", " + e.Challenge()
+	}
+	return a
+}
+
+// refusedBy401 is err with 401 in the place of 422, which is only for tokens.
+func refusedBy401(err error, d dialect) error {
+	e, ok := err.(*token.Error)
+	if !ok {
+		return err
+	}
+	a := refusedToken(e, d)
+	if a.Status == http.StatusUnprocessableEntity {
+		a.Status = http.StatusUnauthorized
 	}
 	return a
 }

@@ -214,6 +214,9 @@ func (s *server) answering(h handler) http.Handler {
 			if _, many := errors.AsType[limit.TooMany](err); many {
 				s.note(r, "too many attempts", nil)
 			}
+			if s.config.badTokenStatus == "401" {
+				err = refusedBy401(err, dialectFor(r))
+			}
 			writeError(w, r, s.log, err)
 		}
 	})

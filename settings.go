@@ -37,6 +37,7 @@ type settings struct {
 	tokenTTL       time.Duration
 	bcryptCost     int
 	rotateRefresh  bool
+	badTokenStatus string   // "422" or "401"
 	passwordPolicy string   // password.Tutorial or password.NIST
 	alg            string   // token.HS256 or token.EdDSA
 	cors           []string // "loopback", "*" and origins as browsers write them; none for off
@@ -100,6 +101,7 @@ func (c *settings) table() config.Table {
 		config.Row("refresh-ttl", "TIME", "30d", "how long a refresh token lasts", config.Lifetime(&c.refreshTTL)),
 		config.Row("rotate-refresh", "", "false", "each use of a refresh token gives a new one; a second\nuse of the old one ends its sign-in", config.Bool(&c.rotateRefresh)),
 		config.Row("token-ttl", "TIME", "24h", "how long a token from /login lasts; with collections,\nany token without a refresh token", config.Lifetime(&c.tokenTTL)).Also("book-ttl"),
+		config.Row("bad-token-status", "N", "422", "the catalog's status for what is no valid token: 422;\nor 401, at which some clients refresh", config.Choice(&c.badTokenStatus, "422", "401")),
 		config.Row("alg", "ALG", "HS256", "HS256, or EdDSA: then other services can check tokens\nwith the public keys at /.well-known/jwks.json", config.Choice(&c.alg, token.HS256, token.EdDSA)),
 		config.Row("password-policy", "WHICH", password.Tutorial, "rules for new passwords: tutorial; or nist, which is\n8 characters or more and no password that many have", config.Choice(&c.passwordPolicy, password.Tutorial, password.NIST)),
 		config.Row("bcrypt-cost", "N", "12", fmt.Sprintf("%d to %d: each step doubles the work of a sign-in\nand of a guess", password.MinCost, password.MaxCost), config.Number(&c.bcryptCost, password.MinCost, password.MaxCost)),

@@ -300,7 +300,7 @@ func (a *assault) run(ctx context.Context, row Row) Result {
 		r.Detail = "no answer: " + err.Error()
 	case back != nil:
 		r.Detail = "the lab's clock could not be restored: " + back.Error()
-	case got.status == row.Expect.Status && got.says == row.Expect.Error && strings.Contains(got.description, row.Expect.Description):
+	case row.isAnsweredBy(got.status) && got.says == row.Expect.Error && strings.Contains(got.description, row.Expect.Description):
 		r.Verdict = Refused
 	case got.status >= 200 && got.status < 300:
 		r.Verdict, r.Detail = GotThrough, "the server accepted it"

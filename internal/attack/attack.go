@@ -14,6 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 
 	"example.com/shelf/console"
@@ -40,6 +41,12 @@ type Row struct {
 		Error       string `json:"error"`       // the whole error
 		Description string `json:"description"` // part of error_description (RFC 6750 §3); "": any
 	} `json:"expect"` // the only response that counts as refused
+}
+
+// isAnsweredBy reports whether a status is the expected one. A server may answer 401 to
+// every bad token, by -bad-token-status.
+func (a Row) isAnsweredBy(status int) bool {
+	return status == a.Expect.Status || status == http.StatusUnauthorized && a.Expect.Status == http.StatusUnprocessableEntity
 }
 
 func readRows() (rows []Row, err error) {
