@@ -9,18 +9,16 @@ import (
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/form"
+	"example.com/shelf/internal/operator"
 	"example.com/shelf/internal/reply"
 	"example.com/shelf/internal/rows"
-	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
 
 // collections is what a server with collections has more than others.
 type collections struct {
-	settings collectionSettings
-	routes   rows.Routes
-	users    rows.Guard    // of the accounts, 0 for none
-	static   *serve.Folder // nil for none
+	settings operator.CollectionSettings
+	operator.Served
 }
 
 // A visit is a request for collections, and its visitor.
@@ -40,11 +38,11 @@ func (s *server) serveCollections(w http.ResponseWriter, r *http.Request) error 
 	reply.PlainTags(r)
 	found, own, ok := service.Find(r, s.origin.BaseURL(r), s.isOwn)
 	v := &visit{Visit: *found}
-	if !own && s.collections.static.Serve(w, r) {
+	if !own && s.collections.Static.Serve(w, r) {
 		return nil
 	}
 	switch {
-	case !ok, !own && s.collections.settings.prefix == "" && slices.Contains(reservedNames, v.Names[0]):
+	case !ok, !own && s.collections.settings.Prefix == "" && slices.Contains(reservedNames, v.Names[0]):
 		return rows.ErrNoCollection
 	case r.Method == http.MethodOptions:
 		return rows.AnswerOptions(w)
@@ -82,7 +80,7 @@ func (s *server) rowService() rows.Service {
 	in := s.collections.settings
 	return rows.Service{
 		DB: s.store.DB, Store: s.store.rows, Scans: s.scans,
-		Routes: s.collections.routes, Prefix: in.prefix, Lenient: in.lenient, Delay: time.Duration(in.delay) * time.Millisecond,
+		Routes: s.collections.Routes, Prefix: in.Prefix, Lenient: in.Lenient, Delay: time.Duration(in.Delay) * time.Millisecond,
 		PlainUsers: s.store.plainUsers, NotAdmin: errNotAdmin,
 		CheckName: func(name string) error { return s.collections.checkName(name, !s.store.plainUsers) },
 	}
@@ -177,7 +175,7 @@ func (c *collections) checkName(name string, accounts bool) error {
 	if accounts && name == "users" {
 		return errors.New("accounts live at /users: POST /register makes one")
 	}
-	if c.settings.prefix == "" && (slices.Contains(reservedNames, name) || rows.IsGuard(name)) {
+	if c.settings.Prefix == "" && (slices.Contains(reservedNames, name) || rows.IsGuard(name)) {
 		return fmt.Errorf("the name %q is shelf's own: rename the collection, start with -skip %s, which gives it no route, or with -prefix /data, which moves all collections there", name, name)
 	}
 	return nil

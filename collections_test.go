@@ -339,12 +339,12 @@ func TestCollectionsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.collections.file = filepath.Join(t.TempDir(), "db.json")
-		if err := os.WriteFile(c.collections.file, []byte(tt.text), 0o600); err != nil {
+		c.collections.File = filepath.Join(t.TempDir(), "db.json")
+		if err := os.WriteFile(c.collections.File, []byte(tt.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if tt.text == "500 MB" { // of nothing: it takes no room
-			if err := os.Truncate(c.collections.file, 500<<20); err != nil {
+			if err := os.Truncate(c.collections.File, 500<<20); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -41,7 +41,7 @@ var readingGuide string
 // commands is every command there is. A new one is a line here. Those with the
 // same first word share a run, which gets the second word as its first argument.
 func commands() config.Commands[shell] {
-	return config.Commands[shell]{Program: "shelf", Intro: "shelf is a JSON API behind JWT sign-in: items and books, kept in one file.", Flags: printSettings, Split: new(settings).table().Split, File: fileArgument, All: []config.Command[shell]{
+	return config.Commands[shell]{Program: "shelf", Intro: "shelf is a JSON API behind JWT sign-in: items and books, kept in one file.", Flags: printSettings, Split: new(settings).table().Split, File: operator.FileArgument, All: []config.Command[shell]{
 		config.Do("", "[flags] [FILE.json]", "start the server; Ctrl-C stops it. FILE.json holds\ncollections to serve, as for json-server", "db.json", serveCommand),
 		config.Do("run", "[flags] -- COMMAND ARGS...", "run a command with a server of its own: on a free\nport, with its data in memory, until the command\nends. The command finds SHELF_URL, SHELF_LAB_TOKEN,\nSHELF_TOKEN of an account and SHELF_ADMIN_TOKEN", "run -- npm test", runCommand),
 		config.Do("check", "[FILE]", "say what is in a data file, and whether it is sound", "check shelf.jsonl", func(_ context.Context, sh shell, args []string) error { return sh.files().Check(args) }),

@@ -195,7 +195,7 @@ func openData(c settings, log *slog.Logger, now func() time.Time, load func(*sto
 		return nil, nil, fmt.Errorf("-data %s: the key file has that name; give the data file another name", c.data)
 	}
 	// The data file is locked first: the key file is its server's.
-	if st, err = openStoreWith(journal.Options{DropUnused: c.collections.file != ""}, journal.OS{}, c.data, log, now); err != nil {
+	if st, err = openStoreWith(journal.Options{DropUnused: c.collections.File != ""}, journal.OS{}, c.data, log, now); err != nil {
 		return nil, nil, err
 	}
 	if err := load(st); err != nil {
@@ -245,8 +245,8 @@ func greet(w io.Writer, c settings, st *store, address string) {
 	}
 	st.View(func(tx *db.Tx) {
 		for _, shown := range st.rows.Collections(tx) {
-			if g.Rows == "" && !slices.Contains(c.collections.skip, shown.Name) {
-				g.Rows, g.Open = c.collections.prefix+"/"+url.PathEscape(shown.Name), c.collections.open
+			if g.Rows == "" && !slices.Contains(c.collections.Skip, shown.Name) {
+				g.Rows, g.Open = c.collections.Prefix+"/"+url.PathEscape(shown.Name), c.collections.Open
 			}
 		}
 	})
@@ -258,54 +258,22 @@ func greet(w io.Writer, c settings, st *store, address string) {
 func openCollections(ctx context.Context, c settings, st *store, sh shell, log *slog.Logger) (*collections, error) {
 	in := c.collections
 	cols := &collections{settings: in}
-	if in.file != "" {
+	if in.File != "" {
 		if err := cols.loader(c, st, sh, log).Load(ctx); err != nil {
 			return nil, err
 		}
 	}
-	var names []string
-	empty := true
-	st.View(func(tx *db.Tx) {
-		empty = st.rows.Empty(tx)
-		for _, collection := range st.rows.Collections(tx) {
-			names = append(names, collection.Name)
-		}
-	})
-	switch {
-	case empty && in.file == "" && in.static+in.routes+in.guardsFile+in.prefix != "" || in.open && empty && in.file == "":
-		return nil, errors.New("there are no collections for -static, -routes, -guards, -prefix or -open: name a file, such as shelf db.json")
-	case empty && in.file == "":
-		return nil, nil
+	key := ""
+	if c.data != inMemory {
+		key = token.KeyPath(c.data)
 	}
-	if in.static != "" {
-		key := ""
-		if c.data != inMemory {
-			key = token.KeyPath(c.data)
-		}
-		folder, err := serve.OpenFolder(in.static, c.data, key, in.file, in.guardsFile, in.routes, c.tlsKey)
-		if err != nil {
-			return nil, fmt.Errorf("-static: %w", err)
-		}
-		cols.static = folder
-	}
-	st.plainUsers = slices.Contains(names, "users")
-	if !st.plainUsers {
-		names = append(names, "users") // which takes a tighter guard only
-	}
-	guards, rules, err := operator.ReadGuards(names, in.routes, in.guardsFile, in.guards)
-	if err != nil {
+	served, err := in.Serve(st.DB, st.rows, reservedNames, c.data, key, c.tlsKey)
+	if err != nil || served == nil {
 		return nil, err
 	}
-	guards.Open, cols.routes = in.open, rules
-	if !st.plainUsers {
-		cols.users = guards.ByName["users"]
-		delete(guards.ByName, "users")
-	}
-	if in.prefix != "" && (!strings.HasPrefix(in.prefix, "/") || strings.HasSuffix(in.prefix, "/") || slices.Contains(reservedNames, strings.Split(in.prefix, "/")[1])) {
-		return nil, fmt.Errorf("-prefix %s: want a path that is not shelf's own, such as /data", in.prefix)
-	}
-	st.rows.Set(rows.Options{Guards: guards, KeepChildren: !in.cascade})
-	if host, _, _ := net.SplitHostPort(c.addr); in.open && !origin.Loopback(host) {
+	cols.Served, st.plainUsers = *served, served.PlainUsers
+	st.rows.Set(rows.Options{Guards: served.Guards, KeepChildren: !in.Cascade})
+	if host, _, _ := net.SplitHostPort(c.addr); in.Open && !origin.Loopback(host) {
 		log.Warn("-open beyond this machine: everyone who reaches " + c.addr + " can change the collections")
 	}
 	return cols, nil
@@ -314,8 +282,8 @@ func openCollections(ctx context.Context, c settings, st *store, sh shell, log *
 // loader loads the file of the collections.
 func (cols *collections) loader(c settings, st *store, sh shell, log *slog.Logger) *operator.Collections[user] {
 	l := &operator.Collections[user]{
-		File: cols.settings.file, New: cols.settings.create, Data: c.data, BcryptCost: c.bcryptCost, Log: log, DB: st.DB, Rows: st.rows,
-		FileOptions: rows.FileOptions{Skip: cols.settings.skip, Reserved: func(name string) bool { return cols.checkName(name, false) != nil }},
+		File: cols.settings.File, New: cols.settings.New, Data: c.data, BcryptCost: c.bcryptCost, Log: log, DB: st.DB, Rows: st.rows,
+		FileOptions: rows.FileOptions{Skip: cols.settings.Skip, Reserved: func(name string) bool { return cols.checkName(name, false) != nil }},
 		Users:       func(f *rows.File) ([]*user, []int, error) { return membersOf(f, st.now(), log) },
 		Hash:        func(u *user) *string { return &u.Hash },
 		Add:         st.addFile,
@@ -338,7 +306,7 @@ func (cols *collections) loader(c settings, st *store, sh shell, log *slog.Logge
 // importCollections adds the collections and the accounts of a file to a store, all or
 // nothing, and closes it. The file stays as it is.
 func importCollections(ctx context.Context, sh shell, c settings, s *store, name string, document []byte) error {
-	c.collections.file = name
+	c.collections.File = name
 	_, err := (&collections{settings: c.collections}).loader(c, s, sh, serve.NewLog(sh.stderr, c.log, c.logFormat)).Import(ctx, document)
 	after := s.contents()
 	if err = errors.Join(err, s.Close()); err != nil {

@@ -251,7 +251,7 @@ func (s *server) answerMember(w http.ResponseWriter, r *http.Request, v *visit) 
 		if v.caller == nil {
 			return v.missing
 		}
-		if rows.Guard(0o600).And(s.collections.users).And(v.Guard).ReadOnly() {
+		if rows.Guard(0o600).And(s.collections.Users).And(v.Guard).ReadOnly() {
 			return &rows.Denied{Text: "Read only"}
 		}
 		var u *user

@@ -22,7 +22,7 @@ import (
 
 // index handles GET /: the console for a browser, else the endpoints by name.
 func (s *server) index(w http.ResponseWriter, r *http.Request) error {
-	if s.hasPage() && s.collections.static.Serve(w, r) {
+	if s.hasPage() && s.collections.Static.Serve(w, r) {
 		return nil
 	}
 	w.Header().Add("Vary", "Accept")
@@ -42,7 +42,7 @@ func (s *server) index(w http.ResponseWriter, r *http.Request) error {
 // hasPage reports whether -static has a page of its own, so that the console is at
 // /console/.
 func (s *server) hasPage() bool {
-	return s.collections != nil && s.collections.static != nil && s.collections.static.Index()
+	return s.collections != nil && s.collections.Static != nil && s.collections.Static.Index()
 }
 
 // consolePage handles GET /console/, where the page at / is another.
@@ -91,7 +91,7 @@ func (s *server) describeCollections(w http.ResponseWriter, r *http.Request) err
 	busy := s.scans.Do(r.Context(), true, func() {
 		var d rows.Description
 		s.store.View(func(tx *db.Tx) { d = s.store.rows.Describe(tx, v.By) })
-		text, err = openapi.WithCollections(d.OpenAPI(s.collections.settings.prefix, !s.store.plainUsers), !s.store.plainUsers)
+		text, err = openapi.WithCollections(d.OpenAPI(s.collections.settings.Prefix, !s.store.plainUsers), !s.store.plainUsers)
 	})
 	if err := cmp.Or(busy, err); err != nil {
 		return err

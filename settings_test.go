@@ -16,6 +16,7 @@ import (
 
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/limit"
+	"example.com/shelf/internal/operator"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/token"
 )
@@ -48,7 +49,7 @@ var defaultSettings = settings{
 	maxAccountStreams: 8,
 	drain:             10 * time.Second,
 
-	collections: collectionSettings{cascade: true},
+	collections: operator.CollectionSettings{Cascade: true},
 
 	secretName: "SECRET_KEY", fallbacksName: "SECRET_KEY_FALLBACKS",
 }

@@ -49,7 +49,7 @@ var layers = []layer{
 	{"list", "filters, orders, cursors", []string{"db", "form", "strictjson"}},
 	{"rows", "collections: JSON rows of any shape, and the questions of json-server's clients", []string{"db", "form", "limit", "reply", "strictjson"}},
 	{"lab", "calls by which a test puts the data back and sets the clock", []string{"clock", "config", "db", "form", "reply", "strictjson"}},
-	{"operator", "what the owner of a data file does with it: its accounts, its keys, export, check", []string{"clock", "config", "db", "durable", "history", "journal", "password", "rows", "strictjson", "term", "token"}},
+	{"operator", "what the owner of a data file does with it: its accounts, its keys, export, check", []string{"clock", "config", "db", "durable", "history", "journal", "password", "rows", "serve", "strictjson", "term", "token"}},
 	{"explain", "what is in a token, and why it is good or refused; the tour through the code", []string{"config", "strictjson", "term", "token"}},
 	{"attack", "the attacks that a running server has to refuse", []string{"clock", "config", "console", "strictjson", "term", "token"}},
 }
