@@ -548,7 +548,7 @@ var accountAttacks = []attackCase{
 		a.as("ann").send("GET /api/v1/items").want(200, "")
 	}},
 	{"no route but the sign-ins and what is public opens without a token", "OWASP API2:2023; CWE-306", func(t *testing.T, _ *api) {
-		public := []string{"GET /{$}", "GET /console/{file}", "GET /.well-known/jwks.json", "GET /openapi.json", "GET /healthz", "GET /readyz", "GET /metrics", signUpPath, signInPath, "POST /signup", "POST /login"}
+		public := []string{"GET /{$}", "GET /console/{file}", "GET /docs", "GET /.well-known/jwks.json", "GET /openapi.json", "GET /healthz", "GET /readyz", "GET /metrics", signUpPath, signInPath, "POST /signup", "POST /login"}
 		a := newLabAPI(t) // which has the most routes
 		for _, rt := range a.routes() {
 			if slices.Contains(public, rt.pattern) {

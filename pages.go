@@ -45,7 +45,7 @@ func (s *server) hasPage() bool {
 	return s.collections != nil && s.collections.Static != nil && s.collections.Static.Index()
 }
 
-// consolePage handles GET /console/, where the page at / is another.
+// consolePage handles GET /docs, and GET /console/ where the page at / is another.
 func (s *server) consolePage(w http.ResponseWriter, r *http.Request) error {
 	return serveConsole(w, r, "index.html")
 }

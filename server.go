@@ -66,6 +66,7 @@ func (s *server) routes() []route {
 	routes := []route{
 		{"GET /{$}", s.index},
 		{"GET /console/{file}", s.consoleFile},
+		{"GET /docs", s.consolePage},
 		{"GET /openapi.json", s.openAPI},
 		{"GET /.well-known/jwks.json", s.publicKeys},
 

@@ -1,6 +1,8 @@
 package console_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"io/fs"
 	"path"
@@ -31,15 +33,26 @@ func text(t *testing.T, name string) string {
 	return string(text)
 }
 
-// The page is small enough to read, and loads nothing from elsewhere.
+// The page is small enough to read, and to load.
 func TestSize(t *testing.T) {
 	t.Parallel()
-	size := 0
+	const most, mostSent = 300 << 10, 90 << 10
+	size, sent := 0, 0
 	for _, name := range names(t) {
-		size += len(text(t, name))
+		content := text(t, name)
+		var small bytes.Buffer
+		z := gzip.NewWriter(&small)
+		z.Write([]byte(content))
+		z.Close()
+		size += len(content)
+		sent += small.Len()
+		if lines := strings.Count(content, "\n"); path.Ext(name) == ".js" && lines > 500 {
+			t.Errorf("%s has %d lines; want 500 at most", name, lines)
+		}
 	}
-	if size >= 110<<10 {
-		t.Errorf("the console takes %d bytes; want less than 110 KiB (%d)", size, 110<<10)
+	t.Logf("the console takes %d bytes, sent as %d", size, sent)
+	if size > most || sent > mostSent {
+		t.Errorf("the console takes %d bytes, sent as %d; want %d and %d at most", size, sent, most, mostSent)
 	}
 }
 

@@ -3,7 +3,6 @@ package reply
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -58,6 +57,12 @@ var errWeak = Fail(http.StatusPreconditionFailed, `If-Match takes no weak ETag, 
 // NotModified sends tag with the answer to a GET or HEAD, and the whole answer if
 // that is a 304, because the client has what it asks for.
 func NotModified(w http.ResponseWriter, r *http.Request, tag string) (bool, error) {
+	return notModified(w, r, tag, tag)
+}
+
+// notModified is NotModified for an answer that is sent in another form than the one
+// whose tag is compared, such as compressed: then sent is the tag of that form.
+func notModified(w http.ResponseWriter, r *http.Request, tag, sent string) (bool, error) {
 	c, err := ReadConditions(r)
 	if err != nil {
 		return false, err
@@ -66,7 +71,7 @@ func NotModified(w http.ResponseWriter, r *http.Request, tag string) (bool, erro
 		return false, Conditions{ifMatch: c.ifMatch}.Check(tag)
 	}
 	h := w.Header()
-	h["Etag"] = []string{tag}
+	h["Etag"] = []string{sent}
 	// A cache of the client's own may keep the answer, but has to ask each time:
 	// the row may have changed, or the token ended (RFC 9111 §5.2.2).
 	h["Cache-Control"] = privateNoCache
@@ -75,17 +80,6 @@ func NotModified(w http.ResponseWriter, r *http.Request, tag string) (bool, erro
 	}
 	w.WriteHeader(http.StatusNotModified)
 	return true, nil
-}
-
-// File answers a GET with a content of that type, or with 304 if the client has it.
-func File(w http.ResponseWriter, r *http.Request, contentType string, content []byte) error {
-	if done, err := NotModified(w, r, string(AppendTag(nil, content))); done || err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
-	w.Write(content) // an error means that the client has gone
-	return nil
 }
 
 // A tagList is the value of If-Match or If-None-Match.

@@ -46,18 +46,8 @@ func (d Document) Answer(w http.ResponseWriter, r *http.Request) error {
 		sent = strings.TrimSuffix(tag, `"`) + gzipMark
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		c, err := ReadConditions(r)
-		switch {
-		case err != nil:
+		if done, err := notModified(w, r, tag, sent); done || err != nil {
 			return err
-		case c.stale(tag):
-			return Conditions{ifMatch: c.ifMatch}.Check(tag)
-		}
-		h["Cache-Control"] = privateNoCache
-		if c.known(tag) {
-			h["Etag"] = []string{sent}
-			w.WriteHeader(http.StatusNotModified)
-			return nil
 		}
 	}
 	h["Etag"] = []string{sent}
@@ -106,4 +96,37 @@ func compressed(text []byte) []byte {
 	z.Write(text) // to memory, which never fails
 	z.Close()
 	return out.Bytes()
+}
+
+// zipped are the files that File has sent compressed, by entity tag. They are the
+// program's own, so there are few of them.
+var zipped sync.Map
+
+// File answers a GET with one of the program's own files, or with 304 if the client
+// has it. It compresses a file once and keeps that. What a client sent must not come
+// here, as nothing is ever dropped.
+func File(w http.ResponseWriter, r *http.Request, contentType string, content []byte) error {
+	h := w.Header()
+	h.Add("Vary", "Accept-Encoding")
+	PlainTags(r)
+	tag := string(AppendTag(nil, content))
+	sent, compress := tag, len(content) >= compressFrom && takesGzip(r)
+	if compress {
+		sent = strings.TrimSuffix(tag, `"`) + gzipMark
+	}
+	if done, err := notModified(w, r, tag, sent); done || err != nil {
+		return err
+	}
+	h.Set("Content-Type", contentType)
+	if compress {
+		h.Set("Content-Encoding", "gzip")
+		small, ok := zipped.Load(tag)
+		if !ok {
+			small, _ = zipped.LoadOrStore(tag, compressed(content))
+		}
+		content = small.([]byte)
+	}
+	h.Set("Content-Length", strconv.Itoa(len(content)))
+	w.Write(content) // an error means that the client has gone
+	return nil
 }

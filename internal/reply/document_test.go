@@ -59,3 +59,52 @@ func TestDocument(t *testing.T) {
 		t.Errorf("If-Match of another tag = %v; want ErrStale", err)
 	}
 }
+
+// A file of the program is compressed for those who take it, with a tag of its own.
+func TestFile(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 2000)
+	tagOf := func(text string) string { return string(AppendTag(nil, []byte(text))) }
+	zipped := strings.TrimSuffix(tagOf(long), `"`) + `-gzip"`
+	for _, tt := range []struct {
+		name, text, accept, known string
+		status                    int
+		tag                       string
+	}{
+		{"a short one is sent as it is", "a", "gzip", "", 200, tagOf("a")},
+		{"a long one is compressed", long, "gzip", "", 200, zipped},
+		{"and compressed once more", long, "gzip", "", 200, zipped},
+		{"without gzip it is not", long, "br", "", 200, tagOf(long)},
+		{"who has it gets a 304", long, "", tagOf(long), 304, tagOf(long)},
+		{"who has the compressed one does too", long, "gzip", zipped, 304, zipped},
+		{"who has another does not", long, "gzip", `"another"`, 200, zipped},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Accept-Encoding", tt.accept)
+		if tt.known != "" {
+			r.Header.Set("If-None-Match", tt.known)
+		}
+		w := httptest.NewRecorder()
+		if err := File(w, r, "text/plain", []byte(tt.text)); err != nil {
+			t.Fatal(err)
+		}
+		body := w.Body.String()
+		if w.Header().Get("Content-Encoding") == "gzip" {
+			z, err := gzip.NewReader(w.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(z)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body = string(text)
+		}
+		if tt.status == 304 {
+			tt.text = ""
+		}
+		if w.Code != tt.status || w.Header().Get("Etag") != tt.tag || body != tt.text || w.Header().Get("Vary") != "Accept-Encoding" {
+			t.Errorf("%s: %d %v %.40q; want %d with %s", tt.name, w.Code, w.Header(), body, tt.status, tt.tag)
+		}
+	}
+}
