@@ -17,3 +17,19 @@ export function cellText(value) {
   const text = typeof value === "string" ? value : JSON.stringify(value) ?? "";
   return text.length > 200 ? text.slice(0, 200) + "…" : text;
 }
+
+// kindOf says how a cell is set: an id and a number are never broken, and what is nested
+// is code.
+export function kindOf(name, value) {
+  if (name === "id") return "id";
+  if (typeof value === "number" || isRaw(value)) return "number";
+  return typeof value === "object" && value !== null ? "json" : "";
+}
+
+const isRaw = (value) => Boolean(JSON.isRawJSON?.(value));
+
+// isLong reports whether a text is cut.
+export const isLong = (value) => typeof value === "string" && value.length > 200;
+
+// pretty is all of a value.
+export const pretty = (value) => (typeof value === "string" ? value : JSON.stringify(value, null, 2));

@@ -1,6 +1,6 @@
-// The lab's clock. If shelf was started with -lab, the page can change its
-// time, and so the expiry of tokens.
-import { $, onClick, onSubmit, say } from "./dom.js";
+// The lab. If shelf was started with -lab, the page can change the server's time, and so
+// the expiry of tokens. It can put the data back, too.
+import { $, button, el, onClick, onSubmit, say } from "./dom.js";
 import { span } from "./token.js";
 import { send, serverNow, setClock } from "./wire.js";
 
@@ -9,6 +9,7 @@ let clock = {}; // the server's answer: now, frozen, offset
 let changed;
 
 export const labOn = () => secret != null;
+export const labSecret = () => secret;
 
 // tell sends a change of the clock. Without json it only reads the clock.
 async function tell(json, by = "you", token = secret) {
@@ -53,8 +54,41 @@ function draw() {
   $("#clock-freeze").textContent = clock.frozen ? "Run" : "Freeze";
 }
 
-export function startClock(onChange) {
-  changed = onChange;
+// --- the data
+
+const snapshots = []; // { id, at }
+
+// post sends a call of the lab, and has its effects looked at.
+async function post(path, done) {
+  const answer = await send("POST", path, { headers: { "X-Lab-Token": secret } });
+  if (!answer.ok) return say(answer.says, true);
+  done(answer.json);
+}
+
+const keepState = () => post("/lab/snapshot", ({ id }) => {
+  snapshots.unshift({ id, at: new Date(serverNow() * 1000) });
+  say(`Snapshot ${id} is taken`);
+  drawSnapshots();
+});
+
+// putBack goes to a snapshot, or to the start. The clock of that moment comes back, too.
+const putBack = (path, says) => post(path, async () => {
+  say(says);
+  await tell(undefined, "page");
+  restored();
+});
+
+function drawSnapshots() {
+  $("#snapshots").replaceChildren(...snapshots.map(({ id, at }) => el("li", {}, el("b", {}, `Snapshot ${id}`), " ", el("span", { class: "soft" }, "of ", at.toLocaleTimeString("en-GB", { timeZone: "UTC" }), " UTC"), " ",
+    button("Restore", () => putBack("/lab/restore/" + id, `Snapshot ${id} is restored`), { class: "quiet", "aria-label": `Restore snapshot ${id}` }))));
+}
+
+let restored;
+
+export function startClock(onChange, onRestore) {
+  [changed, restored] = [onChange, onRestore];
+  onClick("#state-keep", keepState);
+  onClick("#state-reset", () => putBack("/lab/reset", "Everything is as it was at the start"));
   onClick("[data-advance]", ({ dataset }) => tell({ advance: dataset.advance }));
   onClick("#clock-freeze", () => tell(clock.frozen ? { run: true } : { freeze: true }));
   onClick("#clock-reset", () => tell({ now: "real" }));

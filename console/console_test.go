@@ -79,7 +79,7 @@ func TestMarkup(t *testing.T) {
 		if found := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|@import`).FindString(text(t, name)); found != "" {
 			t.Errorf("%s has %q", name, found)
 		}
-		for _, from := range regexp.MustCompile(`\bfrom "([^"]*)"`).FindAllStringSubmatch(text(t, name), -1) {
+		for _, from := range regexp.MustCompile(`(?m)^import .*\bfrom "([^"]*)"`).FindAllStringSubmatch(text(t, name), -1) {
 			if !slices.Contains(names(t), strings.TrimPrefix(from[1], "./")) {
 				t.Errorf("%s imports %q, which is none of the console's files", name, from[1])
 			}

@@ -1,4 +1,5 @@
 // A request as a shell command.
+import { parse } from "./cells.js";
 
 // quote makes text one word of a POSIX shell. In single quotes only the single
 // quote itself is special (IEEE Std 1003.1 §2.2.2).
@@ -16,10 +17,11 @@ export function curl({ method, url, headers, body, stream }) {
   return words.join(" ");
 }
 
-// masked returns a body without its secrets. A JSON body is split into lines.
+// masked returns a body without its secrets. A JSON body is split into lines. Its
+// numbers stay as they are written.
 export function masked(body) {
   try {
-    return JSON.stringify(JSON.parse(body), (name, value) => (/password/.test(name) && typeof value === "string" ? "••••••••" : value), 2);
+    return JSON.stringify(parse(body), (name, value) => (/password/.test(name) && typeof value === "string" ? "••••••••" : value), 2);
   } catch {
     return body;
   }

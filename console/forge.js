@@ -100,6 +100,18 @@ export const forge = {
   "not-yet-valid": (t) => t,
 };
 
+// presets are the attacks that consist of a forged token alone: a page can show what
+// they make of any token.
+export const presets = ["payload-edited", "type-edited", "duplicate-claims", "signature-missing", "signature-changed", "signature-respelt", "other-key",
+  "alg-none", "alg-none-respelt", "alg-swapped", "kid-elsewhere", "jwk-embedded", "crit-unknown", "over-long", "refresh-as-access"];
+
+// signed signs a token anew with a secret of one's own, and says so in its header.
+export async function signed(token, secret) {
+  const t = new Forgery(token);
+  if (t.says("header").alg !== "HS256") t.edit("header", { alg: "HS256" });
+  return String(await t.sign(secret));
+}
+
 export const forged = async (id, made) => {
   const result = await forge[id](new Forgery(made.access), made);
   const shot = result instanceof Forgery ? { token: result } : result;

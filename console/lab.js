@@ -1,10 +1,9 @@
 // The lab: it makes every attack of attacks.json against this page's server.
-import { $, $$, button, el, link, onClick, onSubmit, partName, say, wholeToken } from "./dom.js";
+import { $, $$, button, el, link, onClick, partName, say, wholeToken } from "./dom.js";
 import { send } from "./wire.js";
-import { current, onSession, random } from "./account.js";
 import { at, labOn } from "./clock.js";
 import { forged } from "./forge.js";
-import { decode, encode, read } from "./token.js";
+import { decode, random, read } from "./token.js";
 
 let attacks = [];
 const outcomes = new Map(); // by id: refused, through or unexpected
@@ -147,7 +146,7 @@ async function sendForged([method, path], { token, query, cookie, header, body }
   return answer;
 }
 
-const answered = ({ status, says, why }) => el("p", { class: "answer" }, el("b", {}, status), " " + says, why && el("code", {}, "error_description: " + why));
+export const answered = ({ status, says, why }) => el("p", { class: "answer" }, el("b", {}, status), " " + says, why && el("code", {}, "error_description: " + why));
 
 // decodedChanges shows the changed parts of a forged token as JSON, and marks members
 // that the original doesn't have.
@@ -202,40 +201,10 @@ export function drawAttacks() {
   score();
 }
 
-// --- a forgery of one's own
-
-const own = $("#own").elements;
-
-// part returns JSON text as a part of a token; if the content is unchanged, the
-// original part.
-function part(text, was) {
-  try {
-    text = JSON.stringify(JSON.parse(text));
-  } catch { /* it is sent as it is */ }
-  return text === decode(was) ? was : encode(text);
-}
-
-function forgeOwn() {
-  const original = current().access;
-  const [header, payload, signature] = original.split(".");
-  const token = [part(own.header.value, header), part(own.payload.value, payload), signature].join(".");
-  $("#own-token").replaceChildren(wholeToken(token, "Your forgery", original));
-  $("#own-answer").replaceChildren(token === original ? "Nothing is altered yet." : "Altered, and still with the old signature.");
-  return token;
-}
-
-export async function startLab() {
-  onSession((session) => {
-    if (!session) return;
-    const { header, payload } = read(session.access);
-    own.header.value = JSON.stringify(header, null, 2);
-    own.payload.value = JSON.stringify(payload, null, 2);
-    forgeOwn();
-  });
-  $("#own").addEventListener("input", forgeOwn);
-  onSubmit($("#own"), async () => $("#own-answer").replaceChildren(answered(await send("GET", "/api/v1/auth/me", { headers: bearer(forgeOwn()) }))));
+export async function startLab(onAttacks) {
   onClick("#run-all", runAll);
   attacks = (await send("GET", "/console/attacks.json", { by: "page" })).json ?? [];
   for (const node of $$("[data-attacks]")) node.textContent = attacks.length;
   drawAttacks();
+  onAttacks(attacks);
 }

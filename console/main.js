@@ -1,13 +1,35 @@
-// The console. wire.js sends and shows every request. account.js has the
-// sign-in and the tokens, rows.js and collections.js the tables. lab.js has the attacks, forge.js
-// makes their tokens, and clock.js controls the lab's clock.
+// The console. wire.js sends and shows every request, session.js has the sign-in. Each part
+// of the page has a file: start.js, docs.js (with operations.js and snippets.js), tokens.js
+// and own.js, rows.js, collections.js, me.js (the part Account), lab.js and forge.js with
+// clock.js. account.js signs in and out, events.js follows what happens, and pulse.js
+// watches whether the server is there.
 import { $, $$ } from "./dom.js";
 import { learnHandlers, startWire } from "./wire.js";
-import { current, listTokens, startAccount } from "./account.js";
+import { ask, current, onSession } from "./session.js";
+import { comeBack, refresh, signInFrom, startAccount } from "./account.js";
+import { listTokens, startTokens } from "./tokens.js";
 import { showRows, startRows } from "./rows.js";
 import { showCollections, startCollections } from "./collections.js";
 import { drawAttacks, startLab } from "./lab.js";
+import { offer, startOwn } from "./own.js";
 import { openLab, startClock } from "./clock.js";
+import { describe, showStart, startStart } from "./start.js";
+import { describeRoutes, openRoute, startDocs } from "./docs.js";
+import { showAccount, startMe } from "./me.js";
+import { startEvents } from "./events.js";
+import { lookNow, onReturn, startPulse } from "./pulse.js";
+
+const home = location.pathname.replace(/docs$/, ""); // "/", or "/console/" where another page is at "/"
+
+// partNamed returns the part that an address names, and what in it. /docs is the part
+// Docs, and #docs/listItems one of its routes.
+function partNamed() {
+  const [id, ...rest] = decodeURIComponent(location.hash.slice(1)).split("/");
+  const name = id || (location.pathname.endsWith("/docs") ? "docs" : "start");
+  const sections = $$("main > section[id]");
+  const view = sections.find((section) => section.id === (name === "sign-in" ? "start" : name));
+  return { sections, view: view ?? sections[0], name, rest: rest.join("/") };
+}
 
 // go shows the part of the page that the address names.
 function go() {
@@ -15,30 +37,71 @@ function go() {
   // the address at once, so that it is not shown or kept in the history.
   const secret = /^#lab=(.+)/.exec(location.hash)?.[1];
   if (secret) {
-    history.replaceState(null, "", "/#lab");
+    history.replaceState(null, "", home + "#lab");
     openLab(decodeURIComponent(secret), "page");
   }
-  const sections = $$("main > section[id]");
-  const view = sections.find(({ id }) => "#" + id === location.hash) ?? sections[0];
+  const from = document.body.dataset.view;
+  const { sections, view, name, rest } = partNamed();
   for (const section of sections) section.hidden = section !== view;
   for (const a of $$("nav a")) a.ariaCurrent = a.hash === "#" + view.id ? "page" : null;
   document.body.dataset.view = view.id;
+  const address = view.id === "docs" ? "/docs" + (rest ? location.hash : "") : home + location.hash;
+  if (location.pathname + location.hash !== address) history.replaceState(null, "", address);
   const title = $("h1", view);
   document.title = view.id === "start" ? "shelf" : title.textContent + " · shelf";
   scrollTo(0, 0);
-  if (view.id === "token" && current()) listTokens("page");
-  showRows(view.id);
-  showCollections(view.id);
+  $("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  show(view.id);
+  if (name === "sign-in") return signInFrom(from);
+  if (rest && openRoute(rest)) return null;
   return title;
+}
+
+// show has the part read what it shows.
+function show(view) {
+  if (view === "start") showStart();
+  if (view === "token" && current()) listTokens("page");
+  showRows(view);
+  showCollections(view);
+  showAccount(view);
+}
+
+// learn reads openapi.json, and again for each account where the collections' types
+// depend on who reads them.
+async function learn(first) {
+  const description = await learnHandlers(first ? undefined : ask);
+  describe(description);
+  describeRoutes(description);
+  if (!first) return;
+  startCollections(description);
+  const { rest } = partNamed();
+  if (rest) openRoute(rest);
+  onSession((session) => session && document.body.classList.contains("rows-on") && learn(false));
 }
 
 startWire();
 startAccount();
+startTokens(refresh);
 startRows();
-startClock(drawAttacks);
-startLab();
-learnHandlers().then(startCollections);
+startClock(drawAttacks, lookNow);
+startOwn();
+startStart();
+startDocs();
+startMe();
+startPulse(refresh);
+startLab(offer);
+startEvents();
+learn(true);
+onReturn(() => show(document.body.dataset.view));
 addEventListener("hashchange", () => {
-  if (location.hash !== "#main") go().focus({ preventScroll: true }); // the browser itself handles "skip to the content"
+  if (location.hash !== "#main") go()?.focus({ preventScroll: true }); // the browser itself handles "skip to the content"
 });
+// A link to /docs shows that part without a new page, which would forget the tokens.
+addEventListener("click", (event) => {
+  const link = event.target.closest?.('a[href="/docs"]');
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+  event.preventDefault();
+  location.hash = "#docs";
+});
+comeBack();
 go();

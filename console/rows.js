@@ -1,8 +1,7 @@
-// Items and books: the same kind of table for both. A stream of events keeps
-// them up to date.
-import { $, $$, busy, button, el, onSubmit, say } from "./dom.js";
-import { ask, current, expired, onSession } from "./account.js";
-import { stream } from "./wire.js";
+// Items and books: the same kind of table for both. Events keep them up to date.
+import { $, busy, button, el, onSubmit, say } from "./dom.js";
+import { ask, current, onSession } from "./session.js";
+import { onEvents } from "./events.js";
 
 const perPage = 10;
 
@@ -269,56 +268,11 @@ function table(kind) {
 }
 
 let tables;
-let following; // set while events are followed
 let whose;
 
 // showRows is told which part of the page is visible.
 export function showRows(view) {
-  const seen = tables[view.slice(0, -1)];
-  if (!seen || !current()) return;
-  if (following) seen.load();
-  following ??= follow();
-}
-
-// follow keeps the tables up to date as long as the token is valid. It is the
-// function follow of examples/follow.mjs.
-async function follow() {
-  const all = Object.values(tables);
-  let last = "", pause = 500, name;
-  for (;; await new Promise((done) => setTimeout(done, pause))) {
-    live(false);
-    if (name !== current()?.name) [name, last] = [current()?.name, ""];
-    if (!name || expired()) continue;
-    const { response, more } = await stream("/api/v1/events", { Authorization: "Bearer " + current().access, ...(last && { "Last-Event-ID": last }) });
-    if (response?.status === 410) last = ""; // the missed events are no longer kept
-    pause = response?.ok ? 500 : Math.min(2 * pause, 30000);
-    if (!last) for (const t of all) t.reload(); // the stream has begun, so no change is missed
-    if (!response?.ok) continue;
-    live(true);
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    try {
-      for (let text = "", part; name === current()?.name && !(part = await reader.read()).done; ) {
-        more(part.value);
-        const blocks = (text + part.value).split("\n\n");
-        text = blocks.pop(); // incomplete
-        for (const block of blocks) {
-          const { id, event = "", data } = Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/)));
-          const [kind, what] = event.split(".");
-          if (kind === "creator") for (const t of all) t.reload();
-          else if (data) tables[kind].applyEvent(what, JSON.parse(data));
-          if (id) last = id;
-        }
-      }
-      await reader.cancel(); // another user has signed in
-    } catch { /* the server is away: try again */ }
-  }
-}
-
-function live(on) {
-  for (const node of $$(".live")) {
-    node.textContent = on ? "live" : "not live";
-    node.classList.toggle("on", on);
-  }
+  if (current()) tables[view.slice(0, -1)]?.load();
 }
 
 export function startRows() {
@@ -326,5 +280,12 @@ export function startRows() {
   onSession((session) => {
     if (session?.name !== whose) for (const t of Object.values(tables)) t.reset();
     whose = session?.name;
+  });
+  onEvents({
+    begin: () => Object.values(tables).forEach((t) => t.reload()),
+    event(kind, what, row) {
+      if (kind === "creator") Object.values(tables).forEach((t) => t.reload());
+      else tables[kind]?.applyEvent(what, row);
+    },
   });
 }

@@ -21,11 +21,14 @@ export function setClock(now) {
 
 // send sends a request and resolves to its response, or to one with status 0 if
 // there was none. It never throws. by is the sender: "you", the "page", the
-// "lab" preparing an attack, or the "attack".
-export async function send(method, path, { headers = {}, json, by = "you", open = by === "you" } = {}) {
-  const exchange = begin(method, path, headers, json, by, open);
+// "lab" preparing an attack, or the "attack". The body is json, or a text that is sent
+// as it is. A quiet request is not shown.
+export async function send(method, path, { headers = {}, json, text: raw, by = "you", open = by === "you", quiet = false } = {}) {
+  const exchange = begin(method, path, headers, json === undefined ? raw : JSON.stringify(json), json !== undefined);
+  if (!quiet) show(exchange, by, open);
   const response = await reach(exchange);
   if (response) exchange.text = await response.text().catch(() => "");
+  else lost();
   draw(exchange);
   const { status, text } = exchange;
   const header = (name) => response?.headers.get(name) ?? "";
@@ -42,10 +45,11 @@ export async function send(method, path, { headers = {}, json, by = "you", open 
 
 // stream sends a request whose response doesn't end. It resolves to the
 // response, if there is one, and a function that shows more of it.
-export async function stream(path, headers) {
-  const exchange = begin("GET", path, headers, undefined, "page", false);
+export async function stream(path, headers, { by = "page", signal } = {}) {
+  const exchange = begin("GET", path, headers);
   exchange.stream = true;
-  const response = await reach(exchange);
+  show(exchange, by, false);
+  const response = await reach(exchange, signal);
   draw(exchange);
   const more = (text) => {
     exchange.text = (exchange.text + text).slice(-4000);
@@ -54,12 +58,21 @@ export async function stream(path, headers) {
   return { response, more };
 }
 
-function begin(method, path, headers, json, by, open) {
-  const exchange = {
-    method, path, by, url: location.origin + path, status: 0, text: "", start: performance.now(),
-    headers: json === undefined ? headers : { ...headers, "Content-Type": "application/json" },
-    body: json === undefined ? null : JSON.stringify(json),
+// onLost has a function called when a request gets no answer.
+let lost = () => {};
+export const onLost = (listener) => (lost = listener);
+
+function begin(method, path, headers, body, isJSON) {
+  return {
+    method, path, url: location.origin + path, status: 0, text: "", start: performance.now(),
+    headers: isJSON ? { ...headers, "Content-Type": "application/json" } : headers,
+    body: body ?? null,
   };
+}
+
+// show puts an exchange on top of the list.
+function show(exchange, by, open) {
+  exchange.by = by;
   exchange.details = el("details", { toggle: () => fill(exchange) }, el("summary"));
   exchange.row = el("li", { class: "by-" + by }, exchange.details);
   $("#exchanges").prepend(exchange.row);
@@ -70,19 +83,18 @@ function begin(method, path, headers, json, by, open) {
   }
   if (exchanges.push(exchange) > kept) exchanges.shift().row.remove();
   draw(exchange);
-  return exchange;
 }
 
-async function reach(exchange) {
+async function reach(exchange, signal) {
   const { Cookie, ...headers } = exchange.headers; // only the browser can send Cookie
   try {
-    const response = await fetch(exchange.path, { method: exchange.method, headers, body: exchange.body });
+    const response = await fetch(exchange.path, { method: exchange.method, headers, body: exchange.body, signal });
     exchange.ms = performance.now() - exchange.start;
     exchange.status = response.status;
     exchange.reason = response.statusText;
     exchange.answer = [...response.headers];
     const off = Date.parse(response.headers.get("Date")) + 500 - Date.now();
-    if (!labClock && Math.abs(off - ahead) > 1500) ahead = off;
+    if (!labClock && exchange.ms < 2000 && Math.abs(off - ahead) > 1500) ahead = off; // a slow answer tells little
     return response;
   } catch {
     exchange.failed = true;
@@ -92,8 +104,8 @@ async function reach(exchange) {
 // learnHandlers reads from openapi.json which function handles a route. A test
 // of the server compares openapi.json with the source. It resolves to openapi.json.
 let operations = [];
-export async function learnHandlers() {
-  const { json } = await send("GET", "/openapi.json", { by: "page" });
+export async function learnHandlers(by = send) {
+  const { json } = await by("GET", "/openapi.json", { by: "page" });
   operations = Object.entries(json?.paths ?? {}).flatMap(([path, item]) => Object.entries(item).flatMap(([method, { "x-handler": handler }]) => (
     handler ? { method: method.toUpperCase(), handler, path: new RegExp(`^${path.replaceAll(".", "\\.").replace(/\{\w+\}/g, "[^/]+")}$`) } : []
   )));
@@ -103,6 +115,7 @@ export async function learnHandlers() {
 
 // draw updates the summary of an exchange.
 function draw(exchange) {
+  if (!exchange.row) return; // it is quiet
   const { method, path, by, status, failed, details, ms, stream } = exchange;
   const state = failed ? "bad" : status < 400 ? "good" : "refused";
   details.firstChild.replaceChildren(
@@ -144,7 +157,7 @@ function message(title, first, headers, body) {
 }
 
 // coloured shortens and colours the tokens in a text.
-const coloured = (text) => split(text).map((piece, i) => (i % 2 ? shortToken(piece) : piece));
+export const coloured = (text) => split(text).map((piece, i) => (i % 2 ? shortToken(piece) : piece));
 
 export function startWire() {
   onClick("#wire-clear", () => {
@@ -152,12 +165,12 @@ export function startWire() {
     $("#wire-count").textContent = 0;
     say("The list of requests is empty");
   });
-  const show = (open) => {
+  const toggle = (open) => {
     document.body.classList.toggle("wire-open", open);
     $("#wire-toggle").ariaExpanded = open;
     $(open ? "#wire-close" : "#wire-toggle").focus();
   };
-  onClick("#wire-toggle", () => show(true));
-  onClick("#wire-close", () => show(false));
-  $("#wire").addEventListener("keydown", ({ key }) => key === "Escape" && document.body.classList.contains("wire-open") && show(false));
+  onClick("#wire-toggle", () => toggle(true));
+  onClick("#wire-close", () => toggle(false));
+  $("#wire").addEventListener("keydown", ({ key }) => key === "Escape" && document.body.classList.contains("wire-open") && toggle(false));
 }

@@ -17,6 +17,7 @@ const patience = 30_000;
 // Sizes in CSS pixels.
 export const laptop = { width: 1280, height: 800 };
 export const phone = { width: 390, height: 844 };
+export const tablet = { width: 820, height: 1180 };
 export const projector = { width: 1920, height: 1080 };
 
 // One browser for each file of stories. Names but loopback's lead nowhere, so a
