@@ -70,7 +70,7 @@ function build(route) {
   const { operation, node } = route;
   const { credential, parameters, body, responses, stream: streams, description: text, handler } = operation;
   const often = parameters.filter((p) => p.in !== "header"), headers = parameters.filter((p) => p.in === "header");
-  const answer = el("div", { class: "answer-box", role: "status" });
+  const answer = el("div", { class: "answer-box" }, el("p", { class: "verdict", role: "status" }), el("div"));
   const code = el("pre", { class: "snippet", tabindex: 0, role: "group", "aria-label": "Snippet" });
   route.form = el("form", { class: "try", novalidate: true, "aria-label": operation.summary },
     often.length > 0 && el("div", { class: "fields" }, often.map((p) => field(operation, p))),
@@ -115,12 +115,18 @@ async function attempt(route, box) {
 
 const telling = ["Content-Type", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Total-Count"];
 
+// verdict says what came of a try, to screen readers as well.
+function verdict(box, good, ...words) {
+  box.firstChild.className = "verdict " + (good ? "good" : "bad");
+  box.firstChild.replaceChildren(...words);
+}
+
 function drawAnswer(box, { status, ok, text, says, header }, ms) {
   const kind = header("Content-Type");
   const shown = kind.includes("html") || text.length > 60000 ? text.slice(0, 60000) : masked(text);
   const headers = telling.filter(header);
-  box.replaceChildren(...[
-    el("p", { class: "verdict " + (ok ? "good" : "bad") }, el("b", {}, status || "No answer"), " ", status ? "" : says, el("span", { class: "soft" }, ` ${ms.toFixed(0)} ms`)),
+  verdict(box, ok, el("b", {}, status || "No answer"), " ", status ? "" : says, el("span", { class: "soft" }, ` ${ms.toFixed(0)} ms`));
+  box.lastChild.replaceChildren(...[
     headers.length > 0 && el("div", { class: "head" }, headers.map((name) => el("div", {}, el("i", {}, name + ": "), coloured(header(name))))),
     text && el("pre", { tabindex: 0, role: "group", "aria-label": "The answer’s body" }, coloured(shown))].filter(Boolean));
 }
@@ -135,7 +141,8 @@ async function listen(path, headers, box) {
     return drawAnswer(box, { status: response?.status ?? 0, ok: false, text, says: "The server can’t be reached", header: (name) => response?.headers.get(name) ?? "" }, 0);
   }
   const stop = button("Stop", () => off.abort(), { class: "quiet" });
-  box.replaceChildren(el("p", { class: "verdict good" }, el("b", {}, response.status), " the stream is open ", stop), heard);
+  verdict(box, true, el("b", {}, response.status), " the stream is open ", stop);
+  box.lastChild.replaceChildren(heard);
   pump(response, off.signal, (text) => {
     more(text);
     heard.textContent = (heard.textContent + text).slice(-8000);
@@ -188,7 +195,8 @@ function find(words) {
 export function openRoute(id) {
   const route = routes.find(({ operation }) => operation.id === id);
   if (!route) return false;
-  route.node.hidden = false;
+  $("#docs-find").elements.find.value = "";
+  find("");
   route.node.open = true;
   route.node.scrollIntoView();
   return true;

@@ -31,6 +31,8 @@ function partNamed() {
   return { sections, view: view ?? sections[0], name, rest: rest.join("/") };
 }
 
+let at = ""; // the address that is shown
+
 // go shows the part of the page that the address names.
 function go() {
   // shelf -lab prints a link with its secret after the #. go removes it from
@@ -49,6 +51,7 @@ function go() {
   if (location.pathname + location.hash !== address) history.replaceState(null, "", address);
   const title = $("h1", view);
   document.title = view.id === "start" ? "shelf" : title.textContent + " · shelf";
+  at = location.href;
   scrollTo(0, 0);
   $("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   show(view.id);
@@ -93,13 +96,17 @@ startLab(offer);
 startEvents();
 learn(true);
 onReturn(() => show(document.body.dataset.view));
-addEventListener("hashchange", () => {
-  if (location.hash !== "#main") go()?.focus({ preventScroll: true }); // the browser itself handles "skip to the content"
-});
+// The way back from /docs tells of itself by popstate, all other ways by hashchange.
+for (const event of ["hashchange", "popstate"]) {
+  addEventListener(event, () => {
+    if (location.hash !== "#main" && location.href !== at) go()?.focus({ preventScroll: true }); // the browser itself handles "skip to the content"
+  });
+}
 // A link to /docs shows that part without a new page, which would forget the tokens.
 addEventListener("click", (event) => {
-  const link = event.target.closest?.('a[href="/docs"]');
+  const link = event.target.closest?.('a[href="/docs"], a[href="#sign-in"]');
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+  if (link.hash) return location.hash === link.hash && signInFrom();
   event.preventDefault();
   location.hash = "#docs";
 });

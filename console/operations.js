@@ -33,11 +33,16 @@ function credentialOf(document, security) {
   return scheme.type === "http" ? { header: "Authorization", before: "Bearer ", name, optional } : { header: scheme.name, before: "", name, optional };
 }
 
-// bodyOf is the content type of a body and an example of it, or null.
+// bodyOf is the content type of a body and an example of it, or null. The server gives
+// a row its id and its owner, so an example that is to be sent has none.
 function bodyOf(document, node) {
   const content = follow(document, node).content ?? {};
   const type = Object.keys(content).find((name) => name.endsWith("json"));
-  return type ? { type, example: exampleOf(document, content[type]) } : null;
+  if (!type) return null;
+  const example = exampleOf(document, content[type]);
+  if (example?.constructor !== Object) return { type, example };
+  const { id, userId, ...rest } = example;
+  return { type, example: rest };
 }
 
 // exampleOf is the example that a media type or a parameter has, or one that fits its

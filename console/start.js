@@ -41,15 +41,19 @@ export function showStart() {
   resources.slice(0, most).forEach(countRows);
 }
 
-// firstCollection is one to try: it takes rows, and has an example of one.
+// firstCollection is one to try: it takes rows, and best has an example of one.
 function firstCollection(description) {
-  const one = collectionsOf(description).find(({ name, single }) => !single && name !== "users");
-  if (!one) return null;
-  const list = description.paths[one.address].get.responses["200"]?.content?.["application/json"];
-  const made = exampleOf(description, { schema: follow(description, list?.schema).items });
-  const { id, userId, ...row } = Object(made);
-  const known = Object.entries(row).filter(([, value]) => Object(value) !== value && value != null);
-  return { ...one, row: known.length > 0 ? Object.fromEntries(known.slice(0, 3)) : { title: "Hello" } };
+  const all = collectionsOf(description).filter(({ name, single }) => !single && name !== "users").map((one) => ({ ...one, row: plainRow(description, one.address) }));
+  const one = all.find(({ row }) => row) ?? all[0];
+  return one && { ...one, row: one.row ?? { title: "Hello" } };
+}
+
+// plainRow is an example of a row, without what is nested; null where no row is known.
+function plainRow(description, address) {
+  const list = description.paths[address].get.responses["200"]?.content?.["application/json"];
+  const { id, userId, ...row } = Object(exampleOf(description, { schema: follow(description, list?.schema).items }));
+  const known = Object.entries(row).filter(([, value]) => Object(value) !== value && value != null).slice(0, 3);
+  return known.length > 0 ? Object.fromEntries(known) : null;
 }
 
 export function startStart() {
