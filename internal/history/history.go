@@ -30,12 +30,17 @@ var (
 // A Damage is a fault in a history that a crash can't cause. It stops the
 // start, because the lines after it were acknowledged to clients.
 type Damage struct {
-	Line int // in the file, from 1
+	Line int // in the file, from 1; 0: What says where
 	What string
 	Show string // the line, and a caret below the fault, to print below the error; may be ""
 }
 
-func (d *Damage) Error() string { return fmt.Sprintf("line %d: %s", d.Line, d.What) }
+func (d *Damage) Error() string {
+	if d.Line == 0 {
+		return d.What
+	}
+	return fmt.Sprintf("line %d: %s", d.Line, d.What)
+}
 
 // A Record is one line of a history.
 type Record struct {

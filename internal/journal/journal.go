@@ -247,13 +247,7 @@ func (j *Journal) append(at time.Time, bodies [][]byte, ends bool) error {
 	if j.partialWrite {
 		buf = append(append(buf, refusedMark...), '\n')
 	}
-	for i, body := range bodies {
-		closes := 0
-		if i == len(bodies)-1 {
-			closes = len(bodies)
-		}
-		buf = appendLine(buf, j.seq+int64(i)+1, at, body, closes)
-	}
+	buf = AppendBatch(buf, j.seq+1, at, bodies)
 	if !ends && !j.leavesReserve(int64(len(buf))) {
 		return fmt.Errorf("%w: the remaining room is reserved for log-outs and other endings", history.ErrFull)
 	}

@@ -41,6 +41,30 @@ func Read(r io.ReaderAt, size int64, emit func([]history.Record) error) (Found, 
 	return s.found(), err
 }
 
+// ReadStream is [Read] for a text of size bytes that can be read only once.
+// Unlike a file, the text has no torn tail and no failed write.
+func ReadStream(r io.Reader, size int64, emit func([]history.Record) error) (Found, error) {
+	s, err := scanText(wholeText{r}, size, emit)
+	found := s.found()
+	if err == nil && (found.Torn > 0 || found.Refused > 0) {
+		err = &history.Damage{Line: s.line, What: fmt.Sprintf("%d bytes follow the last whole batch", found.Torn)}
+	}
+	return found, err
+}
+
+// wholeText is a reader whose end is an error.
+type wholeText struct{ io.Reader }
+
+func (w wholeText) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	if n == 0 && (err == io.EOF || err == io.ErrUnexpectedEOF) {
+		err = errors.New("the text is cut short")
+	} else if n > 0 {
+		err = nil // comes again, if it stays
+	}
+	return n, err
+}
+
 // ReadFile is [Read] for the file at path.
 func ReadFile(path string, emit func([]history.Record) error) (found Found, err error) {
 	f, err := durable.Open(path)
@@ -78,6 +102,10 @@ type scan struct {
 }
 
 func scanFile(r io.ReaderAt, size int64, emit func([]history.Record) error) (*scan, error) {
+	return scanText(io.NewSectionReader(r, 0, size), size, emit)
+}
+
+func scanText(r io.Reader, size int64, emit func([]history.Record) error) (*scan, error) {
 	s := &scan{size: size, emit: emit}
 	var (
 		rest []byte // the beginning of a line, from the previous piece
@@ -87,7 +115,7 @@ func scanFile(r io.ReaderAt, size int64, emit func([]history.Record) error) (*sc
 		// Each piece is newly allocated, because the bodies point into it.
 		piece := make([]byte, len(rest)+int(min(1<<20, size-at)))
 		n := copy(piece, rest)
-		if _, err := r.ReadAt(piece[n:], at); err != nil && err != io.EOF {
+		if _, err := io.ReadFull(r, piece[n:]); err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 			return s, err
 		}
 		at += int64(len(piece) - n)
@@ -159,8 +187,8 @@ func (s *scan) takeHeader(line []byte) error {
 	if err := d.Decode(&s.header); err != nil || s.Format != formatName {
 		return errNotOurs
 	}
-	if s.Version < firstVersion || s.Version > latestVersion {
-		return fmt.Errorf("data format %d: written by a newer shelf; this shelf reads %d to %d, so use a newer shelf", s.Version, firstVersion, latestVersion)
+	if err := CheckVersion(s.Version); err != nil {
+		return err
 	}
 	if s.CRC != "" && !goodCRC(line) {
 		return &history.Damage{Line: 1, What: "the checksum does not match"}
