@@ -17,8 +17,12 @@ import (
 // A cluster is some members of etcd and some replicas of shelf on them. Each replica
 // reaches each member through a link of its own.
 type cluster struct {
-	dir, etcd, shelf string // a folder for all files; the two programs
-	flags            []string
+	dir, etcd, shelf string   // a folder for all files; the two programs
+	flags, env       []string // of the replicas, beside those that all have
+	scheme           string   // of the members: http or https
+	prefix           string   // of the keys
+	ca               string   // who signed the certificates of the members; "" with http
+	client           *http.Client
 	ports            ports
 
 	members  []*process
@@ -33,32 +37,42 @@ type replica struct {
 	links []*link // one for each member
 }
 
-// startCluster starts members and then replicas. The replicas get flags beside those
-// that every replica here has.
+func newCluster(o *options, flags ...string) *cluster {
+	return &cluster{
+		dir: o.dir, etcd: o.etcd, shelf: o.shelf, flags: flags, scheme: "http", prefix: "/shelf/",
+		client: &http.Client{Timeout: 5 * time.Second}, ports: ports{20000 + int(o.seed%50)*200},
+	}
+}
+
+// startCluster starts members and then replicas, and waits until they are ready.
 func startCluster(ctx context.Context, o *options, members, replicas int, flags ...string) (*cluster, error) {
-	c := &cluster{dir: o.dir, etcd: o.etcd, shelf: o.shelf, flags: flags, ports: ports{20000 + int(o.seed%50)*200}}
+	c := newCluster(o, flags...)
 	if err := c.startMembers(members); err != nil {
 		return c, err
 	}
 	if err := c.awaitMembers(ctx); err != nil {
 		return c, err
 	}
-	for n := range replicas {
-		r, err := c.newReplica(fmt.Sprintf("replica %d", n+1))
+	return c, c.startReplicas(ctx, replicas)
+}
+
+func (c *cluster) startReplicas(ctx context.Context, n int) error {
+	for i := range n {
+		r, err := c.newReplica(fmt.Sprintf("replica %d", i+1))
 		if err != nil {
-			return c, err
+			return err
 		}
 		c.replicas = append(c.replicas, r)
 		if err := r.start(); err != nil {
-			return c, err
+			return err
 		}
 	}
-	return c, c.awaitReplicas(ctx)
+	return c.awaitReplicas(ctx)
 }
 
 // startMembers starts an etcd cluster with etcd's own defaults, but for names,
 // addresses and folders.
-func (c *cluster) startMembers(n int) error {
+func (c *cluster) startMembers(n int, flags ...string) error {
 	var peers, all []string
 	for i := range n {
 		client, err := c.ports.free()
@@ -73,12 +87,13 @@ func (c *cluster) startMembers(n int) error {
 		all = append(all, fmt.Sprintf("m%d=http://%s", i+1, peer))
 	}
 	for i := range n {
-		client, peer := "http://"+c.clients[i], "http://"+peers[i]
-		p, err := newProcess(c.dir, fmt.Sprintf("member %d", i+1), c.etcd,
+		client, peer := c.scheme+"://"+c.clients[i], "http://"+peers[i]
+		args := []string{c.etcd,
 			"--name", fmt.Sprintf("m%d", i+1), "--data-dir", "data", "--log-level", "warn",
 			"--listen-client-urls", client, "--advertise-client-urls", client,
 			"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-			"--initial-cluster", strings.Join(all, ","), "--initial-cluster-state", "new")
+			"--initial-cluster", strings.Join(all, ","), "--initial-cluster-state", "new"}
+		p, err := newProcess(c.dir, fmt.Sprintf("member %d", i+1), append(args, flags...)...)
 		if err != nil {
 			return err
 		}
@@ -112,13 +127,25 @@ func (c *cluster) newReplica(name string) (*replica, error) {
 	}
 	data := "shelf.jsonl"
 	if len(links) > 0 {
-		data = "etcd://" + strings.Join(links, ",") + "/shelf/"
+		data = c.address(links...)
 	}
 	// One machine makes here what many clients make elsewhere.
 	args := []string{c.shelf, "-addr", addr, "-data", data, "-bcrypt-cost", "4", "-access-ttl", "24h", "-log", "problems",
 		"-sign-ups", "1000000", "-failures", "1000000"}
-	r.process, err = newProcess(c.dir, name, append(args, c.flags...)...)
-	return r, err
+	if r.process, err = newProcess(c.dir, name, append(args, c.flags...)...); err != nil {
+		return nil, err
+	}
+	r.env = c.env
+	return r, nil
+}
+
+// address is what -data says, for members at some addresses.
+func (c *cluster) address(members ...string) string {
+	scheme := "etcd"
+	if c.ca != "" {
+		scheme = "etcds"
+	}
+	return scheme + "://" + strings.Join(members, ",") + c.prefix
 }
 
 // awaitMembers waits until every member says that it is well.
@@ -126,7 +153,7 @@ func (c *cluster) awaitMembers(ctx context.Context) error {
 	for i, p := range c.members {
 		err := await(ctx, p, func() bool {
 			var health struct{ Health string }
-			return getJSON("http://"+c.clients[i]+"/health", &health) == nil && health.Health == "true"
+			return getJSON(c.client, c.scheme+"://"+c.clients[i]+"/health", &health) == nil && health.Health == "true"
 		})
 		if err != nil {
 			return err
@@ -146,7 +173,7 @@ func (c *cluster) awaitReplicas(ctx context.Context) error {
 }
 
 func (r *replica) await(ctx context.Context) error {
-	return await(ctx, r.process, func() bool { return getJSON(r.url+"/readyz", nil) == nil })
+	return await(ctx, r.process, func() bool { return getJSON(http.DefaultClient, r.url+"/readyz", nil) == nil })
 }
 
 // await asks until ok says true. It gives up after a minute, or when the process has
@@ -167,11 +194,9 @@ func await(ctx context.Context, p *process, ok func() bool) error {
 	return nil
 }
 
-var patient = &http.Client{Timeout: 5 * time.Second}
-
 // getJSON reads an answer of 200 into v, if v is not nil.
-func getJSON(url string, v any) error {
-	r, err := patient.Get(url)
+func getJSON(client *http.Client, url string, v any) error {
+	r, err := client.Get(url)
 	if err != nil {
 		return err
 	}
@@ -194,7 +219,7 @@ func (c *cluster) leader() int {
 			}
 			Leader string
 		}
-		r, err := patient.Post("http://"+addr+"/v3/maintenance/status", "application/json", strings.NewReader("{}"))
+		r, err := c.client.Post(c.scheme+"://"+addr+"/v3/maintenance/status", "application/json", strings.NewReader("{}"))
 		if err != nil {
 			continue
 		}
@@ -236,9 +261,13 @@ func (c *cluster) died() error {
 
 // export runs shelf export against the members at addrs.
 func (c *cluster) export(addrs ...string) ([]byte, error) {
-	cmd := exec.Command(c.shelf, "export", "etcd://"+strings.Join(addrs, ",")+"/shelf/", "-secrets")
+	args := []string{"export", c.address(addrs...), "-secrets"}
+	if c.ca != "" {
+		args = append(args, "-etcd-ca", c.ca)
+	}
+	cmd := exec.Command(c.shelf, args...)
 	cmd.Dir = c.dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, c.env...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	text, err := cmd.Output()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,7 +37,7 @@ func example(ctx context.Context, o *options) error {
 		targets = append(targets, newTarget(fmt.Sprintf("balancer, way %d", n+1), fmt.Sprintf("http://127.0.0.1:%d", port), nil))
 	}
 	ready := &process{name: "the example"}
-	if err := await(ctx, ready, func() bool { return getJSON(targets[0].url+"/readyz", nil) == nil }); err != nil {
+	if err := await(ctx, ready, func() bool { return getJSON(http.DefaultClient, targets[0].url+"/readyz", nil) == nil }); err != nil {
 		return err
 	}
 	r := newRun(ctx, o, nil, targets)

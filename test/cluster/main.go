@@ -43,6 +43,7 @@ type options struct {
 	clients int           // of the registers
 	pace    time.Duration // between two requests of one
 	turn    time.Duration // of one measurement
+	items   int           // that a start is measured with
 	verbose bool
 
 	dir, etcd, shelf string
@@ -57,12 +58,13 @@ func try(ctx context.Context, args []string) (err error) {
 	flags.IntVar(&o.clients, "clients", 8, "clients that read and write one item")
 	flags.DurationVar(&o.pace, "pace", 20*time.Millisecond, "how long such a client waits between two requests")
 	flags.DurationVar(&o.turn, "turn", 2*time.Second, "how long each measurement takes in each round")
+	flags.IntVar(&o.items, "items", 1_000_000, "items that a start is measured with; 0 for no such measurement")
 	flags.BoolVar(&o.verbose, "v", false, "show each fault that is made")
 	flags.StringVar(&o.etcd, "etcd", "", "an etcd that is built already")
 	flags.StringVar(&o.shelf, "shelf", "", "a shelf that is built already")
 	extra := flags.String("flags", "", "more flags for the replicas, separated by blanks")
 	keep := flags.Bool("keep", false, "keep the folder with all files")
-	only := flags.String("only", "torture,control,example", "what to do: torture, control, example, measure, file")
+	only := flags.String("only", "torture,secure,control,example", "what to do: torture, secure, control, example, measure, file")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -83,7 +85,7 @@ func try(ctx context.Context, args []string) (err error) {
 	if err := o.build(); err != nil {
 		return err
 	}
-	steps := map[string]func(context.Context, *options) error{"torture": torture, "control": control, "example": example, "measure": measure, "file": file}
+	steps := map[string]func(context.Context, *options) error{"torture": torture, "control": control, "secure": secure, "example": example, "measure": measure, "file": file}
 	for name := range strings.SplitSeq(*only, ",") {
 		step, ok := steps[name]
 		if !ok {

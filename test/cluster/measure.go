@@ -60,6 +60,11 @@ func measure(ctx context.Context, o *options) error {
 			return err
 		}
 	}
+	if m.o.items > 0 {
+		if err := m.starts(ctx, m.o.items); err != nil {
+			return err
+		}
+	}
 	m.print()
 	return m.failover(ctx)
 }

@@ -19,6 +19,7 @@ type process struct {
 	name   string // "member 2"
 	folder string
 	args   []string // the program comes first
+	env    []string // beside PATH
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd
@@ -44,7 +45,7 @@ func (p *process) start() error {
 	defer p.mu.Unlock()
 	cmd := exec.Command(p.args[0], p.args[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.folder, log, log
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, p.env...)
 	// None is left behind when this program is killed.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
