@@ -136,11 +136,12 @@ func itemForm(name, description string) url.Values {
 // A caller is one client. Its choices come from the seed alone.
 type caller struct {
 	*run
-	rand *rand.Rand
+	number int
+	rand   *rand.Rand
 }
 
 func (r *run) newCaller(number int) *caller {
-	return &caller{r, rand.New(rand.NewPCG(uint64(r.o.seed), uint64(number)))}
+	return &caller{r, number, rand.New(rand.NewPCG(uint64(r.o.seed), uint64(number)))}
 }
 
 // anywhere is a target by chance.

@@ -51,7 +51,6 @@ func (c *caller) changeSubjects() {
 
 // useRegister reads and writes the subject, each time at another replica.
 func (c *caller) useRegister() {
-	me := int(c.rand.Int32())
 	var mine *subject
 	value := "" // that the client has last seen
 	for n := 0; c.ctx.Err() == nil; n++ {
@@ -63,14 +62,14 @@ func (c *caller) useRegister() {
 			c.pause(20 * time.Millisecond)
 			continue
 		}
-		next := fmt.Sprintf("%x-%d", me, n)
+		next := fmt.Sprintf("%d-%d", c.number, n)
 		switch dice := c.rand.IntN(20); {
 		case dice < 8 || value == "" && dice >= 13:
-			value = c.readSubject(me, s, c.anywhere(), value)
+			value = c.readSubject(s, c.anywhere(), value)
 		case dice < 13:
-			value = c.writeSubject(me, s, next, value)
+			value = c.writeSubject(s, next, value)
 		default:
-			value = c.swapSubject(me, s, value, next)
+			value = c.swapSubject(s, value, next)
 		}
 		c.pause(c.o.pace)
 	}
@@ -79,7 +78,7 @@ func (c *caller) useRegister() {
 func (s *subject) path() string { return fmt.Sprintf("/api/v1/items/%d", s.id) }
 
 // readSubject returns the value that is known now.
-func (c *caller) readSubject(me int, s *subject, at *target, known string) string {
+func (c *caller) readSubject(s *subject, at *target, known string) string {
 	call := time.Now()
 	a := c.send(at, "GET "+s.path(), s.token, nil)
 	if a.silent() {
@@ -90,7 +89,7 @@ func (c *caller) readSubject(me int, s *subject, at *target, known string) strin
 		c.fault("the subject is not there: %v", a)
 		return known
 	}
-	c.history.add(me, input{kind: read, key: s.id}, call, output{known: true, value: it.Description})
+	c.history.add(c.number, input{kind: read, key: s.id}, call, output{known: true, value: it.Description})
 	s.saw(it.Description, a.header.Get("ETag"))
 	return it.Description
 }
@@ -109,25 +108,25 @@ func (s *subject) tagOf(value string) string {
 	return s.tag[value]
 }
 
-func (c *caller) writeSubject(me int, s *subject, value, known string) string {
+func (c *caller) writeSubject(s *subject, value, known string) string {
 	call := time.Now()
 	a := c.send(c.anywhere(), "PATCH "+s.path()+"/description", s.token, url.Values{"description": {value}})
 	switch {
 	case a.unsent:
 		return known
 	case a.silent():
-		c.history.add(me, input{kind: write, key: s.id, new: value}, call, output{})
+		c.history.add(c.number, input{kind: write, key: s.id, new: value}, call, output{})
 		return known
 	case a.status != http.StatusOK:
 		c.fault("the subject is not written: %v", a)
 		return known
 	}
-	c.history.add(me, input{kind: write, key: s.id, new: value}, call, output{known: true})
+	c.history.add(c.number, input{kind: write, key: s.id, new: value}, call, output{known: true})
 	s.saw(value, a.header.Get("ETag"))
 	return value
 }
 
-func (c *caller) swapSubject(me int, s *subject, old, value string) string {
+func (c *caller) swapSubject(s *subject, old, value string) string {
 	tag := s.tagOf(old)
 	if tag == "" {
 		return ""
@@ -139,16 +138,16 @@ func (c *caller) swapSubject(me int, s *subject, old, value string) string {
 	case a.unsent:
 		return old
 	case a.silent():
-		c.history.add(me, in, call, output{})
+		c.history.add(c.number, in, call, output{})
 		return old
 	case a.status == http.StatusPreconditionFailed:
-		c.history.add(me, in, call, output{known: true})
+		c.history.add(c.number, in, call, output{known: true})
 		return ""
 	case a.status != http.StatusOK:
 		c.fault("the subject is not written: %v", a)
 		return old
 	}
-	c.history.add(me, in, call, output{known: true, done: true})
+	c.history.add(c.number, in, call, output{known: true, done: true})
 	s.saw(value, a.header.Get("ETag"))
 	return value
 }

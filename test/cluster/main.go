@@ -134,6 +134,7 @@ func control(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
+	r.hangUp()
 	illegal := r.history.judge(o.dir)
 	fmt.Printf("the control broke %d promises, and porcupine objected to %d histories\n", len(r.faults), len(illegal))
 	if len(illegal) == 0 || !r.faulty() {

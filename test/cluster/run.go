@@ -24,6 +24,7 @@ type run struct {
 	current atomic.Pointer[subject] // the item that all clients share now
 	ledger  ledger
 	streams []*stream
+	hangUp  context.CancelFunc // ends the streams
 
 	mu      sync.Mutex
 	faults  []string       // broken promises
@@ -126,9 +127,7 @@ func (r *run) traffic(long time.Duration, breaking ...func()) error {
 	if !ok {
 		return fmt.Errorf("the first sign-up: %v", a)
 	}
-	if err := r.follow(follower.Access); err != nil {
-		return err
-	}
+	r.follow(follower.Access)
 	var clients, breakers sync.WaitGroup
 	for number, work := range r.clients() {
 		c := r.newCaller(number + 1)
@@ -172,6 +171,7 @@ func (r *run) clients() (all []func(*caller)) {
 
 // report prints what the run was, and returns an error if a promise was broken.
 func (r *run) report() error {
+	r.hangUp()
 	began := time.Now()
 	illegal := r.history.judge(r.o.dir)
 	judged := time.Since(began)

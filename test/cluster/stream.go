@@ -29,7 +29,7 @@ type stream struct {
 type event struct{ id, kind, data string }
 
 // follow starts a stream at each replica, and one that goes from replica to replica.
-func (r *run) follow(token string) error {
+func (r *run) follow(token string) {
 	for _, t := range r.targets {
 		r.streams = append(r.streams, &stream{name: "the events at " + t.name, at: func() *target { return t }})
 	}
@@ -38,15 +38,16 @@ func (r *run) follow(token string) error {
 		name: "the events everywhere", leap: time.Second,
 		at: func() *target { return r.targets[dice.IntN(len(r.targets))] },
 	})
+	var ctx context.Context
+	ctx, r.hangUp = context.WithCancel(context.WithoutCancel(r.ctx))
 	for _, s := range r.streams {
-		go s.run(context.WithoutCancel(r.ctx), token)
+		go s.run(ctx, token)
 	}
-	return nil
 }
 
-// run follows until an answer says that it can't go on, or the program ends.
+// run follows until an answer says that it can't go on, or ctx ends.
 func (s *stream) run(ctx context.Context, token string) {
-	for s.fatalNow() == "" {
+	for ctx.Err() == nil && s.fatalNow() == "" {
 		s.once(ctx, token)
 		s.mu.Lock()
 		s.resume++
