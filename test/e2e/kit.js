@@ -100,9 +100,10 @@ export async function startShelf(args = [], files = {}) {
 
 /**
  * visit opens url in a browser of its own, as somebody who comes for the first
- * time. problems lists what no page may do.
+ * time. problems lists what no page may do. asks is the URL of another server that
+ * the page may ask.
  */
-export async function visit(url, { size = laptop, dark = false, still = true, script = true, clock } = {}) {
+export async function visit(url, { size = laptop, dark = false, still = true, script = true, clock, asks = url } = {}) {
   const context = await browser.newContext({
     viewport: size,
     colorScheme: dark ? 'dark' : 'light',
@@ -113,7 +114,7 @@ export async function visit(url, { size = laptop, dark = false, still = true, sc
   });
   context.setDefaultTimeout(patience);
   const page = await context.newPage();
-  const problems = watch(context, page, new URL(url).origin);
+  const problems = watch(context, page, [new URL(url).origin, new URL(asks).origin]);
   await context.exposeBinding('violated', (_, what) => problems.push(`content security policy: ${what}`));
   await context.addInitScript(() => {
     addEventListener('securitypolicyviolation', (e) => {
@@ -129,8 +130,9 @@ export async function visit(url, { size = laptop, dark = false, still = true, sc
   return { page, context, problems };
 }
 
-// watch collects what a page of origin may not do, whatever its story is about.
-function watch(context, page, origin) {
+// watch collects what a page may not do that asks servers of these origins, whatever
+// its story is about.
+function watch(context, page, origins) {
   const problems = [];
   page.on('pageerror', (e) => problems.push(`uncaught: ${e.stack || e}`));
   page.on('crash', () => problems.push('the page crashed'));
@@ -147,7 +149,7 @@ function watch(context, page, origin) {
   });
   context.on('request', (r) => {
     const url = new URL(r.url());
-    if (url.protocol !== 'data:' && url.protocol !== 'blob:' && url.origin !== origin) {
+    if (url.protocol !== 'data:' && url.protocol !== 'blob:' && !origins.includes(url.origin)) {
       problems.push(`a request to elsewhere: ${r.method()} ${r.url()}`);
     }
   });
