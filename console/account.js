@@ -61,9 +61,11 @@ async function signIn(how, more) {
   backTo = "#token";
 }
 
-// signInFrom shows the form, and comes back to a part after the sign-in.
+// signInFrom shows the form, and comes back to a part after the sign-in. A sign-in that
+// is over makes room for it.
 let backTo = "#token";
 export function signInFrom(part) {
+  if (current() && (refused() || expired())) setSession(null);
   if (part && part !== "start") backTo = "#" + part;
   if (!identity.value) identity.value = lastName;
   identity.focus();

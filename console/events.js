@@ -25,7 +25,7 @@ export async function startEvents() {
     const { response, more } = await stream("/api/v1/events", { Authorization: "Bearer " + current().access, ...(last && { "Last-Event-ID": last }) });
     if (response?.status === 410) last = ""; // the missed events are no longer kept
     if (!response?.ok) {
-      if (response) judge({ status: response.status, ok: false, header: (name) => response.headers.get(name) ?? "" });
+      if (response) judge({ ok: false, header: (name) => response.headers.get(name) ?? "" });
       pause = [401, 410, 422].includes(response?.status) ? 500 : Math.min(2 * pause, 30000);
       tell("end");
       continue;

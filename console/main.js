@@ -27,7 +27,7 @@ function partNamed() {
   const [id, ...rest] = decodeURIComponent(location.hash.slice(1)).split("/");
   const name = id || (location.pathname.endsWith("/docs") ? "docs" : "start");
   const sections = $$("main > section[id]");
-  const view = sections.find((section) => section.id === (name === "sign-in" ? "start" : name));
+  const view = sections.find((section) => section.id === (name === "signin" ? "start" : name));
   return { sections, view: view ?? sections[0], name, rest: rest.join("/") };
 }
 
@@ -55,7 +55,7 @@ function go() {
   scrollTo(0, 0);
   $("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   show(view.id);
-  if (name === "sign-in") return signInFrom(from);
+  if (name === "signin") return signInFrom(from);
   if (rest && openRoute(rest)) return null;
   return title;
 }
@@ -96,15 +96,14 @@ startLab(offer);
 startEvents();
 learn(true);
 onReturn(() => show(document.body.dataset.view));
-// The way back from /docs tells of itself by popstate, all other ways by hashchange.
-for (const event of ["hashchange", "popstate"]) {
-  addEventListener(event, () => {
-    if (location.hash !== "#main" && location.href !== at) go()?.focus({ preventScroll: true }); // the browser itself handles "skip to the content"
-  });
+function arrive() {
+  if (location.hash !== "#main" && location.href !== at) go()?.focus({ preventScroll: true }); // the browser itself handles "skip to the content"
 }
+addEventListener("hashchange", arrive);
+addEventListener("popstate", () => setTimeout(arrive)); // the way back from /docs may change the path only
 // A link to /docs shows that part without a new page, which would forget the tokens.
 addEventListener("click", (event) => {
-  const link = event.target.closest?.('a[href="/docs"], a[href="#sign-in"]');
+  const link = event.target.closest?.('a[href="/docs"], a[href="#signin"]');
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
   if (link.hash) return location.hash === link.hash && signInFrom();
   event.preventDefault();

@@ -62,7 +62,7 @@ const reasons = [
   [/account|user/i, "Its account is gone."],
 ];
 
-const signIn = () => el("a", { class: "button", href: "#sign-in" }, "Sign in");
+const signIn = () => el("a", { class: "button", href: "#signin" }, "Sign in");
 const again = () => current()?.refresh && button("Refresh", () => refresh(), { class: "primary" });
 
 // banners are the states that are told, the most urgent one first: whether it holds, its

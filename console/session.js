@@ -35,16 +35,19 @@ export async function ask(method, path, { refresh, headers, ...rest } = {}) {
   const { access } = session, token = refresh ? session.refresh : access;
   const bearer = path.startsWith("/bookapi") ? { "x-access-token": token } : { Authorization: "Bearer " + token };
   const answer = await send(method, path, { ...rest, headers: { ...bearer, ...headers } });
-  if (!refresh && session?.access === access) judge(answer);
+  if (!refresh && session?.access === access) {
+    if (bearer.Authorization || answer.ok) judge(answer);
+    else if (answer.status === 401) await ask("GET", "/api/v1/auth/me", { by: "page" }); // the book API doesn't say why
+  }
   return answer;
 }
 
 // judge learns from an answer whether the server takes the access token. That it has
 // expired is no news: the page counts that down.
-export function judge({ status, ok, says, header }) {
+export function judge({ ok, header }) {
   const challenge = header("WWW-Authenticate");
-  const bad = status !== 0 && /invalid_token|^x-access-token/.test(challenge);
-  const why = /error_description="([^"]*)"/.exec(challenge)?.[1] ?? says ?? "it is not valid";
+  const bad = challenge.includes("invalid_token");
+  const why = /error_description="([^"]*)"/.exec(challenge)?.[1] ?? "it is not valid";
   const next = bad && !/^expired/.test(why) ? why : bad || ok ? "" : refusal;
   if (next === refusal) return;
   refusal = next;

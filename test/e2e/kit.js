@@ -103,7 +103,7 @@ export async function startShelf(args = [], files = {}) {
  * time. problems lists what no page may do. asks is the URL of another server that
  * the page may ask.
  */
-export async function visit(url, { size = laptop, dark = false, still = true, script = true, clock, asks = url } = {}) {
+export async function visit(url, { size = laptop, dark = false, still = true, script = true, clock, away, asks = url } = {}) {
   const context = await browser.newContext({
     viewport: size,
     colorScheme: dark ? 'dark' : 'light',
@@ -114,7 +114,7 @@ export async function visit(url, { size = laptop, dark = false, still = true, sc
   });
   context.setDefaultTimeout(patience);
   const page = await context.newPage();
-  const problems = watch(context, page, [new URL(url).origin, new URL(asks).origin]);
+  const problems = watch(context, page, [new URL(url).origin, new URL(asks).origin], away);
   await context.exposeBinding('violated', (_, what) => problems.push(`content security policy: ${what}`));
   await context.addInitScript(() => {
     addEventListener('securitypolicyviolation', (e) => {
@@ -131,8 +131,8 @@ export async function visit(url, { size = laptop, dark = false, still = true, sc
 }
 
 // watch collects what a page may not do that asks servers of these origins, whatever
-// its story is about.
-function watch(context, page, origins) {
+// its story is about. away tells that a server goes away, which Chromium itself writes of.
+function watch(context, page, origins, away) {
   const problems = [];
   page.on('pageerror', (e) => problems.push(`uncaught: ${e.stack || e}`));
   page.on('crash', () => problems.push('the page crashed'));
@@ -145,6 +145,7 @@ function watch(context, page, origins) {
     // Chromium itself writes this for every answer of 400 and above; no page can
     // prevent it, and refusals are what this one is there to show.
     if (/^Failed to load resource: the server responded with a status of 4\d\d/.test(m.text())) return;
+    if (away && /net::ERR_/.test(m.text())) return;
     problems.push(`console ${m.type()}: ${m.text()} (${m.location().url})`);
   });
   context.on('request', (r) => {
