@@ -62,3 +62,64 @@ story('without collections there is nothing of them', async ({ page }) => {
   await answered(page, 'GET /openapi.json');
   await gone(page.getByRole('link', { name: 'Collections' }));
 });
+
+// wide rows of many shapes: what a table has to put up with.
+const uuid = '0b6f1f0e-5b1c-4f0e-9c55-2f1f6a1d2c3b';
+const films = Array.from({ length: 10_000 }, (_, i) => ({
+  id: i === 0 ? uuid : i + 1, title: `film ${i + 1}`, year: 1900 + (i % 125), rating: 7.5,
+  ...(i === 0 && { cast: Array.from({ length: 30 }, (_, n) => ({ name: `actor ${n}`, role: 'somebody' })), plot: 'It goes on. '.repeat(60), ['a-member-with-a-very-long-name-'.repeat(3)]: 'x'.repeat(120) }),
+}));
+const many = { args: ['-open', 'films.json'], files: { 'films.json': JSON.stringify({ films, ['b'.repeat(90)]: [] }) } };
+
+story('ten thousand rows can be used', many, async ({ page }) => {
+  await part(page, 'Collections');
+  const table = tableOf(page, 'films');
+  await see(table.locator('summary').getByText('10,000', { exact: true }));
+  await see(table.getByText('Page 1 of 1,000'));
+  await table.getByRole('spinbutton', { name: 'Go to a page of films' }).fill('777');
+  await table.getByRole('button', { name: 'Go' }).click();
+  await see(table.getByText('Page 777 of 1,000'));
+  await see(table.getByRole('cell', { name: 'film 7761', exact: true }));
+  await table.getByRole('combobox', { name: 'Rows a page of films' }).selectOption('500');
+  await see(table.getByText('Page 1 of 20'));
+  assert.equal(await table.getByRole('row').count(), 501);
+  await table.getByRole('combobox', { name: 'Rows a page of films' }).selectOption('25');
+  await table.getByRole('button', { name: 'year' }).click();
+  await see(table.getByRole('columnheader', { name: 'year' }).and(page.locator('[aria-sort=ascending]')));
+  await table.getByRole('button', { name: 'year' }).click();
+  await see(table.getByRole('columnheader', { name: 'year' }).and(page.locator('[aria-sort=descending]')));
+  await see(table.getByRole('row').nth(1).getByRole('cell', { name: '2024' }));
+  await table.getByRole('searchbox', { name: 'Search in films' }).fill('film 9999');
+  await see(table.locator('summary').getByText('1', { exact: true }));
+  await see(table.getByRole('cell', { name: 'film 9999', exact: true }));
+  await table.getByRole('searchbox', { name: 'Search in films' }).fill('no such film');
+  await see(table.getByText('No row is like that.'));
+});
+
+for (const [room, size] of Object.entries({ laptop: undefined, phone })) {
+  story(`${room}: long ids, names and values stay in their boxes, and open`, { ...many, size }, async ({ page }) => {
+    await part(page, 'Collections');
+    const table = tableOf(page, 'films');
+    await see(table.getByText('film 1', { exact: true }));
+    const id = table.getByRole('cell', { name: uuid });
+    assert.equal(await id.evaluate((node) => getComputedStyle(node).whiteSpace), 'nowrap', 'an id is never broken');
+    await table.getByText('[{"name":"actor 0"', { exact: false }).first().click();
+    await see(table.getByText('"name": "actor 29"', { exact: false }));
+    const { wide, room: width, outside } = await page.evaluate(() => ({
+      wide: document.documentElement.scrollWidth, room: document.documentElement.clientWidth,
+      outside: [...document.querySelectorAll('#tables > details > *')].filter((node) => node.getBoundingClientRect().right > node.parentNode.getBoundingClientRect().right).length,
+    }));
+    assert(wide <= width, `the page is ${wide} px wide in ${width}`);
+    assert.equal(outside, 0);
+    await accessible(page);
+    await shot(page, `${room}, a table of any shape`);
+  });
+}
+
+story('a table follows what others change', { args: ['-open', 'db.json'], files }, async ({ page, shelf }) => {
+  await signUp(page);
+  await part(page, 'Collections');
+  await see(tableOf(page, 'empty').getByText('No rows.'));
+  await api(shelf, '', 'POST /empty', { title: 'not empty any more' });
+  await see(tableOf(page, 'empty').getByRole('cell', { name: 'not empty any more' }));
+});

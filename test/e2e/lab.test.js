@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer, request as ask } from 'node:http';
-import { api, part, see, shot, signUp, story, tokenOf } from './kit.js';
+import { accessible, api, part, see, shot, signUp, story, tokenOf } from './kit.js';
 
 const attacks = JSON.parse(await readFile(new URL('../../console/attacks.json', import.meta.url)));
 const here = attacks.filter(({ held }) => !held); // those that a page can make
@@ -106,6 +106,65 @@ story('one’s own forgery is refused, and the same token unaltered is good', as
   await payload.fill('{"sub": ');
   await form.getByRole('button', { name: 'Send it' }).click();
   await see(form.getByRole('status').filter({ hasText: /^422 / }));
+});
+
+const own = (page) => page.getByRole('form', { name: 'Now change it' });
+const send = (page) => own(page).getByRole('button', { name: 'Send it' }).click();
+
+story('each forgery can be taken, looked at, sent and put back', async ({ page, t }) => {
+  await signUp(page);
+  await part(page, 'Your token');
+  const list = own(page).getByLabel('Take a forgery');
+  const titles = (await list.locator('option').allTextContents()).slice(1);
+  assert(titles.length >= 15, `${titles.length} forgeries`);
+  for (const title of titles) {
+    await t.test(title, async () => {
+      await list.selectOption(title);
+      const { explanation } = attacks.find((attack) => attack.title === title);
+      await see(own(page).getByText(explanation, { exact: false }));
+      await send(page);
+      await see(own(page).getByRole('status').filter({ hasText: /^4\d\d / }));
+    });
+  }
+  await own(page).getByRole('button', { name: 'Reset' }).click();
+  await send(page);
+  await see(own(page).getByRole('status').filter({ hasText: /^200 / }));
+});
+
+story('a secret of one’s own signs a token that the server refuses', async ({ page }) => {
+  await signUp(page);
+  await part(page, 'Your token');
+  await own(page).getByLabel('Sign it with a secret of your own').fill('hunter2');
+  await own(page).getByRole('button', { name: 'Sign', exact: true }).click();
+  await see(own(page).getByText('Altered, with another signature.'));
+  await send(page);
+  await see(own(page).getByRole('status').filter({ hasText: '422 Signature verification failed' }));
+});
+
+story('any token can be pasted, without a sign-in', async ({ page, shelf }) => {
+  const { data: [{ access_token: token }] } = await api(shelf, '', 'POST /api/v1/auth/signup', { email: 'bob@example.com', password: 'b00k-worm' });
+  await part(page, 'Your token');
+  await see(own(page).getByText('Sign in, or paste a token.'));
+  await own(page).getByLabel('Paste any token').fill(`Bearer ${token}`);
+  assert.equal(JSON.parse(await own(page).getByLabel('Payload').inputValue()).type, 'access');
+  await send(page);
+  await see(own(page).getByRole('status').filter({ hasText: /^200 / }));
+  await own(page).getByLabel('Paste any token').fill('eyJub.token');
+  await see(page.getByRole('status').filter({ hasText: 'That is no token' }));
+  await own(page).getByRole('button', { name: 'Reset' }).click();
+  assert.equal(await own(page).getByLabel('Payload').inputValue(), '');
+});
+
+story('the picture of a token’s life says where yours is, and what the look-up costs', { clock: true }, async ({ page }) => {
+  await part(page, 'Your token');
+  const here = page.locator('#life [aria-current=step]');
+  await see(here.getByText('Sign-in'));
+  await signUp(page);
+  await see(here.getByText('Each request'));
+  await page.getByText('What does the look-up of the jti cost?').click();
+  await see(page.getByText('Here both are reads of a map in memory', { exact: false }));
+  await page.clock.fastForward('15:01');
+  await see(here.getByText('Expired'));
 });
 
 // holed is a server with a hole in it: a proxy before shelf that takes each token
@@ -214,6 +273,24 @@ story('the clock stands still, and with it what is left of a token', { args: ['-
   assert(before - (await seconds()) <= 1, 'what is left goes on');
   await clock(page).getByRole('button', { name: 'Run' }).click();
   await see(clock(page).getByRole('button', { name: 'Freeze' }));
+});
+
+story('the lab takes a snapshot, goes back to it, and to the start', { args: ['-lab'] }, async ({ shelf, person }) => {
+  const page = await openLab(shelf, person);
+  await signUp(page);
+  const token = await tokenOf(page);
+  await part(page, 'Break it');
+  await page.getByRole('button', { name: 'Take a snapshot' }).click();
+  await see(page.getByText('Snapshot 1', { exact: true }));
+  await api(shelf, token, 'POST /api/v1/items', { itemname: 'lamp', category: 'light', description: 'new' });
+  await page.getByRole('button', { name: 'Restore snapshot 1' }).click();
+  await see(page.getByRole('status').filter({ hasText: 'Snapshot 1 is restored' }));
+  assert.deepEqual((await api(shelf, token, 'GET /api/v1/items')).data, []);
+  await accessible(page);
+  await shot(page, 'the lab, open');
+  await page.getByRole('button', { name: 'Back to the start' }).click();
+  await see(page.locator('#banner').getByRole('alert').filter({ hasText: 'The server refuses your token.' }));
+  await see(clock(page).getByText('this machine’s time'));
 });
 
 for (const [name, args, says] of [['a wrong secret is refused', ['-lab'], /secret|X-Lab-Token/i], ['a shelf without a lab says so', [], 'This shelf runs without -lab']]) {
