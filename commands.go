@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	_ "embed"
@@ -26,7 +25,6 @@ import (
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/operator"
-	"example.com/shelf/internal/rows"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/term"
@@ -46,7 +44,7 @@ func commands() config.Commands[shell] {
 		config.Do("run", "[flags] -- COMMAND ARGS...", "run a command with a server of its own: on a free\nport, with its data in memory, until the command\nends. The command finds SHELF_URL, SHELF_LAB_TOKEN,\nSHELF_TOKEN of an account and SHELF_ADMIN_TOKEN", "run -- npm test", runCommand),
 		config.Do("check", "[FILE]", "say what is in a data file, and whether it is sound", "check shelf.jsonl", func(_ context.Context, sh shell, args []string) error { return sh.files().Check(args) }),
 		config.Do("export", "[FILE] [-o OUT] [-secrets] [-collections]", "write the data as one JSON document, also while a\nserver runs; -secrets: with the password hashes;\n-collections: in the form of a json-server's file", "export -o backup.json", func(_ context.Context, sh shell, args []string) error { return sh.files().Export(args, sh.now()) }),
-		config.Do("import", "FILE.json [-data FILE] [-keep-tokens]", "take in an export, if the store is empty; or a plain\nfile such as {\"items\":[],\"books\":[]}; stop the server\nfirst; an export's tokens end without -keep-tokens;\n-collections FILE.json: a json-server's file", "import db.json", importCommand),
+		config.Do("import", "FILE.json [-data FILE] [-keep-tokens]", "take in an export, if the store is empty; or a plain\nfile such as {\"items\":[],\"books\":[]}; stop the server\nfirst; an export's tokens end without -keep-tokens;\n-collections FILE.json: a json-server's file", "import db.json", func(ctx context.Context, sh shell, args []string) error { return sh.importing(ctx).Run(args) }),
 		config.Do("explain", "[TOKEN] [flags]", "say what is in a token and why it is good or refused;\nwithout TOKEN it reads standard input", "explain eyJhbGciOiJIUzI1NiIs...", explainCommand),
 		config.Do("key list", "[flags]", "list the signing keys", "key list", keyCommand),
 		config.Do("key rotate", "[-now] [flags]", "make a new key, which signs from the next start on;\nthe old key still verifies; -now ends it at once, for\na key that has leaked; stop the server first", "key rotate", keyCommand),
@@ -100,13 +98,6 @@ func newShell(lookupEnv func(string) (string, bool), stdin io.Reader, stdout, st
 // likely another server's.
 var runDefaults = []string{"-addr=127.0.0.1:0", "-data=memory", "-bcrypt-cost=4", "-log=problems", "-stdin=false", "-lab"}
 
-// The exit statuses of shelf run that are not its command's: as those of env(1)
-// and timeout(1). Those of package child are as well.
-const (
-	statusUsage  = 2
-	statusServer = 125 // the server could not start, or failed
-)
-
 // runCommand is the command shelf run: a server for the time that another
 // command takes. Standard input and output are that command's alone. It gets the
 // signals that shelf gets, shelf ends when it does, and with its exit status.
@@ -117,37 +108,26 @@ func runCommand(ctx context.Context, sh shell, args []string) error {
 	}
 	sh.interrupt.Keeps("the command was not started")
 	cmd := child.New(ctx, command, sh.stdin, sh.stdout, sh.stderr)
-	defer cmd.Close()
-	err = runServer(cmd.Running(), c, sh, func(s *server) (err error) {
-		cmd.Env, err = s.readyMade(cmd.Env)
-		return err
-	}, func(s *server, url string) error {
-		sh.interrupt.Keeps("") // signals are the command's from here on
-		cmd.Env = append(cmd.Env, "SHELF_URL="+url)
-		return cmd.Start()
-	})
-	if err == nil {
-		return config.Failed(cmd.Status(), nil)
-	}
-	cmd.End(c.drain)
-	if failed, ok := errors.AsType[*child.Error](err); ok {
-		return config.Failed(failed.Status, err)
-	}
-	return config.Failed(statusServer, err)
+	return config.Failed(cmd.Beside(c.drain, func(ctx context.Context) error {
+		return runServer(ctx, c, sh, func(s *server) (err error) {
+			cmd.Env, err = s.readyMade(cmd.Env)
+			return err
+		}, func(s *server, url string) error {
+			sh.interrupt.Keeps("") // signals are the command's from here on
+			cmd.Env = append(cmd.Env, "SHELF_URL="+url)
+			return cmd.Start()
+		})
+	}))
 }
 
 // runSettings reads the arguments of shelf run. It fails with flag.ErrHelp, or
 // with statusUsage.
 func runSettings(sh shell, args []string) (c settings, command []string, err error) {
-	if config.WantsHelp(args) {
-		return c, nil, flag.ErrHelp
+	flags, command, err := config.SplitCommand("usage: shelf run [flags] -- COMMAND ARGS..., such as: shelf run -- npm test", args)
+	if err != nil {
+		return c, nil, err
 	}
-	at := slices.Index(args, "--")
-	if at < 0 || at == len(args)-1 {
-		err = errors.New("usage: shelf run [flags] -- COMMAND ARGS..., such as: shelf run -- npm test")
-		return c, nil, config.Failed(statusUsage, err)
-	}
-	c, err = sh.parse(append(slices.Clone(runDefaults), args[:at]...))
+	c, err = sh.parse(append(slices.Clone(runDefaults), flags...))
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return c, nil, err
@@ -157,11 +137,11 @@ func runSettings(sh shell, args []string) (c settings, command []string, err err
 		err = errors.New("standard input belongs to the command; leave -stdin out")
 	}
 	if err != nil {
-		return c, nil, config.Failed(statusUsage, err)
+		return c, nil, config.Misused(err)
 	}
 	c.forgetKeys(sh.stderr)
 	c.labToken = rand.Text() // whoever started shelf may know what is in the environment
-	return c, args[at+1:], nil
+	return c, command, nil
 }
 
 // forgetKeys leaves the server of shelf run with a key of its own, unless the
@@ -296,51 +276,30 @@ func (sh shell) files() operator.Files {
 	}
 }
 
-// importCommand is the command shelf import, for a server that is stopped.
-func importCommand(ctx context.Context, sh shell, args []string) error {
-	const usage = "usage: shelf import FILE.json [-data FILE] [-keep-tokens], or shelf import -collections FILE.json [-data FILE]"
-	flags := flag.NewFlagSet("import", flag.ContinueOnError)
-	data := flags.String("data", "", "")
-	keepTokens := flags.Bool("keep-tokens", false, "")
-	fromCollections := flags.String("collections", "", "")
-	name, err := config.FileArgument(flags, usage, args)
-	if err == nil && (name == "") == (*fromCollections == "") {
-		err = errors.New(usage)
+// importing is shelf import, for a server that is stopped.
+func (sh shell) importing(ctx context.Context) operator.Import {
+	var c settings
+	path := func(name string) (_ string, err error) {
+		c, err = fileConfig(sh, name)
+		return c.data, err
 	}
-	if err != nil {
-		return err
-	}
-	c, err := fileConfig(sh, *data)
-	if err != nil {
-		return err
-	}
-	if *fromCollections != "" {
-		if err := (rows.FileOptions{}).CheckSize(*fromCollections); err != nil {
-			return fmt.Errorf("%s: %w", *fromCollections, err)
+	return operator.Import{Streams: sh.streams(), Path: path, Open: func() (*operator.Target, error) {
+		s, err := openStoreForCommand(c, sh)
+		if err != nil {
+			return nil, err
 		}
-	}
-	document, err := durable.ReadText(cmp.Or(name, *fromCollections))
-	if err != nil {
-		return err
-	}
-	s, err := openStoreForCommand(c, sh)
-	if errors.Is(err, journal.ErrLocked) {
-		err = fmt.Errorf("%w; stop the server, import, start it again", err)
-	}
-	if err != nil {
-		return err
-	}
-	if name == "" {
-		return importCollections(ctx, sh, c, s, *fromCollections, document)
-	}
-	done, err := importDocument(s, document, *keepTokens, func() {
-		sh.interrupt.Keeps(c.data + " holds all of " + name + ", or nothing of it")
-	})
-	if err = errors.Join(err, s.Close()); err != nil {
-		return operator.InDocument(name, document, err, "; nothing was imported")
-	}
-	fmt.Fprintf(sh.stdout, "%s: %s\n", c.data, done)
-	return nil
+		return &operator.Target{
+			Document: func(document []byte, keepTokens bool, commit func()) (string, error) {
+				return importDocument(s, document, keepTokens, commit)
+			},
+			Collections: func(name string, document []byte) error {
+				c.collections.File = name
+				_, err := (&collections{settings: c.collections}).loader(c, s, sh, serve.NewLog(sh.stderr, c.log, c.logFormat)).Import(ctx, document)
+				return err
+			},
+			Holds: s.contents, Close: s.Close,
+		}, nil
+	}}
 }
 
 // seedStore has a store that holds nothing begin with the file of -seed.

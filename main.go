@@ -65,7 +65,7 @@ const inMemory = "memory"
 func serveCommand(ctx context.Context, sh shell, args []string) error {
 	flags, files := new(settings).table().Split(args)
 	if len(files) > 1 {
-		return config.Failed(statusUsage, fmt.Errorf("more than one file: %s", strings.Join(files, ", ")))
+		return config.Misused(fmt.Errorf("more than one file: %s", strings.Join(files, ", ")))
 	}
 	for _, name := range files {
 		flags = append(flags, "-collections="+name)
@@ -301,19 +301,6 @@ func (cols *collections) loader(c settings, st *store, sh shell, log *slog.Logge
 		l.Progress = sh.stderr
 	}
 	return l
-}
-
-// importCollections adds the collections and the accounts of a file to a store, all or
-// nothing, and closes it. The file stays as it is.
-func importCollections(ctx context.Context, sh shell, c settings, s *store, name string, document []byte) error {
-	c.collections.File = name
-	_, err := (&collections{settings: c.collections}).loader(c, s, sh, serve.NewLog(sh.stderr, c.log, c.logFormat)).Import(ctx, document)
-	after := s.contents()
-	if err = errors.Join(err, s.Close()); err != nil {
-		return operator.InDocument(name, document, err, "; nothing was imported")
-	}
-	fmt.Fprintf(sh.stdout, "%s: imported %s; the data file now holds %s\n", c.data, name, after)
-	return nil
 }
 
 // exportCollections is the collections and accounts in a data file as a file that

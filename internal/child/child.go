@@ -20,8 +20,10 @@ import (
 	"time"
 )
 
-// Exit statuses of shells for a command that didn't exit by itself.
+// Exit statuses for a command that didn't exit by itself, as those of env(1), timeout(1)
+// and shells.
 const (
+	statusServer   = 125 // the server beside the command could not start, or failed
 	statusNotRun   = 126 // the command exists but can't be run
 	statusNotFound = 127
 	statusSignal   = 128 // plus the number of the signal that ended the command
@@ -96,6 +98,23 @@ func (c *Child) Start() error {
 		}
 	}()
 	return nil
+}
+
+// Beside calls serve, which calls Start once it serves, and serves until its context is
+// done: then the command has ended. A server that fails ends the command, after
+// patience. Beside returns the exit status of the command, or of what kept it from
+// running, with the error. It closes c.
+func (c *Child) Beside(patience time.Duration, serve func(ctx context.Context) error) (status int, err error) {
+	defer c.Close()
+	err = serve(c.running)
+	if err == nil {
+		return c.Status(), nil
+	}
+	c.End(patience)
+	if failed, ok := errors.AsType[*Error](err); ok {
+		return failed.Status, err
+	}
+	return statusServer, err
 }
 
 // End sends SIGTERM to a running command, and SIGKILL after patience.

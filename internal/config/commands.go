@@ -228,6 +228,20 @@ func FileArgument(flags *flag.FlagSet, usage string, args []string) (name string
 	return name, nil
 }
 
+// SplitCommand takes apart the arguments of a command that runs another one: flags,
+// "--", then that command with its arguments. It fails with flag.ErrHelp, or with usage
+// as the text of a [Status].
+func SplitCommand(usage string, args []string) (flags, command []string, err error) {
+	if WantsHelp(args) {
+		return nil, nil, flag.ErrHelp
+	}
+	at := slices.Index(args, "--")
+	if at < 0 || at == len(args)-1 {
+		return nil, nil, Misused(errors.New(usage))
+	}
+	return args[:at], args[at+1:], nil
+}
+
 // A Status is an error with an exit status for the program.
 type Status struct {
 	Code int
@@ -236,6 +250,9 @@ type Status struct {
 
 // Failed returns a Status.
 func Failed(code int, err error) error { return &Status{code, err} }
+
+// Misused returns a Status for a wrong command line.
+func Misused(err error) error { return Failed(statusUsage, err) }
 
 func (s *Status) Error() string {
 	if s.Err == nil {

@@ -1,0 +1,81 @@
+package operator
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+
+	"example.com/shelf/internal/config"
+	"example.com/shelf/internal/durable"
+	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/rows"
+)
+
+// Import is the command that takes in a document, while no server runs.
+type Import struct {
+	Streams
+	Path func(name string) (string, error) // as that of Files
+	Open func() (*Target, error)           // the data file that Path has found
+}
+
+// A Target is the open store that a document goes into.
+type Target struct {
+	// Document imports a document, and returns a sentence on what was done. It calls
+	// commit before it writes.
+	Document func(document []byte, keepTokens bool, commit func()) (done string, err error)
+	// Collections imports the file of collections called name.
+	Collections func(name string, document []byte) error
+	Holds       func() string // what is in the store, in words
+	Close       func() error
+}
+
+// Run reads the arguments and imports what they name, all of it or nothing.
+func (im Import) Run(args []string) error {
+	const usage = "usage: shelf import FILE.json [-data FILE] [-keep-tokens], or shelf import -collections FILE.json [-data FILE]"
+	flags := flag.NewFlagSet("import", flag.ContinueOnError)
+	data := flags.String("data", "", "")
+	keepTokens := flags.Bool("keep-tokens", false, "")
+	collections := flags.String("collections", "", "")
+	name, err := config.FileArgument(flags, usage, args)
+	if err == nil && (name == "") == (*collections == "") {
+		err = errors.New(usage)
+	}
+	if err != nil {
+		return err
+	}
+	path, err := im.Path(*data)
+	if err != nil {
+		return err
+	}
+	if *collections != "" {
+		if err := (rows.FileOptions{}).CheckSize(*collections); err != nil {
+			return fmt.Errorf("%s: %w", *collections, err)
+		}
+	}
+	document, err := durable.ReadText(cmp.Or(name, *collections))
+	if err != nil {
+		return err
+	}
+	to, err := im.Open()
+	if errors.Is(err, journal.ErrLocked) {
+		err = fmt.Errorf("%w; stop the server, import, start it again", err)
+	}
+	if err != nil {
+		return err
+	}
+	var done string
+	if *collections == "" {
+		done, err = to.Document(document, *keepTokens, func() {
+			im.Interrupt.Keeps(path + " holds all of " + name + ", or nothing of it")
+		})
+	} else {
+		err = to.Collections(*collections, document)
+		done = fmt.Sprintf("imported %s; the data file now holds %s", *collections, to.Holds())
+	}
+	if err = errors.Join(err, to.Close()); err != nil {
+		return InDocument(cmp.Or(name, *collections), document, err, "; nothing was imported")
+	}
+	fmt.Fprintf(im.Out, "%s: %s\n", path, done)
+	return nil
+}
