@@ -25,6 +25,7 @@ import (
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/operator"
+	"example.com/shelf/internal/rows"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/term"
@@ -362,7 +363,7 @@ func importExport(s *store, parts map[string]json.RawMessage, keepTokens bool, c
 // validUser checks the fields of an imported account.
 func validUser(u *user) error {
 	switch {
-	case u.Email != "" && !form.Email(u.Email, maxEmail) && !memberEmail(u.Email):
+	case u.Email != "" && !form.Email(u.Email, maxEmail) && !rows.IsEmail(u.Email):
 		return errors.New("not an e-mail address")
 	case u.Email == "" && strings.Contains(u.Username, "@"):
 		return errors.New("a username with an @ belongs to a catalog account, which needs an e-mail")

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/form"
@@ -17,12 +16,6 @@ import (
 
 // With collections, accounts are rows at /users as well, as json-server-auth has them:
 // see rows.Member.
-
-// The most that an account may send about itself, and that it may be described by.
-const (
-	maxMemberBody = 32 << 10
-	maxProfile    = 16 << 10
-)
 
 // member is u as a row. An account of the tutorials has its names for a profile.
 func (u *user) member() rows.Member {
@@ -125,42 +118,19 @@ type memberSignedIn struct {
 	User        json.RawMessage `json:"user"`
 }
 
-// memberCredentials reads the e-mail and the password of a body, and judges them in
-// the order of json-server-auth.
-func (s *server) memberCredentials(o rows.Object, byName bool) (name string, p form.Password, err error) {
-	m := rows.MemberOf(o)
-	name, p = m.Email, form.Password(m.Password)
-	isEmail := name != "" || !byName
-	if !isEmail {
-		name = m.Username
-	}
-	switch {
-	case strings.TrimSpace(name) == "" || strings.TrimSpace(string(p)) == "":
-		return "", "", reply.Fail(http.StatusBadRequest, "Email and password are required")
-	case isEmail && !memberEmail(name):
-		return "", "", reply.Fail(http.StatusBadRequest, "Email format is invalid")
-	case utf8.RuneCountInString(string(p)) < minMemberPassword:
-		return "", "", errShortPassword
-	}
-	return name, p, nil
-}
-
-// memberEmail reports whether an account of a collection may have that e-mail.
-func memberEmail(s string) bool { return form.PlainEmail(s, maxEmail) && form.Visible(s) }
-
 // register handles POST /register, and its other names: a new account, signed in.
 func (s *server) register(w http.ResponseWriter, r *http.Request) error {
-	sent, err := rows.ReadObject(w, r, maxMemberBody, false)
+	sent, err := rows.ReadObject(w, r, rows.MaxMemberBody, false)
 	if err != nil {
 		return err
 	}
-	email, p, err := s.memberCredentials(sent, false)
+	email, p, err := rows.SignUpCredentials(sent)
 	if err != nil {
 		return err
 	}
 	u := newUser(email, email, s.now())
-	if u.Profile = rows.SignUpProfile(rows.WithoutRepeats(sent)); len(u.Profile) > maxProfile {
-		return errProfileTooLarge
+	if u.Profile = rows.SignUpProfile(rows.WithoutRepeats(sent)); len(u.Profile) > rows.MaxProfile {
+		return rows.ErrProfileTooLarge
 	}
 	if err := s.config.weakness(u, "password", "The password ", p); err != nil {
 		return err
@@ -170,8 +140,6 @@ func (s *server) register(w http.ResponseWriter, r *http.Request) error {
 	}
 	return s.startMember(w, http.StatusCreated, u, s.store.signUp)
 }
-
-var errProfileTooLarge = reply.Fail(http.StatusBadRequest, "An account may have 16 KiB of members at most: keep the rest in a collection")
 
 // startMember issues a token to u and has record store it, before it is shown.
 func (s *server) startMember(w http.ResponseWriter, status int, u *user, record recordTokens) error {
@@ -188,11 +156,11 @@ func (s *server) startMember(w http.ResponseWriter, status int, u *user, record 
 // signInMember handles POST /signin and /login. Unknown accounts and wrong passwords
 // get the same answer in the same time.
 func (s *server) signInMember(w http.ResponseWriter, r *http.Request) error {
-	sent, err := rows.ReadObject(w, r, maxMemberBody, false)
+	sent, err := rows.ReadObject(w, r, rows.MaxMemberBody, false)
 	if err != nil {
 		return err
 	}
-	name, p, err := s.memberCredentials(sent, true)
+	name, p, err := rows.SignInCredentials(sent)
 	if err != nil {
 		return err
 	}
@@ -219,7 +187,7 @@ func (s *server) signInMember(w http.ResponseWriter, r *http.Request) error {
 func (s *server) orMember(member, book handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if s.collections != nil {
-			o, err := rows.ParseObject(form.Peek(r, maxMemberBody))
+			o, err := rows.ParseObject(form.Peek(r, rows.MaxMemberBody))
 			if _, has := o.Get("email"); has && err == nil {
 				speak(r, ofMembers)
 				return member(w, r)
@@ -270,7 +238,7 @@ func (s *server) answerMember(w http.ResponseWriter, r *http.Request, v *visit) 
 
 // changeMember handles PUT and PATCH of /users/{id}.
 func (s *server) changeMember(w http.ResponseWriter, r *http.Request, c *caller, u *user) error {
-	sent, err := rows.ReadObject(w, r, maxMemberBody, r.Method == http.MethodPut)
+	sent, err := rows.ReadObject(w, r, rows.MaxMemberBody, r.Method == http.MethodPut)
 	if err != nil {
 		return err
 	}
@@ -298,8 +266,8 @@ func (s *server) changeMember(w http.ResponseWriter, r *http.Request, c *caller,
 		} else {
 			latest.Profile = latest.member().Replaced(sent)
 		}
-		if len(latest.Profile) > maxProfile {
-			return errProfileTooLarge
+		if len(latest.Profile) > rows.MaxProfile {
+			return rows.ErrProfileTooLarge
 		}
 		return nil
 	})
@@ -317,20 +285,13 @@ func (s *server) changeMember(w http.ResponseWriter, r *http.Request, c *caller,
 // the password of the caller.
 func (s *server) newSignIn(r *http.Request, c *caller, u *user, sent rows.Object) (edited user, changed bool, err error) {
 	edited = *u
-	given := map[string]string{}
-	for _, name := range []string{"email", "password", "current_password"} {
-		text, _, ok := sent.Texts(name)
-		if !ok {
-			return edited, false, reply.Fail(http.StatusBadRequest, name+" must be a text")
-		}
-		given[name] = text
+	in, err := rows.ReadSignInChange(sent, u.Email)
+	if err != nil {
+		return edited, false, err
 	}
-	if email := given["email"]; email != "" && email != u.Email {
-		if !memberEmail(email) {
-			return edited, false, reply.Fail(http.StatusBadRequest, "Email format is invalid")
-		}
-		if edited.Email = email; u.Username == u.Email {
-			edited.Username = email
+	if in.Email != "" {
+		if edited.Email = in.Email; u.Username == u.Email {
+			edited.Username = in.Email
 		}
 	}
 	if name, has, ok := sent.Texts("username"); has && ok && u.Email == "" && u.Username != u.PublicID {
@@ -339,34 +300,25 @@ func (s *server) newSignIn(r *http.Request, c *caller, u *user, sent rows.Object
 			return edited, false, err
 		}
 	}
-	p := given["password"]
-	if p == "" && edited == *u {
+	if in.Password == "" && edited == *u {
 		return edited, false, nil
 	}
-	switch {
-	case given["current_password"] == "":
-		return edited, true, reply.Fail(http.StatusBadRequest, "current_password is required to change the email, the sign-in name or the password")
-	case p != "" && utf8.RuneCountInString(p) < minMemberPassword:
-		return edited, true, errShortPassword
+	if err := in.Check(); err != nil {
+		return edited, true, err
 	}
-	if p != "" {
-		if err := s.config.weakness(&edited, "password", "The password ", form.Password(p)); err != nil {
+	if in.Password != "" {
+		if err := s.config.weakness(&edited, "password", "The password ", in.Password); err != nil {
 			return edited, true, err
 		}
 	}
-	if err := s.confirm(r, c, form.Password(given["current_password"])); err != nil {
+	if err := s.confirm(r, c, in.Current); err != nil {
 		return edited, true, err
 	}
-	if p != "" {
-		edited.Hash, err = s.hashes.Hash(r.Context(), s.network(r), p)
+	if in.Password != "" {
+		edited.Hash, err = s.hashes.Hash(r.Context(), s.network(r), string(in.Password))
 	}
 	return edited, true, err
 }
-
-// minMemberPassword is json-server-auth's rule.
-const minMemberPassword = 4
-
-var errShortPassword = reply.Fail(http.StatusBadRequest, "Password is too short")
 
 // on is c, who must still be an admin when it changes u, another's account.
 func (c *caller) on(u *user) *caller {

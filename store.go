@@ -395,30 +395,12 @@ func membersOf(f *rows.File, now time.Time, log *slog.Logger) (users []*user, cl
 	return users, clear, nil
 }
 
-// memberOf is a user of a file. It signs in by its email, else by its username. One
-// that has neither is kept, and can't sign in: why says so, if it was meant to.
+// memberOf is a user of a file. why says why it can't sign in, if it was meant to.
 func memberOf(o rows.Object, now time.Time) (u *user, isClear bool, why string, err error) {
 	m := rows.MemberOf(o)
-	u = newUser(m.Username, m.Email, now)
-	u.OwnID, u.Role, u.Profile = m.ID, m.Role, m.Profile
-	if m.Email != "" && !memberEmail(m.Email) {
-		why = fmt.Sprintf("%.100q is no e-mail address", m.Email)
-		profile := rows.Members(string(m.Profile))
-		profile.Set("email", rows.Quote(m.Email)) // as it is: the account doesn't hold it
-		u.Email, u.Profile = "", rows.Raw(profile.Text())
-	}
-	switch {
-	case len(u.Profile) > maxProfile:
-		err = errProfileTooLarge
-	case u.Email != "":
-		u.Username = u.Email
-	case u.Username == "":
-		u.Username = u.PublicID
-	case strings.Contains(u.Username, "@"):
-		u.Username, why = u.PublicID, cmp.Or(why, "a username with an @ is no email")
-	default:
-		why = "" // it signs in by its username
-	}
+	u = newUser("", "", now)
+	u.Username, why, err = m.SignsInAs(u.PublicID)
+	u.Email, u.OwnID, u.Role, u.Profile = m.Email, m.ID, m.Role, m.Profile
 	if err = cmp.Or(err, newNames(u, new(user))); err != nil || m.Password == "" {
 		return u, false, why, err
 	}
@@ -429,8 +411,8 @@ func memberOf(o rows.Object, now time.Time) (u *user, isClear bool, why string, 
 	if fault := password.Fault(m.Password); fault != "" {
 		err = errors.New("the password " + fault)
 	}
-	if utf8.RuneCountInString(m.Password) < minMemberPassword {
-		why = cmp.Or(why, fmt.Sprintf("its password is shorter than %d characters", minMemberPassword))
+	if utf8.RuneCountInString(m.Password) < rows.MinPassword {
+		why = cmp.Or(why, fmt.Sprintf("its password is shorter than %d characters", rows.MinPassword))
 	}
 	return u, true, why, err
 }
