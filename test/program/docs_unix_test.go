@@ -364,8 +364,8 @@ curl() {
 `
 
 // stage puts into dir what the commands of documents take for granted, and returns
-// the PATH that has the program. npm and go stand for a reader's tests: they only
-// call the server.
+// the PATH that has the program. go run . is that program. Otherwise npm and go stand
+// for a reader's tests: they only call the server.
 func stage(t *testing.T, dir string) string {
 	t.Helper()
 	shelf, err := binary()
@@ -386,7 +386,7 @@ func stage(t *testing.T, dir string) string {
 		}
 	}
 	for _, name := range []string{"npm", "go"} {
-		call := "#!/bin/sh\ncurl -sSf \"$SHELF_URL/healthz\"\n"
+		call := "#!/bin/sh\nif [ \"$1 $2\" = 'run .' ]; then shift 2 && exec shelf \"$@\"; fi\ncurl -sSf \"$SHELF_URL/healthz\"\n"
 		if err := os.WriteFile(filepath.Join(bin, name), []byte(call), 0o700); err != nil {
 			t.Fatal(err)
 		}
