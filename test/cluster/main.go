@@ -19,6 +19,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -92,7 +93,12 @@ func try(ctx context.Context, args []string) (err error) {
 			return fmt.Errorf("there is no step %q", name)
 		}
 		fmt.Printf("\n%s, seed %d\n", name, o.seed)
-		if err := step(ctx, &o); err != nil {
+		mine := o
+		mine.dir = filepath.Join(o.dir, name)
+		if err := os.Mkdir(mine.dir, 0o700); err != nil {
+			return err
+		}
+		if err := step(ctx, &mine); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
