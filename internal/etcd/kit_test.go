@@ -86,6 +86,7 @@ func load(t testing.TB, l *etcd.Log) (lines []string, last, snapshot int64) {
 		for _, rec := range batch {
 			lines = append(lines, fmt.Sprintf("%d %s", rec.Seq, rec.Body))
 		}
+		clear(batch) // as a replay does
 		return nil
 	})
 	if err != nil {

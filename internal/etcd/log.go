@@ -231,9 +231,9 @@ func (l *Log) since(ctx context.Context, after int64, each func([]history.Batch)
 			return p, err
 		}
 		if len(p.batches) > 0 {
-			each(p.batches)
 			last := p.batches[len(p.batches)-1].Records
 			after = last[len(last)-1].Seq
+			each(p.batches) // which may clear them, as a replay does
 		}
 		if until < 0 {
 			until = p.head
