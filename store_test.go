@@ -568,6 +568,9 @@ func TestStoreRulesSeePending(t *testing.T) {
 		{"a new account", func() error {
 			return s.signUp(&user{PublicID: "p3", Username: "cat", Email: "cat@example.com"}, &tokenRecord{JTI: "j1", Type: token.Access, Expires: noon.Add(time.Hour)})
 		}, nil},
+		{"its e-mail, by rules that have given it the same id before", func() error {
+			return s.signUp(&user{ID: 3, PublicID: "p4", Username: "cat", Email: "cat@example.com"})
+		}, errUserExists},
 		{"its e-mail again", func() error { return s.signUp(&user{PublicID: "p4", Username: "dan", Email: "Cat@example.com"}) }, errUserExists},
 		{"a title", func() error {
 			return s.as(theOperator).addBook(&book{bookInput: bookInput{"Dune", ""}, CreatedBy: 1})

@@ -129,7 +129,7 @@ func (s *store) taken(tx *db.Tx, u *user) bool {
 // yet. It gives them their ids, or fails with errUserExists.
 func (s *store) signUp(u *user, tokens ...*tokenRecord) error {
 	return s.Update(func(tx *db.Tx) error {
-		if s.taken(tx, u) {
+		if u.ID = 0; s.taken(tx, u) { // the id is one of an earlier run of these rules, if any
 			return errUserExists
 		}
 		if err := s.roomFor(tx, nobody, 1); err != nil {
