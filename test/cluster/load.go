@@ -213,6 +213,10 @@ func (c *caller) raceForTitles() {
 		return
 	}
 	token := field(a, "token")
+	if token == "" {
+		c.fault("the reader can't log in: %v", a)
+		return
+	}
 	for n := 0; c.ctx.Err() == nil; n++ {
 		title := fmt.Sprintf("Book %d", n)
 		w, ok := c.winner("the race for "+title, c.race("POST /bookapi/addbook", token, url.Values{"title": {title}, "author": {"Ann"}}),
