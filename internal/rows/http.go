@@ -110,7 +110,7 @@ func (s Service) query(v *Visit, name string) (q *Query, texts []string, total i
 
 // ReadRow answers with one row. The id of a single resource is "".
 func (s Service) ReadRow(w http.ResponseWriter, r *http.Request, v *Visit, name, id string) error {
-	q, err := ParseQuery(v.Query, true, func(string) bool { return true })
+	q, err := ParseRowQuery(v.Query, id)
 	if err != nil {
 		return err
 	}

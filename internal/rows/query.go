@@ -67,9 +67,10 @@ func ParseQuery(raw string, lenient bool, known func(field string) bool) (*Query
 	return q, nil
 }
 
-// ParseRowQuery reads the query string of a request for one row: _embed, _expand and
-// pretty. All else says nothing about one row, and is ignored.
-func ParseRowQuery(raw string) (*Query, error) {
+// ParseRowQuery reads the query string of a request for the row of that id: _embed,
+// _expand and pretty. All else says nothing about one row, and is ignored. The id of a
+// single resource is "". It has no relations, so only pretty is read.
+func ParseRowQuery(raw, id string) (*Query, error) {
 	given, err := readParameters(raw)
 	if err != nil {
 		return nil, err
@@ -77,8 +78,7 @@ func ParseRowQuery(raw string) (*Query, error) {
 	q := &Query{}
 	p := queryParser{q: q}
 	for _, g := range given {
-		switch g.name {
-		case "_embed", "_expand", "pretty":
+		if g.name == "pretty" || id != "" && (g.name == "_embed" || g.name == "_expand") {
 			if err := p.take(g.name, g.value); err != nil {
 				return nil, err
 			}

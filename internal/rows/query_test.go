@@ -337,14 +337,14 @@ func TestRequire(t *testing.T) {
 
 func TestParseRowQuery(t *testing.T) {
 	t.Parallel()
-	q, err := rows.ParseRowQuery("_embed=comments&_embed=likes&_embed=comments&_expand=user&title=x&_page=abc&_foo=1&pretty&_embed=")
+	q, err := rows.ParseRowQuery("_embed=comments&_embed=likes&_embed=comments&_expand=user&title=x&_page=abc&_foo=1&pretty&_embed=", "1")
 	if err != nil || !slices.Equal(q.Embed, []string{"comments", "likes"}) || !slices.Equal(q.Expand, []string{"user"}) || !q.Pretty {
 		t.Errorf("got %+v, %v", q, err)
 	}
-	if q, err = rows.ParseRowQuery("pretty=false"); err != nil || q.Pretty {
+	if q, err = rows.ParseRowQuery("pretty=false", "1"); err != nil || q.Pretty {
 		t.Errorf("pretty=false: %+v, %v", q, err)
 	}
-	if _, err = rows.ParseRowQuery("_embed=%"); err == nil {
+	if _, err = rows.ParseRowQuery("_embed=%", "1"); err == nil {
 		t.Error("a percent sign is accepted")
 	}
 	if got, total := answer(t, source(t, shop), q); got != "1 2 3 d 5" || total != 5 {

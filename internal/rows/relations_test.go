@@ -125,7 +125,7 @@ func TestRelateShowsWhatTheCallerMayRead(t *testing.T) {
 		}
 		return s, ok
 	}
-	q, err := rows.ParseRowQuery("_embed=posts&_expand=user")
+	q, err := rows.ParseRowQuery("_embed=posts&_expand=user", "1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestRelateHasALimit(t *testing.T) {
 		{"_embed=children", "parents", []*rows.Row{parent}, "_embed would put more than 100000 rows into the answer: ask for a page"},
 		{"_expand=parent", "children", children, "_expand would put more than 100 MiB into the answer: ask for a page"},
 	} {
-		q, err := rows.ParseRowQuery(c.query)
+		q, err := rows.ParseRowQuery(c.query, "1")
 		if err != nil {
 			t.Fatal(err)
 		}
