@@ -7,7 +7,8 @@
 //
 //	go test ./test/peers                  against the recorded answers
 //	go test ./test/peers -live            against the real servers
-//	go test ./test/peers -record          the same, and record their answers
+//	go test ./test/peers -live -fresh 20  the same, and 20 sequences of new random requests
+//	go test ./test/peers -record          against the real servers, and record their answers
 //
 // The real servers need node and the packages of package-lock.json; test/peers/run
 // installs both.
@@ -33,6 +34,7 @@ import (
 
 var (
 	live   = flag.Bool("live", false, "ask the real servers instead of their recorded answers")
+	fresh  = flag.Int("fresh", 0, "with -live: send so many sequences of requests that were never sent before")
 	record = flag.Bool("record", false, "ask the real servers and record their answers")
 )
 
@@ -44,8 +46,12 @@ type scenario struct {
 	auth     bool     // json-server-auth instead of json-server
 	data     string   // the db.json
 	routes   string   // a routes.json, or empty
+	static   string   // a folder of files, or empty
 	flags    []string // of shelf only
 	requests []*request
+
+	generated bool
+	fresh     bool // generated for this run only
 }
 
 // A request is sent to both sides. differs names the reason for each part of the
@@ -114,7 +120,8 @@ func (s *server) ask(t *testing.T, r *request) answer {
 	a := answer{"status": fmt.Sprint(answered.StatusCode), "body": plainBody(answered.Header.Get("Content-Type"), body)}
 	for _, name := range parts {
 		if value := answered.Header.Get(name); value != "" {
-			a[name] = strings.ReplaceAll(strings.TrimSuffix(value, "; charset=utf-8"), s.url, "http://host")
+			value = strings.TrimSuffix(strings.Replace(value, "UTF-8", "utf-8", 1), "; charset=utf-8")
+			a[name] = strings.ReplaceAll(value, s.url, "http://host")
 		}
 	}
 	return a
@@ -125,6 +132,9 @@ func (s *server) ask(t *testing.T, r *request) answer {
 // stack and paths, nothing is kept.
 func plainBody(contentType string, body []byte) string {
 	if strings.HasPrefix(contentType, "text/html") {
+		if bytes.Contains(body, []byte("<title>front end</title>")) {
+			return "(the page)"
+		}
 		return "(HTML)"
 	}
 	var compact bytes.Buffer
@@ -179,6 +189,11 @@ func (s *scenario) files(t *testing.T) (dir string) {
 			t.Fatal(err)
 		}
 	}
+	if s.static != "" {
+		if err := os.CopyFS(filepath.Join(dir, "static"), os.DirFS(s.static)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return dir
 }
 
@@ -193,6 +208,9 @@ func (s *scenario) startShelf(t *testing.T) *server {
 	args := []string{"-addr", strings.TrimPrefix(url, "http://"), "-data", "memory", "-bcrypt-cost", "4", "-log", "problems"}
 	if s.routes != "" {
 		args = append(args, "-routes", "routes.json")
+	}
+	if s.static != "" {
+		args = append(args, "-static", "static")
 	}
 	start(t, s.files(t), url+"/healthz", name, append(append(args, s.flags...), "db.json")...)
 	return &server{url: url, tokens: map[string]string{}}
@@ -213,6 +231,9 @@ func (s *scenario) startPeer(t *testing.T) *server {
 	args := []string{program, "--quiet", "--host", "127.0.0.1", "--port", url[strings.LastIndex(url, ":")+1:]}
 	if s.routes != "" {
 		args = append(args, "--routes", "routes.json")
+	}
+	if s.static != "" {
+		args = append(args, "--static", "static")
 	}
 	start(t, s.files(t), url+"/db", "node", append(args, "db.json")...)
 	return &server{url: url, tokens: map[string]string{}}
