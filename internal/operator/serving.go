@@ -54,8 +54,8 @@ func (c *CollectionSettings) Table() []config.Setting {
 
 		config.Refused("the member that names a row is always id", "FIELD", "id", "i"),
 		config.Refused("the key of a child is always the parent's name and Id, such as postId", "TEXT", "foreignKeySuffix", "fks"),
-		config.Refused("-guard NAME=444 lets all read, and -guard NAME=440 accounts", "", "read-only", "ro"),
-		config.Refused("put a proxy of your own in front of shelf", "FILE", "middlewares", "m"),
+		config.Refused("-guard NAME=444 lets all read, and -guard NAME=440 accounts; the name * is for all collections", "", "read-only", "ro"),
+		config.Refused("accounts and guards are built in; for the rest put a proxy in front of shelf", "FILE", "middlewares", "m"),
 		config.Refused("-lab has calls that keep the data and put it back; shelf export writes it to a file", "DIR", "snapshots", "S"),
 		config.Refused("each flag has a variable, which may stand in .env", "FILE", "config", "c"),
 		config.Refused("-cors off keeps other origins' pages out", "", "no-cors", "nc"),
