@@ -38,6 +38,7 @@ var defaultSettings = settings{
 	metrics:    "loopback",
 
 	passwordPolicy:    password.Tutorial,
+	badTokenStatus:    "422",
 	limits:            limit.Rules{FreeTries: 10, InRow: 100, LongestWait: time.Minute, Failures: 100, SignUps: 20},
 	hashQueue:         1000,
 	hashWait:          5 * time.Second,
