@@ -18,7 +18,7 @@ export async function follow(url, token, reload, change) {
         text = blocks.pop(); // not whole yet
         for (const block of blocks) {
           const { id, event, data } = Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/)));
-          if (data) change(event, JSON.parse(data));
+          if (data && event !== "stream.position") change(event, JSON.parse(data));
           if (id) last = id;
         }
       }

@@ -1,6 +1,7 @@
 package reply
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -136,14 +137,16 @@ func (st *Streams) watch(ctx context.Context, f Feed) {
 // the reader is too slow: it takes nothing for a while, or what it has not read
 // yet is no longer kept. No writer ever waits for it.
 //
-// The first lines tell a client where it stands before anything has happened,
-// and so does each heartbeat: an id without data sets the id to come back with,
-// and is no event (§9.2.6).
+// The first event tells a client where the stream stands before anything has happened.
+// So does a heartbeat, if that has changed without an event for this client. Else a
+// heartbeat is a comment. None of these is a block without data: by §9.2.6 such a block
+// is no event, but some clients hand it on, and their callers parse "" as JSON.
 func (f Feed) send(ctx context.Context, w http.ResponseWriter, at int64) {
 	stream := http.NewResponseController(w)
 	idle := time.NewTicker(Heartbeat)
 	defer idle.Stop()
 	text := fmt.Appendf(nil, "retry: %d\n", retry.Milliseconds())
+	told := int64(-1) // the id that the client has read last
 	for {
 		before := len(text)
 		longer, next, more, err := f.Next(text, at)
@@ -152,8 +155,12 @@ func (f Feed) send(ctx context.Context, w http.ResponseWriter, at int64) {
 		}
 		text, at = longer, next
 		if len(text) > 0 {
-			if len(text) == before {
-				text = fmt.Appendf(text, "id: %d\n\n", at)
+			switch {
+			case len(text) > before:
+				told = lastID(text)
+			case told != at:
+				text = AppendEvent(text, at, "stream.position", fmt.Appendf(nil, `{"seq":%d}`, at))
+				told = at
 			}
 			// Looked at after the events: none that came after f ceased to be
 			// good is ever sent.
@@ -185,6 +192,15 @@ func (f Feed) send(ctx context.Context, w http.ResponseWriter, at int64) {
 			return
 		}
 	}
+}
+
+// lastID is the id of the last event in text.
+func lastID(text []byte) int64 {
+	const start = "id: "
+	_, rest, _ := bytes.Cut(text[max(0, bytes.LastIndex(text, []byte("\n"+start))):], []byte(start))
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	id, _ := strconv.ParseInt(string(line), 10, 64)
+	return id
 }
 
 // AppendEvent appends an event as the HTML standard's §9.2.5 has it. JSON as we write
