@@ -91,7 +91,7 @@ func (s *server) describeCollections(w http.ResponseWriter, r *http.Request) err
 	busy := s.scans.Do(r.Context(), true, func() {
 		var d rows.Description
 		s.store.View(func(tx *db.Tx) { d = s.store.rows.Describe(tx, v.By) })
-		text, err = openapi.WithCollections(d.OpenAPI(s.collections.settings.Prefix, !s.store.plainUsers), !s.store.plainUsers)
+		text, err = openapi.WithCollections(d.OpenAPI(s.collections.settings.Prefix, !s.store.plainUsers, openapi.Names()...), !s.store.plainUsers)
 	})
 	if err := cmp.Or(busy, err); err != nil {
 		return err

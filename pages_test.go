@@ -677,8 +677,11 @@ func TestConsoleNothingElse(t *testing.T) {
 // is an error instead of nothing.
 type (
 	apiDescription struct {
-		OpenAPI    string
-		Info       struct{ Title, Version, Summary, Description string }
+		OpenAPI string
+		Info    struct {
+			Title, Version, Summary, Description string
+			License                              struct{ Name, Identifier string }
+		}
 		Servers    []struct{ URL, Description string }
 		Tags       []struct{ Name, Description string }
 		Security   []map[string][]string

@@ -9,6 +9,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -48,12 +49,85 @@ func WithCollections(more []byte, hasUsers bool) ([]byte, error) {
 	if err == nil {
 		text, err = merge(text, more)
 	}
+	if err == nil {
+		text, err = orderTags(text)
+	}
 	var compact bytes.Buffer
 	if err == nil {
 		err = json.Compact(&compact, text)
 	}
 	return compact.Bytes(), err
 }
+
+// orderTags puts the tags into the order of use: accounts, each collection, all
+// collections together, and then the rest.
+func orderTags(text []byte) ([]byte, error) {
+	all, err := members(text)
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range all {
+		if m.name != "tags" {
+			continue
+		}
+		type tag struct {
+			Name        string `json:"name"`
+			Description string `json:"description,omitempty"`
+		}
+		var tags []tag
+		if err := json.Unmarshal(m.value, &tags); err != nil {
+			return nil, err
+		}
+		rank := func(name string) int {
+			switch {
+			case name == "accounts":
+				return 0
+			case strings.HasPrefix(name, "/"):
+				return 1
+			case name == "collections":
+				return 2
+			}
+			return 3
+		}
+		slices.SortStableFunc(tags, func(a, b tag) int { return rank(a.Name) - rank(b.Name) })
+		if all[i].value, err = json.Marshal(tags); err != nil {
+			return nil, err
+		}
+	}
+	return join(all), nil
+}
+
+// Names returns the names of all operations and components of the documents, which a
+// collection's may not have.
+func Names() []string { return names() }
+
+var names = sync.OnceValue(func() (found []string) {
+	text, err := withAccounts()
+	if err != nil {
+		panic(err) // the documents are part of the program
+	}
+	var document struct {
+		Paths      map[string]map[string]json.RawMessage
+		Components map[string]map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(text, &document); err != nil {
+		panic(err)
+	}
+	for _, path := range document.Paths {
+		for _, text := range path {
+			var operation struct{ OperationID string }
+			if json.Unmarshal(text, &operation) == nil && operation.OperationID != "" {
+				found = append(found, operation.OperationID)
+			}
+		}
+	}
+	for _, kind := range document.Components {
+		for name := range kind {
+			found = append(found, name)
+		}
+	}
+	return found
+})
 
 // merge returns a document with all that a and b have. Arrays are joined. Objects are
 // merged, but a reference is replaced, as all else is.
@@ -89,6 +163,11 @@ func merge(a, b []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+	return join(all), nil
+}
+
+// join returns the object of members.
+func join(all []member) []byte {
 	out := []byte{'{'}
 	for i, m := range all {
 		if i > 0 {
@@ -97,7 +176,7 @@ func merge(a, b []byte) ([]byte, error) {
 		name, _ := json.Marshal(m.name)
 		out = append(append(append(out, name...), ':'), m.value...)
 	}
-	return append(out, '}'), nil
+	return append(out, '}')
 }
 
 func mergeArrays(a, b []byte) ([]byte, error) {

@@ -20,7 +20,7 @@ func TestWithCollections(t *testing.T) {
 		hasNot   []string
 	}{
 		{"all", more, true,
-			[]string{`"/x":{"get":{}}`, `"/users":{`, `"/register":{`, `"/api/v1/items":{`, `,{"name":"/x"}]`, `"x":{}`, `"Error":{"$ref":"#/other"}`, `"operationId":"bookLogin"`},
+			[]string{`"/x":{"get":{}}`, `"/users":{`, `"/register":{`, `"/api/v1/items":{`, `{"name":"/x"},{"name":"collections",`, `"x":{}`, `"Error":{"$ref":"#/other"}`, `"operationId":"bookLogin"`},
 			[]string{"\n", `"accounts.json"`}},
 		{"users are a plain collection", more, false, []string{`"/x":{"get":{}}`, `"/register":{`}, []string{`"/users":{`}},
 	} {

@@ -66,14 +66,18 @@ type describer struct {
 	tags    []node
 	paths   map[string]node
 	schemas map[string]json.RawMessage
-	names   map[string]bool // of operations and of schemas
+	names   map[string]bool // of operations and of components, as plainName has them
 }
 
 // OpenAPI returns the tags, paths and schemas of the collections, for a document that
 // has the other components: parameters, headers and responses. The paths begin with
-// prefix. accounts tells that accounts are rows at /users.
-func (d Description) OpenAPI(prefix string, accounts bool) []byte {
+// prefix. accounts tells that accounts are rows at /users. taken are the names of the
+// operations and components that the document has.
+func (d Description) OpenAPI(prefix string, accounts bool, taken ...string) []byte {
 	w := describer{paths: map[string]node{}, schemas: map[string]json.RawMessage{}, names: map[string]bool{}}
+	for _, name := range taken {
+		w.names[plainName(name)] = true
+	}
 	parents := map[string][]string{} // by the member that names them, their address and their name
 	if accounts {
 		parents[OwnerField] = []string{"/users", "users"}
@@ -122,12 +126,13 @@ func (w *describer) add(p *describedPart, prefix string, parents map[string][]st
 // rowSchema is the schema of a row. Of rows that nobody has seen, it knows the id.
 func rowSchema(is *shape, hasID bool) json.RawMessage {
 	if len(is.members) == 0 && hasID {
-		return json.RawMessage(`{"type":"object","required":["id"],"properties":{"id":{"type":["integer","string"]}},"additionalProperties":true}`)
+		return json.RawMessage(`{"type":"object","required":["id"],"properties":{"id":{"$ref":"#/components/schemas/RowKey"}},"additionalProperties":true}`)
 	}
 	return append(is.appendMembers([]byte(`{"type":"object",`), true), '}')
 }
 
-// name returns a name that no other has: letters, digits and lines below.
+// name returns a name that no other has: letters, digits and lines below. Generators of
+// clients write list_posts as ListPosts or listPosts, so these are the same name.
 func (w *describer) name(wanted string) string {
 	plain := strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' && r < 'A' || r > 'Z' && r < 'a' || r > 'z' {
@@ -136,11 +141,16 @@ func (w *describer) name(wanted string) string {
 		return r
 	}, wanted)
 	name := plain
-	for n := 2; w.names[name]; n++ {
+	for n := 2; w.names[plainName(name)]; n++ {
 		name = fmt.Sprint(plain, "_", n)
 	}
-	w.names[name] = true
+	w.names[plainName(name)] = true
 	return name
+}
+
+// plainName is what the writings of a name have in common.
+func plainName(name string) string {
+	return strings.ReplaceAll(strings.ToLower(name), "_", "")
 }
 
 // maxFilters is how many fields are described as parameters. All can be asked for.

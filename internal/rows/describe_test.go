@@ -35,7 +35,7 @@ func TestInferredTypes(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprintf(`"k%d":%d`, i, i)
 	}
-	free := `{"type":"object","required":["id"],"properties":{"id":{"type":["integer","string"]}},"additionalProperties":true}`
+	free := `{"type":"object","required":["id"],"properties":{"id":{"$ref":"#/components/schemas/RowKey"}},"additionalProperties":true}`
 	for _, tt := range []struct {
 		name string
 		rows []string
@@ -46,10 +46,12 @@ func TestInferredTypes(t *testing.T) {
 			`{"type":"object","properties":{"id":{"type":"integer"},"a":{"type":"boolean"},"b":{"type":"number"},"c":{"type":"string"},"d":{"type":"null"}},"required":["id","a","b","c","d"]}`},
 		{"a member that some rows have is not required", []string{`{"id":1,"a":1}`, `{"id":2}`},
 			`{"type":"object","properties":{"id":{"type":"integer"},"a":{"type":"integer"}},"required":["id"]}`},
+		{"a type and null", []string{`{"id":1,"a":{"b":1}}`, `{"id":2,"a":null}`},
+			`{"type":"object","properties":{"id":{"type":"integer"},"a":{"type":["object","null"],"properties":{"b":{"type":"integer"}},"required":["b"]}},"required":["id","a"]}`},
 		{"several types of one member", []string{`{"id":1,"a":1}`, `{"id":2,"a":"x"}`, `{"id":3,"a":null}`},
-			`{"type":"object","properties":{"id":{"type":"integer"},"a":{"type":["integer","string","null"]}},"required":["id","a"]}`},
+			`{"type":"object","properties":{"id":{"type":"integer"},"a":{"anyOf":[{"type":"integer"},{"type":"string"},{"type":"null"}]}},"required":["id","a"]}`},
 		{"arrays of all rows together", []string{`{"id":1,"a":[]}`, `{"id":2,"a":[1,[true]]}`},
-			`{"type":"object","properties":{"id":{"type":"integer"},"a":{"type":"array","items":{"type":["integer","array"],"items":{"type":"boolean"}}}},"required":["id","a"]}`},
+			`{"type":"object","properties":{"id":{"type":"integer"},"a":{"type":"array","items":{"anyOf":[{"type":"integer"},{"type":"array","items":{"type":"boolean"}}]}}},"required":["id","a"]}`},
 		{"an empty array", []string{`{"id":"x","a":[]}`},
 			`{"type":"object","properties":{"id":{"type":"string"},"a":{"type":"array","items":{}}},"required":["id","a"]}`},
 		{"objects in objects", []string{`{"id":1,"a":{"b":{"c":1}}}`, `{"id":2,"a":{}}`},
@@ -108,6 +110,60 @@ func TestDescribeByCaller(t *testing.T) {
 	}
 }
 
+// The names are those of no other operation or component, also when a generator writes
+// them in another case.
+func TestDescribedNames(t *testing.T) {
+	t.Parallel()
+	s := newTill(rows.Options{}).with(t, "items", `{"id":1}`).with(t, "Items", `{"id":1}`)
+	var d rows.Description
+	s.View(func(tx *db.Tx) { d = s.Describe(tx, admin) })
+	text := string(d.OpenAPI("", false, "listItems", "ItemsRow"))
+	for _, name := range []string{`"operationId":"list_items_2"`, `"operationId":"list_Items_3"`, `"items_row_2":`, `"Items_row_3":`, `"operationId":"get_items"`, `"operationId":"get_Items_2"`} {
+		if !strings.Contains(text, name) {
+			t.Errorf("there is no %s", name)
+		}
+	}
+}
+
+// Each answer has an example of the types that its rows have, and of no value.
+func TestDescribedExamples(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, row, want, sent string }{
+		{"each type", `{"id":7,"a":"secret","b":2,"c":2.5,"d":false,"e":null,"f":[9],"g":[],"h":{"i":"secret"}}`,
+			`{"id":1,"a":"text","b":1,"c":1.5,"d":true,"e":null,"f":[1],"g":[],"h":{"i":"text"}}`,
+			`{"a":"text","b":1,"c":1.5,"d":true,"e":null,"f":[1],"g":[],"h":{"i":"text"}}`},
+		{"an id that is a text", `{"id":"secret","a\"b":1}`, `{"id":"text","a\"b":1}`, `{"a\"b":1}`},
+		{"no rows", ``, `{"id":1}`, `{}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var texts []string
+			if tt.row != "" {
+				texts = append(texts, tt.row)
+			}
+			p := newTill(rows.Options{}).with(t, "posts", texts...).describe(t, admin, "", false)
+			for operation, want := range map[string]string{"get": "[" + tt.want + "]", "post": tt.want} {
+				var op struct {
+					RequestBody struct {
+						Content map[string]struct{ Example json.RawMessage }
+					}
+					Responses map[string]struct {
+						Content map[string]struct{ Example json.RawMessage }
+					}
+				}
+				must(t, json.Unmarshal(p.Paths["/posts"][operation], &op))
+				status := map[string]string{"get": "200", "post": "201"}[operation]
+				if got := string(op.Responses[status].Content["application/json"].Example); got != want {
+					t.Errorf("%s answers %s; want %s", operation, got, want)
+				}
+				if got := string(op.RequestBody.Content["application/json"].Example); operation == "post" && got != tt.sent {
+					t.Errorf("%s is sent %s; want %s", operation, got, tt.sent)
+				}
+			}
+		})
+	}
+}
+
 // What can be done with a collection depends on its guard and on what it is.
 func TestDescribedOperations(t *testing.T) {
 	t.Parallel()
@@ -158,7 +214,7 @@ func TestDescriptionFollowsRows(t *testing.T) {
 		t.Errorf("the schema is %s, then %s", before, again)
 	}
 	s.with(t, "posts", `{"id":2,"a":"x"}`)
-	if after := schema(); !strings.Contains(after, `"a":{"type":["integer","string"]}`) {
+	if after := schema(); !strings.Contains(after, `"a":{"anyOf":[{"type":"integer"},{"type":"string"}]}`) {
 		t.Errorf("the schema is still %s", after)
 	}
 }

@@ -1,5 +1,7 @@
 package rows
 
+import "encoding/json"
+
 // A subject is a collection whose operations are described.
 type subject struct {
 	*describer
@@ -20,8 +22,19 @@ func refs(kind string, names ...string) []node {
 // ref is a reference to one component.
 func ref(kind, name string) node { return refs(kind, name)[0] }
 
-// content is a JSON content of that schema.
-func content(schema node) node { return node{"application/json": node{"schema": schema}} }
+// content is a JSON content of that schema, with an invented example.
+func content(schema node, example string) node {
+	return node{"application/json": node{"schema": schema, "example": json.RawMessage(example)}}
+}
+
+// example is an invented row, as its types are, or what a client sends for it.
+func (s subject) example(sent bool) string {
+	is := s.part.shape()
+	if len(is.members) == 0 && !s.part.Single && !sent {
+		return `{"id":1}`
+	}
+	return string(is.appendExample([]byte{}, sent))
+}
 
 // readErrors and writeErrors are the refusals, as components by their status.
 var (
@@ -50,12 +63,12 @@ func (s subject) operation(id, summary string, open bool, status string, answer 
 }
 
 // reads is an operation that reads. headers are components by the header's name.
-func (s subject) reads(id, summary string, schema node, headers map[string]string, parameters []node) node {
+func (s subject) reads(id, summary string, answers node, headers map[string]string, parameters []node) node {
 	all := node{"ETag": ref("headers", "ETag"), "Cache-Control": ref("headers", "AskEachTime")}
 	for name, component := range headers {
 		all[name] = ref("headers", component)
 	}
-	answer := node{"description": "What is there", "headers": all, "content": content(schema)}
+	answer := node{"description": "What is there", "headers": all, "content": answers}
 	op := s.operation(id, summary, s.part.guard&anyoneReads != 0, "200", answer, readErrors)
 	op["parameters"] = append(parameters, refs("parameters", "IfNoneMatch", "IfMatch")...)
 	return op
@@ -67,7 +80,7 @@ func (s subject) writes(id, summary, status string, answer node, hasBody bool) n
 	if hasBody {
 		schema := node{"schema": ref("schemas", s.body)}
 		op["requestBody"] = node{"required": true, "content": node{
-			"application/json": schema, "application/x-www-form-urlencoded": schema, "multipart/form-data": schema,
+			"application/json": node{"schema": ref("schemas", s.body), "example": json.RawMessage(s.example(true))}, "application/x-www-form-urlencoded": schema, "multipart/form-data": schema,
 		}}
 	}
 	return op
@@ -79,7 +92,7 @@ func (s subject) answer(description string, isNew bool) node {
 	if isNew {
 		all["Location"] = ref("headers", "RowLocation")
 	}
-	return node{"description": description, "headers": all, "content": content(ref("schemas", s.row))}
+	return node{"description": description, "headers": all, "content": content(ref("schemas", s.row), s.example(false))}
 }
 
 // list describes a list, at an address of its own or below a parent.
@@ -87,7 +100,7 @@ func (s subject) list(name string, filters []node) node {
 	parameters := append(refs("parameters", "RowsSearch", "RowsSort", "RowsOrder", "RowsPage", "RowsLimit", "RowsStart", "RowsEnd",
 		"RowsEmbed", "RowsExpand", "RowsPretty"), filters...)
 	schema := node{"type": "array", "items": ref("schemas", s.row)}
-	path := node{"get": s.reads("list_"+name, "The rows, all or by filter, order and page", schema, map[string]string{"Link": "RowsLink", "X-Total-Count": "RowsTotal"}, parameters)}
+	path := node{"get": s.reads("list_"+name, "The rows, all or by filter, order and page", content(schema, "["+s.example(false)+"]"), map[string]string{"Link": "RowsLink", "X-Total-Count": "RowsTotal"}, parameters)}
 	if !s.part.guard.ReadOnly() {
 		path["post"] = s.writes("create_"+name, "Make a row", "201", s.answer("The new row", true), true)
 	}
@@ -100,7 +113,7 @@ func (s subject) byID() node {
 	path := s.one(name)
 	path["parameters"] = refs("parameters", "RowID")
 	if !s.part.guard.ReadOnly() {
-		gone := node{"description": "The row is gone, with the rows that named it", "content": content(node{"type": "object", "maxProperties": 0})}
+		gone := node{"description": "The row is gone, with the rows that named it", "content": content(node{"type": "object", "maxProperties": 0}, "{}")}
 		remove := s.writes("delete_"+name, "Delete a row, and the rows of other collections that name it", "200", gone, false)
 		remove["parameters"] = refs("parameters", "IfMatch", "IfNoneMatch")
 		path["delete"] = remove
@@ -110,7 +123,7 @@ func (s subject) byID() node {
 
 // one describes what a row and a single resource have in common.
 func (s subject) one(name string) node {
-	path := node{"get": s.reads("get_"+name, "One row", ref("schemas", s.row), nil, refs("parameters", "RowsEmbed", "RowsExpand", "RowsPretty"))}
+	path := node{"get": s.reads("get_"+name, "One row", content(ref("schemas", s.row), s.example(false)), nil, refs("parameters", "RowsEmbed", "RowsExpand", "RowsPretty"))}
 	if s.part.guard.ReadOnly() {
 		return path
 	}

@@ -102,24 +102,76 @@ func (s *shape) types() (names []string) {
 // that every object has is required.
 func (s *shape) appendSchema(b []byte) []byte {
 	names := s.types()
-	switch len(names) {
-	case 0:
+	isNull := len(names) > 0 && names[len(names)-1] == "null"
+	switch {
+	case len(names) == 0:
 		return append(b, "{}"...)
-	case 1:
-		b = append(append(append(b, `{"type":"`...), names[0]...), '"')
-	default:
-		b = append(append(append(b, `{"type":["`...), strings.Join(names, `","`)...), `"]`...)
+	case len(names) == 1:
+		return s.appendType(b, names[0], `"`+names[0]+`"`)
+	case len(names) == 2 && isNull:
+		return s.appendType(b, names[0], `["`+names[0]+`","null"]`)
 	}
-	if s.element != nil {
+	// Many a tool knows no list of types but one with null.
+	for i, name := range names {
+		if i == 0 {
+			b = append(b, `{"anyOf":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = s.appendType(b, name, `"`+name+`"`)
+	}
+	return append(b, "]}"...)
+}
+
+// appendType appends the schema of the values of one type. is that type in JSON.
+func (s *shape) appendType(b []byte, name, is string) []byte {
+	b = append(append(b, `{"type":`...), is...)
+	switch {
+	case name == "array" && s.element != nil:
 		b = s.element.appendSchema(append(b, `,"items":`...))
-	} else if s.seen[kindArray] > 0 {
+	case name == "array":
 		b = append(b, `,"items":{}`...)
-	}
-	if s.seen[kindObject] > 0 {
+	case name == "object":
 		b = s.appendMembers(append(b, ','), true)
 	}
 	return append(b, '}')
 }
+
+// appendExample appends an invented value of the types that were seen. It tells of no
+// value that was added. without tells to leave out the id of a row.
+func (s *shape) appendExample(b []byte, without bool) []byte {
+	switch {
+	case s.seen[kindObject] > 0 || s.isNothing():
+		b = append(b, '{')
+		for _, m := range s.members {
+			if without && m.name == "id" {
+				continue
+			}
+			if b[len(b)-1] != '{' {
+				b = append(b, ',')
+			}
+			b = append(append(append(b, '"'), m.name...), `":`...)
+			b = m.shape.appendExample(b, false)
+		}
+		return append(b, '}')
+	case s.seen[kindText] > 0:
+		return append(b, `"text"`...)
+	case s.seen[kindNumber] > 0 && s.fraction:
+		return append(b, "1.5"...)
+	case s.seen[kindNumber] > 0:
+		return append(b, '1')
+	case s.seen[kindBoolean] > 0:
+		return append(b, "true"...)
+	case s.seen[kindArray] > 0 && s.element != nil:
+		return append(s.element.appendExample(append(b, '['), false), ']')
+	case s.seen[kindArray] > 0:
+		return append(b, "[]"...)
+	}
+	return append(b, "null"...)
+}
+
+// isNothing reports whether no value was added.
+func (s *shape) isNothing() bool { return s.seen == [kindAbsent]int{} }
 
 // appendMembers appends what a schema says of the members of objects. Where nothing is
 // strict, no member is required, and there may be others.
