@@ -79,10 +79,11 @@ function table({ name, address, single }) {
   const around = controls(name, state, load);
 
   // title is a column's name. A press sorts by it, one more the other way round.
-  function title(column, i) {
-    if (single || i >= most) return el("th", { scope: "col" }, column);
+  function title(column, i, rows) {
+    const look = rows.some((row) => row[column] !== undefined && kindOf(column, row[column]) === "number") && "number";
+    if (single || i >= most) return el("th", { scope: "col", class: look, title: column }, column);
     const on = state.sort === column, turned = on && state.order === "asc";
-    return el("th", { scope: "col", "aria-sort": on ? (turned ? "ascending" : "descending") : null },
+    return el("th", { scope: "col", class: look, title: column, "aria-sort": on ? (turned ? "ascending" : "descending") : null },
       button(column, () => around.go({ sort: column, order: turned ? "desc" : "asc", page: 1 }), { class: "sort", "data-sort": column }));
   }
 
@@ -91,7 +92,7 @@ function table({ name, address, single }) {
     if (rest.length > 0) columns.push("and more");
     const value = (row, column, i) => (i < most ? row[column] : Object.fromEntries(rest.map((name) => [name, row[name]])));
     return rows.length === 0 ? (state.q ? "No row is like that." : "No rows.") : el("table", { class: "rows", "aria-label": name },
-      el("thead", {}, el("tr", {}, columns.map(title))),
+      el("thead", {}, el("tr", {}, columns.map((column, i) => title(column, i, rows)))),
       el("tbody", {}, rows.map((row) => el("tr", {}, columns.map((column, i) => cell(column, value(row, column, i)))))));
   }
 
@@ -115,7 +116,8 @@ export function showCollections(view) {
 
 // startCollections learns from openapi.json which there are.
 export function startCollections(description) {
-  tables = collectionsOf(description).map(table);
+  const all = collectionsOf(description), last = ({ name }) => name === "users";
+  tables = [...all.filter((one) => !last(one)), ...all.filter(last)].map(table);
   const { body } = document, show = () => showCollections(body.dataset.view);
   body.classList.toggle("rows-on", tables.length > 0);
   show();

@@ -32,7 +32,7 @@ async function countRows({ name, address, limit, single, guarded, count, state }
   const { ok, status, header } = await (current() ? ask : send)("HEAD", address + limit, { quiet: true, by: "page" });
   const total = header("X-Total-Count");
   const denied = status === 401 || status === 403 || status === 422;
-  count.textContent = ok ? (single ? "1" : total || "?") : denied ? "–" : "?";
+  count.textContent = ok ? (single ? "1" : total && Number(total).toLocaleString("en-GB")) : denied ? "–" : "?";
   state.textContent = ok ? (single ? "object" : total === "1" ? "row" : "rows") : !denied ? "not known" : current() ? "not yours to read" : "sign in to read";
   count.title = `${count.textContent} of ${name}`;
 }

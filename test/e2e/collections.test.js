@@ -111,6 +111,7 @@ for (const [room, size] of Object.entries({ laptop: undefined, phone })) {
     }));
     assert(wide <= width, `the page is ${wide} px wide in ${width}`);
     assert.equal(outside, 0);
+    if (size) assert(await table.locator('.scroll').evaluate((box) => box.scrollWidth <= box.clientWidth), 'a phone need not scroll a table sideways');
     await accessible(page);
     await shot(page, `${room}, a table of any shape`);
   });

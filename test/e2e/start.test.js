@@ -62,7 +62,7 @@ for (const [name, settings, wants] of [
 }
 
 story('the collections come first, and long names stay in their boxes', { args: ['-open', 'db.json'], files }, async ({ page }) => {
-  await see(lineOf(page, 'posts').getByText('1200'));
+  await see(lineOf(page, 'posts').getByText('1,200'));
   await see(lineOf(page, 'profile').getByText('object'));
   const outside = await page.evaluate(() => [...document.querySelectorAll('#there *')].filter((node) => node.getBoundingClientRect().right > document.querySelector('#there').getBoundingClientRect().right + 1).length);
   assert.equal(outside, 0);
