@@ -1,5 +1,5 @@
 // Signing in and out. The form is on the part Start.
-import { $, $$, onClick, onSubmit, say } from "./dom.js";
+import { $, $$, copy, onClick, onSubmit, say } from "./dom.js";
 import { send } from "./wire.js";
 import { ask, become, current, expired, expiry, keepSession, keeps, keptSession, onRefusal, onSession, refused, setSession } from "./session.js";
 import { random, read } from "./token.js";
@@ -109,7 +109,7 @@ async function leave(path, done) {
 function showWho(session) {
   const { body } = document;
   body.classList.toggle("in", session != null);
-  body.classList.toggle("refused", refused() !== "");
+  body.classList.toggle("demo", Boolean(session?.password));
   for (const node of $$("[data-who]")) node.textContent = session?.name ?? "";
   const chip = $("#chip-left").dataset;
   [chip.from, chip.until] = session ? [read(session.access).payload.iat, expiry()] : [0, 0];
@@ -123,6 +123,7 @@ export function startAccount() {
   onSubmit(form, (submitter) => signIn(submitter?.value ?? "signin"));
   onClick("[data-demo]", demo);
   $("#show-password").addEventListener("change", ({ target }) => (password.type = target.checked ? "text" : "password"));
+  onClick("#copy-password", () => copy(current().password, "Password copied"));
   onClick("[data-log-out]", () => leave("/api/v1/auth/logout", "Logged out: this sign-in’s tokens have ended"));
   onClick("#log-out-everywhere", () => leave("/api/v1/auth/sessions", "Logged out everywhere"));
   $("#keep").addEventListener("change", ({ target }) => {

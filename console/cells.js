@@ -3,7 +3,7 @@
 // collectionsOf lists the collections of openapi.json, and the accounts.
 export const collectionsOf = (document) => Object.entries(document?.paths ?? {}).flatMap(([address, { get }]) => {
   const name = get?.operationId === "readMembers" ? "users" : get?.tags?.[0].split("/")[1];
-  return name && !address.includes("{") ? { name, address, single: !document.paths[address + "/{id}"] } : [];
+  return name && !address.includes("{") ? { name, address, single: !document.paths[address + "/{id}"], route: get.operationId } : [];
 });
 
 // parse reads JSON. Numbers stay as they are written, where the browser can do that.

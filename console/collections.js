@@ -51,7 +51,7 @@ function controls(name, state, load) {
   } };
 }
 
-function table({ name, address, single }) {
+function table({ name, address, single, route }) {
   const state = { page: 1, size: sizes[0], q: "", sort: "", order: "asc" };
   const count = el("span", { class: "tag" }), body = el("div", { class: "scroll" });
   let asked = 0, coming;
@@ -97,7 +97,7 @@ function table({ name, address, single }) {
   }
 
   const node = el("details", { class: "card", toggle: () => node.open && load() },
-    el("summary", {}, el("b", {}, name), " ", count), el("p", {}, el("a", { href: address }, address), " ", el("a", { href: "#docs", class: "soft" }, "try its routes")), around.top, body, around.bottom);
+    el("summary", {}, el("b", {}, name), " ", count), el("p", {}, el("a", { href: address }, address), " ", el("a", { href: "#docs/" + encodeURIComponent(route), class: "soft" }, "try its routes")), around.top, body, around.bottom);
   return { name, node, load, reload() {
     clearTimeout(coming);
     coming = setTimeout(() => node.open && document.body.dataset.view === "collections" && load(), 300);

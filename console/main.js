@@ -19,7 +19,7 @@ import { showAccount, startMe } from "./me.js";
 import { startEvents } from "./events.js";
 import { lookNow, onReturn, startPulse } from "./pulse.js";
 
-const home = location.pathname.replace(/docs$/, ""); // "/", or "/console/" where another page is at "/"
+const home = location.pathname; // "/", "/docs", or "/console/" where another page is at "/"
 
 // partNamed returns the part that an address names, and what in it. /docs is the part
 // Docs, and #docs/listItems one of its routes.

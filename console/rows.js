@@ -3,7 +3,7 @@ import { $, busy, button, el, onSubmit, say } from "./dom.js";
 import { ask, current, onSession } from "./session.js";
 import { onEvents } from "./events.js";
 
-const perPage = 10;
+const sizes = [10, 25, 100, 1000]; // rows a page
 
 const kinds = {
   item: {
@@ -38,7 +38,8 @@ function table(kind) {
     hidden(filters ? "Search in name and description" : "Search in title and author", el("input", { type: "search", name: "q", placeholder: "Search" })),
     filters && hidden("Category", el("select", { name: "category" }, el("option", { value: "" }, "All categories"))),
     hidden("Order", el("select", { name: "sort" }, Object.entries(orders).map(([value, text]) => el("option", { value }, text)))),
-    filters && el("label", { class: "check" }, el("input", { type: "checkbox", name: "createdby" }), " Mine only"));
+    filters && el("label", { class: "check" }, el("input", { type: "checkbox", name: "createdby" }), " Mine only"),
+    el("label", { class: "inline" }, "Rows a page ", el("select", { name: "limit" }, sizes.map((n) => el("option", {}, n)))));
   const body = el("tbody");
   const count = el("span", { class: "count" }), page = el("span");
   const previous = button("Previous", () => turn(() => pages.pop()), { class: "quiet" });
@@ -59,7 +60,7 @@ function table(kind) {
   async function load(by = "page") {
     if (!current()) return;
     const mine = ++asked;
-    const query = new URLSearchParams({ limit: perPage });
+    const query = new URLSearchParams();
     for (const { name, type, checked, value } of tools.elements) {
       if (type === "checkbox" ? checked : value.trim()) query.set(name, type === "checkbox" ? current().id : value.trim());
     }
@@ -101,14 +102,14 @@ function table(kind) {
     for (const node of lines) if (!nodes.includes(node)) node.remove();
     nodes.forEach((node, i) => node === body.children[i] || body.insertBefore(node, body.children[i]));
     if (nodes.length > 0) return;
-    const searching = [...tools.elements].some((e) => e.name !== "sort" && (e.type === "checkbox" ? e.checked : e.value));
+    const searching = [...tools.elements].some((e) => !["sort", "limit"].includes(e.name) && (e.type === "checkbox" ? e.checked : e.value));
     body.append(el("tr", {}, el("td", { class: "none", colspan: width }, searching ? `No ${kind} is like that.` : [`No ${kind}s yet. `, button("Add a few", addExamples, { class: "quiet" })])));
   }
 
   function line(row) {
     const own = row.createdby === current()?.id;
     return el("tr", { class: fresh.delete(row.id) && "fresh", "data-id": row.id, "data-row": JSON.stringify(row) },
-      el("td", { "data-label": "Id" }, row.id),
+      el("td", { "data-label": "Id", class: "id" }, row.id),
       names.map((name) => el("td", { "data-label": fields[name] }, name === main ? el("b", {}, row[name]) : row[name])),
       el("td", { class: "acts" },
         filters && own && el("span", { class: "tag" }, "yours"), " ",

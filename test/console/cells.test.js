@@ -1,7 +1,7 @@
 // What the tables of collections show.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { cellText, collectionsOf, columnsOf, parse } from "../../console/cells.js";
+import { cellText, collectionsOf, columnsOf, isLong, kindOf, parse, pretty } from "../../console/cells.js";
 
 test("the collections are those that openapi.json has tags for, and the accounts", () => {
   const get = (tag, operationId = "x") => ({ get: { operationId, tags: [tag] } });
@@ -11,9 +11,9 @@ test("the collections are those that openapi.json has tags for, and the accounts
     "/data/odd%20%7Bname%7D": get("/odd {name}"),
   };
   assert.deepEqual(collectionsOf({ paths }), [
-    { name: "users", address: "/users", single: false },
-    { name: "posts", address: "/data/posts", single: false },
-    { name: "odd {name}", address: "/data/odd%20%7Bname%7D", single: true },
+    { name: "users", address: "/users", single: false, route: "readMembers" },
+    { name: "posts", address: "/data/posts", single: false, route: "x" },
+    { name: "odd {name}", address: "/data/odd%20%7Bname%7D", single: true, route: "x" },
   ]);
   for (const none of [null, undefined, {}, { paths: {} }]) assert.deepEqual(collectionsOf(none), []);
 });
@@ -38,4 +38,13 @@ test("numbers stay as they are written, where JavaScript can do that", () => {
   assert.equal(cellText(row.n), exact ? "9007199254740993" : "9007199254740992");
   assert.equal(cellText(row.price), exact ? "1.10" : "1.1");
   assert.equal(cellText(row.in), exact ? '{"n":1e2}' : '{"n":100}');
+});
+
+test("an id and a number are never broken, and what is nested is code", () => {
+  for (const [name, value, want] of [["id", "a-b", "id"], ["id", 1, "id"], ["n", 1.5, "number"], ["n", parse("9007199254740993"), "number"], ["a", [], "json"], ["a", {}, "json"], ["a", null, ""], ["a", true, ""], ["a", "1", ""]]) {
+    assert.equal(kindOf(name, value), want, `${name} ${JSON.stringify(value)}`);
+  }
+  assert(isLong("x".repeat(201)) && !isLong("x".repeat(200)) && !isLong([]));
+  assert.equal(pretty({ a: 1 }), '{\n  "a": 1\n}');
+  assert.equal(pretty("a"), "a");
 });

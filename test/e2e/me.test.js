@@ -41,6 +41,8 @@ story('an account is deleted by its password only', async ({ page, shelf }) => {
 
 story('the password of a demo account can be copied', async ({ page, shelf }) => {
   await page.getByRole('button', { name: 'Use a demo account' }).click();
+  await part(page, 'Start');
+  await see(page.getByRole('button', { name: 'Copy the password' }));
   await part(page, 'Account');
   const password = await copied(page, page.getByRole('button', { name: 'Copy the password' }));
   const email = (await page.locator('[data-who]').first().textContent()).trim();

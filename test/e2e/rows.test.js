@@ -239,6 +239,9 @@ story('a long list is read a page at a time', async ({ page, shelf }) => {
   await previous.click();
   await see(page.getByText('Page 2', { exact: true }));
   assert.deepEqual(await names(page), seen.slice(10, 20));
+  await page.getByRole('search', { name: 'Items' }).getByRole('combobox', { name: 'Rows a page' }).selectOption('100');
+  await gone(next.and(page.locator(':enabled')));
+  assert.deepEqual(await names(page), seen);
 });
 
 story('a list is searched, filtered and put in order by the server', async ({ page, shelf }) => {
