@@ -14,6 +14,10 @@ const compactMinSize = 1 << 20
 // compactIfWorthLocked starts a compaction if more than half of the lines are
 // outdated. The caller holds d.writing too.
 func (d *DB) compactIfWorthLocked() {
+	if d.shared != nil {
+		d.shared.compactIfWorthLocked()
+		return
+	}
 	log := d.state
 	if d.compactRunning || d.closing || log.Bytes < compactMinSize || log.Lines < d.compactFrom || log.Lines <= 2*d.rowsLocked() {
 		return
@@ -60,6 +64,9 @@ func (d *DB) Compact() error {
 		if err := d.opt.Tidy(); err != nil {
 			return err
 		}
+	}
+	if d.shared != nil {
+		return d.shared.compact()
 	}
 	snapshot, write, err := d.beginCompaction()
 	if err != nil {

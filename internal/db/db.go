@@ -41,12 +41,10 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"example.com/shelf/internal/history"
-	"example.com/shelf/internal/term"
 )
 
 // Options are the settings of a DB.
@@ -56,6 +54,20 @@ type Options struct {
 	// Tidy runs before each compaction, to delete rows that are no longer
 	// needed. It may call Update. Nil: no such rows.
 	Tidy func() error
+
+	// JudgeTwice runs all rules twice, and panics if the second run differs from
+	// the first. Tests set it: with OpenShared, rules run again whenever another
+	// replica was faster, so they may only overwrite what they captured.
+	JudgeTwice bool
+
+	// The rest matters with OpenShared only.
+
+	// MaxStale is how old the last barrier may be for Fresh to do without one. 0:
+	// each call of Fresh waits for a barrier that begins after it.
+	MaxStale time.Duration
+	// Appended and Checked get the duration and the result of each append, and of
+	// each barrier. Nil: not wanted.
+	Appended, Checked func(took time.Duration, err error)
 }
 
 // A DB is a set of tables and the log of their changes. Once Open has returned,
@@ -68,6 +80,10 @@ type DB struct {
 	writing sync.Mutex
 	hist    history.Log
 	broken  error // a panic that left log and memory out of step; no more writes until a restart
+
+	shared   *replica      // nil unless other replicas append to the log too: see shared.go
+	numbered bool          // Table.Changes is the number of the last change: with OpenShared
+	ended    chan struct{} // see Ended
 
 	compacting sync.WaitGroup // the compaction in the background
 
@@ -84,7 +100,11 @@ type DB struct {
 
 	state  history.State // of the log, after the last write
 	seq    int64         // sequence number of the last committed change
+	now    int64         // sequence number of the change that is being committed
 	events ring
+
+	provisional []func() (restore func()) // see Provisional
+	forget      []func()                  // restores what Provisional keeps, as it was when the DB was opened
 }
 
 // New makes a DB without tables.
@@ -92,13 +112,20 @@ func New(opt Options) *DB {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &DB{opt: opt, run: rand.Text(), hist: new(history.Memory), events: ring{more: make(chan struct{})}}
+	if opt.Appended == nil {
+		opt.Appended = func(time.Duration, error) {}
+	}
+	if opt.Checked == nil {
+		opt.Checked = func(time.Duration, error) {}
+	}
+	d := &DB{opt: opt, run: rand.Text(), hist: new(history.Memory), ended: make(chan struct{}), events: ring{more: make(chan struct{})}}
 	d.reader.db = d
 	return d
 }
 
 // Run is random for each DB. Run and a table's number of changes together
-// identify one version of the table: they are the ETag of lists.
+// identify one version of the table: they are the ETag of lists. With OpenShared,
+// Run is the ID of the log, so all replicas give the same ETag.
 func (d *DB) Run() string { return d.run }
 
 // Open replays log and then appends to it until Close, which also closes log.
@@ -118,7 +145,7 @@ func (d *DB) Open(log history.Log) error {
 	var snapshot int64
 	d.hist = log
 	d.seq, snapshot = log.Last()
-	d.events.gone = max(d.events.gone, snapshot) // the lines of a snapshot are rows, not events
+	d.events.loaded(snapshot)
 	d.noteLogLocked()
 	d.compactIfWorthLocked()
 	return nil
@@ -130,6 +157,9 @@ func (d *DB) Close() error {
 	d.mu.Lock()
 	d.closing = true
 	d.mu.Unlock()
+	if d.shared != nil {
+		return d.shared.close()
+	}
 	d.compacting.Wait()
 	d.writing.Lock()
 	defer d.writing.Unlock()
@@ -165,6 +195,9 @@ func (d *DB) View(read func(*Tx)) {
 //
 // Changes stand in the log in the order in which their rules ran.
 func (d *DB) Update(rules func(*Tx) error) error {
+	if d.shared != nil {
+		return d.shared.update(rules)
+	}
 	tx := &Tx{db: d, seesPending: true}
 	b, first, err := d.decide(tx, rules)
 	if err != nil {
@@ -226,7 +259,7 @@ func (d *DB) decideLocked(tx *Tx, rules func(*Tx) error) (b *batch, first bool, 
 			tx.rollBack()
 		}
 	}()
-	if err := rules(tx); err != nil {
+	if err := d.judge(tx, rules); err != nil {
 		return nil, false, err
 	}
 	done = true
@@ -388,10 +421,12 @@ func (d *DB) dropLocked(b *batch, err error) {
 }
 
 // noteLogLocked copies the state of the log for State, and logs once that
-// writes no longer work. The caller holds d.writing too.
+// writes no longer work. The caller holds d.writing too, except with OpenShared.
 func (d *DB) noteLogLocked() {
-	state := d.hist.State()
-	if state.Failed == nil && d.broken != nil {
+	var state history.State
+	if d.shared != nil {
+		state = d.shared.stateLocked()
+	} else if state = d.hist.State(); state.Failed == nil && d.broken != nil {
 		state.Failed = d.broken
 	}
 	if state.Failed != nil && d.state.Failed == nil && !d.closing {
@@ -411,6 +446,9 @@ func (d *DB) State() history.State {
 // fail. It never waits: if a write is in progress, Writable reports the result
 // of the write before; otherwise it asks the log.
 func (d *DB) Writable() error {
+	if d.shared != nil {
+		return d.shared.writable()
+	}
 	if d.writing.TryLock() {
 		defer d.writing.Unlock()
 		err := d.hist.Check()
@@ -423,50 +461,6 @@ func (d *DB) Writable() error {
 		return err
 	}
 	return d.State().Failed
-}
-
-// A Count is the number of committed rows of a table, and of pending changes to
-// it.
-type Count struct {
-	Name, Plural  string // as in Schema
-	Rows, Pending int
-}
-
-// Counts returns the Count of each table, in the order of declaration. It leaves out
-// tables with Schema.Since that have never had a row.
-func (d *DB) Counts() Counts {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	var counts Counts
-	for _, t := range d.tables {
-		if t.used() || t.pendingChanges() > 0 {
-			counts = append(counts, Count{t.name(), t.plural(), t.len(), t.pendingChanges()})
-		}
-	}
-	return counts
-}
-
-// Counts are the Counts of several tables.
-type Counts []Count
-
-// Rows is the sum of the rows.
-func (c Counts) Rows() (n int) {
-	for _, of := range c {
-		n += of.Rows
-	}
-	return n
-}
-
-// Words lists the rows of each kind, without the kinds in but: "1 note, 2
-// tags".
-func (c Counts) Words(but ...string) string {
-	var kinds []string
-	for _, of := range c {
-		if !slices.Contains(but, of.Name) {
-			kinds = append(kinds, term.Count(of.Rows, of.Name))
-		}
-	}
-	return strings.Join(kinds, ", ")
 }
 
 func (d *DB) rowsLocked() (n int) {

@@ -33,13 +33,28 @@ const (
 // A ring holds the latest events. A new event replaces the oldest. Its cost
 // doesn't depend on the number of followers.
 type ring struct {
-	events []Event
+	events []told
 	oldest int           // index of the oldest event
 	gone   int64         // events up to this number may be missing from the ring
 	more   chan struct{} // closed and replaced when events are added
+	feeds  bool          // gone and events come from the feed of a snapshot
 }
 
-func (r *ring) add(e Event) {
+// A told is an event, and the table whose Schema.Tell made it, nil for none.
+type told struct {
+	Event
+	by table
+}
+
+// loaded notes that the log has been read, which holds a snapshot up to that number.
+// The lines of a snapshot are rows, not events, unless it has a feed.
+func (r *ring) loaded(snapshot int64) {
+	if !r.feeds {
+		r.gone = max(r.gone, snapshot)
+	}
+}
+
+func (r *ring) add(e told) {
 	if len(r.events) < EventsKept {
 		r.events = append(r.events, e)
 		return
@@ -58,7 +73,7 @@ func (r *ring) wake() {
 // after returns the first events with a number above seq.
 func (r *ring) after(seq int64) []Event {
 	n := len(r.events)
-	at := func(i int) Event { return r.events[(r.oldest+i)%n] }
+	at := func(i int) Event { return r.events[(r.oldest+i)%n].Event }
 	first := sort.Search(n, func(i int) bool { return at(i).Seq > seq })
 	events := make([]Event, 0, min(n-first, EventsAtOnce))
 	for i := first; i < n && len(events) < EventsAtOnce; i++ {
@@ -75,18 +90,19 @@ func (r *ring) after(seq int64) []Event {
 // What a change does to referring rows is part of its event.
 func (d *DB) commitLocked(seq int64, c change) {
 	name := ""
-	var told Event
+	var e Event
 	tells := false
 	if c.table != nil {
-		if told, tells = c.table.tell(&d.reader, c.effect(), c.id, c.row); !tells {
+		if e, tells = c.table.tell(&d.reader, c.effect(), c.id, c.row); !tells {
 			name = c.table.eventName(&d.reader, c.effect(), c.id)
 		}
 	}
+	d.now = seq
 	d.applyLocked(c)
 	d.seq = seq
-	if told.Name != "" {
-		told.Seq = seq
-		d.events.add(told)
+	if e.Name != "" {
+		e.Seq = seq
+		d.events.add(told{e, c.table})
 	}
 	if name == "" {
 		return
@@ -95,7 +111,7 @@ func (d *DB) commitLocked(seq int64, c change) {
 	if !ok {
 		data = fmt.Sprintf(`{"id":%d}`, c.id)
 	}
-	d.events.add(Event{Seq: seq, Name: name, Data: data})
+	d.events.add(told{Event: Event{Seq: seq, Name: name, Data: data}})
 }
 
 // effect returns the effect of c on its row. c must not be applied yet.

@@ -14,6 +14,7 @@ type index[R any] interface {
 	pend(id int, row R)
 	unpend(id int, row R)
 	dropPending()
+	empty()
 	check(id int, row R) error
 }
 
@@ -107,6 +108,8 @@ func (u *Unique[R, K]) unpend(id int, row R) {
 }
 
 func (u *Unique[R, K]) dropPending() { clear(u.pending) }
+
+func (u *Unique[R, K]) empty() { u.rows, u.pending = map[K]R{}, nil }
 
 func (u *Unique[R, K]) check(id int, row R) error {
 	key, ok := u.key(row)
@@ -240,6 +243,7 @@ func (m *Multi[R, K]) remove(id int, row R) {
 func (m *Multi[R, K]) pend(int, R)        {}
 func (m *Multi[R, K]) unpend(int, R)      {}
 func (m *Multi[R, K]) dropPending()       {}
+func (m *Multi[R, K]) empty()             { m.ids = map[K]*sorted[struct{}]{} }
 func (m *Multi[R, K]) check(int, R) error { return nil }
 
 // IDs is a set of ids, in order.

@@ -26,16 +26,18 @@ const (
 	opPut    = "put"
 	opDelete = "delete"
 	opIDs    = "ids"
+	opFeed   = "feed" // only in the snapshots of a shared log: see feed.go
 )
 
 // A change is a decoded line.
 type change struct {
 	op    string
-	table table // nil for opIDs
+	table table // nil for opIDs and opFeed
 	id    int
 	row   any      // the new row, for opPut
 	was   any      // the pendingRow that c replaced; nil if there was none
 	ids   []lastID // for opIDs
+	feed  *feed    // for opFeed
 }
 
 // A lastID is the highest id ever given out in a table.
@@ -72,6 +74,8 @@ func (c change) encode() []byte {
 		return c.table.appendRow(appendPut(b, c.table.name()), c.row)
 	case opDelete:
 		return fmt.Appendf(b, `"op":"delete","kind":%q,"id":%d`, c.table.name(), c.id)
+	case opFeed:
+		return append(append(b, `"op":"feed","feed":`...), strictjson.Encode(c.feed)...)
 	}
 	return appendIDs(append(b, `"op":"ids","last_ids":`...), c.ids)
 }
@@ -176,6 +180,9 @@ func (d *DB) parseAny(r history.Record) (p parsedLine, err error) {
 			p.ids, err = d.parseIDs(m.value, r.Manual)
 		case r.Manual:
 			err = fmt.Errorf("json: unknown field %q", m.name)
+		case m.name == opFeed:
+			p.rows++
+			p.feed, err = d.parseFeed(m.value)
 		}
 		if err != nil {
 			return p, err
@@ -244,6 +251,8 @@ func (d *DB) admit(p parsedLine, byHand bool) error {
 			}
 		}
 		return nil
+	case p.op == opFeed && p.feed != nil:
+		return nil
 	case p.op != opPut || p.row == nil:
 		return fmt.Errorf("op %q does not go with what the line holds", p.op)
 	}
@@ -285,6 +294,8 @@ func (d *DB) applyLocked(c change) {
 		for _, last := range c.ids {
 			d.tableNamed(last.table).reserve(last.id)
 		}
+	case opFeed:
+		d.applyFeed(c.feed)
 	}
 }
 

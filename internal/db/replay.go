@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"runtime"
 	"slices"
 	"sync"
@@ -29,7 +30,8 @@ type replay struct {
 	ended sync.WaitGroup
 	err   error // set before stop is closed
 
-	applied int // number of lines
+	take    func(history.Record, parsedLine) error // takes the lines, in order
+	applied int                                    // number of lines
 }
 
 // A replayGroup is about a thousand lines, so that the channels cost little.
@@ -47,6 +49,13 @@ func newReplay(d *DB) *replay {
 	r := &replay{
 		db: d, group: &replayGroup{done: make(chan struct{})},
 		work: make(chan *replayGroup, 64), order: make(chan *replayGroup, 64), stop: make(chan struct{}),
+	}
+	r.take = func(rec history.Record, p parsedLine) error {
+		if err := d.admit(p, rec.Manual); err != nil {
+			return err
+		}
+		d.commitLocked(rec.Seq, p.change)
+		return nil
 	}
 	for range runtime.GOMAXPROCS(0) {
 		r.ended.Go(func() {
@@ -111,17 +120,16 @@ func (r *replay) apply() {
 				if g.err != nil && at == g.failed {
 					return g.err
 				}
-				p, rec := g.lines[at], g.records[at]
-				if err := r.db.admit(p, rec.Manual); err != nil {
+				if err := r.take(g.records[at], g.lines[at]); err != nil {
 					return err
 				}
-				r.db.commitLocked(rec.Seq, p.change)
 				r.applied++
 			}
 			return nil
 		})
 		if err != nil {
-			r.err = &history.Damage{Line: g.records[at].Line, What: err.Error()}
+			rec := g.records[at]
+			r.err = &history.Damage{Line: cmp.Or(rec.Line, int(rec.Seq)), What: err.Error()}
 			close(r.stop)
 		}
 	}

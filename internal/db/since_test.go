@@ -19,7 +19,13 @@ type late struct {
 
 // addLates declares the table, and keeps the committed notes by Follow.
 func (h *home) addLates() {
-	h.lates = db.Add(h.DB, db.Schema[late]{Name: "late", Plural: "lates", Since: 2, ID: func(l late) int { return l.ID }})
+	h.lates = db.Add(h.DB, db.Schema[late]{
+		Name: "late", Plural: "lates", Since: 2, ID: func(l late) int { return l.ID },
+		Tell: func(_ *db.Tx, what db.Change, l late) db.Event {
+			return db.Event{Name: changeName("late")(nil, what, 0), Data: l.Text, About: l}
+		},
+		About: func(text []byte) (any, error) { return db.DecodeJSON[late](text, true) },
+	})
 	h.notes.Follow(func(old *note, had bool, n *note, has bool) {
 		id := 0
 		if had {

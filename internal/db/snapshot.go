@@ -64,6 +64,10 @@ func (t *tableImage[R]) public(row any) any {
 func (d *DB) Snapshot() *Snapshot {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
+	return d.snapshotLocked()
+}
+
+func (d *DB) snapshotLocked() *Snapshot {
 	s := &Snapshot{}
 	for _, t := range d.tables {
 		s.tables = append(s.tables, t.freeze())
@@ -143,6 +147,9 @@ var ErrNotEmpty = errors.New("the store has held rows before; import into a new 
 // Fill writes a snapshot of another DB with the same tables, as one batch. It
 // fails with ErrNotEmpty if d has ever held a row.
 func (d *DB) Fill(s *Snapshot) error {
+	if d.shared != nil {
+		return d.shared.begin(s)
+	}
 	return d.Update(func(tx *Tx) error {
 		if !tx.Empty() {
 			return ErrNotEmpty

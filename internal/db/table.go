@@ -1,7 +1,6 @@
 package db
 
 import (
-	"fmt"
 	"iter"
 	"maps"
 	"reflect"
@@ -51,6 +50,9 @@ type Schema[R any] struct {
 	// whose rows not every follower may read. row is the new row, or the one that is
 	// deleted. Tell leaves Seq out. An event without a Name is none.
 	Tell func(tx *Tx, what Change, row R) Event
+	// About decodes an Event's About from the JSON that encoding/json makes of it.
+	// Snapshots of a shared log hold such JSON. Nil: Tell leaves About out.
+	About func(text []byte) (any, error)
 }
 
 // A Change is a kind of change to a row.
@@ -70,8 +72,9 @@ type Table[R any] struct {
 	db      *DB
 	rows    sorted[R]
 	pending map[int]pendingRow[R]
-	lastID  int  // the highest id given out; never decreases
-	changes int  // number of changes to rows since the start
+	lastID  int  // the highest id given out; never decreases, except with OpenShared
+	keptID  int  // the highest id in a committed change
+	changes int  // number of changes to rows since the start: see Changes
 	held    bool // the table has or had a row, or a reserved id
 
 	follows   []func(old R, had bool, row R, has bool)
@@ -103,6 +106,12 @@ type table interface {
 	last() int
 	raise(id int)
 	reserve(id int)
+	setLast(id int)
+	kept() int
+	version() int
+	setVersion(changes int)
+	empty()
+	about(text []byte) (any, error)
 	has(id int) bool
 	decode(text []byte, strict bool) (row any, id int, err error)
 	appendRow(b []byte, row any) []byte
@@ -340,7 +349,9 @@ func (t *Table[R]) Select(tx *Tx, r Range, sets ...IDs) (rows []R, total int) {
 	return rows, total
 }
 
-// Changes is the number of changes to committed rows since the start.
+// Changes is the number of changes to committed rows since the start. With
+// OpenShared it is the number of the last change to them in the log, which is the
+// same in all replicas.
 func (t *Table[R]) Changes(tx *Tx) int { return t.changes }
 
 // put commits row.
@@ -349,7 +360,7 @@ func (t *Table[R]) put(id int, row R) {
 		row = fix(row)
 	}
 	old, had := t.rows.get(id)
-	t.changes++
+	t.change()
 	t.rows.put(id, row)
 	t.reserve(id)
 	for _, x := range t.indexes {
@@ -360,12 +371,26 @@ func (t *Table[R]) put(id int, row R) {
 	}
 }
 
+// change counts a change to the committed rows.
+func (t *Table[R]) change() {
+	if t.changes++; t.db.numbered {
+		t.changes = int(t.db.now)
+	}
+}
+
+// reserve raises the last id to one that is in a committed change.
+func (t *Table[R]) reserve(id int) {
+	t.raise(id)
+	t.keptID = max(t.keptID, id)
+	t.held = t.held || id > 0
+}
+
 func (t *Table[R]) remove(id int) {
 	row, ok := t.rows.get(id)
 	if !ok {
 		return
 	}
-	t.changes++
+	t.change()
 	t.rows.remove(id)
 	for _, x := range t.indexes {
 		x.remove(id, row)
@@ -393,93 +418,13 @@ func (t *Table[R]) pendingChanges() (n int) {
 
 func (t *Table[R]) last() int             { return t.lastID }
 func (t *Table[R]) raise(id int)          { t.lastID = max(t.lastID, id) }
-func (t *Table[R]) reserve(id int)        { t.raise(id); t.held = t.held || id > 0 }
+func (t *Table[R]) setLast(id int)        { t.lastID = id }
+func (t *Table[R]) kept() int             { return t.keptID }
+func (t *Table[R]) version() int          { return t.changes }
+func (t *Table[R]) setVersion(n int)      { t.changes = n }
 func (t *Table[R]) has(id int) bool       { _, ok := t.rows.get(id); return ok }
 func (t *Table[R]) apply(id int, row any) { t.put(id, row.(R)) }
 
 func (t *Table[R]) pend(tx *Tx, id int, row any) {
 	t.addPending(tx, change{table: t, op: opPut, id: id, row: row}, pendingRow[R]{row: row.(R)})
 }
-
-func (t *Table[R]) decode(text []byte, strict bool) (row any, id int, err error) {
-	r, err := t.schema.Decode(text, strict)
-	if err != nil {
-		return nil, 0, err
-	}
-	if err := t.readable(r); err != nil {
-		return nil, 0, err
-	}
-	return r, t.schema.ID(r), nil
-}
-
-// readable returns an error if row has a time that could be written but not
-// read again.
-func (t *Table[R]) readable(row any) error {
-	for _, at := range t.schema.Times(row.(R)) {
-		if year := at.UTC().Year(); year < 0 || year > 9999 {
-			return fmt.Errorf("%s is in the year %d in UTC; the years go from 0 to 9999", at.Format(time.RFC3339), year)
-		}
-	}
-	return nil
-}
-
-func (t *Table[R]) appendRow(b []byte, row any) []byte { return t.schema.Append(b, row.(R)) }
-
-// check checks a row from a log line or an import.
-func (t *Table[R]) check(tx *Tx, id int, row any) error {
-	r := row.(R)
-	for _, x := range t.indexes {
-		if err := x.check(id, r); err != nil {
-			return err
-		}
-	}
-	for _, check := range t.refChecks {
-		if err := check(r); err != nil {
-			return err
-		}
-	}
-	if t.schema.Check == nil {
-		return nil
-	}
-	return t.schema.Check(tx, r)
-}
-
-func (t *Table[R]) valid(row any) error {
-	if t.schema.Valid == nil {
-		return nil
-	}
-	return t.schema.Valid(row.(R))
-}
-
-func (t *Table[R]) eventName(tx *Tx, what Change, id int) string {
-	if t.schema.Event == nil {
-		return ""
-	}
-	return t.schema.Event(tx, what, id)
-}
-
-func (t *Table[R]) show(id int) (text string, ok bool) {
-	row, ok := t.rows.get(id)
-	if !ok || t.schema.Show == nil {
-		return "", false
-	}
-	return t.schema.Show(row), true
-}
-
-func (t *Table[R]) tell(tx *Tx, what Change, id int, row any) (e Event, tells bool) {
-	if t.schema.Tell == nil {
-		return e, false
-	}
-	r, ok := row.(R)
-	if !ok {
-		r, ok = t.rows.get(id)
-	}
-	if ok {
-		e = t.schema.Tell(tx, what, r)
-	}
-	return e, true
-}
-
-// freeze returns the committed rows and the last id. It copies pointers, not
-// rows.
-func (t *Table[R]) freeze() image { return &tableImage[R]{t.schema, t.rows.all(), t.lastID, t.used()} }

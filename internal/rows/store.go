@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -105,6 +106,7 @@ func New(d *db.DB, opt Options) *Store {
 		Decode: decodeLine,
 		Check:  s.checkRow,
 		Tell:   s.tell,
+		About:  func(text []byte) (any, error) { return db.DecodeJSON[Told](text, false) },
 	})
 	s.byID = db.NewUnique(s.rows, "id in its collection", func(r *Row) (rowKey, bool) { return rowKey{r.In, r.ID}, r.ID != "" })
 	s.rowsIn = db.NewMulti(s.rows, func(r *Row) int { return r.In })
@@ -112,6 +114,10 @@ func New(d *db.DB, opt Options) *Store {
 	s.byOwner = db.NewMulti(s.rows, (*Row).Owner)
 	db.Reference(s.rowsIn, s.collections, nil)
 	s.rows.Follow(s.followRow)
+	d.Provisional(func() func() {
+		given := maps.Clone(s.given)
+		return func() { s.given = maps.Clone(given) }
+	})
 	s.sources = db.Add(d, db.Schema[source]{
 		Name: "source", Plural: "sources", Since: format,
 		ID: func(f source) int { return f.ID },
