@@ -64,7 +64,7 @@ var embedded = []string{"console", "openapi"}
 const (
 	maxRootFiles     = 15 // Go files that are no tests
 	maxRootTestFiles = 15
-	maxRootLines     = 5500 // of the Go files that are no tests; 4,000 are the aim without the collections
+	maxRootLines     = 5130 // of the Go files that are no tests; 4,000 are the aim without the collections
 	maxRootEntries   = 45   // .git not counted
 	maxPackages      = 24   // below internal/, the kits for tests not counted
 )

@@ -32,13 +32,15 @@ type Commands[S any] struct {
 	Program string
 	Intro   string // first line of the help
 	All     []Command[S]
-	Flags   func(w io.Writer) // prints the flags, at the end of the help
+	Table   Table  // the flags
+	Notes   string // at the end of the full help
 
-	// The program without a command may take files. Split separates its flags
-	// from the rest; see [Table.Split]. File reports whether an argument is a
-	// file.
-	Split func(args []string) (flags, rest []string)
-	File  func(argument string) (is bool, err error)
+	Everyday, Flags []string          // the commands and flags that the short help begins with
+	Synonyms        map[string]string // words that people may try, and the command for each; "": the program without a command
+
+	// The program without a command may take files. File reports whether an argument
+	// is a file.
+	File func(argument string) (is bool, err error)
 }
 
 // Run runs the command that args name. If args ask for help, Run prints it to w
@@ -50,7 +52,7 @@ func (t Commands[S]) Run(ctx context.Context, around S, w io.Writer, args []stri
 	case args[0] == "-version" || args[0] == "--version":
 		name, args = "version", args[1:]
 	default:
-		_, rest := t.Split(args)
+		_, rest := t.Table.Split(args)
 		if len(rest) == 0 {
 			break
 		}
@@ -69,31 +71,13 @@ func (t Commands[S]) Run(ctx context.Context, around S, w io.Writer, args []stri
 	}
 	found, err := t.named(name)
 	if err != nil {
-		return err
+		return Misused(err)
 	}
 	err = found[0].Run(ctx, around, args)
 	if errors.Is(err, flag.ErrHelp) {
 		t.print(w, found)
 	}
 	return err
-}
-
-// Help prints the help of the command that names begin with, or of all
-// commands.
-func (t Commands[S]) Help(w io.Writer, names []string) error {
-	if WantsHelp(names) {
-		return flag.ErrHelp
-	}
-	name := ""
-	if len(names) > 0 {
-		name = names[0]
-	}
-	found, err := t.named(name)
-	if err != nil {
-		return err
-	}
-	t.print(w, found)
-	return nil
 }
 
 // named returns the commands whose first word is name, or an error if there are
@@ -113,81 +97,6 @@ func (t Commands[S]) named(name string) (found []Command[S], err error) {
 // statusUsage is the exit status for a wrong command line.
 const statusUsage = 2
 
-// suggestion returns a hint at the command that a person may have meant.
-func (t Commands[S]) suggestion(name string) string {
-	if _, err := os.Stat(name + ".json"); err == nil && t.File != nil {
-		return fmt.Sprintf(": did you mean the file? %s %s.json", t.Program, name)
-	}
-	best, least := "", 3 // three differences or more: another word
-	for _, c := range t.All {
-		first, _, _ := strings.Cut(c.Name, " ")
-		if n := editDistance(strings.ToLower(name), first); first != "" && n < least && n < len(first)-1 {
-			best, least = first, n
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(": did you mean %s %s?", t.Program, best)
-}
-
-// editDistance is the number of letters to add, remove or replace to turn one
-// word into the other (Levenshtein distance).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, replaced)
-		}
-	}
-	return row[len(b)]
-}
-
-// print writes the help of the commands in found.
-func (t Commands[S]) print(w io.Writer, found []Command[S]) {
-	if found[0].Name == "" {
-		fmt.Fprint(w, t.Intro, "\n\n")
-		t.printUsage(w, t.All)
-		t.Flags(w)
-		return
-	}
-	t.printUsage(w, found)
-	if slices.ContainsFunc(found, func(c Command[S]) bool { return strings.Contains(c.Args, "[flags]") }) {
-		fmt.Fprintf(w, "\nThe flags are those of the server, where they make sense: %s -h lists them.\n", t.Program)
-	}
-}
-
-// Usage returns the usage line of c.
-func (t Commands[S]) Usage(c Command[S]) string {
-	return strings.Join(strings.Fields(t.Program+" "+c.Name+" "+c.Args), " ")
-}
-
-// printUsage writes the usage, purpose and example of each command.
-func (t Commands[S]) printUsage(w io.Writer, all []Command[S]) {
-	for _, c := range all {
-		usage := t.Usage(c)
-		lines := append(strings.Split(c.Help, "\n"), "$ "+t.Program+" "+c.Example)
-		if len(usage) <= 24 {
-			fmt.Fprintf(w, "  %-24s %s\n", usage, lines[0])
-			lines = lines[1:]
-		} else {
-			fmt.Fprintf(w, "  %s\n", usage)
-		}
-		for _, line := range lines {
-			fmt.Fprintf(w, "  %-24s %s\n", "", line)
-		}
-	}
-}
-
 // WantsHelp reports whether args begin with a request for help.
 func WantsHelp(args []string) bool {
 	return len(args) > 0 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help")
@@ -201,7 +110,7 @@ func Plain[S any](usage string, f func(around S)) func(context.Context, S, []str
 		case WantsHelp(args):
 			return flag.ErrHelp
 		case len(args) > 0:
-			return errors.New(usage)
+			return Misused(errors.New(usage))
 		}
 		f(around)
 		return nil
@@ -216,11 +125,13 @@ func FileArgument(flags *flag.FlagSet, usage string, args []string) (name string
 		if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 			return "", err
 		} else if err != nil {
-			return "", fmt.Errorf("%w (%s)", err, usage)
+			var names []string
+			flags.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+			return "", flagFault(err, "shelf "+flags.Name(), names, func(string) string { return "VALUE" }, usage)
 		}
 		if args = flags.Args(); len(args) > 0 {
 			if name != "" {
-				return "", errors.New(usage)
+				return "", Misused(errors.New(usage))
 			}
 			name, args = args[0], args[1:]
 		}

@@ -168,7 +168,11 @@ func (v *Values) Apply() error {
 			value = strings.TrimSpace(value) // for example the \r of a file from Windows
 		}
 		if err := s.Set(value); err != nil {
-			return fmt.Errorf("%s: %q: want %w", origin, value, err)
+			err = fmt.Errorf("%s: %q: want %w", origin, value, err)
+			if isFlag {
+				err = Misused(err)
+			}
+			return err
 		}
 	}
 	return nil
@@ -287,11 +291,12 @@ func (t Table) parseFlags(args []string) (map[string]string, error) {
 	case errors.Is(err, flag.ErrHelp):
 		return nil, err
 	case refused != nil:
-		return nil, refused
+		return nil, Misused(refused)
 	case err != nil:
-		return nil, fmt.Errorf("%w (%s -h lists the flags)", err, t.Program)
+		takes := func(flag string) string { s, _ := t.find(flag); return s.Arg }
+		return nil, flagFault(err, t.Program, t.flagNames(), takes, t.Program+" help all lists the flags")
 	case flags.NArg() > 0:
-		return nil, fmt.Errorf("unexpected argument %q (%s -h shows the usage)", flags.Arg(0), t.Program)
+		return nil, Misused(fmt.Errorf("unexpected argument %q (%s help shows the usage)", flags.Arg(0), t.Program))
 	}
 	return given, nil
 }
@@ -324,45 +329,4 @@ func (t Table) Split(args []string) (flags, rest []string) {
 		}
 	}
 	return flags, rest
-}
-
-const usage = `
-Flags. Below each flag stands a variable that does the same, in the environment
-or in a file .env in the working folder. A flag goes before the environment, and
-the environment before .env.
-`
-
-// Print writes the part of the help about flags.
-func (t Table) Print(w io.Writer) {
-	fmt.Fprint(w, usage)
-	for i, s := range t.Settings {
-		if s.Instead != "" {
-			continue
-		}
-		if s.Group != "" {
-			fmt.Fprintf(w, "\n%s:\n", s.Group)
-		} else if i == 0 {
-			fmt.Fprintln(w)
-		}
-		source := t.variables(s)
-		if s.Default != "" {
-			source = append(source, "default "+s.Default)
-		}
-		lines := append(strings.Split(s.Help, "\n"), strings.Join(source, ", "))
-		if len(source) == 0 {
-			lines = lines[:len(lines)-1]
-		}
-		name := strings.TrimSpace("-" + s.Name + " " + s.Arg)
-		if s.Aliases != nil {
-			name += " (-" + strings.Join(s.Aliases, ", -") + ")"
-		}
-		if len(name) > 24 {
-			fmt.Fprintf(w, "  %s\n", name)
-			name = ""
-		}
-		fmt.Fprintf(w, "  %-24s %s\n", name, lines[0])
-		for _, line := range lines[1:] {
-			fmt.Fprintf(w, "  %-24s %s\n", "", line)
-		}
-	}
 }
