@@ -40,7 +40,7 @@ var readingGuide string
 // commands is every command there is. A new one is a line here. Those with the
 // same first word share a run, which gets the second word as its first argument.
 func commands() config.Commands[shell] {
-	return config.Commands[shell]{Program: "shelf", Intro: "shelf is a JSON API behind JWT sign-in: items and books, kept in one file.", Flags: printSettings, Split: new(settings).table().Split, File: operator.FileArgument, All: []config.Command[shell]{
+	return config.Commands[shell]{Program: "shelf", Intro: "shelf is a JSON API behind JWT sign-in: items and books, kept in one file.", Table: new(settings).table(), Notes: explain.Variables, File: operator.FileArgument, Everyday: everyday, Flags: everydayFlags, Synonyms: synonyms, All: []config.Command[shell]{
 		config.Do("", "[flags] [FILE.json]", "start the server; Ctrl-C stops it. FILE.json holds\ncollections to serve, as for json-server", "db.json", serveCommand),
 		config.Do("run", "[flags] -- COMMAND ARGS...", "run a command with a server of its own: on a free\nport, with its data in memory, until the command\nends. The command finds SHELF_URL, SHELF_LAB_TOKEN,\nSHELF_TOKEN of an account and SHELF_ADMIN_TOKEN", "run -- npm test", runCommand),
 		config.Do("check", "[FILE]", "say what is in a data file, and whether it is sound", "check shelf.jsonl", func(_ context.Context, sh shell, args []string) error { return sh.files().Check(args) }),
@@ -60,9 +60,17 @@ func commands() config.Commands[shell] {
 		}),
 		config.Do("tour", "", "a walk through the code, from sign-up to the disk", "tour", config.Plain("usage: shelf tour", func(sh shell) { explain.Tour(sh.stdout, readingGuide) })),
 		config.Do("version", "", "say which build this is", "version", config.Plain("usage: shelf version", func(sh shell) { serve.ThisBuild(version).Print(sh.stdout) })),
-		config.Do("help", "[COMMAND]", "print this, or the help of one command", "help export", func(_ context.Context, sh shell, args []string) error { return commands().Help(sh.stdout, args) }),
+		config.Do("help", "[COMMAND | -FLAG | all]", "say what a command or a flag does; all: everything", "help user add", func(_ context.Context, sh shell, args []string) error { return commands().Help(sh.stdout, args) }),
 	}}
 }
+
+// everyday and everydayFlags are what the short help begins with, and synonyms the words
+// of other programs for commands.
+var (
+	everyday      = []string{"", "run", "user add", "export", "import"}
+	everydayFlags = []string{"addr", "port", "data", "seed", "open", "static", "cors", "log", "lab"}
+	synonyms      = map[string]string{"serve": "", "start": "", "server": "", "up": "", "dev": "", "users": "user list", "adduser": "user add", "backup": "export", "dump": "export", "restore": "import", "load": "import", "verify": "check", "decode": "explain", "test": "run", "exec": "run"}
+)
 
 // A shell is what a command finds around it.
 type shell struct {
@@ -382,7 +390,7 @@ func importPlain(s *store, parts map[string]json.RawMessage, commit func()) (str
 		return "", err
 	}
 	if len(items)+len(books) == 0 {
-		return "", errors.New(`nothing to import: the file is neither an export of shelf nor {"items":[…],"books":[…]}`)
+		return "", errors.New(`nothing to import: the file is neither an export of shelf nor {"items":[…],"books":[…]}; shelf import -collections takes a json-server's file`)
 	}
 	commit()
 	if err := s.addAll(items, books); err != nil {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net"
 	"net/netip"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"example.com/shelf/internal/config"
-	"example.com/shelf/internal/explain"
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/lab"
 	"example.com/shelf/internal/limit"
@@ -87,7 +85,7 @@ type settings struct {
 // docs/settings.md is made from it, as .github/CONTRIBUTING.md says.
 func (c *settings) table() config.Table {
 	all := []config.Setting{
-		config.Row("addr", "HOST:PORT", "127.0.0.1:8080", "where to listen; port 0 picks a free port", config.Address(&c.addr)).Under("Server"),
+		config.Row("addr", "HOST:PORT", "127.0.0.1:8080", "where to listen; a port alone is of this machine;\nport 0 picks a free one", config.Address(&c.addr)).Under("Server"),
 		config.Row("data", "FILE", "shelf.jsonl", "the data file; memory keeps the data in memory only", config.Text(&c.data)),
 		config.Row("seed", "FILE", "", "a JSON file to import at the start, if the store is\nempty", config.Text(&c.seed)),
 		config.Row("tls-cert", "FILE", "", "the certificate chain for https, PEM; SIGHUP makes\nshelf read it again", config.Text(&c.tlsCert)),
@@ -162,7 +160,7 @@ func parseSettings(args []string, lookupEnv func(string) (string, bool), dotenv 
 		return settings{}, err
 	}
 	if (c.tlsCert == "") != (c.tlsKey == "") {
-		return settings{}, errors.New("-tls-cert and -tls-key go together, but only one is set: set both or neither")
+		return settings{}, config.Misused(errors.New("-tls-cert and -tls-key go together, but only one is set: set both or neither"))
 	}
 	c.warnings = in.Unknown(callersVariables...)
 	c.fromPort = in.From("addr") == "environment PORT"
@@ -208,13 +206,6 @@ func (c settings) configuredKeys() (*token.Keyring, error) {
 		fault.Variable = map[string]string{"SECRET_KEY": c.secretName, "SECRET_KEY_FALLBACKS": c.fallbacksName}[fault.Variable]
 	}
 	return ring, err
-}
-
-// printSettings writes the part of -h that is about flags, variables and exit
-// statuses.
-func printSettings(w io.Writer) {
-	new(settings).table().Print(w)
-	fmt.Fprint(w, explain.Variables)
 }
 
 // prepareLab refuses a lab where it could do harm, and makes its secret if there is none.

@@ -164,7 +164,7 @@ func TestSettingsRefused(t *testing.T) {
 		wantTime   = "want a time above zero in whole seconds, such as 90s, 15m, 12h or 30d"
 		wantOrigin = "want loopback, *, off, or origins such as https://app.example or https://*.app.example with no path, comma separated"
 		wantHost   = "want host names without a port, comma separated, such as shelf.example, or .shelf.example for all below it"
-		wantAddr   = "want HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8080"
+		wantAddr   = "want HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8080, or a port alone"
 	)
 	wantPrefix := func(path string) string {
 		return "-prefix " + path + ": want a path such as /data, without a slash at its end, that is no path of shelf's own"
@@ -174,10 +174,10 @@ func TestSettingsRefused(t *testing.T) {
 		args, environ, env string
 		want               string
 	}{
-		{"a flag nobody knows", "-adr :80", "", "", "flag provided but not defined: -adr (shelf -h lists the flags)"},
-		{"a flag without its value", "-addr", "", "", "flag needs an argument: -addr (shelf -h lists the flags)"},
-		{"the key as a flag", "-secret-key=hush", "", "", "flag provided but not defined: -secret-key (shelf -h lists the flags)"},
-		{"an argument left over", "-log off now", "", "", `unexpected argument "now" (shelf -h shows the usage)`},
+		{"a flag nobody knows", "-adr :80", "", "", "there is no flag -adr: did you mean -addr? (shelf help all lists the flags)"},
+		{"a flag without its value", "-addr", "", "", "-addr needs a value behind it: -addr HOST:PORT (shelf help all lists the flags)"},
+		{"the key as a flag", "-secret-key=hush", "", "", "there is no flag -secret-key (shelf help all lists the flags)"},
+		{"an argument left over", "-log off now", "", "", `unexpected argument "now" (shelf help shows the usage)`},
 
 		{"a prefix of shelf's own", "-prefix /api/rows", "", "", wantPrefix("/api/rows")},
 		{"a prefix that is the accounts'", "-prefix /users", "", "", wantPrefix("/users")},

@@ -197,7 +197,7 @@ func (s *store) forOperator(c settings) *operator.Accounts {
 func loadStore(path string) (s *store, found journal.Found, err error) {
 	s = newStore(slog.New(slog.DiscardHandler), clock.Real)
 	found, err = journal.LoadFor(s, path)
-	return s, found, err
+	return s, found, operator.NoDataFile(path, err)
 }
 
 // contents says what is in the store, but for the token records: "1 user, 2 items,

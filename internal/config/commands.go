@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 )
@@ -73,11 +72,36 @@ func (t Commands[S]) Run(ctx context.Context, around S, w io.Writer, args []stri
 	if err != nil {
 		return Misused(err)
 	}
+	if err := t.checkSecond(found, args); err != nil {
+		return err
+	}
 	err = found[0].Run(ctx, around, args)
 	if errors.Is(err, flag.ErrHelp) {
 		t.print(w, found)
 	}
 	return err
+}
+
+// checkSecond fails if found are commands of two words, and the first of args is the
+// second word of none of them.
+func (t Commands[S]) checkSecond(found []Command[S], args []string) error {
+	if len(found) < 2 || len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return nil
+	}
+	var seconds []string
+	for _, c := range found {
+		_, second, _ := strings.Cut(c.Name, " ")
+		seconds = append(seconds, second)
+	}
+	first, _, _ := strings.Cut(found[0].Name, " ")
+	if slices.Contains(seconds, args[0]) {
+		return nil
+	}
+	hint := fmt.Sprintf(": want %s %s %s", t.Program, first, strings.Join(seconds, ", "))
+	if best := Closest(args[0], seconds); best != "" {
+		hint = fmt.Sprintf(": did you mean %s %s %s?", t.Program, first, best)
+	}
+	return Misused(fmt.Errorf("unknown command %q%s (%s help %s says more)", first+" "+args[0], hint, t.Program, first))
 }
 
 // named returns the commands whose first word is name, or an error if there are
@@ -127,7 +151,7 @@ func FileArgument(flags *flag.FlagSet, usage string, args []string) (name string
 		} else if err != nil {
 			var names []string
 			flags.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
-			return "", flagFault(err, "shelf "+flags.Name(), names, func(string) string { return "VALUE" }, usage)
+			return "", flagFault(err, flags.Name(), names, func(string) string { return "VALUE" }, usage)
 		}
 		if args = flags.Args(); len(args) > 0 {
 			if name != "" {

@@ -294,7 +294,7 @@ func (t Table) parseFlags(args []string) (map[string]string, error) {
 		return nil, Misused(refused)
 	case err != nil:
 		takes := func(flag string) string { s, _ := t.find(flag); return s.Arg }
-		return nil, flagFault(err, t.Program, t.flagNames(), takes, t.Program+" help all lists the flags")
+		return nil, flagFault(err, "", t.flagNames(), takes, t.Program+" help all lists the flags")
 	case flags.NArg() > 0:
 		return nil, Misused(fmt.Errorf("unexpected argument %q (%s help shows the usage)", flags.Arg(0), t.Program))
 	}

@@ -116,9 +116,9 @@ func TestRefused(t *testing.T) {
 		args, environ, env string
 		want               string
 	}{
-		{"a flag nobody knows", "-nam ann", "", "", "flag provided but not defined: -nam (hello -h lists the flags)"},
-		{"a flag without its value", "-name", "", "", "flag needs an argument: -name (hello -h lists the flags)"},
-		{"an argument left over", "-loud now", "", "", `unexpected argument "now" (hello -h shows the usage)`},
+		{"a flag nobody knows", "-nam ann", "", "", "there is no flag -nam: did you mean -name? (hello help all lists the flags)"},
+		{"a flag without its value", "-name", "", "", "-name needs a value behind it: -name NAME (hello help all lists the flags)"},
+		{"an argument left over", "-loud now", "", "", `unexpected argument "now" (hello help shows the usage)`},
 		{"a bad flag is named", "-tongue fr", "", "", `flag -tongue: "fr": want one of en, de`},
 		{"a bad variable is named", "", "HELLO_TONGUE=fr", "", `environment HELLO_TONGUE: "fr": want one of en, de`},
 		{"a bad line of .env is named", "", "", "# a comment\nHELLO_TONGUE=fr", `.env line 2: HELLO_TONGUE: "fr": want one of en, de`},
@@ -257,7 +257,7 @@ func TestFilesAmongFlags(t *testing.T) {
 			return nil
 		})
 	}
-	commands := Commands[int]{Program: "hello", All: []Command[int]{run(""), run("check"), run("export")}, Split: table.Split,
+	commands := Commands[int]{Program: "hello", All: []Command[int]{run(""), run("check"), run("export")}, Table: table,
 		File: func(name string) (bool, error) {
 			if strings.HasSuffix(name, ".js") {
 				return false, errors.New("a program")

@@ -57,9 +57,12 @@ func Number(p *int, low, high int) func(string) error {
 	})
 }
 
-// Address accepts HOST:PORT.
+// Address accepts HOST:PORT, or a port of this machine alone.
 func Address(p *string) func(string) error {
-	return setter(p, "HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8080", func(s string) (string, bool) {
+	return setter(p, "HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8080, or a port alone", func(s string) (string, bool) {
+		if _, err := strconv.ParseUint(s, 10, 16); err == nil {
+			s = "127.0.0.1:" + s
+		}
 		_, port, err := net.SplitHostPort(s)
 		_, portErr := strconv.ParseUint(port, 10, 16)
 		return s, err == nil && portErr == nil

@@ -20,10 +20,11 @@ Exit status:
                            check: the file is damaged;
                            explain: the token is refused;
                            attack: not all attacks were refused
-  2                        check: no file that can be read as a data file;
+  2                        a wrong command line, such as a flag or a command
+                           that there is not;
+                           check: no file that can be read as a data file;
                            explain: the token could not be judged;
-                           attack: no shelf answered;
-                           run: no command; all four: a wrong flag
+                           attack: no shelf answered
   130, 143                 Ctrl-C or SIGTERM ended a command: the last line says
                            what is kept. A server that has started ends with 0,
                            once the running requests are answered; a second

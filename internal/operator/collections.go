@@ -66,7 +66,7 @@ func (c *Collections[U]) read() ([]byte, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return text, err
 	case !c.New:
-		return nil, fmt.Errorf("%w (-new makes the file)", err)
+		return nil, fmt.Errorf("%w (-new makes the file)", noDocument(c.File, err))
 	case c.Data == "":
 		return nil, nil
 	}

@@ -39,7 +39,7 @@ func (im Import) Run(args []string) error {
 	collections := flags.String("collections", "", "")
 	name, err := config.FileArgument(flags, usage, args)
 	if err == nil && (name == "") == (*collections == "") {
-		err = errors.New(usage)
+		err = config.Misused(errors.New(usage))
 	}
 	if err != nil {
 		return err
@@ -50,12 +50,12 @@ func (im Import) Run(args []string) error {
 	}
 	if *collections != "" {
 		if err := (rows.FileOptions{}).CheckSize(*collections); err != nil {
-			return fmt.Errorf("%s: %w", *collections, err)
+			return noDocument(*collections, fmt.Errorf("%s: %w", *collections, err))
 		}
 	}
 	document, err := durable.ReadText(cmp.Or(name, *collections))
 	if err != nil {
-		return err
+		return noDocument(cmp.Or(name, *collections), err)
 	}
 	to, err := im.Open()
 	if errors.Is(err, journal.ErrLocked) {

@@ -28,7 +28,7 @@ func RunKeys(args []string, streams Streams, open func(flags []string) (Keys, er
 		return flag.ErrHelp
 	}
 	if len(args) == 0 || args[0] != "rotate" && args[0] != "list" {
-		return errors.New("usage: shelf key rotate [-now] [-data FILE] [-alg ALG], or shelf key list [-data FILE]")
+		return config.Misused(errors.New("usage: shelf key rotate [-now] [-data FILE] [-alg ALG], or shelf key list [-data FILE]"))
 	}
 	rotate, args := args[0] == "rotate", args[1:]
 	leaked := false
@@ -65,7 +65,11 @@ func (k Keys) list(streams Streams) error {
 	case k.Data == "":
 		return errMemoryKeys
 	}
-	return token.PrintKeyFile(streams.Out, token.KeyPath(k.Data), k.Alg, k.Now)
+	path := token.KeyPath(k.Data)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("there is no key file %s yet: shelf makes it at its first start, beside the data file; -data FILE names another data file", path)
+	}
+	return token.PrintKeyFile(streams.Out, path, k.Alg, k.Now)
 }
 
 // rotate creates a key that signs from the next start on. The previous key
@@ -77,7 +81,7 @@ func (k Keys) list(streams Streams) error {
 // old key after that no longer verifies, and would trust a leaked one.
 func (k Keys) rotate(streams Streams, leaked bool) error {
 	if _, err := os.Stat(k.Data); err != nil {
-		return fmt.Errorf("no data file: %w; -data FILE names another file", err)
+		return NoDataFile(k.Data, err)
 	}
 	lock, err := journal.Lock(journal.OS{}, k.Data)
 	if errors.Is(err, journal.ErrLocked) {

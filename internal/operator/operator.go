@@ -90,7 +90,7 @@ type command struct {
 // Run runs the command that args begin with. It may remove the last admin,
 // because it can always add another.
 func Run(ctx context.Context, args []string, streams Streams, open Open) (err error) {
-	usage := errors.New("usage: shelf user list, or shelf user add|passwd|admin|delete NAME, flags last (shelf help user says more)")
+	usage := config.Misused(errors.New("usage: shelf user list, or shelf user add|passwd|admin|delete NAME, flags last (shelf help user says more)"))
 	if config.WantsHelp(args) {
 		return flag.ErrHelp
 	}
@@ -105,7 +105,10 @@ func Run(ctx context.Context, args []string, streams Streams, open Open) (err er
 		return usage
 	}
 	flags := args[1:]
-	if args[0] != "list" && (len(flags) == 0 || !config.WantsHelp(flags)) {
+	if args[0] != "list" && len(flags) == 0 {
+		return config.Misused(fmt.Errorf("shelf user %[1]s needs the name of an account: shelf user %[1]s NAME (shelf help user says more)", args[0]))
+	}
+	if args[0] != "list" && !config.WantsHelp(flags) {
 		if len(flags) == 0 || strings.HasPrefix(flags[0], "-") || strings.TrimSpace(flags[0]) == "" {
 			return usage
 		}

@@ -20,7 +20,7 @@ func Reach(data string, adding bool, open func() (*Accounts, error)) (*Accounts,
 	_, err := os.Stat(data)
 	isNew := errors.Is(err, os.ErrNotExist) && adding
 	if err != nil && !isNew {
-		return nil, fmt.Errorf("no data file: %w; -data FILE names another file", err)
+		return nil, NoDataFile(data, err)
 	}
 	for tries := 1; ; tries++ { // a server may be on its way up or down
 		remote, unreachable := reachServer(data)

@@ -43,7 +43,7 @@ func (s Seed) Sow() error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("-seed: %w", err)
+		return fmt.Errorf("-seed: %w", noDocument(s.File, err))
 	}
 	done, err := s.Import(document)
 	if err != nil {

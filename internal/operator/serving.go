@@ -61,6 +61,7 @@ func (c *CollectionSettings) Table() []config.Setting {
 		config.Refused("-cors off keeps other origins' pages out", "", "no-cors", "nc"),
 		config.Refused("a client that wants no gzip sends no Accept-Encoding", "", "no-gzip", "ng"),
 		config.Refused("-log off", "", "quiet", "q"),
+		config.Refused("-log requests shows each request; shelf version says which build this is", "", "verbose", "v"),
 	}
 }
 
@@ -70,7 +71,7 @@ func (c *CollectionSettings) Table() []config.Setting {
 func (c CollectionSettings) Place(addr, data, addrFrom, dataFrom string, reserved []string) (toAddr, toData string, err error) {
 	if c.Host != "" || c.Port != 0 {
 		if strings.HasPrefix(addrFrom, "flag ") {
-			return "", "", errors.New("-addr says all that -host and -port do: give it alone, or those two")
+			return "", "", config.Misused(errors.New("-addr says all that -host and -port do: give it alone, or those two"))
 		}
 		host, port, _ := net.SplitHostPort(addr)
 		if c.Host != "" {
@@ -84,16 +85,16 @@ func (c CollectionSettings) Place(addr, data, addrFrom, dataFrom string, reserve
 	first, _, _ := strings.Cut(strings.TrimPrefix(c.Prefix, "/"), "/")
 	switch {
 	case c.Prefix != "" && (c.Prefix[0] != '/' || strings.HasSuffix(c.Prefix, "/") || first == "users" || slices.Contains(reserved, first) || rows.IsGuard(first)):
-		return "", "", fmt.Errorf("-prefix %s: want a path such as /data, without a slash at its end, that is no path of shelf's own", c.Prefix)
+		return "", "", config.Misused(fmt.Errorf("-prefix %s: want a path such as /data, without a slash at its end, that is no path of shelf's own", c.Prefix))
 	case c.File == "":
 		return addr, data, nil
 	case strings.HasPrefix(data, "etcd:"):
-		return "", "", errors.New("-data " + data + " takes no FILE: shelf import -collections " + c.File + " loads the collections into it")
+		return "", "", config.Misused(errors.New("-data " + data + " takes no FILE: shelf import -collections " + c.File + " loads the collections into it"))
 	case strings.HasPrefix(dataFrom, "default "):
 		data = strings.TrimSuffix(c.File, filepath.Ext(c.File)) + ".jsonl"
 	}
 	if filepath.Clean(data) == filepath.Clean(c.File) {
-		return "", "", errors.New("-data " + data + ": that is the file of the collections; give the data file another name")
+		return "", "", config.Misused(errors.New("-data " + data + ": that is the file of the collections; give the data file another name"))
 	}
 	return addr, data, nil
 }

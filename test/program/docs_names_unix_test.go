@@ -15,10 +15,10 @@ import (
 
 var update = flag.Bool("update", false, "write the part of docs/settings.md that shelf help has")
 
-// helpText is what shelf help prints.
+// helpText is what shelf help all prints.
 func helpText(t *testing.T) string {
 	t.Helper()
-	status, help, stderr := runShelf(t, t.TempDir(), nil, "help")
+	status, help, stderr := runShelf(t, t.TempDir(), nil, "help", "all")
 	if status != 0 {
 		t.Fatal(stderr)
 	}
@@ -153,11 +153,11 @@ func openAPIRoutes(t *testing.T, text string) map[string]bool {
 	return routes
 }
 
-// docs/settings.md has what shelf help prints about flags, variables and exit
+// docs/settings.md has what shelf help all prints about flags, variables and exit
 // statuses.
 func TestSettingsDocument(t *testing.T) {
 	t.Parallel()
-	const from, to = "<!-- what shelf help prints, from here -->\n", "<!-- to here -->\n"
+	const from, to = "<!-- what shelf help all prints, from here -->\n", "<!-- to here -->\n"
 	path := filepath.Join(repository, "docs", "settings.md")
 	d := readDocument(t, path)
 	before, rest, ok := strings.Cut(d.text, from)
@@ -171,7 +171,7 @@ func TestSettingsDocument(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else if d.text != want {
-		t.Errorf("%s is not what shelf help prints; write it with:\ngo test ./test/program -run TestSettingsDocument -update", d.name)
+		t.Errorf("%s is not what shelf help all prints; write it with:\ngo test ./test/program -run TestSettingsDocument -update", d.name)
 	}
 }
 

@@ -42,7 +42,7 @@ func TestRunEverywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for want, args := range map[int][]string{0: {"version"}, 2: {"check", "nowhere.jsonl"}, 1: {"-no-such-flag"}} {
+	for want, args := range map[int][]string{0: {"version"}, 2: {"check", "nowhere.jsonl"}, 1: {"export", "nowhere.jsonl"}} {
 		status, stdout, stderr := runShelf(t, t.TempDir(), nil, append([]string{"run", "--", name}, args...)...)
 		if status != want || want == 0 && stdout == "" {
 			t.Errorf("shelf run -- shelf %q = %d, %q, %q; want %d", args, status, stdout, stderr, want)

@@ -211,7 +211,7 @@ func TestRunStatus(t *testing.T) {
 		{"no command", "", 2, usage},
 		{"no command behind the dashes", "-log off --", 2, usage},
 		{"no dashes", "true", 2, usage},
-		{"no such flag", "-prot 80 -- true", 2, "shelf: flag provided but not defined: -prot (shelf -h lists the flags)\n"},
+		{"no such flag", "-prot 80 -- true", 2, "shelf: there is no flag -prot: did you mean -port? (shelf help all lists the flags)\n"},
 		{"what has no place here: a data file", "-data shelf.jsonl -- true", 2, "shelf: run keeps its data in memory"},
 		{"what has no place here: -stdin", "-stdin -- true", 2, "shelf: standard input belongs to the command"},
 
