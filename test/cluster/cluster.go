@@ -153,7 +153,7 @@ func (c *cluster) awaitMembers(ctx context.Context) error {
 	for i, p := range c.members {
 		err := await(ctx, p, func() bool {
 			var health struct{ Health string }
-			return getJSON(c.client, c.scheme+"://"+c.clients[i]+"/health", &health) == nil && health.Health == "true"
+			return getJSON(c.client, c.scheme+"://"+c.clients[i]+"/health?exclude=NOSPACE", &health) == nil && health.Health == "true"
 		})
 		if err != nil {
 			return err

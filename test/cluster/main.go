@@ -129,6 +129,7 @@ func control(ctx context.Context, o *options) error {
 		return err
 	}
 	r := newRun(ctx, o, c, c.targets())
+	r.quiet = true
 	err = r.traffic(6*time.Second, func() {
 		for r.rest(rand.New(rand.NewPCG(1, 1)), 200*time.Millisecond, 400*time.Millisecond) {
 			f := cutting(c.replicas[0], rand.New(rand.NewPCG(1, 1)))

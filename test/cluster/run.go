@@ -20,6 +20,8 @@ type run struct {
 	faultless chan struct{}   // closed when no fault may begin any more
 	enough    chan struct{}   // closed when the traffic may end before its time
 
+	quiet bool // a broken promise is no news
+
 	history history
 	current atomic.Pointer[subject] // the item that all clients share now
 	ledger  ledger
@@ -63,7 +65,9 @@ func (r *run) fault(format string, args ...any) {
 	if len(r.faults) < maxFaults {
 		text := fmt.Sprintf("after %.1f s: ", time.Since(r.history.began).Seconds()) + fmt.Sprintf(format, args...)
 		r.faults = append(r.faults, text)
-		fmt.Println("BROKEN", text)
+		if !r.quiet {
+			fmt.Println("BROKEN", text)
+		}
 	}
 }
 

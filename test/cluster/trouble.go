@@ -154,13 +154,37 @@ func noRoom(ctx context.Context, o *options) error {
 	if err := errors.Join(m.start(), c.awaitMembers(ctx)); err != nil {
 		return err
 	}
-	alarm := strings.NewReader(`{"action":"DEACTIVATE","alarm":"NOSPACE"}`)
-	r, err := c.client.Post(c.scheme+"://"+c.clients[0]+"/v3/maintenance/alarm", "application/json", alarm)
+	if err := c.disarm(); err != nil {
+		return err
+	}
+	return errors.Join(want(ctx, http.StatusOK, u.write), want(ctx, http.StatusOK, u.read), c.died())
+}
+
+// disarm does what etcdctl alarm disarm does.
+func (c *cluster) disarm() error {
+	alarm := func(body string) (alarms struct {
+		Alarms []struct {
+			MemberID string `json:"memberID"`
+			Alarm    string `json:"alarm"`
+		}
+	}, err error) {
+		r, err := c.client.Post(c.scheme+"://"+c.clients[0]+"/v3/maintenance/alarm", "application/json", strings.NewReader(body))
+		if err != nil {
+			return alarms, err
+		}
+		defer r.Body.Close()
+		return alarms, json.NewDecoder(r.Body).Decode(&alarms)
+	}
+	found, err := alarm(`{"action":"GET"}`)
 	if err != nil {
 		return err
 	}
-	r.Body.Close()
-	return errors.Join(want(ctx, http.StatusOK, u.write), want(ctx, http.StatusOK, u.read), c.died())
+	for _, a := range found.Alarms {
+		if _, err := alarm(fmt.Sprintf(`{"action":"DEACTIVATE","memberID":%q,"alarm":%q}`, a.MemberID, a.Alarm)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fill adds many items with text that can't be made smaller.
@@ -242,7 +266,8 @@ func replaceData(ctx context.Context, o *options, replace func(*process) error) 
 			break
 		}
 	}
-	fmt.Printf("the replica says: %s", tail(p.log()))
+	said := strings.Split(strings.TrimSpace(tail(p.log())), "\n")
+	fmt.Printf("the replica says: %s\n", said[len(said)-1])
 	if a := u.write(ctx); a.status >= 200 && a.status < 300 {
 		return fmt.Errorf("the replica writes: %v", a)
 	}
