@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -259,23 +260,22 @@ func (c *cluster) died() error {
 	return errors.Join(errs...)
 }
 
-// export runs shelf export against the members at addrs.
+// export is what shelf export reads from the members at addrs, but for the time.
 func (c *cluster) export(addrs ...string) ([]byte, error) {
-	args := []string{"export", c.address(addrs...), "-secrets"}
-	if c.ca != "" {
-		args = append(args, "-etcd-ca", c.ca)
-	}
-	cmd := exec.Command(c.shelf, args...)
+	cmd := exec.Command(c.shelf, "export", c.address(addrs...), "-secrets")
 	cmd.Dir = c.dir
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, c.env...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "SHELF_ETCD_CA=" + c.ca}, c.env...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	text, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("shelf export: %w: %s", err, &stderr)
 	}
-	return text, nil
+	return exported.ReplaceAll(text, nil), nil
 }
+
+// exported is when an export was made.
+var exported = regexp.MustCompile(`"exported":"[^"]*",`)
 
 // build builds the two programs that the flags do not name. etcd comes from the Go
 // module proxy; the build cache keeps it.

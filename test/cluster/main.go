@@ -123,7 +123,7 @@ func torture(ctx context.Context, o *options) error {
 // control is a run without the read barrier, and with a replica that is cut off. The
 // checker and the laws must object, or they see nothing.
 func control(ctx context.Context, o *options) error {
-	c, err := startCluster(ctx, o, 1, 3, append(o.flags, "-max-stale", "1h")...)
+	c, err := startCluster(ctx, o, 1, 3, append(o.flags, "-max-stale", "1m")...)
 	defer c.stop()
 	if err != nil {
 		return err
