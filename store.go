@@ -349,7 +349,7 @@ func (s *store) addFile(f *rows.File, users []*user, sent string) error {
 			}
 		}
 		if sent != f.SHA256 {
-			s.rows.NoteSource(tx, sent, 0)
+			s.rows.NoteSource(tx, sent, "")
 		}
 		s.users.Reserve(tx, f.MaxUserID)
 		for i, u := range users {

@@ -147,7 +147,7 @@ func TestLoadOnce(t *testing.T) {
 	})
 	must(t, s.Update(func(tx *db.Tx) error {
 		for range 4 {
-			s.NoteSource(tx, "other", 7)
+			s.NoteSource(tx, "other", "7")
 		}
 		return nil
 	}))
@@ -155,8 +155,8 @@ func TestLoadOnce(t *testing.T) {
 		if _, ok := s.Noted(tx, f.SHA256); ok {
 			t.Error("the file is noted for ever")
 		}
-		if seq, ok := s.Noted(tx, "other"); !ok || seq != 7 {
-			t.Errorf("the other file: %d, %t", seq, ok)
+		if state, ok := s.Noted(tx, "other"); !ok || state != "7" {
+			t.Errorf("the other file: %q, %t", state, ok)
 		}
 	})
 }

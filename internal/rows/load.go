@@ -27,7 +27,7 @@ func (s *Store) AddFile(tx *db.Tx, f *File) error {
 		}
 		s.given[c.ID] = m.top
 	}
-	s.NoteSource(tx, f.SHA256, 0)
+	s.NoteSource(tx, f.SHA256, "")
 	return nil
 }
 
@@ -63,37 +63,50 @@ func (s *Store) Image(tx *db.Tx) Image {
 // accounts' rows. They stand where the file had users, or last.
 func (image Image) JSON(users []string) []byte {
 	b := []byte{'{'}
-	name := func(name string) {
-		if len(b) > 1 {
+	for i, m := range image.asFile(users) {
+		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(append(b, Quote(name)...), ':')
+		b = append(append(b, Quote(m.name)...), ':')
+		if m.list {
+			b = AppendList(b, m.rows)
+		} else {
+			b = append(b, m.value...)
+		}
 	}
+	return append(b, '}')
+}
+
+// A memberOfFile is a member of the top level as it has to be in the file.
+type memberOfFile struct {
+	name  string
+	value string   // of a member that is no list of rows
+	rows  []string // of one that is
+	list  bool
+}
+
+// asFile returns the members in their order.
+func (image Image) asFile(users []string) (all []memberOfFile) {
 	placed := false
 	for _, m := range image.members {
 		switch {
 		case m.Accounts:
 			placed = true
-			name(m.Name)
-			b = AppendList(b, users)
+			all = append(all, memberOfFile{name: m.Name, rows: users, list: true})
 		case m.Kept != nil:
-			name(m.Name)
-			b = append(b, m.Kept...)
+			all = append(all, memberOfFile{name: m.Name, value: string(m.Kept)})
 		case !m.Single:
-			name(m.Name)
 			texts := make([]string, len(m.rows))
 			for i, r := range m.rows {
 				texts[i] = r.Text
 			}
-			b = AppendList(b, texts)
+			all = append(all, memberOfFile{name: m.Name, rows: texts, list: true})
 		case len(m.rows) > 0:
-			name(m.Name)
-			b = append(b, m.rows[0].Text...)
+			all = append(all, memberOfFile{name: m.Name, value: m.rows[0].Text})
 		}
 	}
 	if !placed && len(users) > 0 {
-		name("users")
-		b = AppendList(b, users)
+		all = append(all, memberOfFile{name: "users", rows: users, list: true})
 	}
-	return append(b, '}')
+	return all
 }

@@ -128,19 +128,19 @@ func New(d *db.DB, opt Options) *Store {
 // A source says what a file was when it was loaded or written.
 type source struct {
 	ID     int    `json:"id"`
-	SHA256 string `json:"sha256"`        // of its bytes, in hex
-	Seq    int64  `json:"seq,omitempty"` // of the last change that it shows; 0 for a file that was loaded
+	SHA256 string `json:"sha256"`          // of its bytes, in hex
+	State  string `json:"state,omitempty"` // Image.State of what it shows; "" for a file that was loaded
 }
 
 // sourcesKept is how many sources are kept. A file may be replaced twice before a
 // crash, and then hold the one before.
 const sourcesKept = 4
 
-// NoteSource keeps the hash of a file that was loaded, or is about to be written and
-// shows the changes up to seq.
-func (s *Store) NoteSource(tx *db.Tx, sha256 string, seq int64) {
+// NoteSource keeps the hash of a file that was loaded, or is about to be written.
+// state is what it shows, "" for what was loaded and nothing else.
+func (s *Store) NoteSource(tx *db.Tx, sha256, state string) {
 	id := s.sources.NewID(tx)
-	s.sources.Put(tx, source{id, sha256, seq})
+	s.sources.Put(tx, source{id, sha256, state})
 	for old := range s.sources.All(tx) {
 		if old <= id-sourcesKept {
 			s.sources.Delete(tx, old)
@@ -148,15 +148,23 @@ func (s *Store) NoteSource(tx *db.Tx, sha256 string, seq int64) {
 	}
 }
 
-// Noted returns up to which change a file with that hash shows what is kept. ok is
-// false for a file that was neither loaded nor written.
-func (s *Store) Noted(tx *db.Tx, sha256 string) (seq int64, ok bool) {
+// Noted returns the state that a file with that hash shows. ok is false for a file that
+// was neither loaded nor written.
+func (s *Store) Noted(tx *db.Tx, sha256 string) (state string, ok bool) {
 	for _, f := range s.sources.All(tx) {
 		if f.SHA256 == sha256 {
-			seq, ok = f.Seq, true
+			state, ok = f.State, true
 		}
 	}
-	return seq, ok
+	return state, ok
+}
+
+// LastNoted returns the state of the file that was noted last.
+func (s *Store) LastNoted(tx *db.Tx) (state string) {
+	for _, f := range s.sources.All(tx) {
+		state = f.State
+	}
+	return state
 }
 
 // checkCollection judges a collection from a log line or an import.

@@ -1,0 +1,207 @@
+package rows_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/rows"
+)
+
+// A person is a caller who may do anything.
+var person = rows.Caller{SignedIn: true, Admin: true}
+
+// rewritten is the file text, loaded, changed and written again in its manner.
+func rewritten(t *testing.T, text string, change func(tx *db.Tx, s till) error) string {
+	t.Helper()
+	f, err := rows.ParseFile([]byte(text), rows.FileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newTill(rows.Options{})
+	if err := s.Update(func(tx *db.Tx) error { return s.AddFile(tx, f) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Update(func(tx *db.Tx) error { return change(tx, s) }); err != nil {
+		t.Fatal(err)
+	}
+	var image rows.Image
+	s.View(func(tx *db.Tx) { image = s.Image(tx) })
+	var users []string
+	for _, u := range f.Users {
+		users = append(users, u.Text())
+	}
+	got := image.Like([]byte(text), users)
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, bytes.TrimPrefix(got, []byte("\ufeff"))); err != nil {
+		t.Fatalf("%v in %s", err, got)
+	}
+	if again := image.Like(got, users); !bytes.Equal(again, got) {
+		t.Errorf("written once more it is\n%s\nand was\n%s", again, got)
+	}
+	return string(got)
+}
+
+func patch(name, id, body string) func(*db.Tx, till) error {
+	return func(tx *db.Tx, s till) error {
+		o, err := rows.ParseObject([]byte(body))
+		if err == nil {
+			_, err = s.Patch(tx, person, name, id, o, nil)
+		}
+		return err
+	}
+}
+
+func create(name, body string) func(*db.Tx, till) error {
+	return func(tx *db.Tx, s till) error {
+		o, err := rows.ParseObject([]byte(body))
+		if err == nil {
+			_, err = s.Create(tx, person, name, o)
+		}
+		return err
+	}
+}
+
+func remove(name, id string) func(*db.Tx, till) error {
+	return func(tx *db.Tx, s till) error {
+		_, err := s.Delete(tx, person, name, id, nil)
+		return err
+	}
+}
+
+// blog is a file as an editor and as JSON.stringify write it.
+const blog = `{
+  "posts": [
+    {
+      "id": 1,
+      "title": "Hello",
+      "tags": [
+        "a",
+        "b"
+      ]
+    },
+    {
+      "id": 2,
+      "title": "World",
+      "tags": []
+    }
+  ],
+  "profile": {
+    "name": "x"
+  },
+  "none": []
+}
+`
+
+// A change changes its own lines and no others, whatever the file looks like.
+func TestLayoutKeepsWhatIsUnchanged(t *testing.T) {
+	t.Parallel()
+	manners := map[string]func(string) string{
+		"2 blanks":          func(s string) string { return s },
+		"4 blanks":          func(s string) string { return strings.ReplaceAll(s, "  ", "    ") },
+		"tabs":              func(s string) string { return strings.ReplaceAll(s, "  ", "\t") },
+		"CRLF":              func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") },
+		"a byte order mark": func(s string) string { return "\ufeff" + s },
+		"no last line end":  func(s string) string { return strings.TrimSuffix(s, "\n") },
+	}
+	for _, tt := range []struct {
+		name     string
+		change   func(*db.Tx, till) error
+		old, new string // a part of blog, and what it becomes
+	}{
+		{"nothing", patch("posts", "1", `{"title":"Hello"}`), "", ""},
+		{"a member", patch("posts", "2", `{"title":"World!"}`), `"World"`, `"World!"`},
+		{"a new member", patch("posts", "1", `{"n":1}`), "        \"b\"\n      ]\n", "        \"b\"\n      ],\n      \"n\": 1\n"},
+		{"an element", patch("posts", "1", `{"tags":["a","c"]}`), `"b"`, `"c"`},
+		{"one element more", patch("posts", "1", `{"tags":["a","b","c"]}`), "\"b\"\n", "\"b\",\n        \"c\"\n"},
+		{"one element less", patch("posts", "1", `{"tags":["a"]}`), "\"a\",\n        \"b\"\n", "\"a\"\n"},
+		{"the first element", patch("posts", "2", `{"tags":["x"]}`), "\"tags\": []", "\"tags\": [\n        \"x\"\n      ]"},
+		{"a nested object", patch("posts", "2", `{"tags":{"x":[1]}}`), "\"tags\": []", "\"tags\": {\n        \"x\": [\n          1\n        ]\n      }"},
+		{"a row", create("posts", `{"title":"New"}`), "\"tags\": []\n    }\n", "\"tags\": []\n    },\n    {\n      \"title\": \"New\",\n      \"id\": 3\n    }\n"},
+		{"a row less", remove("posts", "2"), ",\n    {\n      \"id\": 2,\n      \"title\": \"World\",\n      \"tags\": []\n    }", ""},
+		{"the first row of a list", create("none", `{"x":{}}`), "\"none\": []", "\"none\": [\n    {\n      \"x\": {},\n      \"id\": 1\n    }\n  ]"},
+		{"a single resource", patch("profile", "", `{"name":"y"}`), `"x"`, `"y"`},
+		{"a collection", func(tx *db.Tx, s till) error { return s.Make(tx, "more") }, "\"none\": []\n", "\"none\": [],\n  \"more\": []\n"},
+	} {
+		for name, manner := range manners {
+			t.Run(tt.name+", "+name, func(t *testing.T) {
+				t.Parallel()
+				if strings.Count(blog, tt.old) != 1 && tt.old != "" {
+					t.Fatal("the part is not once in the file")
+				}
+				want := manner(strings.Replace(blog, tt.old, tt.new, 1))
+				if got := rewritten(t, manner(blog), tt.change); got != want {
+					t.Errorf("got\n%s\nwant\n%s", got, want)
+				}
+			})
+		}
+	}
+}
+
+// A file that was formatted by hand keeps its form.
+func TestLayoutOfHandFormattedFiles(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, text string
+		change     func(*db.Tx, till) error
+		want       string
+	}{
+		{"one line", `{"a":[{"id":1,"x":[]}]}`, create("a", `{"x":[1,2]}`), `{"a":[{"id":1,"x":[]},{"x":[1,2],"id":2}]}`},
+		{"one line with blanks", `{"a": [{"id": 1}]}`, create("a", `{"x":[1,2]}`), `{"a": [{"id": 1}, {"x": [1, 2], "id": 2}]}`},
+		{"a row a line", "{\n \"a\": [\n  { \"id\": 1, \"x\": \"y\" }\n ]\n}", create("a", `{"x":["z"]}`), "{\n \"a\": [\n  { \"id\": 1, \"x\": \"y\" },\n  { \"x\": [\"z\"], \"id\": 2 }\n ]\n}"},
+		{"short arrays in a line", "{\n  \"a\": [\n    {\n      \"id\": 1,\n      \"t\": [1, 2]\n    }\n  ]\n}\n", patch("a", "1", `{"t":[1,2,3]}`), "{\n  \"a\": [\n    {\n      \"id\": 1,\n      \"t\": [1, 2, 3]\n    }\n  ]\n}\n"},
+		{"blank lines", "{\n\n  \"a\": [],\n\n  \"b\": { \"x\": 1 }\n}\n", patch("b", "", `{"x":2}`), "{\n\n  \"a\": [],\n\n  \"b\": { \"x\": 2 }\n}\n"},
+		{"escapes", `{"a":[{"id":1,"x":"\u00e9","y":1},{"id":2,"x":"\/"}]}`, patch("a", "1", `{"y":2}`), `{"a":[{"id":1,"x":"\u00e9","y":2},{"id":2,"x":"\/"}]}`},
+		{"escaped names", `{"\u0061":[{"id":1,"\u0062":1}]}`, patch("a", "1", `{"b":2}`), `{"\u0061":[{"id":1,"\u0062":2}]}`},
+		{"numbers", `{"a":[{"id":1,"x":1.10,"y":1},{"id":2,"x":1e3}]}`, patch("a", "1", `{"y":2}`), `{"a":[{"id":1,"x":1.10,"y":2},{"id":2,"x":1e3}]}`},
+		{"rows without an id", `{"a":[{"x":1},{"id":5},{"x":2}]}`, patch("a", "5", `{"y":2}`), `{"a":[{"x":1,"id":6},{"id":5,"y":2},{"x":2,"id":7}]}`},
+		{"users stay where they are", `{"users":[{"id":1,"password":"x"}],"a":[]}`, create("a", `{}`), `{"users":[{"id":1,"password":"x"}],"a":[{"id":1}]}`},
+		{"an empty file", "", func(tx *db.Tx, s till) error { return s.Make(tx, "a") }, "{\n  \"a\": []\n}\n"},
+		{"an empty object", "{}\n", func(tx *db.Tx, s till) error { return s.Make(tx, "a") }, "{\n  \"a\": []\n}\n"},
+		{"a skipped member", "{\n  \"$schema\": \"x\",\n  \"a\": []\n}\n", create("a", `{}`), "{\n  \"$schema\": \"x\",\n  \"a\": [\n    {\n      \"id\": 1\n    }\n  ]\n}\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := rewritten(t, tt.text, tt.change); got != tt.want {
+				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+// Whatever the old text looks like, the new one holds what the store holds.
+func FuzzLayout(f *testing.F) {
+	for _, text := range []string{blog, `{"a":[{"x":1},{"id":"é"}],"b":{"c":[{}]}}`, "{ \"a\" : [ ] }"} {
+		f.Add(text, "{\"a\":[{\"id\":2,\"x\":[1,{}]}],\"posts\":[{\"id\":1}]}")
+	}
+	f.Fuzz(func(t *testing.T, old, now string) {
+		was, err := rows.ParseFile([]byte(old), rows.FileOptions{})
+		if err != nil || was == nil {
+			return
+		}
+		file, err := rows.ParseFile([]byte(now), rows.FileOptions{})
+		if err != nil {
+			return
+		}
+		s := newTill(rows.Options{})
+		if err := s.Update(func(tx *db.Tx) error { return s.AddFile(tx, file) }); err != nil {
+			return
+		}
+		var image rows.Image
+		s.View(func(tx *db.Tx) { image = s.Image(tx) })
+		var users []string
+		for _, u := range file.Users {
+			users = append(users, u.Text())
+		}
+		got := image.Like([]byte(old), users)
+		again, err := rows.ParseFile(got, rows.FileOptions{})
+		if err != nil {
+			t.Fatalf("%v in %q", err, got)
+		}
+		if again.Rows() != file.Rows() || len(again.Users) != len(file.Users) {
+			t.Errorf("%d rows and %d users became %d and %d: %q", file.Rows(), len(file.Users), again.Rows(), len(again.Users), got)
+		}
+	})
+}
