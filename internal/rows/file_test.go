@@ -146,7 +146,7 @@ func TestLoadOnce(t *testing.T) {
 		}
 	})
 	must(t, s.Update(func(tx *db.Tx) error {
-		for range 4 {
+		for range 16 {
 			s.NoteSource(tx, "other", "7")
 		}
 		return nil

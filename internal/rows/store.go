@@ -132,9 +132,9 @@ type source struct {
 	State  string `json:"state,omitempty"` // Image.State of what it shows; "" for a file that was loaded
 }
 
-// sourcesKept is how many sources are kept. A file may be replaced twice before a
-// crash, and then hold the one before.
-const sourcesKept = 4
+// sourcesKept is how many sources are kept. After a crash, the file or a copy that was
+// not removed yet may hold one of the versions before.
+const sourcesKept = 16
 
 // NoteSource keeps the hash of a file that was loaded, or is about to be written.
 // state is what it shows, "" for what was loaded and nothing else.
