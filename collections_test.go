@@ -273,24 +273,47 @@ func TestCollectionVersions(t *testing.T) {
 	}
 }
 
+// keep keeps the file in step, as a server that runs does, until stop is called.
+func (s *shop) keep() (stop func()) {
+	s.t.Helper()
+	stop, err := s.server.collections.keepFile(s.t.Context(), s.server.config, s.server.store, shell{stderr: io.Discard}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return stop
+}
+
+// holds fails unless the file holds text.
+func (s *shop) holds(text string) {
+	s.t.Helper()
+	if got, err := os.ReadFile(s.file); err != nil || string(got) != text {
+		s.t.Errorf("the file holds %s, %v; want %s", got, err, text)
+	}
+}
+
 // What is in the file and in the data file is the same after a restart.
 func TestCollectionsOnDisk(t *testing.T) {
 	t.Parallel()
 	s := open(t, blog, "-data=DIR/db.jsonl", "-open")
+	s.keep()()
 	text, err := os.ReadFile(s.file)
 	if err != nil || strings.Contains(string(text), "secret") || !strings.Contains(string(text), `"password": "$2`) {
 		t.Fatalf("the file holds %s, %v", text, err)
 	}
 	s.do(`- POST /posts {"a":1}`)
 	s.do("- DELETE /posts/3")
-	s.token("bob")
 	if err := os.WriteFile(s.file, []byte(blog), 0o600); err != nil { // as a crash right behind the load leaves it
 		t.Fatal(err)
 	}
 	s.api = s.restart()
-	if again, err := os.ReadFile(s.file); err != nil || string(again) != string(text) {
-		t.Errorf("after a crash the file holds %s, %v; want %s", again, err, text)
-	}
+	s.keep()()
+	s.holds(string(text))
+	s.token("bob")
+	s.do(`- PATCH /posts/1 {"title":"1st"}`)
+	s.keep()()
+	bob := s.server.store.userByEmail("bob@example.com")
+	s.holds(strings.NewReplacer(`"first"`, `"1st"`, `"role": "boss"}]`, `"role": "boss"}, {"email": "bob@example.com", "password": "`+bob.Hash+`", "id": 3}]`).Replace(string(text)))
+	s.do(`- PATCH /posts/1 {"title":"first"}`)
 	for request, want := range map[string]string{
 		"- GET /posts/2":            `{"id":2,"title":"of ann","userId":1}`,
 		`- POST /posts {"b":1}`:     `{"b":1,"id":4}`,
@@ -304,6 +327,75 @@ func TestCollectionsOnDisk(t *testing.T) {
 		if w := s.do(request); !strings.HasPrefix(w.Body.String(), begin) {
 			t.Errorf("%s = %d %s; want %s", request, w.Code, w.Body, want)
 		}
+	}
+}
+
+// A person's edit of the file is an edit of the data: rows and accounts.
+func TestCollectionsEdited(t *testing.T) {
+	t.Parallel()
+	const ann = `{"id": 1, "email": "ann@example.com", "password": "secret", "name": "Ann", "role": "boss"}`
+	for _, tt := range []struct {
+		name     string
+		old, new string // a part of blog, and what it becomes
+		request  string
+		want     string // the answer then
+	}{
+		{"a row", `"first"`, `"1st"`, "ann GET /posts/1", `{"id":1,"title":"1st","n":1.10}`},
+		{"a new row", `"userId": 1}]`, `"userId": 1}, {"title": "new"}]`, "ann GET /posts/3", `{"title":"new","id":3}`},
+		{"a row less", `{"id": "c1", "body": "x", "postId": 1}, `, ``, "ann GET /comments", `[{"id":"c2","body":"y","postId":2}]`},
+		{"a single resource", `"typicode"`, `"x"`, "ann GET /profile", `{"name":"x"}`},
+		{"a new collection", `"comments": [`, `"tags": [{"id": "t"}], "comments": [`, "ann GET /tags/t", `{"id":"t"}`},
+		{"a member of an account", `"name": "Ann"`, `"name": "Anne"`, "ann GET /users/1", `{"id":1,"email":"ann@example.com","name":"Anne","role":"boss"}`},
+		{"an account without its password", `"password": "secret", "name": "Ann"`, `"name": "Anne"`, `- POST /login {"email":"ann@example.com","password":"secret"}`, `{"accessToken":"…`},
+		{"a new password", `"secret"`, `"other-secret"`, `- POST /login {"email":"ann@example.com","password":"other-secret"}`, `{"accessToken":"…`},
+		{"a new e-mail", `ann@example.com`, `anne@example.com`, `- POST /login {"email":"anne@example.com","password":"secret"}`, `{"accessToken":"…`},
+		{"a new account", ann, ann + `, {"email": "cat@example.com", "password": "secret"}`, `- POST /login {"email":"cat@example.com","password":"secret"}`, `{"accessToken":"…`},
+		{"an account less", ann, ``, `- POST /login {"email":"ann@example.com","password":"secret"}`, `"Incorrect email or password"`},
+		{"no accounts", `"users": [` + ann + `],`, ``, `- POST /login {"email":"ann@example.com","password":"secret"}`, `{"accessToken":"…`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, blog, "-data=DIR/db.jsonl")
+			s.keep()()
+			text, err := os.ReadFile(s.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hash := s.server.store.userByEmail("ann@example.com").Hash
+			edited := strings.Replace(blog, tt.old, tt.new, 1)
+			if edited == blog {
+				t.Fatal("the part isn't in the file")
+			}
+			if text = []byte(edited); !strings.Contains(tt.name, "password") {
+				text = []byte(strings.Replace(edited, `"secret"`, `"`+hash+`"`, 1))
+			}
+			if err := os.WriteFile(s.file, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s.keep()()
+			begin, _, more := strings.Cut(tt.want, "…")
+			if got := strings.TrimSpace(s.do(tt.request).Body.String()); got != tt.want && !(more && strings.HasPrefix(got, begin)) {
+				t.Errorf("%s = %s; want %s", tt.request, got, tt.want)
+			}
+			if now, _ := os.ReadFile(s.file); strings.Contains(string(now), `"password": "secret"`) || strings.Contains(string(now), "other-secret") {
+				t.Errorf("the file holds a clear password: %s", now)
+			}
+		})
+	}
+}
+
+// A password in the file that is new ends the sign-ins of its account.
+func TestCollectionsEditedPassword(t *testing.T) {
+	t.Parallel()
+	s := open(t, blog, "-data=DIR/db.jsonl")
+	s.keep()()
+	s.token("ann")
+	if err := os.WriteFile(s.file, []byte(strings.Replace(blog, "secret", "other-secret", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.keep()()
+	if w := s.do("ann GET /users"); w.Code != http.StatusUnauthorized {
+		t.Errorf("a token from before = %d %s", w.Code, w.Body)
 	}
 }
 

@@ -38,6 +38,7 @@ import (
 	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/explain"
 	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/livefile"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
@@ -114,7 +115,12 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 			return err
 		}
 	}
-	if err := child.CheckReadyFile(c.readyFile); err != nil { // where it can't be, there might be the data
+	stopFile, err := loaded.keepFile(ctx, c, st, sh, log)
+	if err == nil {
+		defer stopFile()
+		err = child.CheckReadyFile(c.readyFile) // where it can't be, there might be the data
+	}
+	if err != nil {
 		return err
 	}
 	cert, err := serve.KeepCertificate(ctx, c.tlsCert, c.tlsKey, log)
@@ -126,10 +132,7 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 		return err
 	}
 	handler := newServer(c, st, keys, log, clk.Now, listener.Addr())
-	if loaded != nil {
-		handler.collections = loaded
-		handler.mux = handler.newMux() // now with their route
-	}
+	handler.routeCollections(loaded)
 	if prepare != nil {
 		if err := prepare(handler); err != nil {
 			listener.Close()
@@ -288,12 +291,6 @@ func (cols *collections) loader(c settings, st *store, sh shell, log *slog.Logge
 		Hash:        func(u *user) *string { return &u.Hash },
 		Add:         st.addFile,
 	}
-	l.Known = func(u *user) string {
-		if u = st.userByName(u.identity()); u == nil {
-			return ""
-		}
-		return u.Hash
-	}
 	if c.data == inMemory {
 		l.Data = ""
 	}
@@ -301,6 +298,33 @@ func (cols *collections) loader(c settings, st *store, sh shell, log *slog.Logge
 		l.Progress = sh.stderr
 	}
 	return l
+}
+
+// routeCollections adds the route of the collections, if there are any.
+func (s *server) routeCollections(cols *collections) {
+	if cols != nil {
+		s.collections = cols
+		s.mux = s.newMux()
+	}
+}
+
+// keepFile keeps the file of the collections and the store in step until stop is
+// called.
+func (cols *collections) keepFile(ctx context.Context, c settings, st *store, sh shell, log *slog.Logger) (stop func(), err error) {
+	if cols == nil || cols.settings.File == "" || c.data == inMemory {
+		return func() {}, nil
+	}
+	l := cols.loader(c, st, sh, log)
+	live := &operator.Live[user]{Collections: l, TakeUsers: st.takeUsers,
+		UserRows: func(tx *db.Tx) (texts []string) {
+			for _, u := range st.users.All(tx) {
+				texts = append(texts, u.fileRow())
+			}
+			return texts
+		},
+		UserChanges: func(tx *db.Tx) (int, bool) { return st.users.Changes(tx), st.users.HasPending(tx) },
+	}
+	return livefile.Keep(ctx, livefile.Options{Name: l.File, Take: cols.settings.Take, Max: l.Most(), Store: live, Log: log, Now: clock.Real})
 }
 
 // exportCollections is the collections and accounts in a data file as a file that
@@ -316,7 +340,7 @@ func exportCollections(path string, secrets bool) ([]byte, error) {
 		if _, plain := s.rows.Collection(tx, "users"); !plain {
 			for _, u := range s.users.All(tx) {
 				if secrets {
-					users = append(users, u.member().WithPassword(u.Hash))
+					users = append(users, u.fileRow())
 				} else {
 					users = append(users, u.row().Text)
 				}

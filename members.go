@@ -38,6 +38,9 @@ func (u *user) member() rows.Member {
 // row is u as a row. It never has a hash.
 func (u *user) row() *rows.Row { return u.member().Row(u.ID) }
 
+// fileRow is u as a row of the file of collections, with its hash.
+func (u *user) fileRow() string { return u.member().WithPassword(u.Hash) }
+
 // idsOf are the texts by which userId names u.
 func (s *store) idsOf(u *user) []string {
 	if s.plainUsers {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -361,6 +362,54 @@ func (s *store) addFile(f *rows.File, users []*user, sent string) error {
 		}
 		return s.rows.AddFile(tx, f)
 	})
+}
+
+// takeUsers makes the accounts those of a file that a person has edited. An account of
+// the file without a password keeps its own. What changes how an account signs in ends
+// its sign-ins. The rows of an account that is gone belong to nobody.
+func (s *store) takeUsers(tx *db.Tx, f *rows.File, users []*user) (changed, removed int, err error) {
+	left := maps.Collect(s.users.All(tx))
+	for i, u := range users {
+		old := s.memberNamed(tx, rows.KeyText(string(u.OwnID)))
+		if old != nil {
+			delete(left, old.ID)
+			if text := f.Users[i].Text(); rows.SameMembers(text, old.fileRow()) || rows.SameMembers(text, old.row().Text) {
+				continue
+			}
+			u = old.editedAs(u)
+		}
+		if s.taken(tx, u) {
+			return 0, 0, fmt.Errorf("users[%d]: %w", i, errUserExists)
+		}
+		changed++
+		switch {
+		case old == nil:
+			u.ID = s.users.NewID(tx)
+		case u.Hash != old.Hash || u.identity() != old.identity():
+			s.endTokens(tx, u.ID, endedByPassword, nil)
+		}
+		s.users.Put(tx, u)
+	}
+	for id, u := range left {
+		if s.lastAdmin(tx, u) {
+			return 0, 0, fmt.Errorf("users: %s is the last admin and is gone: make another account an admin first", u.identity())
+		}
+		s.rows.Disown(tx, s.idsOf(u)...)
+		s.users.Delete(tx, id) // and its tokens: addTokens
+	}
+	return changed, len(left), nil
+}
+
+// editedAs is the account with what a person's edit of its row says.
+func (u *user) editedAs(edit *user) *user {
+	row := *u
+	row.Role, row.Profile = edit.Role, edit.Profile
+	if u.Username == u.Email || u.Email == "" {
+		row.Username = edit.Username
+	}
+	row.Email = edit.Email
+	row.Hash = cmp.Or(edit.Hash, u.Hash)
+	return &row
 }
 
 // membersOf are the users of a file. clear are the indexes of those whose Hash is

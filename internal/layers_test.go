@@ -32,6 +32,7 @@ var layers = []layer{
 	{"strictjson", "JSON objects that can be read in one way only", nil},
 	{"term", "terminals: hidden input, columns, text that can't harm one", nil},
 	{"durable", "files that are replaced whole, and survive a power cut", nil},
+	{"livefile", "a file that shows what a store has, kept in step both ways", []string{"durable"}},
 	{"history", "the seam between tables and what keeps their changes", nil},
 	{"history/historytest", "a history that several replicas share, in memory, which fails on demand, for tests", []string{"history"}},
 	{"config", "flags, environment, .env, the table of commands, what Ctrl-C keeps", []string{"term"}},
@@ -52,7 +53,7 @@ var layers = []layer{
 	{"list", "filters, orders, cursors", []string{"db", "form", "strictjson"}},
 	{"rows", "collections: JSON rows of any shape, and the questions of json-server's clients", []string{"db", "form", "limit", "reply", "strictjson"}},
 	{"lab", "calls by which a test puts the data back and sets the clock", []string{"clock", "config", "db", "form", "reply", "strictjson"}},
-	{"operator", "what the owner of a data file does with it: its accounts, its keys, export, check", []string{"clock", "config", "db", "durable", "history", "journal", "password", "rows", "serve", "strictjson", "term", "token"}},
+	{"operator", "what the owner of a data file does with it: its accounts, its keys, export, check", []string{"clock", "config", "db", "durable", "history", "journal", "livefile", "password", "rows", "serve", "strictjson", "term", "token"}},
 	{"explain", "what is in a token, and why it is good or refused; the tour through the code", []string{"config", "strictjson", "term", "token"}},
 	{"attack", "the attacks that a running server has to refuse", []string{"clock", "config", "console", "strictjson", "term", "token"}},
 }
@@ -66,7 +67,7 @@ const (
 	maxRootTestFiles = 15
 	maxRootLines     = 5130 // of the Go files that are no tests; 4,000 are the aim without the collections
 	maxRootEntries   = 45   // .git not counted
-	maxPackages      = 24   // below internal/, the kits for tests not counted
+	maxPackages      = 25   // below internal/, the kits for tests not counted
 )
 
 // The most lines that a file and a function may have.

@@ -32,3 +32,6 @@ func (t *Table[R]) Pending(tx *Tx) iter.Seq2[int, R] {
 		}
 	}
 }
+
+// HasPending reports whether changes of rows are pending, those of tx included.
+func (t *Table[R]) HasPending(*Tx) bool { return len(t.pending) > 0 }

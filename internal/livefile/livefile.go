@@ -65,7 +65,8 @@ type Store interface {
 
 	// Take makes the store what text says, all or nothing, and notes its hash. It says
 	// in words what has changed, "" for nothing. It fails with ErrConflict if there were
-	// other than e.Changes changes, also pending ones, unless e.Any is true, with *Loss unless e.Loss is true,
+	// other than e.Changes changes, also pending ones, unless e.Any is true, or if the
+	// text goes back to a version before. It fails with a *Loss unless e.Loss is true,
 	// and with other errors for a text that can't be taken over.
 	Take(ctx context.Context, text []byte, e Edit) (done string, err error)
 }
@@ -75,6 +76,7 @@ type Edit struct {
 	Changes int  // of the store, when the person began
 	Any     bool // there may have been others since
 	Loss    bool // collections may vanish
+	Again   bool // a conflict was said before: the person may have begun from an older version
 }
 
 // ErrConflict means that the store has changed since the version that a person edited.
@@ -124,6 +126,7 @@ type File struct {
 	edited  fs.FileInfo
 	since   time.Time // when edited was seen first
 	refused string    // hash of an edit that was refused for its losses
+	warned  bool      // a conflict was said, and goes on
 	next    time.Time // when the next write may begin
 	behind  bool      // the file has to be written, also without a change
 	mute    bool      // the file can't be written, which was said
@@ -174,6 +177,23 @@ func Open(ctx context.Context, opt Options) (*File, error) {
 	return f, nil
 }
 
+// Keep opens the file and keeps it in step until stop is called, which writes the last
+// changes.
+func Keep(ctx context.Context, opt Options) (stop func(), err error) {
+	f, err := Open(ctx, opt)
+	if err != nil {
+		return nil, err
+	}
+	f.write()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.Run(ctx)
+	}()
+	return func() { cancel(); <-done }, nil
+}
+
 // mustTake takes over an edit at the owner's word.
 func (f *File) mustTake(ctx context.Context, text []byte, sha string) error {
 	done, err := f.Store.Take(ctx, text, Edit{Any: true, Loss: true})
@@ -188,7 +208,8 @@ func (f *File) mustTake(ctx context.Context, text []byte, sha string) error {
 // inStep notes that the file holds the content of that hash, and that the store holds
 // the same. The file may still lack what the store has added, such as ids.
 func (f *File) inStep(sha string) {
-	f.sha, f.shown, f.held, f.refused, f.behind = sha, f.Store.Changes(), "", "", true
+	f.sha, f.shown, f.held, f.refused = sha, f.Store.Changes(), "", ""
+	f.warned, f.behind, f.next = false, true, time.Time{}
 }
 
 // Run keeps the file in step until ctx is done. Then it writes the last changes.
@@ -268,11 +289,11 @@ func (f *File) edit(ctx context.Context, info fs.FileInfo) {
 	}
 	sha := hash(text)
 	if sha == f.sha { // saved without a change
-		f.seen, f.held = info, ""
+		f.seen, f.held, f.warned = info, "", false
 		return
 	}
 	f.seen = info
-	f.take(ctx, text, sha, Edit{Changes: f.shown, Loss: sha == f.refused})
+	f.take(ctx, text, sha, Edit{Changes: f.shown, Loss: sha == f.refused, Again: f.warned})
 }
 
 // take takes an edit over, or says why not.
@@ -289,6 +310,7 @@ func (f *File) take(ctx context.Context, text []byte, sha string, e Edit) {
 		if done != "" {
 			f.Log.Info("the file was edited, and taken over", "file", f.Name, "done", done)
 		}
+		f.write()
 	case errors.Is(err, ErrConflict):
 		f.conflict(text, sha)
 	case errors.As(err, &loss):
@@ -310,7 +332,7 @@ func (f *File) hold(why string) {
 // conflict keeps an edit that can't be taken over. The next save counts as one of the
 // newest version.
 func (f *File) conflict(text []byte, sha string) {
-	f.shown = f.Store.Changes()
+	f.shown, f.warned = f.Store.Changes(), true
 	kept := f.mine()
 	if err := f.keepMine(text); err != nil {
 		kept = err.Error()

@@ -184,11 +184,23 @@ func TestFile(t *testing.T) {
 		{"an edit by rename", func(d *desk) { d.saveByRename(`{"b":1}`) }, `{"b":1}`, `{"b":1}`, "taken over", ""},
 		{"a save without a change", func(d *desk) { d.save(first) }, first, first, "", ""},
 		{"touch", func(d *desk) { d.touch(d.name) }, first, first, "", ""},
-		{"an edit in two steps", func(d *desk) { d.save(""); d.now = d.now.Add(look); d.file.Step(context.Background()); d.save(`{"b":1}`) }, `{"b":1}`, `{"b":1}`, "taken over", ""},
+		{"an edit in two steps", func(d *desk) {
+			d.save("")
+			d.now = d.now.Add(look)
+			d.file.Step(context.Background())
+			d.save(`{"b":1}`)
+		}, `{"b":1}`, `{"b":1}`, "taken over", ""},
 		{"an empty file", func(d *desk) { d.save(" \n"); d.store.set(`{"b":1}`) }, " \n", `{"b":1}`, "the file is empty", ""},
 		{"no JSON", func(d *desk) { d.save("oh"); d.store.set(`{"b":1}`) }, "oh", `{"b":1}`, "line 1: no JSON", ""},
 		{"no file", func(d *desk) { os.Remove(d.name); d.store.set(`{"b":1}`) }, "", `{"b":1}`, "the file is gone", ""},
-		{"a file that comes back", func(d *desk) { os.Remove(d.name); d.look(1); d.log.Reset(); d.save(first); d.look(1); d.store.set(`{"b":1}`) }, `{"b":1}`, `{"b":1}`, "", ""},
+		{"a file that comes back", func(d *desk) {
+			os.Remove(d.name)
+			d.look(1)
+			d.log.Reset()
+			d.save(first)
+			d.look(1)
+			d.store.set(`{"b":1}`)
+		}, `{"b":1}`, `{"b":1}`, "", ""},
 		{"both at once", func(d *desk) { d.store.set(`{"b":1}`); d.save(`{"c":1}`) }, `{"c":1}`, `{"b":1}`, "conflict", `{"c":1}`},
 		{"both at once, then a save", func(d *desk) {
 			d.store.set(`{"b":1}`)

@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +33,6 @@ type Collections[U any] struct {
 	// a clear password.
 	Users func(f *rows.File) (users []*U, clear []int, err error)
 	Hash  func(*U) *string
-	Known func(*U) string // the hash that the store has of that account, "" for none
 	// Add adds a file and its accounts, all or nothing, and notes sent, the SHA-256 of
 	// the file as it was.
 	Add func(f *rows.File, users []*U, sent string) error
@@ -44,7 +42,7 @@ type Collections[U any] struct {
 const manyClear, longCost = 500, 10
 
 // Load loads the file into a store that has no collections yet. Clear passwords become
-// hashes, in the file too.
+// hashes.
 func (c *Collections[U]) Load(ctx context.Context) error {
 	text, err := c.read()
 	if err != nil {
@@ -75,40 +73,13 @@ func (c *Collections[U]) read() ([]byte, error) {
 }
 
 func (c *Collections[U]) load(ctx context.Context, text []byte) error {
-	f, err := rows.ParseFile(text, c.FileOptions)
-	if err != nil {
-		return err
+	empty := false
+	c.DB.View(func(tx *db.Tx) { empty = c.Rows.Empty(tx) })
+	if !empty {
+		return nil // what has changed since is package livefile's
 	}
-	var noted, empty bool
-	c.DB.View(func(tx *db.Tx) { _, noted = c.Rows.Noted(tx, f.SHA256); empty = c.Rows.Empty(tx) })
-	switch {
-	case noted && c.Data != "":
-		return c.finish(f, text)
-	case !empty:
-		c.Log.Warn("the file was edited while no server ran; the data file is what is served", "file", c.File, "data", c.Data)
-		return nil
-	}
-	hashed, err := c.Import(ctx, text)
-	if err != nil || c.Data == "" || bytes.Equal(hashed, text) {
-		return err
-	}
-	return durable.WriteFile(c.File, hashed)
-}
-
-// finish writes the hashes into a file that was loaded, where a crash came between the
-// two.
-func (c *Collections[U]) finish(f *rows.File, text []byte) error {
-	users, clear, err := c.Users(f)
-	if err != nil || len(clear) == 0 {
-		return err
-	}
-	values := map[int]string{}
-	for _, i := range clear {
-		if hash := c.Known(users[i]); hash != "" {
-			values[i] = rows.Quote(hash)
-		}
-	}
-	return durable.WriteFile(c.File, rows.SetUserMember(text, "password", values))
+	_, err := c.Import(ctx, text)
+	return err
 }
 
 // Import adds what a file with that text holds. hashed is the text with a hash in the

@@ -10,6 +10,7 @@ import (
 
 	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/livefile"
 	"example.com/shelf/internal/rows"
 	"example.com/shelf/internal/serve"
 )
@@ -30,7 +31,8 @@ type CollectionSettings struct {
 	Delay      int    // milliseconds before each answer
 	Host       string
 	Port       int
-	Watch      bool // accepted: it is so anyway
+	Take       string // what wins where File and the data were both changed: livefile.TakeFile, TakeJournal or ""
+	Watch      bool   // accepted: it is so anyway
 }
 
 // Table is the flags of the collections. Those of json-server have its short names.
@@ -48,6 +50,7 @@ func (c *CollectionSettings) Table() []config.Setting {
 		config.Row("cascade", "", "true", "a deleted row takes along the rows that name it by\ntheir key, such as postId", config.Bool(&c.Cascade)),
 		config.Row("lenient", "", "false", "ignore a filter on a field that no row has; else it\nmatches nothing", config.Bool(&c.Lenient)),
 		config.Row("delay", "MS", "", "milliseconds before each answer", config.Number(&c.Delay, 0, 60_000)).Also("d"),
+		config.Row("take", "WHO", "", "which one wins if FILE was edited and the data was\nchanged too: file or journal", config.Choice(&c.Take, livefile.TakeFile, livefile.TakeJournal)).Alone(),
 		config.Row("port", "N", "", "the port of -addr alone", config.Number(&c.Port, 0, 65535)).Also("p").Alone(),
 		config.Row("host", "HOST", "", "the host of -addr alone", config.Text(&c.Host)).Also("H").Alone(),
 		config.Row("watch", "", "", "an edit of FILE is taken over; that is so anyway", config.Bool(&c.Watch)).Also("w").Alone(),

@@ -10,70 +10,61 @@ import (
 	"example.com/shelf/internal/db"
 )
 
-// An Edit tells what a person's version of a file has changed.
+// An Edit is what makes an image what a file says that a person has edited. Rows keep
+// their place. New rows come last, in the order of the file.
 type Edit struct {
 	Added, Changed, Removed int // rows, single resources among them
 	// Lost names the collections that are gone, and those of more than 20 rows that
 	// lost more than half of them. That may be a mistake.
 	Lost []string
+
+	steps []func(s *Store, tx *db.Tx) error
 }
 
-// Any reports whether the edit changed anything.
-func (e Edit) Any() bool { return e.Added+e.Changed+e.Removed+len(e.Lost) > 0 }
+// Any reports whether the edit changes anything.
+func (e *Edit) Any() bool { return len(e.steps) > 0 }
 
 // manyRows is how many rows a collection may lose half of at once.
 const manyRows = 20
 
-// Pending reports whether a change of a collection or of a row is pending.
-func (s *Store) Pending(tx *db.Tx) bool {
-	for range s.rows.Pending(tx) {
-		return true
+// Edit compares the image with a file. It needs no transaction. Accounts are left out:
+// they are the caller's. Edit fails for a file that makes a list of what was none, or
+// the other way round.
+func (image Image) Edit(f *File) (*Edit, error) {
+	e := &Edit{}
+	known := map[string]imageMember{}
+	for _, m := range image.members {
+		known[m.Name] = m
 	}
-	for range s.collections.Pending(tx) {
-		return true
-	}
-	return false
-}
-
-// TakeFile makes the collections what a file says that a person has edited. Rows keep
-// their place. New rows come last, in the order of the file. Accounts are the caller's
-// to change. TakeFile fails for a file that makes a list of what was none, or the other
-// way round.
-func (s *Store) TakeFile(tx *db.Tx, f *File) (e Edit, err error) {
-	named := map[string]bool{}
 	for i := range f.members {
 		m := &f.members[i]
-		named[m.Name] = true
-		c, there := s.byName.Find(tx, m.Name)
-		if !there {
-			added := m.collection
-			if c, err = s.add(tx, &added); err != nil {
-				return e, fmt.Errorf("%s: %w", m.Name, err)
-			}
-			if !m.routed() {
-				continue
-			}
-		}
+		was, there := known[m.Name]
+		delete(known, m.Name)
 		switch {
-		case c.Single != m.Single || c.Accounts != m.Accounts || (c.Kept == nil) != (m.Kept == nil):
-			return e, fmt.Errorf("%q was %s and is %s now: give it another name", m.Name, c.kind(), m.kind())
-		case c.Kept != nil && string(c.Kept) != string(m.Kept):
-			changed := *c
-			changed.Kept = m.Kept
-			s.collections.Put(tx, &changed)
-			e.Changed++
-		case c.routed():
-			s.takeRows(tx, c, m, &e)
+		case !there:
+			e.addCollection(m)
+		case was.Single != m.Single || was.Accounts != m.Accounts || (was.Kept == nil) != (m.Kept == nil):
+			return nil, fmt.Errorf("%q was %s and is %s now: give it another name", m.Name, was.kind(), m.kind())
+		case was.Kept != nil && string(was.Kept) != string(m.Kept):
+			e.keep(was.collection, m)
+		case was.routed():
+			e.rows(was, m)
 		}
 	}
-	for _, c := range s.collections.All(tx) {
-		if !named[c.Name] && !c.Accounts {
-			s.collections.Delete(tx, c.ID) // and its rows
-			e.Lost = append(e.Lost, c.Name)
+	for _, was := range image.members {
+		if _, left := known[was.Name]; left && !was.Accounts {
+			e.Lost = append(e.Lost, was.Name)
+			e.Removed += len(was.rows)
+			e.step(func(s *Store, tx *db.Tx) error {
+				s.collections.Delete(tx, was.ID) // and its rows
+				return nil
+			})
 		}
 	}
 	return e, nil
 }
+
+func (e *Edit) step(f func(s *Store, tx *db.Tx) error) { e.steps = append(e.steps, f) }
 
 // kind is what a member of the file is, in words.
 func (c *collection) kind() string {
@@ -88,50 +79,80 @@ func (c *collection) kind() string {
 	return "a list"
 }
 
-// takeRows makes the rows of a collection those of a member of the file.
-func (s *Store) takeRows(tx *db.Tx, c *collection, m *fileMember, e *Edit) {
-	before := map[int]*Row{} // by seat: the rows that the file has not named so far
-	for _, row := range s.rowsIn.Rows(tx, c.ID) {
-		before[row.Seat] = row
-	}
-	had, lost := len(before), 0
-	var added []*Row
-	for _, text := range m.texts {
-		row := newRow(0, c.ID, text)
-		old, ok := s.byID.Find(tx, rowKey{c.ID, row.ID})
-		if c.Single {
-			old, ok = onlyRow(before)
+func (e *Edit) addCollection(m *fileMember) {
+	e.Added += len(m.texts)
+	e.step(func(s *Store, tx *db.Tx) error {
+		added := m.collection
+		c, err := s.add(tx, &added)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.Name, err)
 		}
-		switch {
-		case !ok:
-			added = append(added, row)
-		case !sameMembers(old.Text, text):
-			row.Seat = old.Seat
-			s.rows.Put(tx, row)
-			e.Changed++
-			delete(before, old.Seat)
-		default:
-			delete(before, old.Seat)
+		for _, text := range m.texts {
+			s.rows.Put(tx, newRow(s.rows.NewID(tx), c.ID, text))
 		}
-	}
-	for _, row := range before {
-		s.remove(tx, c, row)
-		lost++
-	}
-	for _, row := range added {
-		row.Seat = s.rows.NewID(tx)
-		s.rows.Put(tx, row)
-	}
-	e.Added += len(added)
-	e.Removed += lost
-	if had > manyRows && 2*lost > had {
-		e.Lost = append(e.Lost, c.Name)
-	}
-	s.given[c.ID] = max(s.given[c.ID], m.top)
+		return nil
+	})
 }
 
-// sameMembers reports whether two rows are the same but for the order of members.
-func sameMembers(a, b string) bool {
+func (e *Edit) keep(c *collection, m *fileMember) {
+	e.Changed++
+	e.step(func(s *Store, tx *db.Tx) error {
+		changed := *c
+		changed.Kept = m.Kept
+		s.collections.Put(tx, &changed)
+		return nil
+	})
+}
+
+// rows makes the rows of a collection those of a member of the file.
+func (e *Edit) rows(was imageMember, m *fileMember) {
+	before := make(map[string]*Row, len(was.rows)) // what the file has not named so far
+	for _, row := range was.rows {
+		before[row.ID] = row
+	}
+	var changed []*Row
+	var added []string
+	for _, text := range m.texts {
+		row := newRow(0, was.ID, text)
+		if was.Single && len(was.rows) > 0 {
+			row.ID = was.rows[0].ID
+		}
+		old, ok := before[row.ID]
+		delete(before, row.ID)
+		switch {
+		case !ok:
+			added = append(added, text)
+		case !SameMembers(old.Text, text):
+			changed = append(changed, newRow(old.Seat, was.ID, text))
+		}
+	}
+	e.Added, e.Changed, e.Removed = e.Added+len(added), e.Changed+len(changed), e.Removed+len(before)
+	if len(was.rows) > manyRows && 2*len(before) > len(was.rows) {
+		e.Lost = append(e.Lost, was.Name)
+	}
+	if len(changed)+len(added)+len(before) == 0 {
+		return
+	}
+	e.step(func(s *Store, tx *db.Tx) error {
+		c, ok := s.collections.Get(tx, was.ID)
+		if !ok {
+			return ErrNoCollection
+		}
+		for _, row := range changed {
+			s.rows.Put(tx, row)
+		}
+		for _, row := range before {
+			s.remove(tx, c, row)
+		}
+		for _, text := range added {
+			s.rows.Put(tx, newRow(s.rows.NewID(tx), c.ID, text))
+		}
+		return nil
+	})
+}
+
+// SameMembers reports whether two rows' texts are the same but for the order of members.
+func SameMembers(a, b string) bool {
 	if a == b {
 		return true
 	}
@@ -145,15 +166,28 @@ func sameMembers(a, b string) bool {
 	return slices.Equal(x.members, y.members)
 }
 
-func onlyRow(rows map[int]*Row) (*Row, bool) {
-	for _, row := range rows {
-		return row, true
+// Apply makes the changes of an edit. Since the image was made, nothing may have changed.
+func (s *Store) Apply(tx *db.Tx, e *Edit) error {
+	for _, step := range e.steps {
+		if err := step(s, tx); err != nil {
+			return err
+		}
 	}
-	return nil, false
+	return nil
+}
+
+// HasPending reports whether changes of collections or rows are pending.
+func (s *Store) HasPending(tx *db.Tx) bool {
+	return s.rows.HasPending(tx) || s.collections.HasPending(tx)
 }
 
 // Changes counts the committed changes to collections and rows since the start.
 func (s *Store) Changes(tx *db.Tx) int { return s.collections.Changes(tx) + s.rows.Changes(tx) }
+
+// HasAccounts reports whether the file has a member for the accounts.
+func (f *File) HasAccounts() bool {
+	return slices.ContainsFunc(f.members, func(m fileMember) bool { return m.Accounts })
+}
 
 // State returns a hash of the image, in hex. Two images have the same if a file that
 // shows one shows the other.

@@ -2,6 +2,7 @@ package rows
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -64,10 +65,7 @@ func ReadFile(name string, opt FileOptions) (*File, error) {
 		return nil, err
 	}
 	defer file.Close()
-	most := opt.MaxBytes
-	if most == 0 {
-		most = defaultMaxBytes
-	}
+	most := opt.Most()
 	if info, err := file.Stat(); err == nil && info.Size() > most {
 		return nil, tooLarge(most)
 	}
@@ -81,12 +79,12 @@ func ReadFile(name string, opt FileOptions) (*File, error) {
 	return ParseFile(text, opt)
 }
 
+// Most is how many bytes a file may have.
+func (opt FileOptions) Most() int64 { return cmp.Or(opt.MaxBytes, defaultMaxBytes) }
+
 // CheckSize fails for a file that is larger than opt allows, before it is read.
 func (opt FileOptions) CheckSize(name string) error {
-	most := opt.MaxBytes
-	if most == 0 {
-		most = defaultMaxBytes
-	}
+	most := opt.Most()
 	if info, err := os.Stat(name); err == nil && info.Size() > most {
 		return tooLarge(most)
 	}

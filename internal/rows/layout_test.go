@@ -3,6 +3,8 @@ package rows_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -203,5 +205,79 @@ func FuzzLayout(f *testing.F) {
 		if again.Rows() != file.Rows() || len(again.Users) != len(file.Users) {
 			t.Errorf("%d rows and %d users became %d and %d: %q", file.Rows(), len(file.Users), again.Rows(), len(again.Users), got)
 		}
+		if edit, err := image.Edit(again); err != nil || edit.Any() {
+			t.Errorf("what was written is read as an edit: %+v, %v: %q", edit, err, got)
+		}
 	})
+}
+
+// A person's edit of a file is an edit of the collections, and nothing else changes.
+func TestEdit(t *testing.T) {
+	t.Parallel()
+	many := `{"id":1}`
+	for i := 2; i <= 22; i++ {
+		many += `,{"id":` + strconv.Itoa(i) + `}`
+	}
+	for _, tt := range []struct{ name, was, is, want, then string }{
+		{"nothing", `{"a":[{"id":1,"x":1}]}`, `{ "a": [ {"x": 1, "id": 1} ] }`, "0+ 0~ 0-", `{"a":[{"id":1,"x":1}]}`},
+		{"a row", `{"a":[{"id":1}]}`, `{"a":[{"id":1,"x":1}]}`, "0+ 1~ 0-", `{"a":[{"id":1,"x":1}]}`},
+		{"rows more and less", `{"a":[{"id":1},{"id":2}]}`, `{"a":[{"id":3},{"id":2}]}`, "1+ 0~ 1-", `{"a":[{"id":2},{"id":3}]}`},
+		{"a row without an id", `{"a":[{"id":1}]}`, `{"a":[{"x":1},{"id":1}]}`, "1+ 0~ 0-", `{"a":[{"id":1},{"x":1,"id":2}]}`},
+		{"an id as text", `{"a":[{"id":1}]}`, `{"a":[{"id":"1"}]}`, "0+ 1~ 0-", `{"a":[{"id":"1"}]}`},
+		{"a single resource", `{"p":{"x":1}}`, `{"p":{"x":2}}`, "0+ 1~ 0-", `{"p":{"x":2}}`},
+		{"a collection more", `{"a":[]}`, `{"b":[{"id":1}],"a":[]}`, "1+ 0~ 0-", `{"a":[],"b":[{"id":1}]}`},
+		{"a collection less", `{"a":[{"id":1}],"b":[]}`, `{"b":[]}`, "0+ 0~ 1- lost a", `{"b":[]}`},
+		{"a kept member", `{"$schema":"a"}`, `{"$schema":"b"}`, "0+ 1~ 0-", `{"$schema":"b"}`},
+		{"more than half of many rows", `{"a":[` + many + `]}`, `{"a":[{"id":1}]}`, "0+ 0~ 21- lost a", `{"a":[{"id":1}]}`},
+		{"half of few rows", `{"a":[{"id":1},{"id":2}]}`, `{"a":[]}`, "0+ 0~ 2-", `{"a":[]}`},
+		{"a list that is none", `{"a":[]}`, `{"a":{}}`, `"a" was a list and is a single resource now: give it another name`, `{"a":[]}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newTill(rows.Options{})
+			must(t, s.Update(func(tx *db.Tx) error { return s.AddFile(tx, parsed(t, tt.was)) }))
+			var image rows.Image
+			s.View(func(tx *db.Tx) { image = s.Image(tx) })
+			edit, err := image.Edit(parsed(t, tt.is))
+			got := ""
+			if err != nil {
+				got = err.Error()
+			} else {
+				got = fmt.Sprintf("%d+ %d~ %d-", edit.Added, edit.Changed, edit.Removed)
+				if len(edit.Lost) > 0 {
+					got += " lost " + strings.Join(edit.Lost, ",")
+				}
+				must(t, s.Update(func(tx *db.Tx) error { return s.Apply(tx, edit) }))
+			}
+			if got != tt.want {
+				t.Errorf("the edit is %q; want %q", got, tt.want)
+			}
+			s.View(func(tx *db.Tx) { image = s.Image(tx) })
+			if then := string(image.JSON(nil)); then != tt.then {
+				t.Errorf("then it is %s; want %s", then, tt.then)
+			}
+		})
+	}
+}
+
+func parsed(t *testing.T, text string) *rows.File {
+	t.Helper()
+	f, err := rows.ParseFile([]byte(text), rows.FileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// The id of a row that a person removed isn't used again.
+func TestEditKeepsIDs(t *testing.T) {
+	t.Parallel()
+	s := newTill(rows.Options{})
+	must(t, s.Update(func(tx *db.Tx) error { return s.AddFile(tx, parsed(t, `{"a":[{"id":1},{"id":7}]}`)) }))
+	var image rows.Image
+	s.View(func(tx *db.Tx) { image = s.Image(tx) })
+	edit, err := image.Edit(parsed(t, `{"a":[{"id":1}]}`))
+	must(t, err)
+	must(t, s.Update(func(tx *db.Tx) error { return s.Apply(tx, edit) }))
+	want(t, "a new row", outcome(s.create(owner, "a", object(t, `{}`))), `{"id":8}`)
 }

@@ -1,0 +1,108 @@
+package operator
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/journal/journaltest"
+	"example.com/shelf/internal/livefile"
+	"example.com/shelf/internal/rows"
+)
+
+// newLive is a store with what the file holds, that has shown it.
+func newLive(t *testing.T, text string) *Live[int] {
+	t.Helper()
+	d := db.New(db.Options{Now: journaltest.Noon.UTC})
+	l := &Live[int]{
+		Collections: &Collections[int]{File: "db.json", Log: slog.New(slog.DiscardHandler), DB: d, Rows: rows.New(d, rows.Options{}),
+			Users: func(*rows.File) ([]*int, []int, error) { return nil, nil, nil }},
+		UserRows:    func(*db.Tx) []string { return nil },
+		UserChanges: func(*db.Tx) (int, bool) { return 0, false },
+		TakeUsers:   func(*db.Tx, *rows.File, []*int) (int, int, error) { return 0, 0, nil },
+	}
+	f, err := rows.ParseFile([]byte(text), rows.FileOptions{})
+	if err == nil {
+		err = d.Update(func(tx *db.Tx) error { return l.Rows.AddFile(tx, f) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.State()
+	return l
+}
+
+// call changes a row as a client does, and has the file show that.
+func (l *Live[U]) call(t *testing.T, id, body string) {
+	t.Helper()
+	o, err := rows.ParseObject([]byte(body))
+	if err == nil {
+		err = l.DB.Update(func(tx *db.Tx) error {
+			admin := rows.Caller{SignedIn: true, Admin: true}
+			if id == "" {
+				_, err = l.Rows.Create(tx, admin, "a", o)
+			} else {
+				_, err = l.Rows.Patch(tx, admin, "a", id, o, nil)
+			}
+			return err
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Show([]byte("{}"))
+}
+
+// An edit that began from an older version than the file showed is a conflict: the
+// editor had the file open while a client changed rows.
+func TestEditOfAnOldVersion(t *testing.T) {
+	t.Parallel()
+	const first = `{"a":[{"id":1,"x":1},{"id":2,"x":1}]}`
+	for _, tt := range []struct {
+		name     string
+		calls    [][2]string
+		edit     string
+		conflict bool
+	}{
+		{"of the newest version", [][2]string{{"1", `{"x":2}`}}, `{"a":[{"id":1,"x":2},{"id":2,"x":9}]}`, false},
+		{"of the row that a client changed", [][2]string{{"1", `{"x":2}`}}, `{"a":[{"id":1,"x":3},{"id":2,"x":1}]}`, false},
+		{"from before a change", [][2]string{{"1", `{"x":2}`}}, `{"a":[{"id":1,"x":1},{"id":2,"x":9}]}`, true},
+		{"from before a new row", [][2]string{{"", `{"x":2}`}}, `{"a":[{"id":1,"x":1},{"id":2,"x":9}]}`, true},
+		{"from two versions before", [][2]string{{"1", `{"x":2}`}, {"", `{"x":2}`}}, `{"a":[{"id":1,"x":1},{"id":2,"x":9}]}`, true},
+		{"from the version before", [][2]string{{"1", `{"x":2}`}, {"", `{"x":2}`}}, `{"a":[{"id":1,"x":2},{"id":2,"x":9}]}`, true},
+		{"without a row that a client made earlier", [][2]string{{"", `{"x":2}`}, {"1", `{"x":2}`}}, `{"a":[{"id":1,"x":2},{"id":2,"x":1}]}`, false},
+		{"a change that came back", [][2]string{{"1", `{"x":2}`}, {"1", `{"x":1}`}}, `{"a":[{"id":1,"x":1},{"id":2,"x":9}]}`, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLive(t, first)
+			for _, call := range tt.calls {
+				l.call(t, call[0], call[1])
+			}
+			_, err := l.Take(t.Context(), []byte(tt.edit), livefile.Edit{Changes: l.Changes()})
+			if conflict := errors.Is(err, livefile.ErrConflict); conflict != tt.conflict || err != nil && !conflict {
+				t.Errorf("the edit: %v; want a conflict: %t", err, tt.conflict)
+			}
+			if _, err := l.Take(t.Context(), []byte(tt.edit), livefile.Edit{Changes: l.Changes(), Again: true}); err != nil {
+				t.Errorf("saved again: %v", err)
+			}
+			if text, _, _ := l.Show([]byte(tt.edit)); string(text) != tt.edit {
+				t.Errorf("then the file is %s; want %s", text, tt.edit)
+			}
+		})
+	}
+}
+
+// A person can go back to what was before an edit.
+func TestEditUndone(t *testing.T) {
+	t.Parallel()
+	const first, second = `{"a":[{"id":1,"x":1}]}`, `{"a":[{"id":1,"x":2}]}`
+	l := newLive(t, first)
+	for _, text := range []string{second, first, second} {
+		done, err := l.Take(t.Context(), []byte(text), livefile.Edit{Changes: l.Changes()})
+		if err != nil || done != "0 rows added, 1 row changed, 0 rows removed" {
+			t.Errorf("the edit: %q, %v", done, err)
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package rows
+
+// A Version is what a file showed at one moment.
+type Version struct{ members []memberOfFile }
+
+// Version returns what a file that shows the image shows.
+func (image Image) Version(users []string) Version { return Version{image.asFile(users)} }
+
+// A Past is the rows that have changed since a version, by the name of the collection
+// and the id, as they were in that version: "" for a row that it didn't have. A single
+// resource has the id "".
+type Past map[string]map[string]string
+
+// Since returns the rows that have changed since the version before, as they were.
+func (now Version) Since(before Version) Past {
+	past := Past{}
+	known := map[string]memberOfFile{}
+	for _, m := range before.members {
+		known[m.name] = m
+	}
+	for _, m := range now.members {
+		past.note(m.name, known[m.name], m)
+		delete(known, m.name)
+	}
+	for name, m := range known {
+		past.note(name, m, memberOfFile{})
+	}
+	return past
+}
+
+// note compares a member with what it was.
+func (p Past) note(name string, was, is memberOfFile) {
+	texts := map[string]string{}
+	if was.value != is.value {
+		texts[""] = was.value
+	}
+	old, now := was.rows, is.rows
+	for len(old) > 0 && len(now) > 0 && old[0] == now[0] {
+		old, now = old[1:], now[1:]
+	}
+	for len(old) > 0 && len(now) > 0 && old[len(old)-1] == now[len(now)-1] {
+		old, now = old[:len(old)-1], now[:len(now)-1]
+	}
+	for _, text := range now {
+		texts[idOf(text)] = ""
+	}
+	same := map[string]string{}
+	for _, text := range now {
+		same[idOf(text)] = text
+	}
+	for _, text := range old {
+		id := idOf(text)
+		if texts[id] = text; same[id] == text {
+			delete(texts, id)
+		}
+	}
+	if len(texts) > 0 {
+		p[name] = texts
+	}
+}
+
+func idOf(text string) string {
+	raw, _ := memberOf(text, "id")
+	return KeyText(raw)
+}
+
+// Rows returns how many rows p has.
+func (p Past) Rows() (n int) {
+	for _, texts := range p {
+		n += len(texts)
+	}
+	return n
+}
+
+// Before is p, as it was before p was, if older is what had changed until then.
+func (p Past) Before(older Past) Past {
+	for name, texts := range older {
+		if p[name] == nil {
+			p[name] = map[string]string{}
+		}
+		for id, text := range texts {
+			p[name][id] = text
+		}
+	}
+	return p
+}
+
+// A Comparison holds the rows of a file beside those of a version, by collection and id.
+type Comparison struct{ file, now map[string]map[string]string }
+
+// Compare makes a Comparison.
+func (f *File) Compare(now Version) Comparison {
+	c := Comparison{map[string]map[string]string{}, map[string]map[string]string{}}
+	for _, m := range f.members {
+		switch {
+		case m.Accounts:
+			texts := make([]string, len(f.Users))
+			for i, u := range f.Users {
+				texts[i] = u.Text()
+			}
+			c.file[m.Name] = byID(texts, "")
+		case m.Kept != nil:
+			c.file[m.Name] = byID(nil, string(m.Kept))
+		case m.Single:
+			c.file[m.Name] = byID(nil, m.texts[0])
+		default:
+			c.file[m.Name] = byID(m.texts, "")
+		}
+	}
+	for _, m := range now.members {
+		c.now[m.name] = byID(m.rows, m.value)
+	}
+	return c
+}
+
+func byID(rows []string, value string) map[string]string {
+	texts := make(map[string]string, len(rows)+1)
+	for _, text := range rows {
+		texts[idOf(text)] = text
+	}
+	if value != "" {
+		texts[""] = value
+	}
+	return texts
+}
+
+// Reverts reports whether the file has each row of the past as it was then, and differs
+// in at least one of them from now. Then a person has most likely begun from that
+// version: an editor had the file open and saved it over a newer one.
+func (c Comparison) Reverts(past Past) bool {
+	differs := false
+	for name, texts := range past {
+		for id, was := range texts {
+			is := c.file[name][id]
+			if !sameOrNone(was, is) {
+				return false
+			}
+			differs = differs || !sameOrNone(is, c.now[name][id])
+		}
+	}
+	return differs
+}
+
+func sameOrNone(a, b string) bool {
+	if a == "" || b == "" {
+		return a == b
+	}
+	return SameMembers(a, b)
+}
