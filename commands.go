@@ -313,6 +313,9 @@ func (sh shell) importing(ctx context.Context) operator.Import {
 
 // seedStore has a store that holds nothing begin with the file of -seed.
 func seedStore(s *store, c settings, interrupt *config.Interrupt, log *slog.Logger) error {
+	if c.seed == "" {
+		return nil
+	}
 	seed := operator.Seed{File: c.seed, Log: log, Holds: s.contents}
 	if c.data != inMemory {
 		seed.Data = c.data

@@ -110,10 +110,8 @@ func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) 
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	if c.seed != "" {
-		if err := seedStore(st, c, sh.interrupt, log); err != nil {
-			return err
-		}
+	if err := seedStore(st, c, sh.interrupt, log); err != nil {
+		return err
 	}
 	stopFile, err := loaded.keepFile(ctx, c, st, sh, log)
 	if err == nil {

@@ -344,12 +344,21 @@ func (f *File) conflict(text []byte, sha string) {
 
 func (f *File) mine() string { return f.path + ".mine" }
 
-// keepMine keeps a person's edit. One that is there already gets a number.
+// keepMine keeps a person's edit. One that is there already becomes FILE.mine.1, .2 and
+// so on.
 func (f *File) keepMine(text []byte) error {
 	name := f.mine()
 	if was, err := os.ReadFile(name); err == nil && !bytes.Equal(was, text) {
-		if err := os.Rename(name, fmt.Sprintf("%s.%d", name, f.Now().Unix())); err != nil {
-			return err
+		for n := 1; ; n++ {
+			older := fmt.Sprintf("%s.%d", name, n)
+			if _, err := os.Lstat(older); errors.Is(err, fs.ErrNotExist) {
+				if err := os.Rename(name, older); err != nil {
+					return err
+				}
+				break
+			} else if err != nil {
+				return err
+			}
 		}
 	}
 	return durable.WriteFile(name, text)
