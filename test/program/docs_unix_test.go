@@ -351,9 +351,9 @@ func freePort(t *testing.T) string {
 }
 
 // prelude makes curl silent, ends a stream that would go on for ever, and waits for a
-// server that is started in the background.
+// server that is started in the background. At the end it waits until that is gone.
 const prelude = `set -eu -o pipefail
-trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+trap 'kill $(jobs -p) 2>/dev/null && wait || true' EXIT
 started() { until grep -q "^listening on" "$1" || ! kill -0 $!; do sleep 0.05; done; }
 curl() {
 	case " $* " in
