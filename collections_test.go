@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/rows"
@@ -720,6 +722,24 @@ func TestCollectionUsers(t *testing.T) {
 	want := `[{"id":1,"email":"herogmail.com","name":"A"},{"id":2,"username":"x@example.com"},{"id":3,"name":"B","email":""},{"id":4,"username":"kim","email":"kim"},{"id":5,"email":"lee@example.com"}]`
 	if w := s.do("lee GET /users"); strings.TrimSpace(w.Body.String()) != want {
 		t.Errorf("the users are %s\nwant %s", w.Body, want)
+	}
+}
+
+// Each user of a file who can't sign in is named by its row, with the reason.
+func TestCollectionUsersWhoCannotSignIn(t *testing.T) {
+	t.Parallel()
+	f, err := rows.ParseFile([]byte(`{"users":[{"id":1,"email":"a@b.cc","password":"abc"},{"id":2,"email":"c@d.ee","password":"abcd"},{"id":3,"email":"x","password":"abcd"}]}`), rows.FileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	if _, _, err := membersOf(f, time.Now(), slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"users=2", "users[0]: its password is shorter than 4 characters; users[2]: ", "is no e-mail address"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q: %s", want, &log)
+		}
 	}
 }
 

@@ -416,12 +416,11 @@ func (u *user) editedAs(edit *user) *user {
 // still a clear password.
 func membersOf(f *rows.File, now time.Time, log *slog.Logger) (users []*user, clear []int, err error) {
 	known := map[string]int{}
-	mute, first := 0, ""
+	var mute []string // why users can't sign in
 	for i, o := range f.Users {
 		u, isClear, why, err := memberOf(o, now)
 		if why != "" {
-			mute++
-			first = cmp.Or(first, fmt.Sprintf("users[%d]: %s", i, why))
+			mute = append(mute, fmt.Sprintf("users[%d]: %s", i, why))
 		}
 		if err == nil {
 			key := emailKey(cmp.Or(u.Email, u.Username))
@@ -438,8 +437,8 @@ func membersOf(f *rows.File, now time.Time, log *slog.Logger) (users []*user, cl
 			clear = append(clear, i)
 		}
 	}
-	if mute > 0 {
-		log.Warn("the file has users who can't sign in; they are kept", "users", mute, "first", first)
+	if len(mute) > 0 { // ten lines are enough to see what is wrong
+		log.Warn("the file has users who can't sign in; they are kept", "users", len(mute), "rows", strings.Join(mute[:min(10, len(mute))], "; "))
 	}
 	return users, clear, nil
 }

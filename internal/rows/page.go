@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -25,10 +26,13 @@ func (q *Query) SetHeaders(h http.Header, address string, total int) {
 		exposed += ", Link"
 		h.Set("Link", q.links(address, total)) // empty if there is no other page
 	}
-	if before := h.Get("Access-Control-Expose-Headers"); before != "" {
-		exposed = before + ", " + exposed
+	before := h.Get("Access-Control-Expose-Headers")
+	for name := range strings.SplitSeq(exposed, ", ") {
+		if !slices.Contains(strings.Split(before, ", "), name) {
+			before += ", " + name
+		}
 	}
-	h.Set("Access-Control-Expose-Headers", exposed)
+	h.Set("Access-Control-Expose-Headers", strings.TrimPrefix(before, ", "))
 }
 
 // links returns the links to other pages (RFC 8288). A page beyond the end has none.
