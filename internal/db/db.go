@@ -362,11 +362,20 @@ func (d *DB) write(b *batch, appendTo func(time.Time, [][]byte) error) error {
 	})
 }
 
+// manyChanges is how many changes a batch of single requests never has: it is an
+// import.
+const manyChanges = 10_000
+
 // commitBatchLocked makes a durable batch visible to readers.
 func (d *DB) commitBatchLocked(b *batch) {
 	for _, c := range b.changes {
 		d.commitLocked(d.seq+1, c) // the log numbers its lines in the same way
 		c.unpend()
+	}
+	if len(b.changes) > manyChanges {
+		for _, t := range d.tables {
+			t.freePending()
+		}
 	}
 }
 

@@ -107,7 +107,7 @@ func (u *Unique[R, K]) unpend(id int, row R) {
 	}
 }
 
-func (u *Unique[R, K]) dropPending() { clear(u.pending) }
+func (u *Unique[R, K]) dropPending() { u.pending = nil }
 
 func (u *Unique[R, K]) empty() { u.rows, u.pending = map[K]R{}, nil }
 

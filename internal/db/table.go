@@ -122,6 +122,7 @@ type table interface {
 	remove(id int)
 	unpend(c change)
 	dropPending()
+	freePending()
 	pend(tx *Tx, id int, row any)
 	undo(c change)
 	eventName(tx *Tx, what Change, id int) string
@@ -269,8 +270,16 @@ func (t *Table[R]) unpend(c change) {
 	t.pending[c.id] = p // later changes to this row are still pending
 }
 
+// freePending frees the memory that many pending changes took. A map keeps it
+// when it is emptied.
+func (t *Table[R]) freePending() {
+	if len(t.pending) == 0 {
+		t.dropPending()
+	}
+}
+
 func (t *Table[R]) dropPending() {
-	clear(t.pending)
+	t.pending = nil
 	for _, x := range t.indexes {
 		x.dropPending()
 	}

@@ -54,7 +54,7 @@ func (j *Journal) Warn(log *slog.Logger) {
 }
 
 // largeFile is the size in bytes from which FreeMemory acts.
-const largeFile = 64 << 20
+const largeFile = 16 << 20
 
 // FreeMemory returns the memory used for reading a large file to the system.
 // The Go runtime would keep it much longer.

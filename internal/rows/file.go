@@ -173,7 +173,7 @@ func (p *fileParser) member(name string, value []byte) error {
 			return fmt.Errorf("%q: %w", name, err)
 		}
 		p.add(fileMember{collection: collection{Name: name, Single: true}, texts: []string{o.Text()}})
-		p.noteOwner(&o)
+		p.noteOwner(o.Text())
 		return nil
 	}
 	return fmt.Errorf("%q is %s: the top level holds arrays, which are collections, and objects, which are single resources; remove the member, or keep it without a route with -skip %s", name, kind.article(), name)
@@ -199,66 +199,65 @@ func (p *fileParser) keep(name string, value []byte) error {
 
 // users reads the member users: accounts, if there are none or one has a password.
 func (p *fileParser) users(value []byte) error {
-	objects, err := elements("users", value)
+	texts, err := elements("users", value)
 	if err != nil {
 		return err
 	}
-	plain := len(objects) > 0 && !slices.ContainsFunc(objects, func(o Object) bool { _, ok := o.Get("password"); return ok })
+	plain := len(texts) > 0 && !slices.ContainsFunc(texts, func(text string) bool { _, ok := memberOf(text, "password"); return ok })
 	if plain {
 		p.file.Accounts = false
-		return p.addList("users", objects)
+		return p.addList("users", texts)
 	}
 	ids := newFileIDs("users")
-	for i := range objects {
-		if err := ids.take(i, &objects[i]); err != nil {
+	for i, text := range texts {
+		raw, _ := memberOf(text, "id")
+		if err := ids.take(i, raw); err != nil {
 			return err
 		}
-		raw, _ := objects[i].Get("id")
 		p.noteID(KeyText(raw))
-		p.noteOwner(&objects[i])
+		p.noteOwner(text)
+		p.file.Users = append(p.file.Users, Members(text))
 	}
-	p.file.Users = objects
 	p.add(fileMember{collection: collection{Name: "users", Accounts: true}})
 	return nil
 }
 
 func (p *fileParser) list(name string, value []byte) error {
-	objects, err := elements(name, value)
+	texts, err := elements(name, value)
 	if err != nil {
 		return err
 	}
-	return p.addList(name, objects)
+	return p.addList(name, texts)
 }
 
 // addList gives the rows without an id one, and adds the collection.
-func (p *fileParser) addList(name string, objects []Object) error {
+func (p *fileParser) addList(name string, texts []string) error {
 	ids := newFileIDs(name)
-	for i := range objects {
-		if err := ids.take(i, &objects[i]); err != nil {
+	for i, text := range texts {
+		raw, _ := memberOf(text, "id")
+		if err := ids.take(i, raw); err != nil {
 			return err
 		}
 	}
-	m := fileMember{collection: collection{Name: name}, texts: make([]string, len(objects))}
-	for i := range objects {
-		o := &objects[i]
-		if err := ids.give(i, o); err != nil {
-			return err
+	for i, text := range texts {
+		raw, _ := memberOf(text, "id")
+		if isMissing(raw) {
+			var err error
+			if texts[i], err = ids.give(i, text); err != nil {
+				return err
+			}
 		}
-		p.noteOwner(o)
+		p.noteOwner(text)
 		if name == "users" {
-			raw, _ := o.Get("id")
 			p.noteID(KeyText(raw))
 		}
-		m.texts[i] = o.Text()
-		*o = Object{} // the text is all that is needed from now on
 	}
-	m.top = ids.top
-	p.add(m)
+	p.add(fileMember{collection: collection{Name: name}, texts: texts, top: ids.top})
 	return nil
 }
 
-func (p *fileParser) noteOwner(o *Object) {
-	raw, _ := o.Get(OwnerField)
+func (p *fileParser) noteOwner(text string) {
+	raw, _ := memberOf(text, OwnerField)
 	p.noteID(KeyText(raw))
 }
 
@@ -269,21 +268,24 @@ func (p *fileParser) noteID(content string) {
 	}
 }
 
-// elements reads the rows of an array.
-func elements(name string, array []byte) (objects []Object, err error) {
+// elements reads the rows of an array in a file that is JSON in UTF-8.
+func elements(name string, array []byte) (texts []string, err error) {
 	c := cutter{text: array}
 	for c.enter(); c.more(']'); {
 		value := c.value()
 		if value[0] != '{' {
-			return nil, fmt.Errorf("%s[%d] is %s: a row must be an object", name, len(objects), kindOf(string(value[:1])).article())
+			return nil, fmt.Errorf("%s[%d] is %s: a row must be an object", name, len(texts), kindOf(string(value[:1])).article())
 		}
-		o, err := ParseObject(value)
+		text, err := parseValid(value)
+		if err == nil {
+			err = fits(len(text))
+		}
 		if err != nil {
-			return nil, fmt.Errorf("%s[%d]: %w", name, len(objects), err)
+			return nil, fmt.Errorf("%s[%d]: %w", name, len(texts), err)
 		}
-		objects = append(objects, o)
+		texts = append(texts, text)
 	}
-	return objects, nil
+	return texts, nil
 }
 
 // fileIDs are the ids of a collection in a file. A file may have any ids.
@@ -301,8 +303,7 @@ func newFileIDs(name string) *fileIDs { return &fileIDs{name: name, at: map[stri
 func isMissing(raw string) bool { return raw != "0" && lacksID(raw) }
 
 // take notes the id of a row, if it has one.
-func (ids *fileIDs) take(i int, o *Object) error {
-	raw, _ := o.Get("id")
+func (ids *fileIDs) take(i int, raw string) error {
 	if isMissing(raw) {
 		return nil
 	}
@@ -320,11 +321,9 @@ func (ids *fileIDs) take(i int, o *Object) error {
 	return nil
 }
 
-// give gives a row without an id one, after all that have one were taken.
-func (ids *fileIDs) give(i int, o *Object) error {
-	if raw, _ := o.Get("id"); !isMissing(raw) {
-		return nil
-	}
+// give gives a row without an id one, after all that have one were taken. It returns the
+// text of the row.
+func (ids *fileIDs) give(i int, text string) (string, error) {
 	var raw, content string
 	for taken := true; taken; _, taken = ids.at[content] {
 		if ids.texts && !ids.numbers {
@@ -333,17 +332,18 @@ func (ids *fileIDs) give(i int, o *Object) error {
 			continue
 		}
 		if ids.top++; ids.top > maxNumber {
-			return fmt.Errorf("%s[%d] has no id, and no number is left above the highest id, %d: give it an id", ids.name, i, maxNumber)
+			return "", fmt.Errorf("%s[%d] has no id, and no number is left above the highest id, %d: give it an id", ids.name, i, maxNumber)
 		}
 		content = strconv.Itoa(ids.top)
 		raw = content
 	}
 	ids.at[content] = i
+	o := Members(text)
 	o.Set("id", raw)
 	if err := o.Fits(); err != nil {
-		return fmt.Errorf("%s[%d]: %w", ids.name, i, err)
+		return "", fmt.Errorf("%s[%d]: %w", ids.name, i, err)
 	}
-	return nil
+	return o.Text(), nil
 }
 
 // A cutter takes well-formed JSON apart from the front, without a copy.

@@ -46,6 +46,11 @@ func ParseValue(text []byte) (raw string, err error) {
 	if slip := strictjson.FindSlip(text); slip != nil {
 		return "", &Error{Invalid, "malformed JSON: " + slip.Error()}
 	}
+	return parseValid(text)
+}
+
+// parseValid is ParseValue for a text that is known to be JSON in UTF-8.
+func parseValid(text []byte) (raw string, err error) {
 	p := parser{text: text, out: make([]byte, 0, len(text))}
 	if what := p.value(1); what != "" {
 		return "", &Error{Invalid, what}

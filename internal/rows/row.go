@@ -312,6 +312,11 @@ func (o *Object) Fits() error {
 	for _, m := range o.members {
 		size += len(m.name) + len(m.raw) + len(`"":,`)
 	}
+	return fits(size)
+}
+
+// fits fails for a size in bytes that no row can have.
+func fits(size int) error {
 	if size > maxRow {
 		return &Error{TooLarge, "the row is larger than 1 MiB: keep less in it, or split it into several rows"}
 	}

@@ -54,6 +54,9 @@ func (s *Slip) Show() string {
 
 // FindSlip returns the syntax error in text, or nil if text is one JSON value.
 func FindSlip(text []byte) *Slip {
+	if json.Valid(text) {
+		return nil
+	}
 	var fault *json.SyntaxError
 	if err := json.Unmarshal(text, new(json.RawMessage)); !errors.As(err, &fault) {
 		return nil
