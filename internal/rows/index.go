@@ -138,7 +138,7 @@ func (l *list) where(field string, texts []string) (found []*Row, ok bool) {
 		}
 		asked[hash] = true
 		for _, r := range p.rows {
-			if l.has(r) {
+			if p.stale == 0 || l.has(r) {
 				found = append(found, r)
 			}
 		}

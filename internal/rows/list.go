@@ -22,6 +22,8 @@ type list struct {
 func (l *list) find(seat int) (i int, found bool) {
 	if n := len(l.rows); n == 0 || l.rows[n-1].Seat < seat { // most often: a new row
 		return n, false
+	} else if i = seat - l.rows[0].Seat; i >= 0 && i < n && l.rows[i].Seat == seat { // no seat is missing before it
+		return i, true
 	}
 	return slices.BinarySearchFunc(l.rows, seat, func(r *Row, seat int) int { return cmp.Compare(r.Seat, seat) })
 }
