@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -42,8 +43,8 @@ func (h *harness) wrk(p *program, kind string, items int, long time.Duration) (s
 	if err != nil {
 		return s, err
 	}
-	out, err := exec.Command("wrk", "-t2", "-c32", fmt.Sprintf("-d%ds", int(long.Seconds())), "--latency", "--timeout", "10s",
-		"-s", file, p.url, "--", kind, p.token, fmt.Sprint(items)).CombinedOutput()
+	out, err := exec.Command("wrk", "-t2", "-c32", fmt.Sprintf("-d%ds", int(long.Seconds())), "--latency", "--timeout", "60s",
+		"-s", file, p.url, "--", kind, cmp.Or(p.token, "none"), fmt.Sprint(items)).CombinedOutput()
 	if err != nil {
 		return s, fmt.Errorf("wrk (apt-get install wrk): %w: %s", err, out)
 	}

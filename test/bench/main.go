@@ -3,6 +3,7 @@
 //
 //	apt-get install wrk
 //	go -C test/bench run .
+//	go -C test/bench run . -only collections    beside json-server, if node and npm are there
 //
 // Every server is a process of its own, with its settings as they are by
 // default (but a token outlasts the run) and its data in a file. The load comes
@@ -56,6 +57,7 @@ type harness struct {
 	rounds  int
 	seconds int
 	only    []string       // the scenarios to run, none for all
+	peer    string         // json-server, "" where there is no Node
 	tokens  map[int]string // ann's, by the number of items in the data file
 	body    []byte         // the answer to a GET of one item
 
@@ -71,7 +73,7 @@ func bench(args []string) error {
 	large := flags.Int("items", 1_000_000, "how many items the large store has; 0 for no large store")
 	root := flags.String("root", "../..", "the folder with shelf's source")
 	before := flags.String("before", "", "another build of shelf, to be measured in the same turns")
-	only := flags.String("only", "", "scenarios, comma separated: get, page, flood, signin, post, mixed, start, allocs; all if not set")
+	only := flags.String("only", "", "scenarios, comma separated: get, page, flood, signin, post, mixed, start, allocs, collections; all if not set")
 	raw := flags.String("raw", "", "a file to write every single measurement to, for benchstat -col /server")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -94,16 +96,13 @@ func bench(args []string) error {
 	if out, err := exec.Command("go", "-C", *root, "build", "-buildvcs=false", "-o", h.shelf, ".").CombinedOutput(); err != nil {
 		return fmt.Errorf("building shelf: %w: %s", err, out)
 	}
-	for _, n := range []int{items, medium, h.large} {
-		if err := h.prepare(n); err != nil {
+	if h.wants("collections") {
+		if h.peer, err = h.installPeer(); err != nil {
 			return err
 		}
 	}
-	for round := range h.rounds {
-		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, h.rounds)
-		if err := h.round(); err != nil {
-			return err
-		}
+	if err := h.measureAll(); err != nil {
+		return err
 	}
 	if h.wants("allocs") {
 		if err := h.allocations(*root); err != nil {
@@ -116,6 +115,32 @@ func bench(args []string) error {
 		}
 	}
 	h.report(os.Stdout)
+	return nil
+}
+
+// measureAll runs the rounds.
+func (h *harness) measureAll() error {
+	others := !slices.Equal(h.only, []string{"collections"})
+	for _, n := range []int{items, medium, h.large} {
+		if others {
+			if err := h.prepare(n); err != nil {
+				return err
+			}
+		}
+	}
+	for round := range h.rounds {
+		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, h.rounds)
+		if others {
+			if err := h.round(); err != nil {
+				return err
+			}
+		}
+		if h.wants("collections") {
+			if err := h.collectionRound(); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
