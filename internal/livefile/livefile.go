@@ -153,6 +153,7 @@ func Open(ctx context.Context, opt Options) (*File, error) {
 		return nil, err
 	}
 	f.seen = info
+	defer durable.FreeMemory(len(text))
 	sha := hash(text)
 	state, noted := f.Store.Noted(sha)
 	now := f.Store.State()
@@ -293,6 +294,7 @@ func (f *File) edit(ctx context.Context, info fs.FileInfo) {
 		return
 	}
 	f.seen = info
+	defer durable.FreeMemory(len(text))
 	f.take(ctx, text, sha, Edit{Changes: f.shown, Loss: sha == f.refused, Again: f.warned})
 }
 

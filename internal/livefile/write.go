@@ -38,6 +38,7 @@ func (f *File) replace() error {
 		f.seen = nil // a person is faster: the next look finds the edit
 		return nil
 	}
+	defer durable.FreeMemory(len(old))
 	text, state, changes := f.Store.Show(old)
 	sha := hash(text)
 	if sha == f.sha {

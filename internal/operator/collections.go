@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 
 	"example.com/shelf/internal/db"
@@ -52,15 +51,9 @@ func (c *Collections[U]) Load(ctx context.Context) error {
 	if err := c.load(ctx, text); err != nil {
 		return InDocument(c.File, text, err, "")
 	}
-	if len(text) > largeFile {
-		debug.FreeOSMemory() // reading took several times as much
-	}
+	durable.FreeMemory(len(text))
 	return nil
 }
-
-// largeFile is the size in bytes from which Load returns the memory that it used to the
-// system. The Go runtime would keep it much longer.
-const largeFile = 8 << 20
 
 // read reads the file, or makes it.
 func (c *Collections[U]) read() ([]byte, error) {
