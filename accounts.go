@@ -292,7 +292,7 @@ func userCommand(ctx context.Context, sh shell, args []string) error {
 			return nil, err
 		}
 		accounts, err := operator.Reach(c.data, adding, func() (*operator.Accounts, error) {
-			st, err := openStoreForCommand(c, sh)
+			st, err := openStoreForCommand(ctx, c, sh)
 			if err != nil {
 				return nil, err
 			}

@@ -181,7 +181,7 @@ var holes = []hole{
 		header, says := attack.Members(t.Header), struct{ Sub, Type string }{}
 		text, _ := base64.RawURLEncoding.DecodeString(t.Payload)
 		if json.Unmarshal(text, &says); says.Type != token.Access || t.Alg() != token.HS256 || header["crit"] != nil || len(text) > token.MaxLength ||
-			header["kid"] != nil && string(header["kid"]) != `"`+a.keys.Keys()[0].ID+`"` {
+			header["kid"] != nil && string(header["kid"]) != `"`+a.keys.Ring().Keys()[0].ID+`"` {
 			return
 		}
 		setBearer(r, a.tokenFor(says.Sub, token.Access))
@@ -211,7 +211,7 @@ var holes = []hole{
 	}), through: []string{"alg-swapped"}},
 	{name: "a public key passes for a secret", open: func(a *api) http.Handler {
 		a.signByEdDSA()
-		ours := a.keys.Keys()[0]
+		ours := a.keys.Ring().Keys()[0]
 		private := ed25519.NewKeyFromSeed([]byte(tokenSecret[:32]))
 		return tampering(func(a *api, r *http.Request, t attack.JWS) {
 			if t.Alg() == token.HS256 && t.String() == seal(sha256.New, t.Header+"."+t.Payload, string(private.Public().(ed25519.PublicKey))) {

@@ -58,7 +58,7 @@ func TestAttack(t *testing.T) {
 // withoutCache is a, made to verify every token anew.
 func (a *api) withoutCache() *api {
 	a.uncached = true
-	a.signBy(a.keys.Keys()...)
+	a.signBy(a.keys.Ring().Keys()...)
 	return a
 }
 
@@ -137,7 +137,7 @@ var tokenAttacks = []attackCase{
 		refused(422, badAlgorithm, func(a *api) string {
 			return sealEd(`{"alg":"EdDSA"}`, a.annsClaims(), evesKey)
 		}, func(a *api) string { // with the secret for a seed, and with its own kid
-			return sealEd(headerWithKid("EdDSA", a.keys.Keys()[0].ID), a.annsClaims(), ed25519.NewKeyFromSeed([]byte(tokenSecret[:32])))
+			return sealEd(headerWithKid("EdDSA", a.keys.Ring().Keys()[0].ID), a.annsClaims(), ed25519.NewKeyFromSeed([]byte(tokenSecret[:32])))
 		})},
 	{"an HS256 token signed with the public Ed25519 key is refused", "RFC 8725 §2.1",
 		func(t *testing.T, a *api) {
@@ -251,7 +251,7 @@ var tokenAttacks = []attackCase{
 		fetchesNothing(func(url string) string { return fmt.Sprintf(`{"alg":"HS256","kid":%q}`, url) })},
 	{"a kid that is no string is refused", "RFC 7515 §4.1.4",
 		func(t *testing.T, a *api) {
-			ours := a.keys.Keys()[0].ID
+			ours := a.keys.Ring().Keys()[0].ID
 			for _, kid := range []string{fmt.Sprintf("[%q]", ours), fmt.Sprintf("{%q:1}", ours), "0", "null", "true"} {
 				a.refuses(withKid(kid, tokenSecret)(a), 422, "Key ID header parameter must be a string")
 			}
@@ -260,15 +260,15 @@ var tokenAttacks = []attackCase{
 		refused(422, badSignature, withKid(`"k1"`, tokenSecret), withKid(`""`, tokenSecret))},
 	{"a kid with anything added is another kid", "RFC 7515 §4.1.4",
 		refused(422, badSignature, func(a *api) string {
-			return forge(headerWithKid("HS256", " "+a.keys.Keys()[0].ID), a.annsClaims(), tokenSecret)
+			return forge(headerWithKid("HS256", " "+a.keys.Ring().Keys()[0].ID), a.annsClaims(), tokenSecret)
 		}, func(a *api) string {
-			return forge(headerWithKid("HS256", a.keys.Keys()[0].ID+"\x00"), a.annsClaims(), tokenSecret)
+			return forge(headerWithKid("HS256", a.keys.Ring().Keys()[0].ID+"\x00"), a.annsClaims(), tokenSecret)
 		})},
 	{"a kid that names another key of ours does not vouch for this one", "RFC 7515 §4.1.4",
 		refused(422, badSignature, func(a *api) string {
-			return forge(headerWithKid("HS256", a.keys.Keys()[1].ID), a.annsClaims(), tokenSecret)
+			return forge(headerWithKid("HS256", a.keys.Ring().Keys()[1].ID), a.annsClaims(), tokenSecret)
 		}, func(a *api) string {
-			return forge(headerWithKid("HS256", a.keys.Keys()[0].ID), a.annsClaims(), formerSecret)
+			return forge(headerWithKid("HS256", a.keys.Ring().Keys()[0].ID), a.annsClaims(), formerSecret)
 		})},
 	{"a former secret is not tried for a token without kid", "RFC 7515 §6",
 		refused(422, badSignature, signedWith(formerSecret))},
@@ -276,16 +276,16 @@ var tokenAttacks = []attackCase{
 		func(t *testing.T, a *api) {
 			text := a.session("ann").Access
 			a.opens(text)
-			former := a.keys.Keys()[0]
+			former := a.keys.Ring().Keys()[0]
 			a.signBy(token.HS256Key([]byte("the secret after that one, which now signs alone")), former)
 			a.opens(text) // as long as it is a fallback
-			a.signBy(a.keys.Keys()[0])
+			a.signBy(a.keys.Ring().Keys()[0])
 			a.refuses(text, 422, badSignature)
 		}},
 	{"a retired key verifies until its time is over", "CWE-324",
 		func(t *testing.T, a *api) {
 			text := a.session("ann").Access
-			former := *a.keys.Keys()[0]
+			former := *a.keys.Ring().Keys()[0]
 			former.Until = tokenNow.Add(time.Minute)
 			a.signBy(token.HS256Key([]byte("the secret after that one, which now signs alone")), &former)
 			a.opens(text)

@@ -848,12 +848,12 @@ func TestCollectionShapes(t *testing.T) {
 					t.Errorf("the new row isn't at %s", place)
 				}
 			}
-			before, err := exportCollections(s.file+"l", true)
+			before, err := exportCollections(settings{data: s.file + "l"}, true)
 			if err != nil {
 				t.Fatal(err)
 			}
 			s.api = s.restart()
-			after, _ := exportCollections(s.file+"l", true)
+			after, _ := exportCollections(settings{data: s.file + "l"}, true)
 			if string(before) != string(after) {
 				t.Errorf("after a restart the file is\n%.2000s\nand was\n%.2000s", after, before)
 			}

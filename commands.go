@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	_ "embed"
@@ -46,6 +47,7 @@ func commands() config.Commands[shell] {
 		config.Do("check", "[FILE]", "say what is in a data file, and whether it is sound", "check shelf.jsonl", func(_ context.Context, sh shell, args []string) error { return sh.files().Check(args) }),
 		config.Do("export", "[FILE] [-o OUT] [-secrets] [-collections]", "write the data as one JSON document, also while a\nserver runs; -secrets: with the password hashes;\n-collections: in the form of a json-server's file", "export -o backup.json", func(_ context.Context, sh shell, args []string) error { return sh.files().Export(args, sh.now()) }),
 		config.Do("import", "FILE.json [-data FILE] [-keep-tokens]", "take in an export, if the store is empty; or a plain\nfile such as {\"items\":[],\"books\":[]}; stop the server\nfirst; an export's tokens end without -keep-tokens;\n-collections FILE.json: a json-server's file", "import db.json", func(ctx context.Context, sh shell, args []string) error { return sh.importing(ctx).Run(args) }),
+		config.Do("copy", "FROM TO", "copy all data and keys from a data file to an empty\netcd://HOST,HOST,HOST/, or back; stop the server of\na file first", "copy shelf.jsonl etcd://a,b,c/shelf/", copyCommand),
 		config.Do("explain", "[TOKEN] [flags]", "say what is in a token and why it is good or refused;\nwithout TOKEN it reads standard input", "explain eyJhbGciOiJIUzI1NiIs...", explainCommand),
 		config.Do("key list", "[flags]", "list the signing keys", "key list", keyCommand),
 		config.Do("key rotate", "[-now] [flags]", "make a new key, which signs from the next start on;\nthe old key still verifies; -now ends it at once, for\na key that has leaked; stop the server first", "key rotate", keyCommand),
@@ -212,13 +214,13 @@ func explainCommand(_ context.Context, sh shell, args []string) error {
 
 // judgeOf is a server with those settings, as shelf explain asks it.
 func judgeOf(c settings, now time.Time) (explain.Server, error) {
-	st, _, err := loadStore(c.data)
+	st, _, err := loadStore(c)
 	if err != nil {
 		return explain.Server{}, err
 	}
 	keys, err := c.configuredKeys()
 	if err == nil && keys == nil {
-		keys, err = token.ReadKeys(token.KeyPath(c.data), c.alg, now)
+		keys, err = operator.ReadKeys(c.etcd, c.data, c.alg, now)
 	}
 	s := &server{config: c, store: st, keys: keys, verifier: keys, now: func() time.Time { return now }}
 	return s.judge(), err
@@ -228,7 +230,7 @@ func judgeOf(c settings, now time.Time) (explain.Server, error) {
 func (s *server) judge() explain.Server {
 	now := s.now()
 	return explain.Server{
-		Keys: s.keys,
+		Keys: s.keys.Ring(),
 		Now:  now,
 		Judge: func(text string) (typ, name string, err error) {
 			c, err := s.callerOf(text, anyToken)
@@ -257,13 +259,17 @@ func (s *server) judge() explain.Server {
 func keyCommand(_ context.Context, sh shell, args []string) error {
 	return operator.RunKeys(args, sh.streams(), func(flags []string) (operator.Keys, error) {
 		c, err := sh.parse(flags)
-		keys := operator.Keys{Data: c.data, Alg: c.alg, Secret: c.secret != "", Configured: c.configuredKeys, Now: sh.now()}
+		keys := operator.Keys{Data: c.data, Alg: c.alg, Secret: c.secret != "", Configured: c.configuredKeys, Etcd: c.etcd, Now: sh.now()}
 		if c.data == inMemory {
 			keys.Data = ""
 		}
 		keys.LastExpiry = func() (time.Time, error) {
-			st, _, err := loadStore(c.data)
-			return st.lastExpiry(), err
+			st, _, err := loadStore(c)
+			last := st.lastExpiry()
+			if soon := sh.now().Add(c.refreshTTL); c.shared() && soon.After(last) { // a replica signs by the old key for a moment
+				last = soon
+			}
+			return last, err
 		}
 		return keys, err
 	})
@@ -271,15 +277,16 @@ func keyCommand(_ context.Context, sh shell, args []string) error {
 
 // files are the data files, for shelf export and shelf check.
 func (sh shell) files() operator.Files {
+	var c settings
 	return operator.Files{
 		Streams: sh.streams(),
-		Path: func(name string) (string, error) {
-			c, err := fileConfig(sh, name)
+		Path: func(name string) (path string, err error) {
+			c, err = fileConfig(sh, name)
 			return c.data, err
 		},
-		Collections: exportCollections,
-		Load: func(path string) (*db.DB, journal.Found, error) {
-			s, found, err := loadStore(path)
+		Collections: func(_ string, secrets bool) ([]byte, error) { return exportCollections(c, secrets) },
+		Load: func(string) (*db.DB, journal.Found, error) {
+			s, found, err := loadStore(c)
 			return s.DB, found, err
 		},
 	}
@@ -293,7 +300,7 @@ func (sh shell) importing(ctx context.Context) operator.Import {
 		return c.data, err
 	}
 	return operator.Import{Streams: sh.streams(), Path: path, Open: func() (*operator.Target, error) {
-		s, err := openStoreForCommand(c, sh)
+		s, err := openStoreForCommand(ctx, c, sh)
 		if err != nil {
 			return nil, err
 		}
@@ -311,20 +318,39 @@ func (sh shell) importing(ctx context.Context) operator.Import {
 	}}
 }
 
-// seedStore has a store that holds nothing begin with the file of -seed.
+// copyCommand is shelf copy. The places are files and clusters.
+func copyCommand(ctx context.Context, sh shell, args []string) error {
+	c, err := sh.parse(nil)
+	if err != nil {
+		return err
+	}
+	at := func(place string) settings { c.data = place; return c }
+	return operator.Copy{
+		Streams: sh.streams(), Etcd: c.etcd,
+		Load: func(place string) (*db.DB, error) { s, _, err := loadStore(at(place)); return s.DB, err },
+		Open: func(place string) (*db.DB, func() string, error) {
+			s, err := openStoreForCommand(ctx, at(place), sh)
+			if err != nil {
+				return nil, nil, err
+			}
+			return s.DB, s.contents, nil
+		},
+	}.Run(args)
+}
+
+// seedStore has a store that holds nothing begin with the file of -seed, if there is one.
 func seedStore(s *store, c settings, interrupt *config.Interrupt, log *slog.Logger) error {
 	if c.seed == "" {
 		return nil
 	}
-	seed := operator.Seed{File: c.seed, Log: log, Holds: s.contents}
-	if c.data != inMemory {
+	seed := operator.Seed{File: c.seed, Log: log, Holds: s.contents, Empty: s.Unused, Shared: s.shared}
+	if c.data != inMemory && !s.shared {
 		seed.Data = c.data
 	}
-	seed.Empty = func() (empty bool) { s.View(func(tx *db.Tx) { empty = tx.Empty() }); return empty }
 	seed.Import = func(document []byte) (string, error) {
 		return importDocument(s, document, false, func() { interrupt.Keeps("the store holds all of " + c.seed + ", or nothing of it") })
 	}
-	return seed.Sow()
+	return cmp.Or(seed.Sow(), s.Fresh(context.Background())) // with what another replica has sown
 }
 
 // importDocument adds a JSON document to s, all of it or nothing. What shelf
@@ -344,8 +370,16 @@ func importDocument(s *store, data []byte, keepTokens bool, commit func()) (stri
 	if err != nil {
 		return "", err
 	}
-	if members.Has("format") {
+	switch {
+	case members.Has("format"):
 		return importExport(s, members.Map(), keepTokens, commit)
+	case s.shared && s.Unused(): // a batch of a cluster has a limit; what an empty one is filled with has none
+		rehearsal := newStore(slog.New(slog.DiscardHandler), s.now)
+		done, err := importPlain(rehearsal, members.Map(), commit)
+		if err != nil {
+			return "", err
+		}
+		return done, s.Fill(rehearsal.Snapshot())
 	}
 	return importPlain(s, members.Map(), commit)
 }
@@ -417,7 +451,7 @@ func fileConfig(sh shell, name string) (settings, error) {
 	if err == nil && c.data == inMemory {
 		err = errors.New("-data memory has no file; name the data file")
 	}
-	return c, err
+	return c, cmp.Or(err, c.etcd.Check(c.data))
 }
 
 // addAll adds items and books made by nobody, in one batch. It fails with

@@ -891,7 +891,7 @@ func TestExplain(t *testing.T) {
 	t.Parallel()
 	s := explainServer(t)
 	tests := []struct{ name, token, want string }{
-		{"a good token", forge(`{"alg":"HS256"}`, payload(), tokenSecret), strings.ReplaceAll(explainedGood, "KID", s.keys.Keys()[0].ID)},
+		{"a good token", forge(`{"alg":"HS256"}`, payload(), tokenSecret), strings.ReplaceAll(explainedGood, "KID", s.keys.Ring().Keys()[0].ID)},
 		{"a forged token that would colour the terminal", b64("{\"alg\":\"none\",\"kid\":\"\u009b31m\"}") + "." + b64(`{"sub":"bob","exp":"never"}`) + ".", explainedForged},
 	}
 	for _, tt := range tests {
@@ -1106,7 +1106,7 @@ func TestLoadStore(t *testing.T) {
 				t.Fatal(err)
 			}
 			users := -1
-			s, _, err := loadStore(path)
+			s, _, err := loadStore(settings{data: path})
 			if err == nil {
 				users, _, _ = s.counts()
 			} else if !strings.Contains(err.Error(), path) {

@@ -14,6 +14,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,23 +94,21 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 // runServer runs the server until ctx is done. It calls prepare, if not nil, when the data
 // is there, and ready when the server answers at url. An error from either ends it.
 func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) error, ready func(s *server, url string) error) (err error) {
-	if err := c.prepareLab(); err != nil {
-		return err
-	}
 	log := serve.NewLog(sh.stderr, c.log, c.logFormat)
-	if err := c.checkFiles(log); err != nil {
+	if err := cmp.Or(c.prepareLab(), c.checkFiles(log)); err != nil {
 		return err
 	}
 	clk := &clock.Clock{}
 	var loaded *collections
-	st, keys, err := openData(c, log, clk.Now, func(st *store) (err error) {
+	st, keys, err := openData(ctx, c, log, clk.Now, func(st *store) (err error) {
 		loaded, err = openCollections(ctx, c, st, sh, log)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, st.Close()) }()
+	ctx, ended := st.UntilEnded(ctx)
+	defer func() { err = errors.Join(err, ended(), st.Close()) }()
 	if err := seedStore(st, c, sh.interrupt, log); err != nil {
 		return err
 	}
@@ -166,8 +165,8 @@ func (c settings) warn(log *slog.Logger, https bool, addr net.Addr) {
 // checkFiles refuses files that other users of this machine can change, and warns of
 // those that they can read. The key file is checked where it is read.
 func (c settings) checkFiles(log *slog.Logger) error {
-	files := map[string]string{c.envFile: "read the secrets in it", c.tlsKey: "pass for this server"}
-	if c.data != inMemory {
+	files := map[string]string{c.envFile: "read the secrets in it", c.tlsKey: "pass for this server", c.etcd.Key: "pass for this server at etcd"}
+	if c.data != inMemory && !c.shared() {
 		files[c.data] = "read the password hashes in it"
 		if warning := durable.CheckFolder(c.data); warning != "" {
 			log.Warn(warning)
@@ -181,16 +180,19 @@ func (c settings) checkFiles(log *slog.Logger) error {
 //
 // load is called with the store, before the key is made: a file of collections that it
 // refuses leaves no data file and no key behind.
-func openData(c settings, log *slog.Logger, now func() time.Time, load func(*store) error) (st *store, keys *token.Keyring, err error) {
-	if keys, err = c.configuredKeys(); err != nil {
+func openData(ctx context.Context, c settings, log *slog.Logger, now func() time.Time, load func(*store) error) (st *store, keys token.Keys, err error) {
+	ring, err := c.configuredKeys()
+	switch {
+	case err != nil:
 		return nil, nil, err
-	}
-	if c.data == inMemory {
-		if keys == nil {
-			keys = token.MemoryKeys(c.alg)
+	case c.data == inMemory:
+		if ring == nil {
+			ring = token.MemoryKeys(c.alg)
 		}
 		st = newStore(log, now)
-		return st, keys, load(st)
+		return st, ring, load(st)
+	case c.shared():
+		return openCluster(ctx, c, ring, log, now, load)
 	}
 	if token.KeyPath(c.data) == c.data {
 		return nil, nil, fmt.Errorf("-data %s: the key file has that name; give the data file another name", c.data)
@@ -203,9 +205,9 @@ func openData(c settings, log *slog.Logger, now func() time.Time, load func(*sto
 		st.Close()
 		return nil, nil, err
 	}
-	if keys == nil {
+	if ring == nil {
 		var warning string
-		keys, warning, err = token.LoadKeys(token.KeyPath(c.data), c.alg, now())
+		ring, warning, err = token.LoadKeys(token.KeyPath(c.data), c.alg, now())
 		if err != nil {
 			st.Close()
 			return nil, nil, err
@@ -214,12 +216,51 @@ func openData(c settings, log *slog.Logger, now func() time.Time, load func(*sto
 			log.Warn(warning)
 		}
 	}
+	return st, ring, nil
+}
+
+// openCluster is openData for a store that several servers share. They share the keys
+// too, unless they are configured.
+func openCluster(ctx context.Context, c settings, ring *token.Keyring, log *slog.Logger, now func() time.Time, load func(*store) error) (st *store, keys token.Keys, err error) {
+	st, cluster, err := openShared(ctx, c, log, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err = load(st); err == nil && ring == nil {
+		keys, err = token.OpenShared(ctx, cluster, c.alg, now, func(err error) { log.Error("the old keys stay in use", "error", err) })
+	} else if err == nil {
+		keys = ring.ForReplicas()
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, st.Close())
+	}
 	return st, keys, nil
+}
+
+// that was replaced. why says so, or returns nil.
+func untilEnded(ctx context.Context, c settings, st *store) (until context.Context, why func() error) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-st.Ended():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() error {
+		cancel()
+		select {
+		case <-st.Ended():
+			return fmt.Errorf("%s: %w", c.data, st.Writable())
+		default:
+			return nil
+		}
+	}
 }
 
 // takeCommands has shelf user work beside this server, until stop is called.
 func (s *server) takeCommands() (stop func()) {
-	if s.config.data == inMemory {
+	if s.config.data == inMemory || s.config.shared() { // in a cluster a command is a replica
 		return func() {}
 	}
 	control := &operator.Control{Accounts: s.store.forOperator(s.config), Log: s.log, Note: func(event string, attrs ...any) {
@@ -234,6 +275,9 @@ func greet(w io.Writer, c settings, st *store, address string) {
 	g := explain.Greeting{URL: address, Data: fmt.Sprintf("%s (%s)", c.data, st.contents()), Key: token.KeyPath(c.data), EnvFile: c.envFile}
 	if c.data == inMemory {
 		g.Data, g.Key = "memory: the data ends with this process", "memory"
+	}
+	if c.shared() {
+		g.Key = "in etcd"
 	}
 	if c.secret != "" {
 		g.Key = "SECRET_KEY"
@@ -265,7 +309,7 @@ func openCollections(ctx context.Context, c settings, st *store, sh shell, log *
 		}
 	}
 	key := ""
-	if c.data != inMemory {
+	if c.data != inMemory && !c.shared() {
 		key = token.KeyPath(c.data)
 	}
 	served, err := in.Serve(st.DB, st.rows, reservedNames, c.data, key, c.tlsKey)
@@ -327,8 +371,8 @@ func (cols *collections) keepFile(ctx context.Context, c settings, st *store, sh
 
 // exportCollections is the collections and accounts in a data file as a file that
 // they can be loaded from.
-func exportCollections(path string, secrets bool) ([]byte, error) {
-	s, _, err := loadStore(path)
+func exportCollections(c settings, secrets bool) ([]byte, error) {
+	s, _, err := loadStore(c)
 	if err != nil {
 		return nil, err
 	}

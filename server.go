@@ -26,7 +26,7 @@ import (
 type server struct {
 	config   settings
 	store    *store
-	keys     *token.Keyring // sign
+	keys     token.Keys     // sign
 	verifier token.Verifier // the same keys, behind a cache
 	hashes   *password.Hasher
 	limits   *limit.Limiter
@@ -136,7 +136,7 @@ func (s *server) routes() []route {
 
 // newServer builds a server that listens on addr, which decides the hosts that
 // it answers to.
-func newServer(c settings, st *store, keys *token.Keyring, log *slog.Logger, now func() time.Time, addr net.Addr) *server {
+func newServer(c settings, st *store, keys token.Keys, log *slog.Logger, now func() time.Time, addr net.Addr) *server {
 	s := &server{
 		config: c, store: st, keys: keys, verifier: token.NewCache(keys), log: log, now: now,
 		hashes: password.New(c.bcryptCost).Bound(c.hashQueue, c.hashWait), limits: limit.New(now, c.limits), scans: limit.NewGate(c.maxScans),

@@ -1995,7 +1995,7 @@ func TestLabTime(t *testing.T) {
 	root.send("DELETE /api/v1/auth/tokens").wantBody(200, `{"status":200,"data":[{"pruned":0}]}`)
 	retired := token.EdDSAKey([]byte(formerSecret[:32]))
 	retired.Until = time.Date(2030, 3, 2, 0, 14, 0, 0, time.UTC)
-	a.signBy(append(a.keys.Keys(), retired)...)
+	a.signBy(append(a.keys.Ring().Keys(), retired)...)
 	for _, step := range []struct {
 		now  string
 		keys int

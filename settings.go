@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/config"
+	"example.com/shelf/internal/etcd"
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/lab"
 	"example.com/shelf/internal/limit"
@@ -62,6 +63,7 @@ type settings struct {
 	drain                         time.Duration // for the requests that run at a stop
 
 	collections operator.CollectionSettings
+	etcd        etcd.Settings
 
 	proxies []netip.Prefix // whose forwarded headers are believed
 	tlsCert string         // PEM files; both or neither
@@ -86,7 +88,7 @@ type settings struct {
 func (c *settings) table() config.Table {
 	all := []config.Setting{
 		config.Row("addr", "HOST:PORT", "127.0.0.1:8080", "where to listen; a port alone is of this machine;\nport 0 picks a free one", config.Address(&c.addr)).Under("Server"),
-		config.Row("data", "FILE", "shelf.jsonl", "the data file; memory keeps the data in memory only", config.Text(&c.data)),
+		config.Row("data", "FILE", "shelf.jsonl", "the data file; memory keeps the data in memory only;\netcd://HOST,HOST,HOST/ shares it with other shelfs", config.Text(&c.data)),
 		config.Row("seed", "FILE", "", "a JSON file to import at the start, if the store is\nempty", config.Text(&c.seed)),
 		config.Row("tls-cert", "FILE", "", "the certificate chain for https, PEM; SIGHUP makes\nshelf read it again", config.Text(&c.tlsCert)),
 		config.Row("tls-key", "FILE", "", "the private key of the certificate, PEM", config.Text(&c.tlsKey)),
@@ -127,7 +129,8 @@ func (c *settings) table() config.Table {
 		config.Row("max-streams", "N", "1000", "streams of events at a time", config.Number(&c.maxStreams, 1, million)),
 		config.Row("max-account-streams", "N", "8", "streams of events of one account at a time", config.Number(&c.maxAccountStreams, 1, million)),
 	}
-	return config.Table{Program: "shelf", Variables: []string{"SECRET_KEY", "SECRET_KEY_FALLBACKS"}, Settings: append(all, c.collections.Table()...)}
+	all = append(append(all, c.collections.Table()...), c.etcd.Table()...)
+	return config.Table{Program: "shelf", Variables: []string{"SECRET_KEY", "SECRET_KEY_FALLBACKS", etcd.UserVariable, etcd.PasswordVariable}, Settings: all}
 }
 
 // million is more than any of the limits can use.
@@ -153,10 +156,14 @@ func parseSettings(args []string, lookupEnv func(string) (string, bool), dotenv 
 	c.secret, c.fallbacks = in.Variable("SECRET_KEY"), config.List(in.Variable("SECRET_KEY_FALLBACKS"))
 	c.secretName, c.fallbacksName = in.Origin("SECRET_KEY"), in.Origin("SECRET_KEY_FALLBACKS")
 	c.keyFault = cmp.Or(in.Fault("SECRET_KEY"), in.Fault("SECRET_KEY_FALLBACKS"))
+	c.etcd.User, c.etcd.Password = in.Variable(etcd.UserVariable), in.Variable(etcd.PasswordVariable)
 	c.labToken = in.Env("SHELF_LAB_TOKEN") // in .env it is that of a server that is called
 	c.envFile = in.DotenvUsed()
 
 	if c.addr, c.data, err = c.collections.Place(c.addr, c.data, in.From("addr"), in.From("data"), reservedNames); err != nil {
+		return settings{}, err
+	}
+	if err := cmp.Or(c.etcd.Check(c.data), in.Fault(etcd.PasswordVariable)); err != nil {
 		return settings{}, err
 	}
 	if (c.tlsCert == "") != (c.tlsKey == "") {
@@ -172,7 +179,10 @@ func parseSettings(args []string, lookupEnv func(string) (string, bool), dotenv 
 
 // callersVariables are no settings, and no mistake: programs that call a shelf keep
 // its address and their tokens under these names.
-var callersVariables = []string{"SHELF_URL", "SHELF_TOKEN", "SHELF_ADMIN_TOKEN", "SHELF_LAB_TOKEN"}
+var callersVariables = []string{"SHELF_URL", "SHELF_TOKEN", "SHELF_ADMIN_TOKEN", "SHELF_LAB_TOKEN", etcd.UserVariable, etcd.PasswordVariable}
+
+// shared reports whether the data lies in a cluster, where other servers use it too.
+func (c settings) shared() bool { return etcd.IsAddress(c.data) }
 
 // idle says which settings have no effect in a server, or not the one meant.
 func (c settings) idle() (warnings []string) {

@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"example.com/shelf/internal/etcd"
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/operator"
@@ -51,6 +52,7 @@ var defaultSettings = settings{
 	drain:             10 * time.Second,
 
 	collections: operator.CollectionSettings{Cascade: true},
+	etcd:        etcd.Settings{Barrier: etcd.BarrierRead},
 
 	secretName: "SECRET_KEY", fallbacksName: "SECRET_KEY_FALLBACKS",
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/etcd"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/metrics"
 	"example.com/shelf/internal/operator"
@@ -72,12 +74,19 @@ type store struct {
 
 	rows       *rows.Store // the collections
 	plainUsers bool        // users is one of them, and accounts have no rows
+
+	shared bool // other servers use it too: see openShared
 }
 
 // newStore declares the tables. The store keeps to memory until it is opened.
 func newStore(log *slog.Logger, now func() time.Time) *store {
-	s := &store{now: now, maxTokens: defaultMaxTokens}
-	s.DB = db.New(db.Options{Log: log, Now: now, Tidy: s.tidy})
+	return newStoreWith(db.Options{Log: log, Now: now})
+}
+
+func newStoreWith(options db.Options) *store {
+	s := &store{now: options.Now, maxTokens: defaultMaxTokens}
+	options.Tidy = s.tidy
+	s.DB = db.New(options)
 	s.addUsers()
 	s.addTokens()
 	s.addItems()
@@ -159,9 +168,29 @@ func openStore(d journal.Disk, path string, log *slog.Logger, now func() time.Ti
 }
 
 // openStoreForCommand is openStore for a command that leaves no file behind when it
-// has nothing to keep.
-func openStoreForCommand(c settings, sh shell) (*store, error) {
-	return openStoreWith(journal.Options{DropUnused: true}, journal.OS{}, c.data, serve.NewLog(sh.stderr, c.log, c.logFormat), sh.now)
+// has nothing to keep. In a cluster the command is one more replica.
+func openStoreForCommand(ctx context.Context, c settings, sh shell) (*store, error) {
+	log := serve.NewLog(sh.stderr, c.log, c.logFormat)
+	if c.shared() {
+		s, _, err := openShared(ctx, c, log, sh.now)
+		return s, err
+	}
+	return openStoreWith(journal.Options{DropUnused: true}, journal.OS{}, c.data, log, sh.now)
+}
+
+// openShared opens the store that several servers share. It fails with one clear line.
+func openShared(ctx context.Context, c settings, log *slog.Logger, now func() time.Time) (*store, *etcd.Log, error) {
+	cluster, err := c.etcd.Open(ctx, c.data, true, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := newStoreWith(db.Options{Log: log, Now: now, MaxStale: c.etcd.MaxStale})
+	s.shared = true
+	if err := s.OpenShared(ctx, cluster); err != nil {
+		cluster.Close()
+		return nil, nil, cluster.Explain(err)
+	}
+	return s, cluster, nil
 }
 
 func openStoreWith(options journal.Options, d journal.Disk, path string, log *slog.Logger, now func() time.Time) (*store, error) {
@@ -193,12 +222,16 @@ func (s *store) forOperator(c settings) *operator.Accounts {
 	}.Accounts(operator.Passwords{Policy: c.passwordPolicy, BcryptCost: c.bcryptCost})
 }
 
-// loadStore is a store in memory with what the data file at path holds, which may
-// be a running server's: see journal.LoadFor.
-func loadStore(path string) (s *store, found journal.Found, err error) {
+// loadStore is a store in memory with what the data holds, which may be a running
+// server's: see journal.LoadFor.
+func loadStore(c settings) (s *store, found journal.Found, err error) {
 	s = newStore(slog.New(slog.DiscardHandler), clock.Real)
-	found, err = journal.LoadFor(s, path)
-	return s, found, operator.NoDataFile(path, err)
+	if c.shared() {
+		found, err = c.etcd.LoadFor(s, c.data)
+		return s, found, err
+	}
+	found, err = journal.LoadFor(s, c.data)
+	return s, found, operator.NoDataFile(c.data, err)
 }
 
 // contents says what is in the store, but for the token records: "1 user, 2 items,

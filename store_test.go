@@ -9,14 +9,19 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/etcd/etcdtest"
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/journal/journaltest"
@@ -888,4 +893,94 @@ func (w *storeWorld) randomWrite(chance *rand.Rand) (string, func(*store) error)
 		}
 	}
 	return "delete user", func(s *store) error { return s.as(theOperator).deleteUser(by) }
+}
+
+// Servers that share a cluster share accounts and keys. A command beside them is one
+// more replica, and all of them hold the same in the end.
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	dir, address := t.TempDir(), etcdtest.New(3).Serve(t)
+	plain := filepath.Join(dir, "plain.json")
+	if err := os.WriteFile(plain, []byte(`{"items":[{"itemname":"ball","category":"c","description":"d"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := settings{data: address, seed: plain, alg: token.HS256}
+	var stores []*store
+	var rings []token.Keys
+	for range 3 {
+		st, ring, err := openData(t.Context(), c, quiet, time.Now, func(*store) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { st.Close() })
+		stores, rings = append(stores, st), append(rings, ring)
+	}
+	var seeding sync.WaitGroup
+	for _, st := range stores {
+		seeding.Go(func() {
+			if err := seedStore(st, c, new(config.Interrupt), quiet); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	seeding.Wait()
+	added := newUser("ann@example.com", "ann@example.com", time.Now())
+	if err := stores[0].signUp(added); err != nil {
+		t.Fatal(err)
+	}
+	for i, st := range stores {
+		if err := st.Fresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if got, want := st.contents(), "1 user, 1 item, 0 books"; got != want {
+			t.Errorf("replica %d holds %s; want %s", i, got, want)
+		}
+		if rings[i].Ring().Keys()[0].ID != rings[0].Ring().Keys()[0].ID {
+			t.Errorf("replica %d signs by a key of its own", i)
+		}
+		if err := st.signUp(newUser("ann@example.com", "ann@example.com", time.Now())); !errors.Is(err, errUserExists) {
+			t.Errorf("replica %d adds an account with the same e-mail: %v", i, err)
+		}
+	}
+	file := filepath.Join(dir, "out.jsonl")
+	for _, tt := range []struct{ args, want string }{
+		{"check " + address, "sound"},
+		{"user list -data " + address, "ann@example.com"},
+		{"user admin ann@example.com -data " + address, "is an admin"},
+		{"key rotate -data " + address, "verifies until"},
+		{"copy " + address + " " + file, "now holds 1 user, 1 item, 0 books"},
+		{"copy " + file + " " + etcdtest.New(1).Serve(t), "now holds 1 user, 1 item, 0 books"},
+		{"key list -data " + file, "verifies until"},
+	} {
+		got, err := runArgs(t, strings.Fields(tt.args)...)
+		if err != nil || !strings.Contains(got, tt.want) {
+			t.Errorf("shelf %s: %q, %v; want %q", tt.args, got, err, tt.want)
+		}
+	}
+	for _, tt := range []struct{ args, want string }{
+		{"copy " + file + " " + address, "already holds 1 user, 1 item, 0 books"},
+		{"copy " + file + " " + file, "the two places are the same"},
+		{"copy " + file, "usage: shelf copy FROM TO"},
+		{"copy " + filepath.Join(dir, "none.jsonl") + " " + address, "no data file"},
+		{"import " + plain + " -data " + "etcd://ann:secret@h/", "SHELF_ETCD_USER"},
+		{"check etcd://127.0.0.1:1/", "start etcd, or check -data"},
+		{"plain.json -data " + address, "takes no FILE"},
+		{"-data etcd://h/ -etcd-ca x", "name the cluster etcds://"},
+		{"-data etcds://h/ -etcd-key x", "go together"},
+	} {
+		if _, err := runArgs(t, strings.Fields(tt.args)...); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret@") {
+			t.Errorf("shelf %s: %v; want %q", tt.args, err, tt.want)
+		}
+	}
+	var exports []string
+	for _, place := range []string{address, file} {
+		text, err := runArgs(t, "export", place, "-secrets")
+		if err != nil {
+			t.Fatal(err)
+		}
+		exports = append(exports, regexp.MustCompile(`"exported": *"[^"]*"`).ReplaceAllString(text, ""))
+	}
+	if exports[0] != exports[1] {
+		t.Errorf("the cluster and its copy differ: %s\n%s", exports[0], exports[1])
+	}
 }

@@ -44,7 +44,7 @@ var layers = []layer{
 	{"child", "another program: started, sent signals, told when the server answers", []string{"durable", "strictjson"}},
 	{"journal", "a history in one file: lines, checksums, batches, torn tails, compaction, lock", []string{"clock", "durable", "history", "strictjson", "term"}},
 	{"journal/journaltest", "a disk that fails and crashes on demand, for tests", []string{"durable", "history", "journal"}},
-	{"etcd", "a history that several replicas share, in etcd through its JSON gateway", []string{"clock", "history", "journal"}},
+	{"etcd", "a history that several replicas share, in etcd through its JSON gateway", []string{"clock", "config", "durable", "history", "journal"}},
 	{"etcd/etcdtest", "a fake of etcd's JSON gateway that fails on demand, for tests", nil},
 	{"db", "tables in memory under one lock, whose changes are rules first, durable second, visible third", []string{"clock", "history", "strictjson", "term"}},
 	{"token", "JWT: claims, keys, signing, verification, key files, JWKS", []string{"durable", "strictjson"}},
@@ -53,7 +53,7 @@ var layers = []layer{
 	{"list", "filters, orders, cursors", []string{"db", "form", "strictjson"}},
 	{"rows", "collections: JSON rows of any shape, and the questions of json-server's clients", []string{"db", "form", "limit", "reply", "strictjson"}},
 	{"lab", "calls by which a test puts the data back and sets the clock", []string{"clock", "config", "db", "form", "reply", "strictjson"}},
-	{"operator", "what the owner of a data file does with it: its accounts, its keys, export, check", []string{"clock", "config", "db", "durable", "history", "journal", "livefile", "password", "rows", "serve", "strictjson", "term", "token"}},
+	{"operator", "what the owner of a data file does with it: its accounts, its keys, export, check", []string{"clock", "config", "db", "durable", "etcd", "history", "journal", "livefile", "password", "rows", "serve", "strictjson", "term", "token"}},
 	{"explain", "what is in a token, and why it is good or refused; the tour through the code", []string{"config", "strictjson", "term", "token"}},
 	{"attack", "the attacks that a running server has to refuse", []string{"clock", "config", "console", "strictjson", "term", "token"}},
 }

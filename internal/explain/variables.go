@@ -8,6 +8,8 @@ Variables without a flag, as other users can see a program's arguments:
                            makes a key at its first start and keeps the key
   SECRET_KEY_FALLBACKS     earlier keys, comma separated; the tokens that they
                            have signed stay good
+  SHELF_ETCD_USER          for -data etcd://...: a user of etcd, and
+  SHELF_ETCD_PASSWORD      the user's password
   PORT                     the port of the default address; not read from .env
   SHELF_LAB_TOKEN          the secret of -lab; 16 characters or more; without it
                            -lab makes a secret and prints it; not read from .env

@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/config"
+	"example.com/shelf/internal/etcd"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/token"
 )
@@ -20,6 +22,7 @@ type Keys struct {
 	Configured func() (*token.Keyring, error) // returns the configured keys; nil: there are none
 	Now        time.Time
 	LastExpiry func() (time.Time, error) // expiry of the last token in the data file
+	Etcd       etcd.Settings             // if Data is in a cluster: the keys lie there too
 }
 
 // RunKeys runs the key command that args begin with. open reads the flags.
@@ -51,6 +54,18 @@ func RunKeys(args []string, streams Streams, open func(flags []string) (Keys, er
 	return k.list(streams)
 }
 
+// ReadKeys returns the keys that go with the data, and changes nothing.
+func ReadKeys(cluster etcd.Settings, data, alg string, now time.Time) (keys *token.Keyring, err error) {
+	if !etcd.IsAddress(data) {
+		return token.ReadKeys(token.KeyPath(data), alg, now)
+	}
+	err = cluster.With(data, func(ctx context.Context, shared *etcd.Log) (err error) {
+		keys, err = token.ReadShared(ctx, shared, alg, now)
+		return err
+	})
+	return keys, err
+}
+
 var errMemoryKeys = errors.New("with -data memory there is no key file: a server makes a new key whenever it starts")
 
 // list prints the keys without their secrets.
@@ -65,6 +80,11 @@ func (k Keys) list(streams Streams) error {
 	case k.Data == "":
 		return errMemoryKeys
 	}
+	if etcd.IsAddress(k.Data) {
+		return k.Etcd.With(k.Data, func(ctx context.Context, keys *etcd.Log) error {
+			return token.PrintShared(ctx, streams.Out, keys, k.Alg, k.Now)
+		})
+	}
 	path := token.KeyPath(k.Data)
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("there is no key file %s yet: shelf makes it at its first start, beside the data file; -data FILE names another data file", path)
@@ -78,8 +98,15 @@ func (k Keys) list(streams Streams) error {
 // tokens that it signed become invalid.
 //
 // rotate holds the lock of the data file. A running server would sign with the
-// old key after that no longer verifies, and would trust a leaked one.
+// old key after that no longer verifies, and would trust a leaked one. In a cluster
+// the servers go on: they read the keys anew.
 func (k Keys) rotate(streams Streams, leaked bool) error {
+	if etcd.IsAddress(k.Data) {
+		streams.Interrupt.Keeps("")
+		return k.Etcd.With(k.Data, func(ctx context.Context, keys *etcd.Log) error {
+			return token.RotateShared(ctx, streams.Out, keys, k.Alg, leaked, k.Now, k.LastExpiry)
+		})
+	}
 	if _, err := os.Stat(k.Data); err != nil {
 		return NoDataFile(k.Data, err)
 	}

@@ -9,14 +9,18 @@ import (
 	"path/filepath"
 	"time"
 
+	"example.com/shelf/internal/etcd"
 	"example.com/shelf/internal/journal"
 )
 
 // Reach returns the accounts of a data file: those of the server that runs on it, or
 // else those that open finds in it. Only for an account to be added the file may be a
 // new one. A file that another process has locked, and that has no server which
-// answers, is an error.
+// answers, is an error. In a cluster open works beside all servers.
 func Reach(data string, adding bool, open func() (*Accounts, error)) (*Accounts, error) {
+	if etcd.IsAddress(data) {
+		return open()
+	}
 	_, err := os.Stat(data)
 	isNew := errors.Is(err, os.ErrNotExist) && adding
 	if err != nil && !isNew {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/strictjson"
 )
@@ -22,6 +23,7 @@ type Seed struct {
 	Holds  func() string                                  // what is in the store, in words
 	Import func(document []byte) (done string, err error) // done is a sentence, with what was changed behind "; "
 	Log    *slog.Logger
+	Shared bool // other servers may seed the store at the same time
 }
 
 // Sow imports the document into a store that holds nothing. A store that holds
@@ -35,6 +37,7 @@ func (s Seed) Sow() error {
 	if !s.Empty() {
 		was, unknown := durable.ReadFile(s.mark())
 		switch {
+		case s.Shared: // each start of a replica has it
 		case s.Data == "" || unknown != nil || err != nil:
 			s.Log.Warn("-seed has no effect: the store already has data", "file", s.File, "holds", s.Holds())
 		case !bytes.Equal(was, hash):
@@ -46,6 +49,10 @@ func (s Seed) Sow() error {
 		return fmt.Errorf("-seed: %w", noDocument(s.File, err))
 	}
 	done, err := s.Import(document)
+	if s.Shared && errors.Is(err, db.ErrNotEmpty) {
+		s.Log.Info("another replica was faster: -seed has no effect here", "file", s.File)
+		return nil
+	}
 	if err != nil {
 		return InDocument("-seed "+s.File, document, err, "")
 	}

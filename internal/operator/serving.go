@@ -10,6 +10,7 @@ import (
 
 	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/etcd"
 	"example.com/shelf/internal/livefile"
 	"example.com/shelf/internal/rows"
 	"example.com/shelf/internal/serve"
@@ -91,7 +92,7 @@ func (c CollectionSettings) Place(addr, data, addrFrom, dataFrom string, reserve
 		return "", "", config.Misused(fmt.Errorf("-prefix %s: want a path such as /data, without a slash at its end, that is no path of shelf's own", c.Prefix))
 	case c.File == "":
 		return addr, data, nil
-	case strings.HasPrefix(data, "etcd:"):
+	case etcd.IsAddress(data):
 		return "", "", config.Misused(errors.New("-data " + data + " takes no FILE: shelf import -collections " + c.File + " loads the collections into it"))
 	case strings.HasPrefix(dataFrom, "default "):
 		data = strings.TrimSuffix(c.File, filepath.Ext(c.File)) + ".jsonl"

@@ -13,25 +13,26 @@ import (
 // ended.
 //
 // A Cache only says yes. Where it is not sure it asks the Keyring, which decides, and
-// words every refusal.
+// words every refusal. It asks again too when the keys have changed.
 //
 // The Cache is a table of a fixed size, and may be used from any goroutine. The hash
 // of a token gives its place, and a later token with the same place takes it. Somebody
 // with many tokens can make those of others slow again, and nothing else.
 type Cache struct {
-	keys   *Keyring
+	keys   Keys
 	seed   maphash.Seed // secret: nobody can aim at a place, or learn a text from how long comparing takes
 	places [1 << 12]atomic.Pointer[verifiedToken]
 }
 
 // NewCache returns an empty Cache in front of keys.
-func NewCache(keys *Keyring) *Cache { return &Cache{keys: keys, seed: maphash.MakeSeed()} }
+func NewCache(keys Keys) *Cache { return &Cache{keys: keys, seed: maphash.MakeSeed()} }
 
 // A verifiedToken never changes.
 type verifiedToken struct {
 	text   string // the whole token, so that no other passes for it
 	hash   uint64 // of text
 	key    *Key   // that signed it
+	ring   *Keyring
 	claims *Claims
 }
 
@@ -45,14 +46,15 @@ func (c *Cache) Verify(text string, now time.Time) (*Claims, error) {
 		return c.keys.Verify(text, now)
 	}
 	place, hash := c.place(text)
-	if v := place.Load(); v != nil && v.hash == hash && v.text == text && v.goodAt(now) {
+	ring := c.keys.Ring() // before verify: keys that change meanwhile make a place stale
+	if v := place.Load(); v != nil && v.hash == hash && v.text == text && v.ring == ring && v.goodAt(now) {
 		return v.claims, nil
 	}
 	claims, key, err := c.keys.verify(text, now)
 	if err != nil {
 		return nil, err
 	}
-	place.Store(&verifiedToken{text, hash, key, claims})
+	place.Store(&verifiedToken{text, hash, key, ring, claims})
 	return claims, nil
 }
 

@@ -113,7 +113,7 @@ func LoadKeys(path, alg string, now time.Time) (ring *Keyring, warning string, e
 		if errors.Is(err, fs.ErrNotExist) {
 			makeKey = createKeyFile
 		}
-		if err := makeKey(path, alg, now, func(*JWK, *Key) bool { return true }); err != nil {
+		if err := makeKey(path, alg, now, keepAll); err != nil {
 			return nil, "", err
 		}
 		ring, err = ReadKeys(path, alg, now)
@@ -139,35 +139,54 @@ func ReadKeys(path, alg string, now time.Time) (*Keyring, error) {
 	if err != nil {
 		return nil, err
 	}
+	ring := ringFor(keys, alg, now)
+	if ring == nil {
+		return nil, fmt.Errorf("%s has no key for %s: %w", path, alg, ErrNoKey)
+	}
+	return ring, nil
+}
+
+// ringFor returns a ring of the keys that are for alg. The first one that is not retired
+// signs. It returns nil if there is none.
+func ringFor(keys []*Key, alg string, now time.Time) *Keyring {
 	keys = slices.DeleteFunc(keys, func(k *Key) bool { return k.Alg != alg || k.Ended(now) })
 	signer := slices.IndexFunc(keys, func(k *Key) bool { return k.Signs(alg) })
 	if signer < 0 {
-		return nil, fmt.Errorf("%s has no key for %s: %w", path, alg, ErrNoKey)
+		return nil
 	}
 	keys[0], keys[signer] = keys[signer], keys[0]
-	return NewKeyring(keys...), nil
+	return NewKeyring(keys...)
 }
 
 // RotateKey adds a new key for alg to the key file at path, and retires the old keys for
 // alg. They verify until keepUntil: the time when the last token that they signed
 // expires. A server that runs goes on with the keys that it has read.
 func RotateKey(path, alg string, now, keepUntil time.Time) error {
+	return addKey(path, alg, now, retire(alg, now, keepUntil))
+}
+
+// retire returns a function that retires keys for alg. They verify until keepUntil.
+func retire(alg string, now, keepUntil time.Time) (keep func(*JWK, *Key) bool) {
 	if keepUntil.Before(now) {
 		keepUntil = now
 	}
-	return addKey(path, alg, now, func(j *JWK, k *Key) bool {
+	return func(j *JWK, k *Key) bool {
 		if k.Signs(alg) {
 			k.Until = keepUntil.UTC()
 			j.Until = k.Until
 		}
 		return true
-	})
+	}
 }
+
+// keepAll and keepNone are for addKey.
+func keepAll(*JWK, *Key) bool  { return true }
+func keepNone(*JWK, *Key) bool { return false }
 
 // ReplaceKeys replaces all keys in the key file at path by a new key for alg. It is for
 // a file that has leaked: keys for the other algorithm go too.
 func ReplaceKeys(path, alg string, now time.Time) error {
-	return addKey(path, alg, now, func(*JWK, *Key) bool { return false })
+	return addKey(path, alg, now, keepNone)
 }
 
 // addKey puts a new key for alg before the keys in the key file at path, or into a new
@@ -181,9 +200,18 @@ func addKey(path, alg string, now time.Time, keep func(*JWK, *Key) bool) error {
 	if err != nil {
 		return err
 	}
-	fresh, err := newJWK(alg, now)
+	kept, err := withNewKey(set, keys, alg, now, keep)
 	if err != nil {
 		return err
+	}
+	return writeKeys(path, kept, durable.WriteFile)
+}
+
+// withNewKey returns a new key for alg, and behind it the keys that keep keeps.
+func withNewKey(set JWKSet, keys []*Key, alg string, now time.Time, keep func(*JWK, *Key) bool) ([]JWK, error) {
+	fresh, err := newJWK(alg, now)
+	if err != nil {
+		return nil, err
 	}
 	kept := []JWK{fresh}
 	for i, k := range keys {
@@ -191,7 +219,7 @@ func addKey(path, alg string, now time.Time, keep func(*JWK, *Key) bool) error {
 			kept = append(kept, set.Keys[i])
 		}
 	}
-	return writeKeys(path, kept, durable.WriteFile)
+	return kept, nil
 }
 
 // createKeyFile makes a key file with one key. If another process made the file first,
@@ -205,14 +233,20 @@ func createKeyFile(path, alg string, now time.Time, _ func(*JWK, *Key) bool) err
 }
 
 func writeKeys(path string, keys []JWK, write func(string, []byte) error) error {
-	text, err := json.MarshalIndent(JWKSet{keys}, "", "  ")
+	text, err := keysText(keys)
 	if err != nil {
 		return fmt.Errorf("key file %s: %w", path, err)
 	}
-	if err := write(path, append(text, '\n')); err != nil {
+	if err := write(path, text); err != nil {
 		return fmt.Errorf("writing key file %s: %w", path, err)
 	}
 	return nil
+}
+
+// keysText is the text of a key file.
+func keysText(keys []JWK) ([]byte, error) {
+	text, err := json.MarshalIndent(JWKSet{keys}, "", "  ")
+	return append(text, '\n'), err
 }
 
 // ReadKeyFile reads the key file at path. It returns the keys as they are written there,
@@ -223,23 +257,27 @@ func ReadKeyFile(path string) (JWKSet, []*Key, error) {
 	if err != nil {
 		return JWKSet{}, nil, fmt.Errorf("reading the key file: %w", err)
 	}
-	refuse := func(err error) (JWKSet, []*Key, error) {
+	set, keys, err := parseKeys(text)
+	if err != nil {
 		return JWKSet{}, nil, fmt.Errorf("%s is not a key file of shelf: %w", path, err)
 	}
+	return set, keys, nil
+}
+
+// parseKeys reads the text of a key file.
+func parseKeys(text []byte) (set JWKSet, keys []*Key, err error) {
 	if len(text) == 0 {
-		return refuse(errors.New("it is empty"))
+		return set, nil, errors.New("it is empty")
 	}
-	var set JWKSet
 	if slip := strictjson.FindSlip(text); slip != nil {
-		return refuse(errors.New(slip.Discreet())) // the line may hold a key
+		return set, nil, errors.New(slip.Discreet()) // the line may hold a key
 	}
 	if err := json.Unmarshal(text, &set); err != nil {
-		return refuse(err)
+		return set, nil, err
 	}
 	if len(set.Keys) == 0 {
-		return refuse(errors.New("it has no keys"))
+		return set, nil, errors.New("it has no keys")
 	}
-	var keys []*Key
 	seen := map[string]bool{}
 	for i, j := range set.Keys {
 		k, err := j.key()
@@ -247,7 +285,7 @@ func ReadKeyFile(path string) (JWKSet, []*Key, error) {
 			err = errors.New("its kid is another key's too")
 		}
 		if err != nil {
-			return refuse(fmt.Errorf("key %d: %w", i+1, err))
+			return set, nil, fmt.Errorf("key %d: %w", i+1, err)
 		}
 		seen[k.ID] = true
 		keys = append(keys, k)

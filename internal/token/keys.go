@@ -39,14 +39,15 @@ func (k *Key) Signs(alg string) bool { return k.Alg == alg && k.Until.IsZero() }
 // A Keyring signs with its first key and verifies with all of its keys. They never
 // change, so any goroutine may use a Keyring.
 type Keyring struct {
-	keys []*Key
-	byID map[string]*Key
-	algs []string // what the keys are for
+	keys   []*Key
+	byID   map[string]*Key
+	algs   []string      // what the keys are for
+	leeway time.Duration // how far iat and nbf may lie ahead of the clock
 }
 
 // NewKeyring returns a ring of the keys. The first one signs.
 func NewKeyring(keys ...*Key) *Keyring {
-	ring := &Keyring{keys: keys, byID: map[string]*Key{}}
+	ring := &Keyring{keys: keys, byID: map[string]*Key{}, leeway: leeway}
 	for _, k := range keys {
 		ring.byID[k.ID] = k
 		if !slices.Contains(ring.algs, k.Alg) {
@@ -117,6 +118,9 @@ func ConfiguredKeys(secret string, fallbacks []string, alg string) (*Keyring, er
 	}
 	return SecretKeys(secret, fallbacks)
 }
+
+// Ring returns r: see [Keys].
+func (r *Keyring) Ring() *Keyring { return r }
 
 // Keys returns the keys of the ring. The first one signs.
 func (r *Keyring) Keys() []*Key { return r.keys }

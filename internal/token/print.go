@@ -28,6 +28,11 @@ func PrintKeyFile(w io.Writer, path, alg string, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	printKeys(w, set, keys, alg, now)
+	return nil
+}
+
+func printKeys(w io.Writer, set JWKSet, keys []*Key, alg string, now time.Time) {
 	signer := slices.IndexFunc(keys, func(k *Key) bool { return k.Signs(alg) })
 	for i, k := range keys {
 		made := ""
@@ -47,7 +52,6 @@ func PrintKeyFile(w io.Writer, path, alg string, now time.Time) error {
 		}
 		fmt.Fprintf(w, "%s\n    %s, %s%s\n", k.ID, k.Alg, made, use)
 	}
-	return nil
 }
 
 // Rotate makes a new key for alg in the key file at path, and writes what that means.

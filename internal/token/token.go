@@ -57,7 +57,8 @@ type Claims struct {
 	Type     string `json:"type"`      // Access or Refresh
 	Fresh    bool   `json:"fresh"`     // the user gave a password for it, and not a refresh token; shelf doesn't read it
 
-	fault error // what UnmarshalJSON found; Validate returns it
+	fault  error         // what UnmarshalJSON found; Validate returns it
+	leeway time.Duration // of the Keyring
 }
 
 // The methods that golang-jwt calls: see its type ClaimsValidator.
@@ -132,6 +133,21 @@ type Verifier interface {
 	Verify(text string, now time.Time) (*Claims, error)
 }
 
+// Keys sign and verify tokens: a [Keyring], or [Shared] keys.
+type Keys interface {
+	Verifier
+
+	// Sign makes a token that says c.
+	Sign(c Claims) (string, error)
+	// JWKS returns the public keys that verify.
+	JWKS(now time.Time) JWKSet
+	// Ring returns the keys as they are now. It returns the same Keyring until they
+	// change.
+	Ring() *Keyring
+
+	verify(text string, now time.Time) (*Claims, *Key, error)
+}
+
 // Verify implements [Verifier].
 func (r *Keyring) Verify(text string, now time.Time) (*Claims, error) {
 	claims, _, err := r.verify(text, now)
@@ -162,16 +178,17 @@ func (r *Keyring) verify(text string, now time.Time) (*Claims, *Key, error) {
 	}
 	// The parser doesn't call UnmarshalJSON for the payload null. Then errNotRead stays,
 	// and Validate returns it. For any other payload UnmarshalJSON sets the fault.
-	claims := &Claims{fault: errNotRead}
-	_, refusal := newParser(r.algs, now).ParseWithClaims(text, claims, findKey)
+	claims := &Claims{fault: errNotRead, leeway: r.leeway}
+	_, refusal := newParser(r.algs, now, r.leeway).ParseWithClaims(text, claims, findKey)
 	if refusal != nil {
 		return nil, nil, r.inWords(text, now, claims, refusal)
 	}
+	claims.leeway = 0 // it is of the parser alone
 	return claims, signer, nil
 }
 
 // newParser is golang-jwt's part of verification, at the moment now.
-func newParser(algs []string, now time.Time) *jwt.Parser {
+func newParser(algs []string, now time.Time, leeway time.Duration) *jwt.Parser {
 	return jwt.NewParser(
 		jwt.WithValidMethods(algs), // the server chooses the algorithm, not the token: alg none ends here (RFC 8725 §3.1)
 		jwt.WithStrictDecoding(),   // a token has one spelling only (RFC 4648 §3.5)
@@ -194,7 +211,7 @@ func (c *Claims) GetExpirationTime() (*jwt.NumericDate, error) {
 	if c.ExpiresAt == nil {
 		return nil, nil
 	}
-	return jwt.NewNumericDate(c.ExpiresAt.Add(-leeway)), nil
+	return jwt.NewNumericDate(c.ExpiresAt.Add(-c.leeway)), nil
 }
 
 // GetIssuer returns iss for golang-jwt to compare with Issuer. A token without iss

@@ -28,7 +28,7 @@ func TestParserChoosesTheAlgorithm(t *testing.T) {
 		"HS512": {forgeWith(sha512.New, `{"alg":"HS512"}`, payload(), tokenSecret), []byte(tokenSecret)},
 	} {
 		var asked bool
-		_, err := newParser([]string{HS256}, tokenNow).ParseWithClaims(tt.token, &Claims{}, func(*jwt.Token) (any, error) {
+		_, err := newParser([]string{HS256}, tokenNow, leeway).ParseWithClaims(tt.token, &Claims{}, func(*jwt.Token) (any, error) {
 			asked = true
 			return tt.key, nil
 		})
@@ -450,7 +450,7 @@ func TestCacheAgain(t *testing.T) {
 	}
 	forged := signToken(t, NewKeyring(HS256Key([]byte("a secret of somebody else, of more than thirty-two bytes"))), tokenClaims)
 	place, hash := cache.place(forged)
-	place.Store(&verifiedToken{token, hash, &retired, &tokenClaims})
+	place.Store(&verifiedToken{token, hash, &retired, cache.keys.Ring(), &tokenClaims})
 	if _, err := cache.Verify(forged, tokenNow); err == nil {
 		t.Error("another token with the same hash passes for it")
 	}
