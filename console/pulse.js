@@ -5,7 +5,7 @@ import { ask, current, expired, onRefusal, onSession, refused } from "./session.
 import { onExpiry } from "./tokens.js";
 import { onEvents } from "./events.js";
 
-const often = 1500, away = 500; // ms between two looks, while the server answers and while it doesn't
+const often = 1000, away = 500; // ms between two looks, while the server answers and while it doesn't
 
 let there = true, back = 0; // back is a timer while the page says that the server is back
 let wake = () => {};
@@ -18,7 +18,7 @@ export const onReturn = (listener) => returns.push(listener);
 // look asks the server for a sign of life. These requests are not shown on the wire.
 async function look() {
   try {
-    const { status } = await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(often) });
+    const { status } = await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(1500) });
     return status < 500;
   } catch {
     return false;
@@ -56,11 +56,15 @@ async function examine() {
 // reasons are what the server says of a token, in words for a person.
 const reasons = [
   [/no record/i, "The server has no record of it. Its data was put back, or it began anew without any."],
-  [/revoked/i, "It was ended before its time: by a log-out, by a new password, or by hand."],
   [/signature|key|kid/i, "Another key signed it. A server with its data in memory makes a new key at each start, and has forgotten all accounts."],
   [/disabled/i, "An admin has disabled this account."],
   [/account|user/i, "Its account is gone."],
 ];
+
+const why = () => {
+  const by = /^revoked by (.*)/.exec(refused())?.[1];
+  return by ? `It was ended before its time, by ${by}.` : reasons.find(([pattern]) => pattern.test(refused()))?.[1] ?? `It says: ${refused()}.`;
+};
 
 const signIn = () => el("a", { class: "button", href: "#signin" }, "Sign in");
 const again = () => current()?.refresh && button("Refresh", () => refresh(), { class: "primary" });
@@ -69,8 +73,8 @@ const again = () => current()?.refresh && button("Refresh", () => refresh(), { c
 // look, its words, and what can be done.
 const banners = [
   [() => !there, "bad", () => ["The server is away.", "It doesn’t answer. This page asks again twice a second, and keeps what you have typed."], () => []],
-  [refused, "bad", () => [there && back ? "The server is back, and refuses your token." : "The server refuses your token.", reasons.find(([pattern]) => pattern.test(refused()))?.[1] ?? `It says: ${refused()}.`],
-    () => [/revoked/i.test(refused()) && again(), signIn()]],
+  [refused, "bad", () => [there && back ? "The server is back, and refuses your token." : "The server refuses your token.", why()],
+    () => [/by its owner/.test(refused()) && again(), signIn()]],
   [expired, "warn", () => ["Your access token has expired.", current().refresh ? "The server refuses it from now on. The refresh token gets a new one." : "The server refuses it from now on. Sign in again."], () => [again(), signIn()]],
   [() => back, "good", () => ["The server is back.", current() ? "Your sign-in is still good." : ""], () => []],
 ];

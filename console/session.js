@@ -47,7 +47,7 @@ export async function ask(method, path, { refresh, headers, ...rest } = {}) {
 export function judge({ ok, header }) {
   const challenge = header("WWW-Authenticate");
   const bad = challenge.includes("invalid_token");
-  const why = /error_description="([^"]*)"/.exec(challenge)?.[1] ?? "it is not valid";
+  const why = /error_description="([^"]*)"/.exec(challenge)?.[1].replace(/ \S+ ago/, "") ?? "it is not valid"; // without the time, which changes
   const next = bad && !/^expired/.test(why) ? why : bad || ok ? "" : refusal;
   if (next === refusal) return;
   refusal = next;

@@ -62,7 +62,7 @@ function tick() {
   for (const node of $$("[data-until]")) {
     const { from, until } = node.dataset;
     const left = until - now;
-    const gone = refused() && Number(until) === expiry();
+    const gone = refused() && (Number(until) === expiry() || !/by its owner/.test(refused())); // only a revocation by hand leaves the refresh token
     word(node, gone ? "refused" : left > 0 ? span(left) + " left" : "expired " + span(left) + " ago");
     node.classList.toggle("over", left <= 0 || Boolean(gone));
     node.style.setProperty("--left", Math.max(0, Math.min(1, left / (until - from))));

@@ -73,7 +73,7 @@ story('a token that somebody else ended is told at once, on every part', async (
   await part(page, 'Books');
   await api(shelf, token, 'DELETE /api/v1/auth/sessions');
   await see(banner(page).getByText('The server refuses your token.'));
-  await see(banner(page).getByText('It was ended before its time', { exact: false }));
+  await see(banner(page).getByText('It was ended before its time, by log-out.', { exact: false }));
   await see(page.getByRole('link', { name: /Signed in as/ }).getByRole('timer').filter({ hasText: 'refused' }));
   for (const name of ['Docs', 'Account', 'Break it']) {
     await part(page, name);
