@@ -69,7 +69,7 @@ function fillTokens({ operation, form }) {
 function build(route) {
   const { operation, node } = route;
   const { credential, parameters, body, responses, stream: streams, description: text, handler } = operation;
-  const often = parameters.filter((p) => p.in !== "header"), headers = parameters.filter((p) => p.in === "header");
+  const [often, rest] = split(parameters);
   const answer = el("div", { class: "answer-box" }, el("p", { class: "verdict", role: "status" }), el("div"));
   const code = el("pre", { class: "snippet", tabindex: 0, role: "group", "aria-label": "Snippet" });
   route.form = el("form", { class: "try", novalidate: true, "aria-label": operation.summary },
@@ -79,7 +79,7 @@ function build(route) {
       el("button", { class: "primary" }, streams ? "Listen" : "Send"),
       credential && el("label", { class: "inline" }, "with ", el("select", { name: "token", "aria-label": "Token" })),
       credential && !credential.optional && el("span", { class: "when-out soft" }, "It needs a token: use a demo account above.")),
-    headers.length > 0 && el("details", {}, el("summary", {}, "Headers that you can send"), el("div", { class: "fields" }, headers.map((p) => field(operation, p)))));
+    rest.length > 0 && el("details", {}, el("summary", {}, `${rest.length} more parameters`), el("div", { class: "fields" }, rest.map((p) => field(operation, p)))));
   fillTokens(route);
   route.snippet = () => showSnippet(route, code);
   route.form.addEventListener("input", route.snippet);
@@ -91,6 +91,14 @@ function build(route) {
       el("summary", {}, "What it can answer: ", responses.map(({ status }) => status).join(", "))),
     handler && el("p", { class: "soft" }, "Answered by ", el("code", {}, handler.split(": ")[1]), " in ", el("code", {}, handler.split(": ")[0]))));
   route.snippet();
+}
+
+// split returns the parameters that a form shows at once, and the others: headers, and
+// what is optional behind the first few.
+function split(parameters) {
+  let room = 6;
+  const often = parameters.filter((p) => p.required || p.in !== "header" && room-- > 0);
+  return [often, parameters.filter((p) => !often.includes(p))];
 }
 
 const lines = (value) => Math.min(16, Math.max(3, JSON.stringify(value, null, 2).split("\n").length));
