@@ -15,13 +15,16 @@ const returns = [];
 // onReturn has a function called when the server answers again, or begins anew.
 export const onReturn = (listener) => returns.push(listener);
 
-// look asks the server for a sign of life. These requests are not shown on the wire.
+// look asks the server for a sign of life. These requests are not shown on the wire. A
+// slow answer is no sign that the server is away, but the third in a row is.
+let slow = 0;
 async function look() {
   try {
-    const { status } = await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(1500) });
+    const { status } = await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(3000) });
+    slow = 0;
     return status < 500;
-  } catch {
-    return false;
+  } catch (error) {
+    return error.name === "TimeoutError" && there && ++slow < 3;
   }
 }
 
