@@ -8,7 +8,7 @@
 // etcd is built from the Go module proxy. Members and replicas are processes of their
 // own with their data in a temporary folder. They are killed with SIGKILL and paused
 // with SIGSTOP, and links between them are cut. A checker, porcupine, judges what the
-// clients were answered.
+// clients were answered. docs/replicas.md says what that shows.
 package main
 
 import (
