@@ -132,7 +132,7 @@ func (c *cluster) newReplica(name string) (*replica, error) {
 	}
 	// One machine makes here what many clients make elsewhere.
 	args := []string{c.shelf, "-addr", addr, "-data", data, "-bcrypt-cost", "4", "-access-ttl", "24h", "-log", "problems",
-		"-sign-ups", "1000000", "-failures", "1000000"}
+		"-sign-ups", "1000000", "-failures", "1000000", "-max-tokens", "100000"}
 	if r.process, err = newProcess(c.dir, name, append(args, c.flags...)...); err != nil {
 		return nil, err
 	}

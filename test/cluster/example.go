@@ -22,7 +22,7 @@ func example(ctx context.Context, o *options) error {
 	folder := filepath.Join(o.dir, "example")
 	cmd := exec.Command("../../examples/replicas/run", folder)
 	cmd.Env = append(os.Environ(), fmt.Sprint("PORT=", port), "ETCD="+o.etcd, "SHELF="+o.shelf,
-		"SHELF_FLAGS="+strings.Join(append(o.flags, "-bcrypt-cost 4 -access-ttl 24h -log problems -sign-ups 1000000 -failures 1000000"), " "))
+		"SHELF_FLAGS="+strings.Join(append(o.flags, "-bcrypt-cost 4 -access-ttl 24h -log problems -sign-ups 1000000 -failures 1000000 -max-tokens 100000"), " "))
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {

@@ -33,12 +33,15 @@ type measurement struct {
 // run, so that other work of the machine affects all of them.
 func measure(ctx context.Context, o *options) error {
 	m := &measurement{o: o, token: map[*replica]string{}, figures: map[string][]float64{}}
-	floor, err := startFloor()
+	var err error
+	if m.floor, err = (&ports{19000 + int(o.seed%50)}).free(); err != nil {
+		return err
+	}
+	floor, err := startFloor(m.floor)
 	if err != nil {
 		return err
 	}
 	defer floor.Process.Kill()
-	m.floor = floorAddr
 	single, err := startCluster(ctx, &options{dir: filepath.Join(o.dir, "file"), shelf: o.shelf, seed: o.seed + 1}, 0, 1, "-max-owned", "10000000")
 	defer single.stop()
 	if err != nil {
@@ -60,30 +63,31 @@ func measure(ctx context.Context, o *options) error {
 			return err
 		}
 	}
-	if m.o.items > 0 {
-		if err := m.starts(ctx, m.o.items); err != nil {
-			return err
-		}
+	m.print()
+	if err := m.failover(ctx); err != nil || m.o.items == 0 {
+		return err
+	}
+	m.figures, m.order = map[string][]float64{}, nil
+	if err := m.starts(ctx, m.o.items); err != nil {
+		return err
 	}
 	m.print()
-	return m.failover(ctx)
+	return nil
 }
 
-const floorAddr = "127.0.0.1:19999"
-
 // startFloor starts this program again, as the floor.
-func startFloor() (*exec.Cmd, error) {
+func startFloor(addr string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(self)
-	cmd.Env = []string{"CLUSTER_FLOOR=" + floorAddr}
+	cmd.Env = []string{"CLUSTER_FLOOR=" + addr}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	for range 100 {
-		conn, err := net.Dial("tcp", floorAddr)
+		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			return cmd, conn.Close()
 		}
@@ -217,9 +221,19 @@ func (m *measurement) shares(one, many float64) error {
 
 // print shows the median of each figure, and the least and the most.
 func (m *measurement) print() {
-	fmt.Printf("%d processors, %s; medians of %d rounds, and the least and the most\n", runtime.NumCPU(), runtime.Version(), len(m.figures[m.order[0]]))
+	fmt.Printf("\n%d processors, %s, load %s; medians, and the least and the most\n", runtime.NumCPU(), runtime.Version(), load())
 	for _, name := range m.order {
 		all := slices.Sorted(slices.Values(m.figures[name]))
 		fmt.Printf("%-70s %10.2f  (%.2f to %.2f)\n", name, all[len(all)/2], all[0], all[len(all)-1])
 	}
+}
+
+// load is how busy the machine was in the last minute.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// starts imports many items into a file and into the cluster, below a prefix of its
-// own, and compares how long a start takes until clients may come.
+// starts imports many items into a file, copies the file into the cluster, below a
+// prefix of its own, and compares how long a start takes until clients may come.
 func (m *measurement) starts(ctx context.Context, n int) error {
 	document := filepath.Join(m.o.dir, "items.json")
 	if err := writeItems(document, n); err != nil {
@@ -23,6 +23,7 @@ func (m *measurement) starts(ctx context.Context, n int) error {
 	shared.clients, shared.prefix = m.all.clients, "/many/"
 	defer file.stop()
 	defer shared.stop()
+	data := ""
 	for _, c := range []*cluster{file, shared} {
 		name := "a file"
 		if c == shared {
@@ -33,15 +34,16 @@ func (m *measurement) starts(ctx context.Context, n int) error {
 			return err
 		}
 		c.replicas = append(c.replicas, r)
-		data := filepath.Join(r.folder, "shelf.jsonl")
-		if c == shared {
-			data = c.address(c.clients...)
+		fill := exec.Command(m.o.shelf, "copy", data, c.address(c.clients...))
+		if c == file {
+			data = filepath.Join(r.folder, "shelf.jsonl")
+			fill = exec.Command(m.o.shelf, "import", document, "-data", data)
 		}
 		began := time.Now()
-		if out, err := exec.Command(m.o.shelf, "import", document, "-data", data).CombinedOutput(); err != nil {
-			return fmt.Errorf("importing into %s: %w: %s", name, err, out)
+		if out, err := fill.CombinedOutput(); err != nil {
+			return fmt.Errorf("filling %s: %w: %s", name, err, out)
 		}
-		m.add(fmt.Sprintf("import of %d items into %s, s", n, name), time.Since(began).Seconds())
+		m.add(fmt.Sprintf("shelf %s of %d items into %s, s", fill.Args[1], n, name), time.Since(began).Seconds())
 		for range 3 {
 			began := time.Now()
 			if err := r.start(); err != nil {
