@@ -223,6 +223,7 @@ var wordsOfRows = map[token.Reason]string{
 func writeError(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
 	d := dialectFor(r)
 	e := toAPIError(err, d)
+	serve.Because(w, e.Message)
 	if e.Status >= 500 && e.Err != nil && log.Enabled(r.Context(), slog.LevelError) {
 		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "status", e.Status, "error", err, "request_id", serve.NameRequest(w.Header()))
 	}

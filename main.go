@@ -84,7 +84,7 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 	defer stop()
 	return runServer(ctx, c, sh, nil, func(s *server, url string) error {
 		sh.interrupt.Keeps("")                       // the requests that run are answered
-		if c.log != "off" && c.logFormat == "text" { // a program that reads JSON has the ready line
+		if c.log != "off" && c.logFormat != "json" { // a program that reads JSON has the ready line
 			greet(sh.stderr, s.config, s.store, url)
 		}
 		return child.Ready{URL: url, PID: os.Getpid(), Data: c.data, Version: serve.ThisBuild(version).Version}.Print(sh.stdout, c.logFormat)
@@ -272,9 +272,9 @@ func (s *server) takeCommands() (stop func()) {
 
 // greet tells a person where things are and what to do next.
 func greet(w io.Writer, c settings, st *store, address string) {
-	g := explain.Greeting{URL: address, Data: fmt.Sprintf("%s (%s)", c.data, st.contents()), Key: token.KeyPath(c.data), EnvFile: c.envFile}
+	g := explain.Greeting{URL: address, Data: c.data, Holds: st.contents(), Key: token.KeyPath(c.data), EnvFile: c.envFile}
 	if c.data == inMemory {
-		g.Data, g.Key = "memory: the data ends with this process", "memory"
+		g.Holds, g.Key = "it ends with this process", "memory"
 	}
 	if c.shared() {
 		g.Key = "in etcd"

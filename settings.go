@@ -42,7 +42,7 @@ type settings struct {
 	hosts          []string // lower case, without port or brackets
 	sharedWrites   bool
 	log            string // "requests", "problems", "off"; "": requests on a terminal, else problems
-	logFormat      string // "text" or "json"
+	logFormat      string // serve.People, "text" or "json"; "": people on a terminal, else text
 	readyFile      string // where the URL is written, "" for nowhere
 	stdin          bool   // stop when standard input ends
 	metrics        string // who may read /metrics: "loopback", "all" or "off"
@@ -93,7 +93,7 @@ func (c *settings) table() config.Table {
 		config.Row("tls-cert", "FILE", "", "the certificate chain for https, PEM; SIGHUP makes\nshelf read it again", config.Text(&c.tlsCert)),
 		config.Row("tls-key", "FILE", "", "the private key of the certificate, PEM", config.Text(&c.tlsKey)),
 		config.Row("log", "WHAT", "", "requests, problems or off; the default is requests on\na terminal, else problems", config.Choice(&c.log, "requests", "problems", "off")),
-		config.Row("log-format", "FORMAT", "text", "text or json; with json the line on standard output\nis an object too, with url, pid, data and version", config.Choice(&c.logFormat, "text", "json")),
+		config.Row("log-format", "FORMAT", "", "people, text or json; the default is people on a\nterminal, else text (logfmt); with json the line on\nstandard output is an object too, with url, pid, data\nand version", config.Choice(&c.logFormat, serve.People, "text", "json")),
 		config.Row("metrics", "WHO", "loopback", "who may read /metrics: loopback (but no request that\na proxy forwards), all or off", config.Choice(&c.metrics, "loopback", "all", "off")),
 		config.Row("drain", "TIME", "10s", "how long running requests may go on at a stop", config.Lifetime(&c.drain)),
 		config.Row("access-ttl", "TIME", "15m", "how long an access token lasts: 90s, 15m, 12h, 30d", config.Lifetime(&c.accessTTL)).Under("Tokens and passwords"),

@@ -35,7 +35,7 @@ var defaultSettings = settings{
 	maxRows:    10_000_000,
 	alg:        token.HS256,
 	cors:       []string{"loopback"},
-	logFormat:  "text",
+	logFormat:  "",
 	metrics:    "loopback",
 
 	passwordPolicy:    password.Tutorial,
@@ -205,7 +205,7 @@ func TestSettingsRefused(t *testing.T) {
 		{"neither true nor false", "-shared-writes=perhaps", "", "", `flag -shared-writes: "perhaps": want true or false`},
 		{"an algorithm that shelf has not", "-alg RS256", "", "", `flag -alg: "RS256": want one of HS256, EdDSA`},
 		{"an algorithm in small letters", "-alg hs256", "", "", `flag -alg: "hs256": want one of HS256, EdDSA`},
-		{"an unknown log format", "-log-format xml", "", "", `flag -log-format: "xml": want one of text, json`},
+		{"an unknown log format", "-log-format xml", "", "", `flag -log-format: "xml": want one of people, text, json`},
 		{"unknown readers of metrics", "-metrics yes", "", "", `flag -metrics: "yes": want one of loopback, all, off`},
 
 		{"an origin with a path", "-cors https://app.example/", "", "", `flag -cors: "https://app.example/": ` + wantOrigin},

@@ -286,3 +286,37 @@ func TestFilesAmongFlags(t *testing.T) {
 		}
 	}
 }
+
+// The completion and the manual page have every command and every flag of the tables,
+// and none that is refused.
+func TestCompletionAndManual(t *testing.T) {
+	t.Parallel()
+	commands := Commands[int]{Program: "hello", Intro: "hello greets.", All: []Command[int]{Do[int]("", "", "greet", "", nil), Do[int]("key list", "", "list", "", nil), Do[int]("key make", "", ".make", "", nil)},
+		Table: Table{Program: "hello", Settings: []Setting{Row("loud-voice", "", "", "shout", nil), Refused("no", "", "quiet")}}}
+	for shell, want := range map[string][]string{
+		"bash": {"1:*) words='key'", "2:key) words='list make'", "words='-loud-voice'", "complete -o default -F _hello hello"},
+		"zsh":  {"#compdef hello\n", "bashcompinit", "2:key) words='list make'"},
+	} {
+		var script strings.Builder
+		if err := commands.Complete(&script, []string{shell}); err != nil {
+			t.Error(err)
+		}
+		for _, part := range want {
+			if !strings.Contains(script.String(), part) || strings.Contains(script.String(), "quiet") {
+				t.Errorf("the script for %s lacks %q:\n%s", shell, part, &script)
+			}
+		}
+	}
+	for _, args := range [][]string{nil, {"fish"}, {"bash", "zsh"}} {
+		if err := commands.Complete(io.Discard, args); ExitStatus("hello", err, io.Discard) != 2 {
+			t.Errorf("hello completion %q: %v; want the usage", args, err)
+		}
+	}
+	var page strings.Builder
+	commands.Man(&page)
+	for _, part := range []string{".TH HELLO 1\n", ".B hello key make\n\\&.make\n", ".B \\-loud\\-voice\nshout\n"} {
+		if !strings.Contains(page.String(), part) || strings.Contains(page.String(), "quiet") {
+			t.Errorf("the manual page lacks %q:\n%s", part, &page)
+		}
+	}
+}

@@ -3,13 +3,16 @@ package explain
 import (
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 )
 
 // A Greeting tells the person who has started a server where it is, and what to
 // do next.
 type Greeting struct {
 	URL     string
-	Data    string // where the data is, and what it contains
+	Data    string // where the data is
+	Holds   string // what is in it
 	Key     string // the key that signs
 	EnvFile string // file with settings; "": none
 	Lab     string // where the lab or its secret is; "": no lab
@@ -17,16 +20,28 @@ type Greeting struct {
 	Open    bool   // the collection may be read without a token
 }
 
+// absolute is the absolute path of the file, "memory" for data that is nowhere.
+func absolute(path string) string {
+	if path == "memory" {
+		return path
+	}
+	if full, err := filepath.Abs(path); err == nil && !strings.Contains(path, ":") {
+		return full
+	}
+	return path // such as etcd:HOST
+}
+
 // Print writes the greeting. Its transcript works as pasted, at the first start
 // and later.
 func (g Greeting) Print(w io.Writer) {
-	fmt.Fprintf(w, "shelf listens on %s\n  data   %s\n  key    %s\n", g.URL, g.Data, g.Key)
+	fmt.Fprintf(w, "shelf listens on %s\n  data   %s (%s)\n  key    %s\n", g.URL, absolute(g.Data), g.Holds, g.Key)
 	if g.EnvFile != "" {
 		fmt.Fprintf(w, "  config %s\n", g.EnvFile)
 	}
 	if g.Lab != "" {
 		fmt.Fprintf(w, "  lab    %s\n", g.Lab)
 	}
+	fmt.Fprintf(w, "  stop   Ctrl-C\n")
 	if g.Open {
 		fmt.Fprintf(w, "\nOpen it in a browser, or paste this into a terminal:\n  curl %s%s\n\n", g.URL, g.Rows)
 		return

@@ -3,12 +3,14 @@ package serve
 import (
 	"io"
 	"log/slog"
+	"sync"
 
 	"example.com/shelf/internal/term"
 )
 
-// NewLog returns a log on w, as text, or as JSON if format is json. what is
-// requests, problems or off; "" is requests if w is a terminal, else problems.
+// NewLog returns a log on w. format is text (logfmt), json or [People]; "" is People if w
+// is a terminal, else text. what is requests, problems or off; "" is requests if w is a
+// terminal, else problems.
 // The log must never contain passwords, tokens, keys, Authorization headers or
 // query strings.
 func NewLog(w io.Writer, what, format string) *slog.Logger {
@@ -20,7 +22,10 @@ func NewLog(w io.Writer, what, format string) *slog.Logger {
 		level = slog.LevelInfo
 	}
 	options := &slog.HandlerOptions{Level: level}
-	if format == "json" {
+	switch {
+	case format == People, format == "" && term.IsTerminal(w):
+		return slog.New(&peopleHandler{level: level, lock: new(sync.Mutex), to: w})
+	case format == "json":
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))

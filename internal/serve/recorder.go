@@ -38,6 +38,7 @@ type Recorder struct {
 	request *http.Request
 	log     *slog.Logger
 	logged  bool // every request is logged
+	reason  string
 	start   time.Time
 }
 
@@ -67,6 +68,10 @@ func (w *Recorder) End(count func(route string, status int, took time.Duration))
 	count(r.Pattern, status, took)
 	if !w.logged {
 		return // preparing the line costs time
+	}
+	if people, ok := w.log.Handler().(*peopleHandler); ok {
+		people.request(w.start, r, status, took, w.reason)
+		return
 	}
 	// Only the pattern of the route is logged. The path, query string, headers
 	// and body may be private. slog escapes the method.

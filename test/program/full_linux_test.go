@@ -157,7 +157,7 @@ func TestStartTerminal(t *testing.T) {
 	}()
 	p.listening()
 	p.send("GET /", "", "").want(http.StatusOK)
-	p.await(p.stderr, `route="GET /{$}" status=200`)
+	p.await(p.stderr, " GET    /                                    200 ")
 }
 
 // ulimit -f, the shell's way to a file-size limit, is a full disk as well, and
