@@ -263,12 +263,12 @@ var holes = []hole{
 		}
 	}), unclear: []string{"two-headers"}}, // then it is the forged one that is refused
 	{name: "a refresh token opens what an access token opens", open: tampering(func(a *api, r *http.Request, _ attack.JWS) {
-		if c, err := a.callerOf(bearerOf(r), token.Refresh); err == nil && r.URL.Path != "/api/v1/auth/refresh" {
+		if c, err := a.callerOf(r.Context(), bearerOf(r), token.Refresh); err == nil && r.URL.Path != "/api/v1/auth/refresh" {
 			setBearer(r, a.tokenFor(c.user.PublicID, token.Access))
 		}
 	}), through: []string{"refresh-as-access"}},
 	{name: "an access token refreshes itself", open: tampering(func(a *api, r *http.Request, _ attack.JWS) {
-		if c, err := a.callerOf(bearerOf(r), token.Access); err == nil && r.URL.Path == "/api/v1/auth/refresh" {
+		if c, err := a.callerOf(r.Context(), bearerOf(r), token.Access); err == nil && r.URL.Path == "/api/v1/auth/refresh" {
 			setBearer(r, a.tokenFor(c.user.PublicID, token.Refresh))
 		}
 	}), through: []string{"access-as-refresh"}},
@@ -283,7 +283,7 @@ var holes = []hole{
 	}, through: []string{"replay-after-logout", "held-past-logout"}},
 	{name: "a caller is judged before the body is read, and never again", open: func(a *api) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			c, err := a.callerOf(bearerOf(r), token.Access)
+			c, err := a.callerOf(r.Context(), bearerOf(r), token.Access)
 			if err == nil && r.Method == http.MethodPatch && r.URL.Path == "/api/v1/auth/me" {
 				text, _ := io.ReadAll(r.Body)
 				if a.stillGood(c) != nil {
@@ -308,7 +308,7 @@ var holes = []hole{
 	}, through: []string{"restores-itself"}},
 	{name: "a refresh token is good for many uses, and each gives another", flags: "-rotate-refresh", open: func(a *api) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if c, err := a.callerOf(bearerOf(r), token.Refresh); err == nil && strings.HasSuffix(r.URL.Path, "/refresh") {
+			if c, err := a.callerOf(r.Context(), bearerOf(r), token.Refresh); err == nil && strings.HasSuffix(r.URL.Path, "/refresh") {
 				reply.JSON(w, http.StatusOK, success{Status: http.StatusOK, Data: []any{
 					map[string]string{"refresh_token": a.tokenFor(c.user.PublicID, token.Refresh)}}})
 				return
@@ -320,7 +320,7 @@ var holes = []hole{
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			text, _ := io.ReadAll(r.Body)
 			var asked struct{ Username string }
-			c, err := a.callerOf(bearerOf(r), token.Access)
+			c, err := a.callerOf(r.Context(), bearerOf(r), token.Access)
 			if json.Unmarshal(text, &asked); err == nil && r.Method == http.MethodPatch && asked.Username != "" {
 				u, _ := a.store.as(c).editUser(func(u *user) { u.Username = asked.Username })
 				writeUser(w, u)

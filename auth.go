@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +30,17 @@ type caller struct {
 // A callerHandler is a handler behind a token.
 type callerHandler func(w http.ResponseWriter, r *http.Request, c *caller) error
 
+// fresh calls next once the store shows what other replicas have changed. It is for
+// requests without a token; callerOf does the same for the others.
+func (s *server) fresh(next handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := s.store.Fresh(r.Context()); err != nil {
+			return err
+		}
+		return next(w, r)
+	}
+}
+
 // anyToken is for log-out, which takes either type of token.
 const anyToken = ""
 
@@ -40,7 +52,7 @@ func (s *server) bearer(typ string, next callerHandler) handler {
 		if err != nil {
 			return err
 		}
-		c, err := s.callerOf(text, typ)
+		c, err := s.callerOf(r.Context(), text, typ)
 		if err != nil {
 			return err
 		}
@@ -63,7 +75,7 @@ func (s *server) bookToken(next callerHandler) handler {
 		case len(lines) == 0 || lines[0] == "":
 			return token.ErrMissing
 		}
-		c, err := s.callerOf(lines[0], token.Access)
+		c, err := s.callerOf(r.Context(), lines[0], token.Access)
 		if err != nil {
 			return err
 		}
@@ -75,8 +87,9 @@ func (s *server) bookToken(next callerHandler) handler {
 // callerOf judges a token: first what it says, then its type, then what the store knows
 // of it. s.verifier is a token.Cache in front of the token.Keyring. callerOf asks the
 // store for every request, as a server with session ids does: so a log-out holds at
-// once, and a stolen key alone opens nothing.
-func (s *server) callerOf(text, typ string) (*caller, error) {
+// once, and a stolen key alone opens nothing. With other replicas, Fresh waits for what
+// they have changed, so a log-out at one of them holds at once here too.
+func (s *server) callerOf(ctx context.Context, text, typ string) (*caller, error) {
 	now := s.now()
 	claims, err := s.verifier.Verify(text, now)
 	if err != nil {
@@ -87,6 +100,9 @@ func (s *server) callerOf(text, typ string) (*caller, error) {
 			return nil, errOnlyRefresh
 		}
 		return nil, errOnlyAccess
+	}
+	if err := s.store.Fresh(ctx); err != nil {
+		return nil, err
 	}
 	return s.knownCaller(claims.Subject, claims.ID, claims.Type, now)
 }

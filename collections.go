@@ -106,11 +106,13 @@ func (s *server) identify(r *http.Request, v *visit) error {
 	if err != nil {
 		v.missing = err
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			return s.noForeignPage(func(http.ResponseWriter, *http.Request) error { return nil })(nil, r)
+			if err := s.noForeignPage(func(http.ResponseWriter, *http.Request) error { return nil })(nil, r); err != nil {
+				return err
+			}
 		}
-		return nil
+		return s.store.Fresh(r.Context())
 	}
-	if v.caller, err = s.callerOf(text, token.Access); err == nil {
+	if v.caller, err = s.callerOf(r.Context(), text, token.Access); err == nil {
 		form.Own(r, v.caller.user.ID)
 		v.By = s.store.rowsCaller(v.caller.user)
 		v.By.Tighten = v.Guard

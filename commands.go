@@ -235,7 +235,7 @@ func (s *server) judge() explain.Server {
 		Keys: s.keys.Ring(),
 		Now:  now,
 		Judge: func(text string) (typ, name string, err error) {
-			c, err := s.callerOf(text, anyToken)
+			c, err := s.callerOf(context.Background(), text, anyToken)
 			if err != nil {
 				return "", "", err
 			}

@@ -434,7 +434,7 @@ func judgeFile(t *testing.T, path, signed string, now time.Time) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = (&server{store: st, keys: ring, verifier: ring, now: clock}).callerOf(signed, anyToken)
+	_, err = (&server{store: st, keys: ring, verifier: ring, now: clock}).callerOf(t.Context(), signed, anyToken)
 	return err
 }
 
@@ -959,7 +959,7 @@ func FuzzExplain(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		var out strings.Builder
 		good := s.judge().Token(&out, text)
-		_, err := s.callerOf(text, anyToken)
+		_, err := s.callerOf(t.Context(), text, anyToken)
 		if good != (err == nil) || good != strings.HasPrefix(out.String(), "good: ") || good == strings.Contains(out.String(), "  FAIL  ") {
 			t.Errorf("explain = %v, the server says %v:\n%s", good, err, out.String())
 		}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/history"
@@ -88,6 +89,12 @@ func toAPIError(err error, d dialect) *reply.Error {
 	if denied, ok := errors.AsType[*rows.Denied](err); ok {
 		return &reply.Error{Status: http.StatusForbidden, Message: denied.Text}
 	}
+	if errors.Is(err, history.ErrUnavailable) { // the store logs once that it is so
+		return &reply.Error{Status: http.StatusServiceUnavailable, Message: "The store is out of reach: nothing was changed", RetryAfter: time.Second}
+	}
+	if errors.Is(err, history.ErrUnanswered) {
+		return &reply.Error{Status: http.StatusServiceUnavailable, Message: "The store gave no answer in time: whether this change was kept is unknown, so read before you try again", RetryAfter: time.Second, Err: err}
+	}
 	answer := func(status int, message string) *reply.Error {
 		return &reply.Error{Status: status, Message: message, Err: err}
 	}
@@ -137,6 +144,7 @@ var refusals = []struct {
 	{db.ErrEventsGone, http.StatusGone, "The events after that id are no longer kept: start without Last-Event-ID and read the lists anew"},
 	{history.ErrFull, http.StatusInsufficientStorage, "The disk is full: nothing was changed"},
 	{history.ErrOutcomeUnknown, http.StatusServiceUnavailable, "The disk failed: whether this change was kept is unknown until the server restarts"},
+	{history.ErrTooLarge, http.StatusRequestEntityTooLarge, "The change is too large for the store: nothing was changed"},
 	{history.ErrReadOnly, http.StatusServiceUnavailable, "The store can't be written: nothing was changed"},
 }
 

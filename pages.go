@@ -10,6 +10,7 @@ import (
 	"example.com/shelf/console"
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/limit"
 	"example.com/shelf/internal/metrics"
 	"example.com/shelf/internal/origin"
@@ -120,7 +121,7 @@ func (s *server) streamEvents(w http.ResponseWriter, r *http.Request, c *caller)
 			}
 			return text, last, more, err
 		},
-		Good: func() bool { return s.stillGood(c) == nil },
+		Good: func() bool { return s.stillGood(c) == nil && !s.store.OutOfTouch() },
 	}, from)
 }
 
@@ -159,7 +160,10 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) error {
 		return reply.Fail(http.StatusServiceUnavailable, "The server is shutting down")
 	default:
 	}
-	if s.store.Writable() != nil { // the log says why, which may name the file
+	switch err := s.store.Writable(); { // the log says why, which may name the file
+	case errors.Is(err, history.ErrUnavailable):
+		return reply.Fail(http.StatusServiceUnavailable, "The store is out of reach")
+	case err != nil:
 		return reply.Fail(http.StatusServiceUnavailable, "The store can't be written; reads go on")
 	}
 	return writeHealth(w, "ready")
@@ -248,6 +252,9 @@ func (s *server) metricsPage() []byte {
 	p.Begin("shelf_journal_fsync_duration_seconds", "histogram", "What it takes to have a batch of changes on disk, for all who wait for it together.")
 	p.Histogram(&s.store.fsyncs)
 	p.Single("shelf_store_writable", "gauge", "1, or 0 once writes are refused until a restart.", metrics.OneIf(log.Failed == nil))
+	if s.store.Shared() {
+		s.store.traffic.Show(&p, s.store.Silence())
+	}
 	p.Single("shelf_event_streams", "gauge", "Streams of events that are open.", float64(s.streams.Open()))
 
 	p.Begin("shelf_build_info", "gauge", "1, with what is running in its labels.")
@@ -259,3 +266,14 @@ func (s *server) metricsPage() []byte {
 	p.Process()
 	return p.Text
 }
+
+// watch counts what the store appends to a log that it shares.
+func (s *store) watch() {
+	s.Observe(s.traffic.Appended, s.traffic.Checked)
+	if judgeTwice {
+		s.JudgeTwice()
+	}
+}
+
+// judgeTwice is set by tests: see [db.DB.JudgeTwice].
+var judgeTwice = false

@@ -75,8 +75,8 @@ func (s *server) routes() []route {
 		{"GET /metrics", s.showMetrics},
 
 		// The catalog API: auth.go
-		{"POST /api/v1/auth/signup", s.noForeignPage(s.signUp)},
-		{"POST /api/v1/auth/signin", s.noForeignPage(s.signIn)},
+		{"POST /api/v1/auth/signup", s.noForeignPage(s.fresh(s.signUp))},
+		{"POST /api/v1/auth/signin", s.noForeignPage(s.fresh(s.signIn))},
 		{"POST /api/v1/auth/refresh", s.bearer(token.Refresh, s.rotating(s.refresh))},
 		{"DELETE /api/v1/auth/logout", s.bearer(anyToken, s.logOut)},
 		{"POST /api/v1/auth/logout", s.bearer(anyToken, s.logOut)},
@@ -108,8 +108,8 @@ func (s *server) routes() []route {
 		{"GET /api/v1/events", s.bearer(token.Access, s.streamEvents)},
 
 		// The book API: auth.go, books.go
-		{"POST /signup", s.noForeignPage(s.orMember(s.register, s.bookSignUp))},
-		{"POST /login", s.noForeignPage(s.orMember(s.signInMember, s.bookLogin))},
+		{"POST /signup", s.noForeignPage(s.fresh(s.orMember(s.register, s.bookSignUp)))},
+		{"POST /login", s.noForeignPage(s.fresh(s.orMember(s.signInMember, s.bookLogin)))},
 		{"GET /bookapi/books", s.bookToken(s.listBooks)},
 		{"GET /bookapi/books/{id}", s.bookToken(byID(errNoBook, s.getBook))},
 		{"POST /bookapi/addbook", s.bookToken(s.addBook)},

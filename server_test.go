@@ -38,6 +38,7 @@ import (
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/form"
+	"example.com/shelf/internal/history/historytest"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/lab"
 	"example.com/shelf/internal/reply"
@@ -2339,4 +2340,94 @@ func BenchmarkLabRestore(b *testing.B) {
 			b.Fatal(w.Code, w.Body)
 		}
 	}
+}
+
+// replicas are servers whose stores share a log. They learn what the others change from
+// barriers only, so a missing barrier shows.
+func replicas(t *testing.T) (a, b *api, rb *historytest.Replica) {
+	t.Helper()
+	shared := historytest.New()
+	join := func() (*api, *historytest.Replica) {
+		r := shared.Replica()
+		r.NoFollow = true
+		a := newAPI(t)
+		if err := a.store.OpenShared(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		return a, r
+	}
+	a, _ = join()
+	b, rb = join()
+	return a, b, rb
+}
+
+// What one server changes holds at the next request to another: accounts, log-outs,
+// conditions, and the place in a stream.
+func TestReplicas(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, b, _ := replicas(t)
+		there, here := a.as("ann"), b.as("").bearing(a.session("ann").Access)
+		here.send("GET /api/v1/auth/me").wantStatus(200)
+		b.as("").send("POST /api/v1/auth/signup", asForm("email", "ann@example.com", "password", annPassword)).want(400, "User already exists")
+		b.signIn("signin", "ann")
+
+		item := asJSON(`{"itemname":"Dune","category":"book","description":"sand"}`)
+		there.send("POST /api/v1/items", item).wantStatus(201)
+		tag := here.send("GET /api/v1/items/1").header.Get("ETag")
+		there.send("PATCH /api/v1/items/1", asJSON(`{"itemname":"Emma"}`)).wantStatus(200)
+		here.with("If-Match", tag).send("PATCH /api/v1/items/1", asJSON(`{"itemname":"Ulysses"}`)).wantStatus(412)
+		list := there.send("GET /api/v1/items").header.Get("ETag")
+		here.with("If-None-Match", list).send("GET /api/v1/items").wantStatus(304)
+		here.send("POST /api/v1/items", item).wantStatus(201)
+		if got := there.send("GET /api/v1/items/2").header.Get("ETag"); got == "" {
+			t.Error("an item has no tag")
+		}
+		events, _, _, err := b.store.EventsAfter(a.store.LastSeq() - 1)
+		if err != nil || len(events) != 1 || events[0].Name != "item.created" {
+			t.Errorf("another server goes on with the events %v, %v", events, err)
+		}
+
+		b.reader("bob")
+		a.as("").with("X-Access-Token", b.logIn("bob")).send("GET /bookapi/books").wantStatus(200)
+		here.send("DELETE /api/v1/auth/logout").wantStatus(200)
+		there.send("GET /api/v1/auth/me").want(401, "Token has been revoked")
+	})
+}
+
+// A server that can't reach what it shares answers no request that depends on it, and
+// goes on by itself.
+func TestReplicasOutOfReach(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, b, rb := replicas(t)
+		here := b.as("").bearing(a.session("ann").Access)
+		here.send("GET /api/v1/items").wantStatus(200)
+		b.as("").send("GET /readyz").want(200, "ready")
+		rb.Partition()
+		for _, c := range []struct {
+			client  *client
+			request string
+		}{
+			{here, "GET /api/v1/items"}, {here, "GET /api/v1/events"}, {here, "DELETE /api/v1/auth/logout"},
+			{b.as("").with("X-Access-Token", a.session("ann").Access), "GET /bookapi/books"},
+		} {
+			began := time.Now()
+			c.client.send(c.request).want(503, "The store is out of reach: nothing was changed").wantHeader("Retry-After", "1")
+			if took := time.Since(began); took > 3*time.Second {
+				t.Errorf("%s took %v", c.request, took)
+			}
+		}
+		form := asForm("email", "ann@example.com", "password", annPassword)
+		b.as("").send("POST /api/v1/auth/signin", form).want(503, "The store is out of reach: nothing was changed")
+		b.as("").send("POST /api/v1/auth/signup", form).wantStatus(503)
+		b.as("").bearing("no token").send("GET /api/v1/items").wantStatus(422) // costs the cluster nothing
+		b.as("").send("GET /readyz").want(503, "The store is out of reach")
+		b.as("").send("GET /healthz").want(200, "alive")
+		b.as("").send("GET /").wantStatus(200)
+		rb.Heal()
+		here.send("GET /api/v1/items").wantStatus(200)
+		b.as("").send("GET /readyz").want(200, "ready")
+		wantText(t, b.as("").send("GET /metrics").body, "shelf_shared_appends_total", "shelf_shared_barrier_duration_seconds_count", "shelf_shared_silence_seconds")
+	})
 }

@@ -51,7 +51,8 @@ type store struct {
 	now    func() time.Time
 	fsyncs metrics.Histogram // those that writes have waited for; none in memory
 
-	maxOwned, maxRows int // items and books of an account, rows of all; 0: no bound
+	traffic           *metrics.Shared // with other replicas
+	maxOwned, maxRows int             // items and books of an account, rows of all; 0: no bound
 
 	users      *db.Table[*user]
 	byEmail    *db.Unique[*user, string] // by emailKey
@@ -84,7 +85,7 @@ func newStore(log *slog.Logger, now func() time.Time) *store {
 }
 
 func newStoreWith(options db.Options) *store {
-	s := &store{now: options.Now, maxTokens: defaultMaxTokens}
+	s := &store{now: options.Now, maxTokens: defaultMaxTokens, traffic: metrics.NewShared()}
 	options.Tidy = s.tidy
 	s.DB = db.New(options)
 	s.addUsers()
@@ -93,6 +94,7 @@ func newStoreWith(options db.Options) *store {
 	s.addBooks()
 	s.rows = rows.New(s.DB, rows.Options{})
 	s.rows.Accounts(s.isOwner)
+	s.watch()
 	return s
 }
 

@@ -38,7 +38,7 @@ var layers = []layer{
 	{"config", "flags, environment, .env, the table of commands, what Ctrl-C keeps", []string{"term"}},
 	{"limit", "how often is too often, in fixed memory", nil},
 	{"password", "bcrypt on a bounded number of workers", nil},
-	{"metrics", "counters, histograms, Prometheus' text", nil},
+	{"metrics", "counters, histograms, Prometheus' text", []string{"history"}},
 	{"origin", "who is on the other end, and whether a web page may call", nil},
 	{"serve", "what stands around a handler: bounds, TLS, the log, the end", []string{"clock", "durable", "term"}},
 	{"child", "another program: started, sent signals, told when the server answers", []string{"durable", "strictjson"}},
@@ -65,7 +65,7 @@ var embedded = []string{"console", "openapi"}
 const (
 	maxRootFiles     = 15 // Go files that are no tests
 	maxRootTestFiles = 15
-	maxRootLines     = 5130 // of the Go files that are no tests; 4,000 are the aim without the collections
+	maxRootLines     = 5180 // of the Go files that are no tests; 4,000 are the aim without the collections
 	maxRootEntries   = 45   // .git not counted
 	maxPackages      = 25   // below internal/, the kits for tests not counted
 )

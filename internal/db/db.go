@@ -54,20 +54,9 @@ type Options struct {
 	// Tidy runs before each compaction, to delete rows that are no longer
 	// needed. It may call Update. Nil: no such rows.
 	Tidy func() error
-
-	// JudgeTwice runs all rules twice, and panics if the second run differs from
-	// the first. Tests set it: with OpenShared, rules run again whenever another
-	// replica was faster, so they may only overwrite what they captured.
-	JudgeTwice bool
-
-	// The rest matters with OpenShared only.
-
-	// MaxStale is how old the last barrier may be for Fresh to do without one. 0:
-	// each call of Fresh waits for a barrier that begins after it.
+	// MaxStale is how old the last barrier may be for Fresh to do without one, with
+	// OpenShared. 0: each call of Fresh waits for a barrier that begins after it.
 	MaxStale time.Duration
-	// Appended and Checked get the duration and the result of each append, and of
-	// each barrier. Nil: not wanted.
-	Appended, Checked func(took time.Duration, err error)
 }
 
 // A DB is a set of tables and the log of their changes. Once Open has returned,
@@ -84,6 +73,9 @@ type DB struct {
 	shared   *replica      // nil unless other replicas append to the log too: see shared.go
 	numbered bool          // Table.Changes is the number of the last change: with OpenShared
 	ended    chan struct{} // see Ended
+
+	appended, checked func(took time.Duration, err error) // see Observe
+	judgesTwice       bool                                // see JudgeTwice
 
 	compacting sync.WaitGroup // the compaction in the background
 
@@ -112,14 +104,9 @@ func New(opt Options) *DB {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	if opt.Appended == nil {
-		opt.Appended = func(time.Duration, error) {}
-	}
-	if opt.Checked == nil {
-		opt.Checked = func(time.Duration, error) {}
-	}
-	d := &DB{opt: opt, run: rand.Text(), hist: new(history.Memory), ended: make(chan struct{}), events: ring{more: make(chan struct{})}}
-	d.reader.db = d
+	d := &DB{opt: opt, run: rand.Text(), hist: new(history.Memory), events: ring{more: make(chan struct{})}}
+	d.reader.db, d.ended = d, make(chan struct{})
+	d.Observe(func(time.Duration, error) {}, func(time.Duration, error) {})
 	return d
 }
 

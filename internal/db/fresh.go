@@ -146,7 +146,7 @@ func (s *replica) askLog() error {
 	if cut, ok := errors.AsType[*history.Cut](err); ok {
 		err = s.reload(s.ctx, cut.After) // may take longer than requests wait
 	}
-	s.db.opt.Checked(clock.Since(began), err)
+	s.db.checked(clock.Since(began), err)
 	s.check(err)
 	switch at := s.db.LastSeq(); {
 	case s.isBroken():
@@ -162,10 +162,20 @@ func (s *replica) askLog() error {
 // stayInTouch runs a barrier when none has succeeded for a while. So a replica that
 // nobody asks notices that the log is out of reach, and what a watch has missed.
 func (s *replica) stayInTouch() {
+	lost := false
 	for s.ctx.Err() == nil {
 		pause(s.ctx, touchEvery)
+		var err error
 		if s.fresh.silence() >= touchEvery && s.ctx.Err() == nil {
-			s.await(s.ctx) // its failure shows in Silence
+			err = s.await(s.ctx)
+		}
+		switch is := s.fresh.silence() > lostTouch; {
+		case is && !lost && s.ctx.Err() == nil:
+			s.db.opt.Log.Error("the shared log is out of reach: requests are answered with 503 until it is back", "error", err)
+			lost = true
+		case lost && !is:
+			s.db.opt.Log.Info("the shared log is back")
+			lost = false
 		}
 	}
 }

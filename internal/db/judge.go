@@ -5,9 +5,14 @@ import (
 	"strings"
 )
 
+// JudgeTwice has all rules run twice, and panic if the second run differs from the
+// first. It is for tests, before Open. With OpenShared, rules run again whenever another
+// replica was faster, so they may only overwrite what they captured.
+func (d *DB) JudgeTwice() { d.judgesTwice = true }
+
 // judge runs rules, whose changes become pending.
 func (d *DB) judge(tx *Tx, rules func(*Tx) error) error {
-	if !d.opt.JudgeTwice {
+	if !d.judgesTwice {
 		return rules(tx)
 	}
 	before := d.rehearse(tx, rules)

@@ -11,7 +11,8 @@ import (
 // JudgeTwice finds rules that can't run again, and lets all others be.
 func TestJudgeTwice(t *testing.T) {
 	t.Parallel()
-	h := newHome(db.Options{JudgeTwice: true})
+	h := newHome(db.Options{})
+	h.JudgeTwice()
 	must(t, h.Update(h.addOwner("ann")))
 	if err := h.Update(h.addOwner("ann")); err != errTaken {
 		t.Errorf("Update = %v", err)

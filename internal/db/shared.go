@@ -105,6 +105,15 @@ func (d *DB) OpenShared(ctx context.Context, log history.Shared) error {
 	return nil
 }
 
+// Observe has appended called with the duration and the result of each append, and
+// checked with those of each barrier, with OpenShared. Call it before.
+func (d *DB) Observe(appended, checked func(took time.Duration, err error)) {
+	d.appended, d.checked = appended, checked
+}
+
+// Shared reports whether other replicas append to the log too.
+func (d *DB) Shared() bool { return d.shared != nil }
+
 // close ends what runs in the background, and then closes the log. Writers that
 // wait get an error.
 func (s *replica) close() error {
@@ -266,7 +275,7 @@ func (s *replica) send(ctx context.Context, f *flight) error {
 			s.fresh.touch(began)
 			s.manners.took(took)
 		}
-		s.db.opt.Appended(took, err)
+		s.db.appended(took, err)
 		return err
 	})
 }
