@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -19,10 +20,11 @@ type stream struct {
 	at   func() *target // where it goes next
 	leap time.Duration  // how long it stays at most; 0: as long as it lasts
 
-	mu     sync.Mutex
-	events []event
-	resume int
-	fatal  string
+	mu       sync.Mutex
+	events   []event
+	position string // the id to come back with; a new stream begins with the first change
+	resume   int
+	fatal    string
 }
 
 // An event is what a stream got.
@@ -75,7 +77,9 @@ func (s *stream) once(ctx context.Context, token string) {
 		return
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
-	r.Header.Set("Last-Event-ID", s.last())
+	s.mu.Lock()
+	r.Header.Set("Last-Event-ID", cmp.Or(s.position, "0"))
+	s.mu.Unlock()
 	resp, err := (&http.Client{Transport: t.client.Transport}).Do(r)
 	if err != nil {
 		return
@@ -110,22 +114,14 @@ func (s *stream) read(lines *bufio.Scanner) {
 		case "":
 			if e.id != "" && e.kind != "" {
 				s.mu.Lock()
-				s.events = append(s.events, e)
+				if s.position = e.id; e.kind != "stream.position" { // which tells of no change
+					s.events = append(s.events, e)
+				}
 				s.mu.Unlock()
 			}
 			e = event{}
 		}
 	}
-}
-
-// last is the id to come back with. A new stream begins with the first change.
-func (s *stream) last() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.events) == 0 {
-		return "0"
-	}
-	return s.events[len(s.events)-1].id
 }
 
 // has reports whether the stream has an event with this text.
