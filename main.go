@@ -237,27 +237,6 @@ func openCluster(ctx context.Context, c settings, ring *token.Keyring, log *slog
 	return st, keys, nil
 }
 
-// that was replaced. why says so, or returns nil.
-func untilEnded(ctx context.Context, c settings, st *store) (until context.Context, why func() error) {
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		select {
-		case <-st.Ended():
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() error {
-		cancel()
-		select {
-		case <-st.Ended():
-			return fmt.Errorf("%s: %w", c.data, st.Writable())
-		default:
-			return nil
-		}
-	}
-}
-
 // takeCommands has shelf user work beside this server, until stop is called.
 func (s *server) takeCommands() (stop func()) {
 	if s.config.data == inMemory || s.config.shared() { // in a cluster a command is a replica

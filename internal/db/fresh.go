@@ -51,11 +51,10 @@ func (d *DB) OutOfTouch() bool { return d.Silence() > lostTouch }
 // that arrive meanwhile share the next one: a barrier tells a request only what was
 // kept when the barrier began.
 type barriers struct {
-	mu       sync.Mutex
-	running  bool
-	next     *barrier // nil if no request waits for it
-	confirm  time.Time
-	staleFor time.Duration
+	mu      sync.Mutex
+	running bool
+	next    *barrier // nil if no request waits for it
+	confirm time.Time
 }
 
 type barrier struct {

@@ -117,8 +117,8 @@ func (d *DB) Shared() bool { return d.shared != nil }
 // close ends what runs in the background, and then closes the log. Writers that
 // wait get an error.
 func (s *replica) close() error {
-	s.stop()
-	s.fresh.mu.Lock() // a barrier that begins later sees that ctx has ended
+	s.fresh.mu.Lock()
+	s.stop() // a barrier that begins later sees that ctx has ended
 	s.fresh.mu.Unlock()
 	s.running.Wait()
 	s.db.mu.Lock()

@@ -317,8 +317,8 @@ func TestWriteAfterReplaced(t *testing.T) {
 	d.alone()
 }
 
-// crashed is the panic of a step that never comes.
-var crashed = errors.New("crash")
+// errCrash is the panic of a step that never comes.
+var errCrash = errors.New("crash")
 
 // After a crash before any step, a start finds both sides whole.
 func TestCrash(t *testing.T) {
@@ -335,12 +335,12 @@ func TestCrash(t *testing.T) {
 			}
 			d.file.step = func(at string) {
 				if at == step {
-					panic(crashed)
+					panic(errCrash)
 				}
 			}
 			func() {
 				defer func() {
-					if v := recover(); v != crashed {
+					if v := recover(); v != errCrash {
 						t.Fatalf("the step never came: %v", v)
 					}
 				}()
