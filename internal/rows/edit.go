@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -192,6 +193,9 @@ func (f *File) HasAccounts() bool {
 // State returns a hash of the image, in hex. Two images have the same if a file that
 // shows one shows the other.
 func (image Image) State(users []string) string {
-	sum := sha256.Sum256(image.JSON(users))
-	return hex.EncodeToString(sum[:])
+	sum := sha256.New()
+	w := bufio.NewWriterSize(sum, 64<<10)
+	image.write(w, users)
+	w.Flush() // a hash takes everything
+	return hex.EncodeToString(sum.Sum(nil))
 }

@@ -1,6 +1,8 @@
 package rows
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
 
 	"example.com/shelf/internal/db"
@@ -62,19 +64,36 @@ func (s *Store) Image(tx *db.Tx) Image {
 // rows in their order, $schema and skipped members included. users are the JSON of the
 // accounts' rows. They stand where the file had users, or last.
 func (image Image) JSON(users []string) []byte {
-	b := []byte{'{'}
+	var b bytes.Buffer
+	w := bufio.NewWriter(&b)
+	image.write(w, users)
+	w.Flush() // a bytes.Buffer takes everything
+	return b.Bytes()
+}
+
+// write writes what JSON returns. An error is the writer's, which Flush returns.
+func (image Image) write(w *bufio.Writer, users []string) {
+	w.WriteByte('{')
 	for i, m := range image.asFile(users) {
 		if i > 0 {
-			b = append(b, ',')
+			w.WriteByte(',')
 		}
-		b = append(append(b, Quote(m.name)...), ':')
-		if m.list {
-			b = AppendList(b, m.rows)
-		} else {
-			b = append(b, m.value...)
+		w.WriteString(Quote(m.name))
+		w.WriteByte(':')
+		if !m.list {
+			w.WriteString(m.value)
+			continue
 		}
+		w.WriteByte('[')
+		for n, text := range m.rows {
+			if n > 0 {
+				w.WriteByte(',')
+			}
+			w.WriteString(text)
+		}
+		w.WriteByte(']')
 	}
-	return append(b, '}')
+	w.WriteByte('}')
 }
 
 // A memberOfFile is a member of the top level as it has to be in the file.
