@@ -110,6 +110,7 @@ func TestShared(t *testing.T) {
 			}
 		}
 		time.Sleep(refreshEvery)
+		synctest.Wait()
 		for i, s := range servers {
 			if s.Ring().Keys()[0].ID != late.Ring().Keys()[0].ID {
 				t.Errorf("server %d does not sign by the new key", i)
@@ -137,6 +138,7 @@ func TestSharedLeaked(t *testing.T) {
 			t.Errorf("it says %q", got)
 		}
 		time.Sleep(refreshEvery)
+		synctest.Wait()
 		if _, err := cache.Verify(text, time.Now()); !errors.Is(err, errNoSuchKey) {
 			t.Errorf("a token by the key that has leaked: %v", err)
 		}
@@ -162,6 +164,7 @@ func TestSharedUnknownKey(t *testing.T) {
 			})
 		}
 		wait.Wait()
+		synctest.Wait()
 		if n, took := store.reads-before, time.Since(start); n > 4 || took > 3*time.Second {
 			t.Errorf("%d reads in %v", n, took)
 		}
@@ -183,8 +186,11 @@ func TestSharedBad(t *testing.T) {
 				store, warnings := &memoryStore{}, 0
 				s := openShared(t, store, HS256, func(error) { warnings++ })
 				text := sharedToken(t, s)
+				store.mu.Lock()
 				hurt(store)
+				store.mu.Unlock()
 				time.Sleep(3 * refreshEvery)
+				synctest.Wait()
 				if _, err := s.Verify(text, time.Now()); err != nil {
 					t.Error(err)
 				}
