@@ -348,7 +348,7 @@ func TestCollectionsEdited(t *testing.T) {
 		{"a single resource", `"typicode"`, `"x"`, "ann GET /profile", `{"name":"x"}`},
 		{"a new collection", `"comments": [`, `"tags": [{"id": "t"}], "comments": [`, "ann GET /tags/t", `{"id":"t"}`},
 		{"a member of an account", `"name": "Ann"`, `"name": "Anne"`, "ann GET /users/1", `{"id":1,"email":"ann@example.com","name":"Anne","role":"boss"}`},
-		{"an account without its password", `"password": "secret", "name": "Ann"`, `"name": "Anne"`, `- POST /login {"email":"ann@example.com","password":"secret"}`, `{"accessToken":"…`},
+		{"an account without its password", `"password": "secret", "name": "Ann"`, `"name": "Anne"`, "ann GET /users/1", `{"id":1,"email":"ann@example.com","name":"Anne","role":"boss"}`},
 		{"a new password", `"secret"`, `"other-secret"`, `- POST /login {"email":"ann@example.com","password":"other-secret"}`, `{"accessToken":"…`},
 		{"a new e-mail", `ann@example.com`, `anne@example.com`, `- POST /login {"email":"anne@example.com","password":"secret"}`, `{"accessToken":"…`},
 		{"a new account", ann, ann + `, {"email": "cat@example.com", "password": "secret"}`, `- POST /login {"email":"cat@example.com","password":"secret"}`, `{"accessToken":"…`},

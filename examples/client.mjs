@@ -35,7 +35,7 @@ class Shelf {
         text = blocks.pop(); // not whole yet
         for (const block of blocks) {
           const { id, event, data } = Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/)));
-          if (data) yield { id, event, data: JSON.parse(data) };
+          if (data && event !== "stream.position") yield { id, event, data: JSON.parse(data) };
         }
       }
     })();

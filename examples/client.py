@@ -48,7 +48,7 @@ class Shelf:
                     name, _, value = line.decode().rstrip("\n").partition(": ")
                     event[name] = value
                     if not line.strip():
-                        if "data" in event:
+                        if "data" in event and event["event"] != "stream.position":
                             yield event["event"], json.loads(event["data"])
                         event = {}
 

@@ -53,8 +53,11 @@ type Store interface {
 	// State is a hash of what the file should show, the same at each start.
 	State() string
 	// Show returns the text for the file in the manner of old, and State and Changes
-	// of what it shows.
+	// of what it shows. Shown tells that the file holds that text now. Holds tells that
+	// it holds another one.
 	Show(old []byte) (text []byte, state string, changes int)
+	Shown()
+	Holds(text []byte)
 
 	// Noted returns the state that a text with that hash shows; ok is false for a hash
 	// that was not noted. LastNoted is the state of the newest note.
@@ -64,19 +67,18 @@ type Store interface {
 	Note(sha256, state string) error
 
 	// Take makes the store what text says, all or nothing, and notes its hash. It says
-	// in words what has changed, "" for nothing. It fails with ErrConflict if there were
-	// other than e.Changes changes, also pending ones, unless e.Any is true, or if the
-	// text goes back to a version before. It fails with a *Loss unless e.Loss is true,
-	// and with other errors for a text that can't be taken over.
+	// in words what has changed, "" for nothing. Unless e.Any is true, it fails with
+	// ErrConflict for a text that is not of the newest version: that lacks what the
+	// store has changed since the version that the file showed, or one before. It fails
+	// with a *Loss unless e.Loss is true, and with other errors for a text that can't be
+	// taken over.
 	Take(ctx context.Context, text []byte, e Edit) (done string, err error)
 }
 
 // An Edit is how an edit is to be taken over.
 type Edit struct {
-	Changes int  // of the store, when the person began
-	Any     bool // there may have been others since
-	Loss    bool // collections may vanish
-	Again   bool // a conflict was said before: the person may have begun from an older version
+	Any  bool // also one of an older version
+	Loss bool // collections may vanish
 }
 
 // ErrConflict means that the store has changed since the version that a person edited.
@@ -126,7 +128,6 @@ type File struct {
 	edited  fs.FileInfo
 	since   time.Time // when edited was seen first
 	refused string    // hash of an edit that was refused for its losses
-	warned  bool      // a conflict was said, and goes on
 	next    time.Time // when the next write may begin
 	behind  bool      // the file has to be written, also without a change
 	mute    bool      // the file can't be written, which was said
@@ -162,6 +163,7 @@ func Open(ctx context.Context, opt Options) (*File, error) {
 		f.sha, f.shown = sha, f.Store.Changes()
 	case noted:
 		f.sha, f.behind = sha, true
+		f.Store.Holds(text)
 	case f.Take == TakeJournal:
 		if err := f.keepMine(text); err != nil {
 			return nil, err
@@ -171,9 +173,10 @@ func Open(ctx context.Context, opt Options) (*File, error) {
 	case f.Take == TakeFile:
 		return f, f.mustTake(ctx, text, sha)
 	case f.Store.LastNoted() != now:
+		f.Store.Holds(text)
 		f.conflict(text, sha)
 	default:
-		f.take(ctx, text, sha, Edit{Changes: f.Store.Changes()})
+		f.take(ctx, text, sha, Edit{})
 	}
 	return f, nil
 }
@@ -210,7 +213,7 @@ func (f *File) mustTake(ctx context.Context, text []byte, sha string) error {
 // the same. The file may still lack what the store has added, such as ids.
 func (f *File) inStep(sha string) {
 	f.sha, f.shown, f.held, f.refused = sha, f.Store.Changes(), "", ""
-	f.warned, f.behind, f.next = false, true, time.Time{}
+	f.behind, f.next = true, time.Time{}
 }
 
 // Run keeps the file in step until ctx is done. Then it writes the last changes.
@@ -290,12 +293,12 @@ func (f *File) edit(ctx context.Context, info fs.FileInfo) {
 	}
 	sha := hash(text)
 	if sha == f.sha { // saved without a change
-		f.seen, f.held, f.warned = info, "", false
+		f.seen, f.held = info, ""
 		return
 	}
 	f.seen = info
 	defer durable.FreeMemory(len(text))
-	f.take(ctx, text, sha, Edit{Changes: f.shown, Loss: sha == f.refused, Again: f.warned})
+	f.take(ctx, text, sha, Edit{Loss: sha == f.refused})
 }
 
 // take takes an edit over, or says why not.
@@ -331,16 +334,14 @@ func (f *File) hold(why string) {
 	f.held = why
 }
 
-// conflict keeps an edit that can't be taken over. The next save counts as one of the
-// newest version.
+// conflict keeps an edit that can't be taken over.
 func (f *File) conflict(text []byte, sha string) {
-	f.shown, f.warned = f.Store.Changes(), true
 	kept := f.mine()
 	if err := f.keepMine(text); err != nil {
 		kept = err.Error()
 	}
 	f.hold("conflict: the data has changed since the version of the file that was edited. Nothing is taken over, and the file isn't written. " +
-		"Three ways out: save the file again, which puts it over the newest version (shelf export -collections shows that); start with -take file; start with -take journal. " +
+		"Three ways out: put your edit into the newest version (shelf export -collections -o FILE writes that) and save it; start with -take file; start with -take journal. " +
 		"A copy of the edit is in " + kept)
 }
 

@@ -47,6 +47,7 @@ func (f *File) replace() error {
 				return nil // the store can't be written: it says so itself
 			}
 		}
+		f.Store.Shown()
 		f.shown, f.behind = changes, false
 		return nil
 	}
@@ -92,6 +93,7 @@ func (f *File) afterSwap(aside string, written fs.FileInfo, sha string, changes 
 	if err := durable.SyncDir(filepath.Dir(f.path)); err != nil && !durable.Lacks(err) && !durable.Denied(err) {
 		return err
 	}
+	f.Store.Shown()
 	f.seen, f.sha, f.shown, f.behind = written, sha, changes, false
 	f.replaced = append(f.replaced, replaced{aside, was, f.Now(), false})
 	return nil

@@ -25,8 +25,10 @@ type Live[U any] struct {
 	// what that changed. An account of the file without a password keeps its own.
 	TakeUsers func(tx *db.Tx, f *rows.File, users []*U) (changed, removed int, err error)
 
-	shown rows.Version // what the file shows, or is about to
+	shown rows.Version // what the file shows
+	next  rows.Version // what it is about to show
 	past  []rows.Past  // for each version before, the newest last: what changed from it to the next
+	base  rows.Past    // after a conflict: what clients have changed since the version that was edited
 }
 
 // The most that is remembered of the versions before.
@@ -35,12 +37,24 @@ const (
 	maxPastRows = 100_000
 )
 
-// showing notes what the file shows from now on. changed tells that it changed by API.
-func (l *Live[U]) showing(v rows.Version, changed bool) {
-	if past := v.Since(l.shown); changed && past.Rows() > 0 {
+// fileOptions says that users in the file are what they are in the store.
+func (l *Live[U]) fileOptions() rows.FileOptions {
+	opt := l.FileOptions
+	opt.Users = rows.AccountUsers
+	l.DB.View(func(tx *db.Tx) {
+		if _, plain := l.Rows.Collection(tx, "users"); plain {
+			opt.Users = rows.PlainUsers
+		}
+	})
+	return opt
+}
+
+// Shown is as livefile.Store says.
+func (l *Live[U]) Shown() {
+	if past := l.next.Since(l.shown); past.Rows() > 0 {
 		l.past = append(l.past, past)
 	}
-	l.shown = v
+	l.shown = l.next
 	sum := 0
 	for i, past := range slices.Backward(l.past) {
 		if sum += past.Rows(); sum > maxPastRows || len(l.past)-i > maxVersions {
@@ -50,16 +64,32 @@ func (l *Live[U]) showing(v rows.Version, changed bool) {
 	}
 }
 
-// stale reports whether a person began from a version before the one that the file
-// showed.
-func (l *Live[U]) stale(f *rows.File, now rows.Version) bool {
-	if len(l.past) == 0 {
+// Holds is as livefile.Store says.
+func (l *Live[U]) Holds(text []byte) {
+	if f, err := rows.ParseFile(text, l.fileOptions()); err == nil {
+		l.shown = f.Version()
+	}
+}
+
+// conflicts reports whether a person edited another version than the newest. An edit
+// that has the newest version of all that clients have changed since is none.
+func (l *Live[U]) conflicts(f *rows.File, now rows.Version) bool {
+	compared := f.Compare(now)
+	missed := now.Since(l.shown)
+	for name, texts := range l.base {
+		missed.Before(rows.Past{name: texts})
+	}
+	if !compared.Holds(missed) {
+		l.base = missed
+		return true
+	}
+	if l.base != nil {
 		return false
 	}
-	compared := f.Compare(now)
-	sum := rows.Past{}
+	sum := missed
 	for _, past := range slices.Backward(l.past) {
 		if compared.Reverts(sum.Before(past)) {
+			l.base = sum
 			return true
 		}
 	}
@@ -93,14 +123,14 @@ func (l *Live[U]) image() (image rows.Image, users []string, changes int) {
 // State is as livefile.Store says.
 func (l *Live[U]) State() string {
 	image, users, _ := l.image()
-	l.showing(image.Version(users), false)
+	l.shown = image.Version(users)
 	return image.State(users)
 }
 
 // Show is as livefile.Store says.
 func (l *Live[U]) Show(old []byte) (text []byte, state string, changes int) {
 	image, users, changes := l.image()
-	l.showing(image.Version(users), true)
+	l.next = image.Version(users)
 	return image.Like(old, users), image.State(users), changes
 }
 
@@ -127,7 +157,7 @@ func (l *Live[U]) Note(sha256, state string) error {
 // Take is as livefile.Store says. Readers wait for the changes only, not while the file
 // is read and compared.
 func (l *Live[U]) Take(ctx context.Context, text []byte, e livefile.Edit) (done string, err error) {
-	f, err := rows.ParseFile(text, l.FileOptions)
+	f, err := rows.ParseFile(text, l.fileOptions())
 	if err != nil {
 		return "", InDocument(l.File, text, err, "")
 	}
@@ -146,8 +176,7 @@ func (l *Live[U]) Take(ctx context.Context, text []byte, e livefile.Edit) (done 
 		if err != nil {
 			return "", InDocument(l.File, text, err, "")
 		}
-		now := image.Version(rows)
-		if !e.Any && !e.Again && l.stale(f, now) {
+		if !e.Any && l.conflicts(f, image.Version(rows)) {
 			return "", livefile.ErrConflict
 		}
 		moved := false
@@ -157,21 +186,20 @@ func (l *Live[U]) Take(ctx context.Context, text []byte, e livefile.Edit) (done 
 			if moved = l.changes(tx) != changes || pending; moved {
 				return livefile.ErrConflict
 			}
-			done, err = l.apply(tx, f, edit, users, e, changes)
+			done, err = l.apply(tx, f, edit, users, e)
 			return err
 		})
 		if err == nil {
-			image, rows, _ := l.image()
-			l.showing(image.Version(rows), false)
+			l.shown, l.base = f.Version(), nil
 		}
-		if !moved || !e.Any {
+		if !moved {
 			return done, err
 		}
 	}
 }
 
 // apply makes the changes of an edit, unless it conflicts or loses too much.
-func (l *Live[U]) apply(tx *db.Tx, f *rows.File, edit *rows.Edit, users []*U, e livefile.Edit, changes int) (done string, err error) {
+func (l *Live[U]) apply(tx *db.Tx, f *rows.File, edit *rows.Edit, users []*U, e livefile.Edit) (done string, err error) {
 	changed, removed, err := 0, 0, error(nil)
 	if f.HasAccounts() {
 		if changed, removed, err = l.TakeUsers(tx, f, users); err != nil {
@@ -184,9 +212,6 @@ func (l *Live[U]) apply(tx *db.Tx, f *rows.File, edit *rows.Edit, users []*U, e 
 	l.Rows.NoteSource(tx, f.SHA256, "")
 	if !edit.Any() && changed+removed == 0 {
 		return "", nil
-	}
-	if !e.Any && e.Changes != changes {
-		return "", livefile.ErrConflict
 	}
 	if len(edit.Lost) > 0 && !e.Loss {
 		return "", &livefile.Loss{Words: fmt.Sprintf("most or all of %s is gone", strings.Join(edit.Lost, ", "))}

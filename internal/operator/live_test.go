@@ -52,6 +52,7 @@ func (l *Live[U]) call(t *testing.T, id, body string) {
 		t.Fatal(err)
 	}
 	l.Show([]byte("{}"))
+	l.Shown()
 }
 
 // An edit that began from an older version than the file showed is a conflict: the
@@ -80,12 +81,17 @@ func TestEditOfAnOldVersion(t *testing.T) {
 			for _, call := range tt.calls {
 				l.call(t, call[0], call[1])
 			}
-			_, err := l.Take(t.Context(), []byte(tt.edit), livefile.Edit{Changes: l.Changes()})
+			_, err := l.Take(t.Context(), []byte(tt.edit), livefile.Edit{})
 			if conflict := errors.Is(err, livefile.ErrConflict); conflict != tt.conflict || err != nil && !conflict {
 				t.Errorf("the edit: %v; want a conflict: %t", err, tt.conflict)
 			}
-			if _, err := l.Take(t.Context(), []byte(tt.edit), livefile.Edit{Changes: l.Changes(), Again: true}); err != nil {
-				t.Errorf("saved again: %v", err)
+			if tt.conflict {
+				if _, err := l.Take(t.Context(), []byte(tt.edit), livefile.Edit{}); !errors.Is(err, livefile.ErrConflict) {
+					t.Errorf("saved again: %v", err)
+				}
+				if _, err := l.Take(t.Context(), []byte(tt.edit), livefile.Edit{Any: true}); err != nil {
+					t.Errorf("saved at the owner's word: %v", err)
+				}
 			}
 			if text, _, _ := l.Show([]byte(tt.edit)); string(text) != tt.edit {
 				t.Errorf("then the file is %s; want %s", text, tt.edit)
@@ -100,7 +106,7 @@ func TestEditUndone(t *testing.T) {
 	const first, second = `{"a":[{"id":1,"x":1}]}`, `{"a":[{"id":1,"x":2}]}`
 	l := newLive(t, first)
 	for _, text := range []string{second, first, second} {
-		done, err := l.Take(t.Context(), []byte(text), livefile.Edit{Changes: l.Changes()})
+		done, err := l.Take(t.Context(), []byte(text), livefile.Edit{})
 		if err != nil || done != "0 rows added, 1 row changed, 0 rows removed" {
 			t.Errorf("the edit: %q, %v", done, err)
 		}

@@ -27,7 +27,19 @@ type FileOptions struct {
 	MaxBytes int64
 	// MaxCollections is as in Options.
 	MaxCollections int
+	// Users says what the list users is, whatever its rows hold.
+	Users UsersAre
 }
+
+// UsersAre says what the list users is.
+type UsersAre int
+
+// What users can be.
+const (
+	UsersByRows  UsersAre = iota // accounts, if there are none or one has a password
+	AccountUsers                 // accounts
+	PlainUsers                   // a collection as any other
+)
 
 const defaultMaxBytes = 100 << 20
 
@@ -203,7 +215,7 @@ func (p *fileParser) users(value []byte) error {
 	if err != nil {
 		return err
 	}
-	plain := len(texts) > 0 && !slices.ContainsFunc(texts, func(text string) bool { _, ok := memberOf(text, "password"); return ok })
+	plain := p.opt.Users == PlainUsers || p.opt.Users != AccountUsers && len(texts) > 0 && !slices.ContainsFunc(texts, func(text string) bool { _, ok := memberOf(text, "password"); return ok })
 	if plain {
 		p.file.Accounts = false
 		return p.addList("users", texts)

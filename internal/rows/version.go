@@ -1,10 +1,34 @@
 package rows
 
+import "strings"
+
 // A Version is what a file showed at one moment.
 type Version struct{ members []memberOfFile }
 
 // Version returns what a file that shows the image shows.
 func (image Image) Version(users []string) Version { return Version{image.asFile(users)} }
+
+// Version returns what a file shows that has this text.
+func (f *File) Version() Version {
+	var v Version
+	for _, m := range f.members {
+		shown := memberOfFile{name: m.Name}
+		switch {
+		case m.Accounts:
+			for _, u := range f.Users {
+				shown.rows = append(shown.rows, u.Text())
+			}
+		case m.Kept != nil:
+			shown.value = string(m.Kept)
+		case m.Single:
+			shown.value = m.texts[0]
+		default:
+			shown.rows = m.texts
+		}
+		v.members = append(v.members, shown)
+	}
+	return v
+}
 
 // A Past is the rows that have changed since a version, by the name of the collection
 // and the id, as they were in that version: "" for a row that it didn't have. A single
@@ -31,7 +55,7 @@ func (now Version) Since(before Version) Past {
 // note compares a member with what it was.
 func (p Past) note(name string, was, is memberOfFile) {
 	texts := map[string]string{}
-	if was.value != is.value {
+	if !sameOrNone(was.value, is.value) {
 		texts[""] = was.value
 	}
 	old, now := was.rows, is.rows
@@ -50,7 +74,7 @@ func (p Past) note(name string, was, is memberOfFile) {
 	}
 	for _, text := range old {
 		id := idOf(text)
-		if texts[id] = text; same[id] == text {
+		if texts[id] = text; sameOrNone(same[id], text) {
 			delete(texts, id)
 		}
 	}
@@ -89,28 +113,14 @@ func (p Past) Before(older Past) Past {
 type Comparison struct{ file, now map[string]map[string]string }
 
 // Compare makes a Comparison.
-func (f *File) Compare(now Version) Comparison {
-	c := Comparison{map[string]map[string]string{}, map[string]map[string]string{}}
-	for _, m := range f.members {
-		switch {
-		case m.Accounts:
-			texts := make([]string, len(f.Users))
-			for i, u := range f.Users {
-				texts[i] = u.Text()
-			}
-			c.file[m.Name] = byID(texts, "")
-		case m.Kept != nil:
-			c.file[m.Name] = byID(nil, string(m.Kept))
-		case m.Single:
-			c.file[m.Name] = byID(nil, m.texts[0])
-		default:
-			c.file[m.Name] = byID(m.texts, "")
-		}
+func (f *File) Compare(now Version) Comparison { return Comparison{f.Version().texts(), now.texts()} }
+
+func (v Version) texts() map[string]map[string]string {
+	all := map[string]map[string]string{}
+	for _, m := range v.members {
+		all[m.name] = byID(m.rows, m.value)
 	}
-	for _, m := range now.members {
-		c.now[m.name] = byID(m.rows, m.value)
-	}
-	return c
+	return all
 }
 
 func byID(rows []string, value string) map[string]string {
@@ -141,9 +151,20 @@ func (c Comparison) Reverts(past Past) bool {
 	return differs
 }
 
-func sameOrNone(a, b string) bool {
-	if a == "" || b == "" {
-		return a == b
+// Holds reports whether the file has all rows of the past as they are now.
+func (c Comparison) Holds(past Past) bool {
+	for name, texts := range past {
+		for id := range texts {
+			if !sameOrNone(c.file[name][id], c.now[name][id]) {
+				return false
+			}
+		}
 	}
-	return SameMembers(a, b)
+	return true
+}
+
+// sameOrNone compares rows, or other values, without regard to the order of members. ""
+// is none.
+func sameOrNone(a, b string) bool {
+	return a == b || strings.HasPrefix(a, "{") && strings.HasPrefix(b, "{") && SameMembers(a, b)
 }
