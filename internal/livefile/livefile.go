@@ -5,20 +5,20 @@
 // # From the store to the file
 //
 // First the store notes the hash of the text. Then the text is written to a file
-// aside, and synced, and the files are exchanged in one step. The file that was replaced is looked
-// at once more: if a person saved meanwhile, the exchange is undone, and the save counts
-// as an edit. So the file holds one whole version at every moment, and a file whose hash
-// is noted is never mistaken for an edit, not even after a crash. Writing takes at most
-// a tenth of the time: after a write of 100 ms the next one waits for 900 ms.
+// aside, and synced, and the files are exchanged in one step. The file that was
+// replaced is looked at once more: if a person saved meanwhile, the exchange is undone,
+// and the save counts as an edit. So the file holds one whole version at every moment,
+// and a file whose hash is noted is never mistaken for an edit, not even after a crash.
+// Writing takes at most a tenth of the time: after a write of 100 ms the next one waits
+// for 900 ms.
 //
 // # From the file to the store
 //
 // The file is looked at every 100 ms. One that has changed is read once it has stood
-// still for 200 ms. If the store has not changed since the version that the person
-// began from, the edit is taken over in one batch. If it has, there is a conflict:
-// nothing is taken over or written, a copy goes to FILE.mine, and a log line names
-// the ways out. A file that is missing, empty or no JSON is never taken over and never
-// written over.
+// still for 200 ms. An edit of the newest version is taken over in one batch. An edit of
+// an older version is a conflict: nothing is taken over or written, a copy goes to
+// FILE.mine, and a log line names the ways out. A file that is missing, empty or no JSON
+// is never taken over and never written over.
 //
 // # Promises
 //
@@ -37,6 +37,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -46,7 +47,7 @@ import (
 	"example.com/shelf/internal/durable"
 )
 
-// A Store is what the file shows. Its methods may be called at any time.
+// A Store is what the file shows. A File calls one method at a time.
 type Store interface {
 	// Changes counts the committed changes to what the file shows.
 	Changes() int
@@ -169,12 +170,13 @@ func Open(ctx context.Context, opt Options) (*File, error) {
 			return nil, err
 		}
 		f.sha, f.behind = sha, true
+		f.Store.Holds(text)
 		f.Log.Warn("-take journal: the file is written anew; what it held is kept", "file", f.Name, "kept", f.mine())
 	case f.Take == TakeFile:
 		return f, f.mustTake(ctx, text, sha)
 	case f.Store.LastNoted() != now:
 		f.Store.Holds(text)
-		f.conflict(text, sha)
+		f.conflict(text)
 	default:
 		f.take(ctx, text, sha, Edit{})
 	}
@@ -212,7 +214,7 @@ func (f *File) mustTake(ctx context.Context, text []byte, sha string) error {
 // inStep notes that the file holds the content of that hash, and that the store holds
 // the same. The file may still lack what the store has added, such as ids.
 func (f *File) inStep(sha string) {
-	f.sha, f.shown, f.held, f.refused = sha, f.Store.Changes(), "", ""
+	f.sha, f.held, f.refused = sha, "", ""
 	f.behind, f.next = true, time.Time{}
 }
 
@@ -317,7 +319,7 @@ func (f *File) take(ctx context.Context, text []byte, sha string, e Edit) {
 		}
 		f.write()
 	case errors.Is(err, ErrConflict):
-		f.conflict(text, sha)
+		f.conflict(text)
 	case errors.As(err, &loss):
 		f.refused = sha
 		f.hold("the edit is not taken over: " + loss.Words + "; save the file once more if that is meant")
@@ -335,7 +337,7 @@ func (f *File) hold(why string) {
 }
 
 // conflict keeps an edit that can't be taken over.
-func (f *File) conflict(text []byte, sha string) {
+func (f *File) conflict(text []byte) {
 	kept := f.mine()
 	if err := f.keepMine(text); err != nil {
 		kept = err.Error()
@@ -381,7 +383,7 @@ func (f *File) read() ([]byte, fs.FileInfo, error) {
 	if info.Size() > f.Max {
 		return nil, info, fmt.Errorf("the file is larger than %d bytes", f.Max)
 	}
-	text, err := os.ReadFile(f.path)
+	text, err := io.ReadAll(io.LimitReader(file, f.Max+1))
 	return text, info, err
 }
 

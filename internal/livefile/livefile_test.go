@@ -175,6 +175,18 @@ func (d *desk) alone() {
 	}
 }
 
+// ends waits, and fails unless the file, the store, the log and FILE.mine are as wanted.
+func (d *desk) ends(file, store, log, mine string) {
+	d.t.Helper()
+	d.look(3)
+	d.wants(file, store, log)
+	if got := d.mine(); got != mine {
+		d.t.Errorf("FILE.mine holds %s, want %s", got, mine)
+	}
+	d.file.Close()
+	d.alone()
+}
+
 // What happens to a file and a store that are in step.
 func TestFile(t *testing.T) {
 	t.Parallel()
@@ -223,13 +235,7 @@ func TestFile(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
 			tt.happens(d)
-			d.look(3)
-			d.wants(tt.file, tt.store, tt.log)
-			if got := d.mine(); got != tt.mine {
-				t.Errorf("FILE.mine holds %s, want %s", got, tt.mine)
-			}
-			d.file.Close()
-			d.alone()
+			d.ends(tt.file, tt.store, tt.log, tt.mine)
 		})
 	}
 }
@@ -258,13 +264,7 @@ func TestOpen(t *testing.T) {
 			d.take = tt.take
 			tt.meanwhile(d)
 			d.open()
-			d.look(3)
-			d.wants(tt.file, tt.store, tt.log)
-			if got := d.mine(); got != tt.mine {
-				t.Errorf("FILE.mine holds %s, want %s", got, tt.mine)
-			}
-			d.file.Close()
-			d.alone()
+			d.ends(tt.file, tt.store, tt.log, tt.mine)
 		})
 	}
 }
@@ -317,10 +317,8 @@ func TestWriteAfterReplaced(t *testing.T) {
 	}
 	d.look(1)
 	d.wants(`{"b":1}`, `{"b":1}`, "conflict")
-	if d.mine() != `{"c":1}` {
-		t.Errorf("FILE.mine holds %q", d.mine())
-	}
-	d.alone()
+	d.store.set(`{"d":1}`) // the file goes on
+	d.ends(`{"d":1}`, `{"d":1}`, "", `{"c":1}`)
 }
 
 // errCrash is the panic of a step that never comes.

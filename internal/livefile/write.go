@@ -192,9 +192,15 @@ func (f *File) forget(r *replaced, end bool) bool {
 		return false
 	}
 	if r.changed {
-		if text, err := os.ReadFile(r.name); err == nil && len(text) > 0 {
-			f.conflict(text, hash(text))
+		text, err := os.ReadFile(r.name)
+		if err == nil && len(text) > 0 {
+			err = f.keepMine(text)
 		}
+		if err != nil {
+			f.Log.Warn("an edit of a version that was just replaced can't be kept", "file", r.name, "error", err)
+			return true // it stays where it is
+		}
+		f.Log.Warn("conflict: a program wrote to the version of the file that was just replaced. Put that edit into the file and save it", "file", f.Name, "kept", f.mine())
 	}
 	os.Remove(r.name)
 	return true
