@@ -43,7 +43,8 @@ func (image Image) Edit(f *File) (*Edit, error) {
 		delete(known, m.Name)
 		switch {
 		case !there:
-			e.addCollection(m)
+			e.Added += len(m.texts)
+			e.step(func(s *Store, tx *db.Tx) error { return s.addMember(tx, m) })
 		case was.Single != m.Single || was.Accounts != m.Accounts || (was.Kept == nil) != (m.Kept == nil):
 			return nil, fmt.Errorf("%q was %s and is %s now: give it another name", m.Name, was.kind(), m.kind())
 		case was.Kept != nil && string(was.Kept) != string(m.Kept):
@@ -78,21 +79,6 @@ func (c *collection) kind() string {
 		return "a single resource"
 	}
 	return "a list"
-}
-
-func (e *Edit) addCollection(m *fileMember) {
-	e.Added += len(m.texts)
-	e.step(func(s *Store, tx *db.Tx) error {
-		added := m.collection
-		c, err := s.add(tx, &added)
-		if err != nil {
-			return fmt.Errorf("%s: %w", m.Name, err)
-		}
-		for _, text := range m.texts {
-			s.rows.Put(tx, newRow(s.rows.NewID(tx), c.ID, text))
-		}
-		return nil
-	})
 }
 
 func (e *Edit) keep(c *collection, m *fileMember) {

@@ -19,17 +19,25 @@ func (s *Store) AddFile(tx *db.Tx, f *File) error {
 			}
 			return &Error{Conflict, fmt.Sprintf("there is a collection %q already: rename the member, or leave it out with -skip %s", m.Name, m.Name)}
 		}
-		added := m.collection
-		c, err := s.add(tx, &added)
-		if err != nil {
-			return fmt.Errorf("%s: %w", m.Name, err)
+		if err := s.addMember(tx, m); err != nil {
+			return err
 		}
-		for _, text := range m.texts {
-			s.rows.Put(tx, newRow(s.rows.NewID(tx), c.ID, text))
-		}
-		s.given[c.ID] = m.top
 	}
 	s.NoteSource(tx, f.SHA256, "")
+	return nil
+}
+
+// addMember adds a member of a file with its rows.
+func (s *Store) addMember(tx *db.Tx, m *fileMember) error {
+	added := m.collection
+	c, err := s.add(tx, &added)
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.Name, err)
+	}
+	for _, text := range m.texts {
+		s.rows.Put(tx, newRow(s.rows.NewID(tx), c.ID, text))
+	}
+	s.given[c.ID] = m.top
 	return nil
 }
 

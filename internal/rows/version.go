@@ -35,7 +35,7 @@ func (f *File) Version() Version {
 // resource has the id "".
 type Past map[string]map[string]string
 
-// Since returns the rows that have changed since the version before, as they were.
+// Since returns the rows that differ from the version before, as they were in it.
 func (now Version) Since(before Version) Past {
 	past := Past{}
 	known := map[string]memberOfFile{}
@@ -65,18 +65,16 @@ func (p Past) note(name string, was, is memberOfFile) {
 	for len(old) > 0 && len(now) > 0 && old[len(old)-1] == now[len(now)-1] {
 		old, now = old[:len(old)-1], now[:len(now)-1]
 	}
-	for _, text := range now {
-		texts[idOf(text)] = ""
-	}
-	same := map[string]string{}
-	for _, text := range now {
-		same[idOf(text)] = text
-	}
+	left := byID(now, "")
 	for _, text := range old {
 		id := idOf(text)
-		if texts[id] = text; sameOrNone(same[id], text) {
-			delete(texts, id)
+		if !sameOrNone(left[id], text) {
+			texts[id] = text
 		}
+		delete(left, id)
+	}
+	for id := range left {
+		texts[id] = "" // a new row
 	}
 	if len(texts) > 0 {
 		p[name] = texts
@@ -96,7 +94,8 @@ func (p Past) Rows() (n int) {
 	return n
 }
 
-// Before is p, as it was before p was, if older is what had changed until then.
+// Before adds what had changed from an older version to the one that p is about: p is
+// then about the older one.
 func (p Past) Before(older Past) Past {
 	for name, texts := range older {
 		if p[name] == nil {
