@@ -383,6 +383,26 @@ func TestCollectionsEdited(t *testing.T) {
 	}
 }
 
+// A file that is gone is made anew from the data with -new, and refused without.
+func TestCollectionsFileGone(t *testing.T) {
+	t.Parallel()
+	s := open(t, `{"a":[{"id":1}]}`, "-data=DIR/db.jsonl")
+	s.keep()()
+	if err := os.Remove(s.file); err != nil {
+		t.Fatal(err)
+	}
+	loader := s.server.collections.loader(s.server.config, s.server.store, shell{stderr: io.Discard}, slog.New(slog.DiscardHandler))
+	if err := loader.Load(t.Context()); err == nil || !strings.Contains(err.Error(), "-new makes the file") {
+		t.Errorf("without -new: %v", err)
+	}
+	loader.New = true
+	if err := loader.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.keep()()
+	s.holds("{\n  \"a\": [\n    {\n      \"id\": 1\n    }\n  ]\n}\n")
+}
+
 // A password in the file that is new ends the sign-ins of its account.
 func TestCollectionsEditedPassword(t *testing.T) {
 	t.Parallel()

@@ -337,12 +337,7 @@ func (cols *collections) keepFile(ctx context.Context, c settings, st *store, sh
 	}
 	l := cols.loader(c, st, sh, log)
 	live := &operator.Live[user]{Collections: l, TakeUsers: st.takeUsers,
-		UserRows: func(tx *db.Tx) (texts []string) {
-			for _, u := range st.users.All(tx) {
-				texts = append(texts, u.fileRow())
-			}
-			return texts
-		},
+		UserRows:    func(tx *db.Tx) []string { return st.fileRows(tx, true) },
 		UserChanges: func(tx *db.Tx) (int, bool) { return st.users.Changes(tx), st.users.HasPending(tx) },
 	}
 	return livefile.Keep(ctx, livefile.Options{Name: l.File, Take: cols.settings.Take, Max: l.Most(), Store: live, Log: log, Now: clock.Real})
@@ -356,18 +351,6 @@ func exportCollections(c settings, secrets bool) ([]byte, error) {
 		return nil, err
 	}
 	var text []byte
-	s.View(func(tx *db.Tx) {
-		var users []string
-		if _, plain := s.rows.Collection(tx, "users"); !plain {
-			for _, u := range s.users.All(tx) {
-				if secrets {
-					users = append(users, u.fileRow())
-				} else {
-					users = append(users, u.row().Text)
-				}
-			}
-		}
-		text = s.rows.Image(tx).JSON(users)
-	})
+	s.View(func(tx *db.Tx) { text = s.rows.Image(tx).JSON(s.fileRows(tx, secrets)) })
 	return append(rows.Pretty(text), '\n'), nil
 }

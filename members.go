@@ -41,6 +41,22 @@ func (u *user) row() *rows.Row { return u.member().Row(u.ID) }
 // fileRow is u as a row of the file of collections, with its hash.
 func (u *user) fileRow() string { return u.member().WithPassword(u.Hash) }
 
+// fileRows are the accounts as rows of that file, with or without their hashes. A store
+// whose users are a plain collection has none.
+func (s *store) fileRows(tx *db.Tx, secrets bool) (texts []string) {
+	if _, plain := s.rows.Collection(tx, "users"); plain {
+		return nil
+	}
+	for _, u := range s.users.All(tx) {
+		if secrets {
+			texts = append(texts, u.fileRow())
+		} else {
+			texts = append(texts, u.row().Text)
+		}
+	}
+	return texts
+}
+
 // idsOf are the texts by which userId names u.
 func (s *store) idsOf(u *user) []string {
 	if s.plainUsers {

@@ -2,11 +2,14 @@ package operator
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
 
 	"example.com/shelf/internal/db"
@@ -42,45 +45,53 @@ type Collections[U any] struct {
 const manyClear, longCost = 500, 10
 
 // Load loads the file into a store that has no collections yet. Clear passwords become
-// hashes.
+// hashes. What has changed in the file since is package livefile's.
 func (c *Collections[U]) Load(ctx context.Context) error {
-	text, err := c.read()
+	empty := false
+	c.DB.View(func(tx *db.Tx) { empty = c.Rows.Empty(tx) })
+	if err := c.make(empty); err != nil || !empty {
+		return err
+	}
+	if err := c.CheckSize(c.File); err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	text, err := durable.ReadText(c.File)
+	if c.New && errors.Is(err, fs.ErrNotExist) { // a store in memory makes no file
+		text, err = nil, nil
+	}
 	if err != nil {
 		return err
 	}
-	if err := c.load(ctx, text); err != nil {
+	defer durable.FreeMemory(len(text))
+	if _, err := c.Import(ctx, text); err != nil {
 		return InDocument(c.File, text, err, "")
 	}
-	durable.FreeMemory(len(text))
 	return nil
 }
 
-// read reads the file, or makes it.
-func (c *Collections[U]) read() ([]byte, error) {
-	if err := c.CheckSize(c.File); err != nil {
-		return nil, fmt.Errorf("%s: %w", c.File, err)
-	}
-	text, err := durable.ReadText(c.File)
+// make makes a missing file, if the owner wants that.
+func (c *Collections[U]) make(empty bool) error {
+	_, err := os.Stat(c.File)
 	switch {
 	case !errors.Is(err, fs.ErrNotExist):
-		return text, err
+		return err
 	case !c.New:
-		return nil, fmt.Errorf("%w (-new makes the file)", noDocument(c.File, err))
+		return fmt.Errorf("%w (-new makes the file)", noDocument(c.File, err))
 	case c.Data == "":
-		return nil, nil
+		return nil
 	}
-	text = []byte("{}\n")
-	return text, durable.WriteFile(c.File, text)
-}
-
-func (c *Collections[U]) load(ctx context.Context, text []byte) error {
-	empty := false
-	c.DB.View(func(tx *db.Tx) { empty = c.Rows.Empty(tx) })
-	if !empty {
-		return nil // what has changed since is package livefile's
+	text := []byte("{}\n")
+	if !empty { // noted as an old version, so that it gets what the store has
+		sum := sha256.Sum256(text)
+		err := c.DB.Update(func(tx *db.Tx) error {
+			c.Rows.NoteSource(tx, hex.EncodeToString(sum[:]), "")
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 	}
-	_, err := c.Import(ctx, text)
-	return err
+	return durable.WriteFile(c.File, text)
 }
 
 // Import adds what a file with that text holds. hashed is the text with a hash in the

@@ -16,7 +16,8 @@ import (
 // that is kept in step. U is the program's type of an account.
 type Live[U any] struct {
 	*Collections[U]
-	// UserRows returns the accounts as rows of the file, with their hashes.
+	// UserRows returns the accounts as rows of the file, with their hashes, and nothing
+	// if users are a plain collection.
 	UserRows func(*db.Tx) []string
 	// UserChanges counts the committed changes to accounts. pending reports whether
 	// there will be others.
@@ -74,11 +75,11 @@ func (l *Live[U]) Holds(text []byte) {
 // conflicts reports whether a person edited another version than the newest. An edit
 // that has the newest version of all that clients have changed since is none.
 func (l *Live[U]) conflicts(f *rows.File, now rows.Version) bool {
-	compared := f.Compare(now)
-	missed := now.Since(l.shown)
-	for name, texts := range l.base {
-		missed.Before(rows.Past{name: texts})
+	missed := now.Since(l.shown).Before(l.base)
+	if missed.Rows() == 0 && len(l.past) == 0 {
+		return false
 	}
+	compared := f.Compare(now)
 	if !compared.Holds(missed) {
 		l.base = missed
 		return true
@@ -112,10 +113,7 @@ func (l *Live[U]) changes(tx *db.Tx) int {
 // image returns what the file should show.
 func (l *Live[U]) image() (image rows.Image, users []string, changes int) {
 	l.DB.View(func(tx *db.Tx) {
-		image, changes = l.Rows.Image(tx), l.changes(tx)
-		if _, plain := l.Rows.Collection(tx, "users"); !plain {
-			users = l.UserRows(tx)
-		}
+		image, users, changes = l.Rows.Image(tx), l.UserRows(tx), l.changes(tx)
 	})
 	return image, users, changes
 }
