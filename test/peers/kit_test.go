@@ -15,21 +15,22 @@
 package peers_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"example.com/shelf/test/built"
 )
 
 var (
@@ -144,37 +145,9 @@ func plainBody(contentType string, body []byte) string {
 	return token.ReplaceAllString(compact.String(), `"accessToken":"(token)"`)
 }
 
-// binary is shelf, built once.
-var binary = sync.OnceValues(func() (string, error) {
-	if built := os.Getenv("SHELF_PROGRAM"); built != "" {
-		return built, nil
-	}
-	name := filepath.Join(binaryDir, "shelf.exe") // any system starts that
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", name, "example.com/shelf").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	// go test keeps a result until a folder changes that the tests have read.
-	folders, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if .Main}}{{$.Dir}}{{end}}{{end}}", "example.com/shelf").Output()
-	for folder := range strings.Lines(string(folders)) {
-		if _, err := os.ReadDir(strings.TrimSpace(folder)); err != nil {
-			return "", err
-		}
-	}
-	return name, err
-})
-
-var binaryDir string
-
 func TestMain(m *testing.M) {
 	flag.Parse()
-	var err error
-	if binaryDir, err = os.MkdirTemp("", "shelf-peers-"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	status := m.Run()
-	os.RemoveAll(binaryDir)
-	os.Exit(status)
+	built.Main(m)
 }
 
 // files writes the data of a scenario into a folder of its own.
@@ -197,26 +170,36 @@ func (s *scenario) files(t *testing.T) (dir string) {
 	return dir
 }
 
-// startShelf starts shelf with the data of s.
+// startShelf starts shelf with the data of s. shelf chooses its port and tells it.
 func (s *scenario) startShelf(t *testing.T) *server {
 	t.Helper()
-	name, err := binary()
+	name, err := built.Program()
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := freeAddress(t)
-	args := []string{"-addr", strings.TrimPrefix(url, "http://"), "-data", "memory", "-bcrypt-cost", "4", "-log", "problems"}
+	args := []string{"-addr", "127.0.0.1:0", "-data", "memory", "-bcrypt-cost", "4", "-log", "problems"}
 	if s.routes != "" {
 		args = append(args, "-routes", "routes.json")
 	}
 	if s.static != "" {
 		args = append(args, "-static", "static")
 	}
-	start(t, s.files(t), url+"/healthz", name, append(append(args, s.flags...), "db.json")...)
-	return &server{url: url, tokens: map[string]string{}}
+	p := start(t, s.files(t), name, append(append(args, s.flags...), "db.json")...)
+	select {
+	case line := <-p.first:
+		url, ok := strings.CutPrefix(line, "listening on ")
+		if !ok {
+			p.stop()
+			t.Fatalf("shelf %s says %q:\n%s", args, line, &p.stderr)
+		}
+		return &server{url: url, tokens: map[string]string{}}
+	case <-time.After(patience):
+		t.Fatalf("shelf %s doesn't say where it listens", args)
+	}
+	return nil
 }
 
-// startPeer starts the real server with the data of s.
+// startPeer starts the real server with the data of s, and waits until it answers.
 func (s *scenario) startPeer(t *testing.T) *server {
 	t.Helper()
 	program := "node_modules/json-server/lib/cli/bin.js"
@@ -227,55 +210,67 @@ func (s *scenario) startPeer(t *testing.T) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := freeAddress(t)
-	args := []string{program, "--quiet", "--host", "127.0.0.1", "--port", url[strings.LastIndex(url, ":")+1:]}
+	port := built.FreePort(t)
+	args := []string{program, "--quiet", "--host", "127.0.0.1", "--port", port}
 	if s.routes != "" {
 		args = append(args, "--routes", "routes.json")
 	}
 	if s.static != "" {
 		args = append(args, "--static", "static")
 	}
-	start(t, s.files(t), url+"/db", "node", append(args, "db.json")...)
-	return &server{url: url, tokens: map[string]string{}}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return "http://" + l.Addr().String()
-}
-
-// start starts a process in dir, waits until url answers, and stops the process
-// at the end of the test.
-func start(t *testing.T, dir, url, name string, args ...string) {
-	t.Helper()
-	var said bytes.Buffer
-	cmd := exec.Command(name, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &said, &said
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "SYSTEMROOT=" + os.Getenv("SYSTEMROOT")}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
-	t.Cleanup(func() { cmd.Process.Kill(); <-ended })
+	p := start(t, s.files(t), "node", append(args, "db.json")...)
+	url := "http://127.0.0.1:" + port
 	timeout, tick := time.After(patience), time.NewTicker(20*time.Millisecond)
 	defer tick.Stop()
 	for {
-		if answered, err := http.Get(url); err == nil {
+		if answered, err := http.Get(url + "/db"); err == nil {
 			answered.Body.Close()
-			return
+			return &server{url: url, tokens: map[string]string{}}
 		}
 		select {
 		case <-tick.C:
-		case <-ended:
-			t.Fatalf("%s %s ended:\n%s", name, args, &said)
+		case <-p.ended:
+			t.Fatalf("node %s ended:\n%s", args, &p.stderr)
 		case <-timeout:
-			t.Fatalf("%s %s doesn't answer", name, args)
+			t.Fatalf("node %s doesn't answer", args)
 		}
 	}
+}
+
+// A process is a program that was started. It ends with its test at the latest.
+type process struct {
+	cmd    *exec.Cmd
+	first  chan string   // gets the first line of standard output, "" if there is none
+	ended  chan struct{} // closed when the process has gone
+	stderr bytes.Buffer  // to be read once it has gone
+}
+
+// start starts a program in dir.
+func start(t *testing.T, dir, name string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(name, args...), first: make(chan string, 1), ended: make(chan struct{})}
+	stdout, said := io.Pipe()
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, said, &p.stderr
+	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "SYSTEMROOT=" + os.Getenv("SYSTEMROOT")}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		lines := bufio.NewReader(stdout)
+		line, _ := lines.ReadString('\n')
+		p.first <- strings.TrimSpace(line)
+		io.Copy(io.Discard, lines)
+	}()
+	go func() {
+		p.cmd.Wait()
+		close(p.ended)
+		said.Close()
+	}()
+	t.Cleanup(p.stop)
+	return p
+}
+
+func (p *process) stop() {
+	p.cmd.Process.Kill()
+	<-p.ended
 }

@@ -5,7 +5,6 @@ package program_test
 import (
 	"fmt"
 	"io/fs"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -15,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"example.com/shelf/test/built"
 )
 
 // repository is the folder that the documents are about.
@@ -240,7 +241,7 @@ func TestDocumentCommands(t *testing.T) {
 					script += "started " + output + "\n"
 				}
 			}
-			port := freePort(t)
+			port := built.FreePort(t)
 			script = strings.ReplaceAll(script, secondPort, port)
 			address := "127.0.0.1:8080"
 			var cmd *exec.Cmd
@@ -338,18 +339,6 @@ func matches(shown, answer string) bool {
 // secondPort is where documents start a server of their own, in the background.
 const secondPort = "3000"
 
-// freePort is a port that nothing listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
-}
-
 // prelude makes curl silent, ends a stream that would go on for ever, and waits for a
 // server that is started in the background. At the end it waits until that is gone.
 const prelude = `set -eu -o pipefail
@@ -368,7 +357,7 @@ curl() {
 // for a reader's tests: they only call the server.
 func stage(t *testing.T, dir string) string {
 	t.Helper()
-	shelf, err := binary()
+	shelf, err := built.Program()
 	if err != nil {
 		t.Fatal(err)
 	}

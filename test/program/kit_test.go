@@ -15,69 +15,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"example.com/shelf/test/built"
 )
 
 // patience is how long a test waits for anything before it fails: a busy machine, and
 // the race detector beside it, take their time.
 const patience = 2 * time.Minute
 
-// binary is the program, built when the first test asks for it, into a folder
-// that TestMain removes.
-var (
-	binary    = sync.OnceValues(buildShelf)
-	binaryDir string
-)
-
-// buildShelf builds the program and returns its path. The program is built with
-// -race where the tests are. Where there is no Go, SHELF_PROGRAM names one that was
-// built before.
-func buildShelf() (string, error) {
-	if built := os.Getenv("SHELF_PROGRAM"); built != "" {
-		return built, nil
-	}
-	const program = "example.com/shelf"
-	name := filepath.Join(binaryDir, "shelf")
-	if runtime.GOOS == "windows" {
-		name += ".exe"
-	}
-	args := []string{"build", "-buildvcs=false", "-o", name}
-	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		args = append(args, "-race")
-	}
-	if out, err := exec.Command("go", append(args, program)...).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	// go test keeps a result until a file or a folder changes that the tests have
-	// read. They don't import the program, so they read the folders of its source.
-	folders, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if .Main}}{{$.Dir}}{{end}}{{end}}", program).Output()
-	if err != nil {
-		return "", fmt.Errorf("go list: %w", err)
-	}
-	for folder := range strings.Lines(string(folders)) {
-		if _, err := os.ReadDir(strings.TrimSpace(folder)); err != nil {
-			return "", err
-		}
-	}
-	return name, nil
-}
-
 func TestMain(m *testing.M) {
 	asUsual()
-	var err error
-	if binaryDir, err = os.MkdirTemp("", "shelf-test-"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	status := m.Run()
-	os.RemoveAll(binaryDir)
-	os.Exit(status)
+	built.Main(m)
 }
 
 // shelfCommand is the binary in the working folder dir. Its environment holds
@@ -85,7 +37,7 @@ func TestMain(m *testing.M) {
 // cheapest bcrypt, and then env, which goes before both.
 func shelfCommand(t testing.TB, dir string, env []string, args ...string) *exec.Cmd {
 	t.Helper()
-	name, err := binary()
+	name, err := built.Program()
 	if err != nil {
 		t.Fatal(err)
 	}

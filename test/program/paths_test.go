@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"example.com/shelf/test/built"
 )
 
 // Names with blanks and with letters of any script are as good as others, and
@@ -38,7 +40,7 @@ func TestPaths(t *testing.T) {
 // The command of shelf run ends it, with its own status, on every system.
 func TestRunEverywhere(t *testing.T) {
 	t.Parallel()
-	name, err := binary()
+	name, err := built.Program()
 	if err != nil {
 		t.Fatal(err)
 	}
