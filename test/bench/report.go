@@ -124,18 +124,23 @@ func (h *harness) printSamples(w io.Writer) {
 			if rows++; rows == 1 {
 				fmt.Fprint(w, "\n| request | server | a second | p50 ms | p99 ms | processor µs |\n| --- | --- | ---: | ---: | ---: | ---: |\n")
 			}
-			of := func(figure func(sample) float64) float64 { return h.of(t.scenario, server, figure) }
-			digits := 0
-			if of(rate) < 100 {
-				digits = 2
-			}
-			each := fmt.Sprintf("%.1f", of(cpu))
+			each := fmt.Sprintf("%.1f", h.of(t.scenario, server, cpu))
 			if t.scenario == "flood" {
 				each = "" // most of it is bcrypt's
 			}
-			fmt.Fprintf(w, "| %s | %s | %.*f | %.2f | %.2f | %s |\n", name(t.scenario), name(server), digits, of(rate), of(p50), of(p99), each)
+			fmt.Fprintf(w, "| %s | %s | %s | %s |\n", name(t.scenario), name(server), h.answers(t.scenario, server), each)
 		}
 	}
+}
+
+// answers are the cells of a table that say how many answers a server gave a second, and
+// how long they took.
+func (h *harness) answers(scenario, server string) string {
+	each, digits := h.of(scenario, server, rate), 0
+	if each < 100 {
+		digits = 2
+	}
+	return fmt.Sprintf("%.*f | %.2f | %.2f", digits, each, h.of(scenario, server, p50), h.of(scenario, server, p99))
 }
 
 func (h *harness) printSizes(w io.Writer) {
