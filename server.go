@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,7 +50,7 @@ type server struct {
 	present *present // what answers now; nil: no -lab
 }
 
-// A route is one line of the table below.
+// A route is one line of the tables below.
 type route struct {
 	pattern string // as net/http.ServeMux reads it
 	handler handler
@@ -58,12 +59,32 @@ type route struct {
 // A handler answers a request or returns an error, never both.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-// routes is the whole server on one screen. What a route needs is said around
-// its handler: bearer takes a token of the catalog's, bookToken one of the
-// book API's, private the lab's secret, and noForeignPage stands where there is
-// no token.
+// routes is every route that the server has: a slice for each API. What a route needs is
+// said around its handler: bearer takes a token of the catalog's, bookToken one of the
+// book API's, private the lab's secret, and noForeignPage stands where there is no token.
 func (s *server) routes() []route {
-	routes := []route{
+	routes := slices.Concat(s.ownRoutes(), s.catalogRoutes(), s.bookRoutes())
+	if s.collections != nil { // collections.go, members.go: every other path
+		routes = append(routes, route{"/", s.serveCollections})
+	}
+	if s.hasPage() {
+		routes = append(routes, route{"GET /console/{$}", s.consolePage})
+	}
+	if l := s.lab; l != nil { // internal/lab
+		routes = append(routes, []route{
+			{"POST /lab/reset", l.Private(l.Reset)},
+			{"POST /lab/snapshot", l.Private(l.Snapshot)},
+			{"POST /lab/restore/{id}", l.Private(l.Restore)},
+			{"GET /lab/clock", l.Private(l.ShowClock)},
+			{"POST /lab/clock", l.Private(l.SetClock)},
+		}...)
+	}
+	return routes
+}
+
+// ownRoutes are those about the server itself: pages.go.
+func (s *server) ownRoutes() []route {
+	return []route{
 		{"GET /{$}", s.index},
 		{"GET /console/{file}", s.consoleFile},
 		{"GET /docs", s.consolePage},
@@ -73,8 +94,13 @@ func (s *server) routes() []route {
 		{"GET /healthz", s.health},
 		{"GET /readyz", s.ready},
 		{"GET /metrics", s.showMetrics},
+	}
+}
 
-		// The catalog API: auth.go
+// catalogRoutes are the catalog API.
+func (s *server) catalogRoutes() []route {
+	return []route{
+		// auth.go
 		{"POST /api/v1/auth/signup", s.noForeignPage(s.fresh(s.signUp))},
 		{"POST /api/v1/auth/signin", s.noForeignPage(s.fresh(s.signIn))},
 		{"POST /api/v1/auth/refresh", s.bearer(token.Refresh, s.rotating(s.refresh))},
@@ -106,8 +132,12 @@ func (s *server) routes() []route {
 
 		// pages.go
 		{"GET /api/v1/events", s.bearer(token.Access, s.streamEvents)},
+	}
+}
 
-		// The book API: auth.go, books.go
+// bookRoutes are the book API: auth.go, books.go.
+func (s *server) bookRoutes() []route {
+	return []route{
 		{"POST /signup", s.noForeignPage(s.fresh(s.orMember(s.register, s.bookSignUp)))},
 		{"POST /login", s.noForeignPage(s.fresh(s.orMember(s.signInMember, s.bookLogin)))},
 		{"GET /bookapi/books", s.bookToken(s.listBooks)},
@@ -116,22 +146,6 @@ func (s *server) routes() []route {
 		{"POST /bookapi/books", s.bookToken(s.addBook)},
 		{"DELETE /bookapi/books/{id}", s.bookToken(s.deleteBook)},
 	}
-	if s.collections != nil { // collections.go, members.go: whatever stands nowhere else
-		routes = append(routes, route{"/", s.serveCollections})
-	}
-	if s.hasPage() {
-		routes = append(routes, route{"GET /console/{$}", s.consolePage})
-	}
-	if l := s.lab; l != nil { // internal/lab
-		routes = append(routes, []route{
-			{"POST /lab/reset", l.Private(l.Reset)},
-			{"POST /lab/snapshot", l.Private(l.Snapshot)},
-			{"POST /lab/restore/{id}", l.Private(l.Restore)},
-			{"GET /lab/clock", l.Private(l.ShowClock)},
-			{"POST /lab/clock", l.Private(l.SetClock)},
-		}...)
-	}
-	return routes
 }
 
 // newServer builds a server that listens on addr, which decides the hosts that

@@ -337,7 +337,8 @@ func TestRootIsSmall(t *testing.T) {
 }
 
 // A file can be read in a few minutes, and a function on one screen. A table of one
-// row a line doesn't count: it is looked things up in.
+// row a line doesn't count: it is looked things up in. A table of routes does, as it is
+// read: there is one for each API.
 func TestFilesAndFunctionsAreShort(t *testing.T) {
 	t.Parallel()
 	for _, s := range sources(t) {
@@ -353,7 +354,7 @@ func TestFilesAndFunctionsAreShort(t *testing.T) {
 			lines := span(fn) + 1
 			ast.Inspect(fn, func(n ast.Node) bool {
 				table, ok := n.(*ast.CompositeLit)
-				if !ok || slices.ContainsFunc(table.Elts, func(row ast.Expr) bool { return span(row) > 0 }) {
+				if !ok || isRoutes(table) || slices.ContainsFunc(table.Elts, func(row ast.Expr) bool { return span(row) > 0 }) {
 					return true
 				}
 				lines -= span(table)
@@ -364,6 +365,16 @@ func TestFilesAndFunctionsAreShort(t *testing.T) {
 			}
 		}
 	}
+}
+
+// isRoutes reports whether a table is a []route.
+func isRoutes(table *ast.CompositeLit) bool {
+	list, _ := table.Type.(*ast.ArrayType)
+	if list == nil {
+		return false
+	}
+	element, _ := list.Elt.(*ast.Ident)
+	return element != nil && element.Name == "route"
 }
 
 // ignoredEntries are the patterns of .gitignore for names in the root.
