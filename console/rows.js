@@ -222,7 +222,7 @@ function table(kind) {
       el("dl", {}, names.map((name) => [el("dt", { class: "soft" }, fields[name]), el("dd", {}, row[name] === other[name] ? row[name] : el("mark", {}, row[name]))])), choice);
     const keep = button("Keep the server’s", () => (stop(), reload()), { class: "primary" });
     editing.node.firstChild.replaceChildren(el("div", { class: "conflict", role: "group", "aria-label": "Conflict" },
-      el("h2", {}, "412: somebody was faster"),
+      el("h2", {}, "412: another change was faster"),
       el("p", {}, "You read version ", short(old), " and sent it along as ", el("code", {}, "If-Match"), ". By now the server has ", short(etag), ", so it changed nothing. Which one shall stay?"),
       el("div", { class: "fields" },
         version("Yours, not saved", mine, theirs, button("Save mine over it", () => {

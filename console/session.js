@@ -5,8 +5,8 @@ import { read } from "./token.js";
 // The tokens are kept in this variable only. Any script of this origin could read
 // localStorage and sessionStorage, now or later (OWASP HTML5 Security Cheat Sheet). On
 // loopback, another program may use this port next and have the same origin. Reloading
-// the page therefore forgets the tokens, but doesn't revoke them. Who wants to stay
-// signed in over a reload says so: see keepSession.
+// the page therefore forgets the tokens, but doesn't revoke them. keepSession is for a
+// person who wants to stay signed in over a reload.
 let session = null; // { kind: "catalog" or "book", name, id, access, refresh, password of a demo account }
 let refusal = ""; // why the server refuses the access token
 const listeners = [], judges = [];
@@ -23,7 +23,7 @@ export function setSession(next) {
   for (const listener of listeners) listener(session);
 }
 
-// become sets a session that isn't complete yet, and tells nobody.
+// become sets a session that isn't complete yet, without a call of the listeners.
 export const become = (next) => (session = next);
 
 export const expiry = () => read(session.access).payload.exp;

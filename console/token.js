@@ -62,6 +62,7 @@ export const distance = (at, now) => (at > now ? "in " + span(at - now) : span(n
 // them.
 export const split = (text) => text.split(/(eyJ[\w-]+\.[\w-]+\.[\w-]*)/);
 
-// random returns n letters that nobody can guess.
 const letters = "abcdefghijkmnpqrstuvwxyz23456789"; // 32 letters, so that each is equally likely
+
+// random returns n letters that can't be guessed.
 export const random = (n) => Array.from(crypto.getRandomValues(new Uint8Array(n)), (b) => letters[b % 32]).join("");

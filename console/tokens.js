@@ -13,11 +13,11 @@ function drawTokens() {
     const { iat, exp } = read(token).payload;
     return el("article", { class: "card", id: type + "-token", "aria-label": name },
       el("header", {}, el("h2", {}, name), el("span", { class: "countdown", "data-from": iat, "data-until": exp, role: "timer" })),
-      el("p", { class: "soft" }, access ? "Goes with every request. Whoever holds it is you, so it doesn’t live long." : "Only gets new access tokens. It lives long, and goes to one address only."),
+      el("p", { class: "soft" }, access ? "Goes with every request. It lets anyone who has it act as you, so it doesn’t live long." : "Only gets new access tokens. It lives long, and goes to one address only."),
       wholeToken(token, name + ", as it is sent"),
       el("p", { class: "buttons" },
         access && session.refresh && button("Refresh", refresh),
-        button("Copy", () => copy(token, name + " copied. Whoever has it is you."), { class: "quiet" })));
+        button("Copy", () => copy(token, name + " copied. It lets anyone who has it act as you."), { class: "quiet" })));
   }));
   if (session) drawClaims(tokens.map(([type, token]) => [type, read(token)]));
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { api, focused, gone, part, see, signUp, story, tokenOf } from './kit.js';
 
-story('somebody signs up and is signed in', async ({ page }) => {
+story('a person signs up and is signed in', async ({ page }) => {
   await signUp(page, 'ann@example.com');
   await see(page.getByRole('heading', { name: 'Your token' }));
   await see(page.getByRole('article', { name: 'Access token' }));
@@ -91,7 +91,7 @@ story('a password is dots until it is asked for, on the wire too', async ({ page
   assert.doesNotMatch(await page.getByRole('complementary', { name: 'On the wire' }).innerText(), /b00k-worm/);
 });
 
-story('after a log-out the tokens are refused, whoever has kept a copy', async ({ page, shelf }) => {
+story('after a log-out the tokens are refused, also as a copy', async ({ page, shelf }) => {
   await signUp(page);
   const [access, refresh] = [await tokenOf(page), await tokenOf(page, 'Refresh token')];
   assert.equal((await api(shelf, access, 'GET /api/v1/auth/me')).status, 200);
@@ -122,7 +122,7 @@ story('a reload forgets the tokens, as the page says, and does not end them', as
   const access = await tokenOf(page);
   await see(page.getByText('a reload forgets them'));
   await page.reload();
-  await see(page.getByText('Nobody is signed in'));
+  await see(page.getByText('You are not signed in'));
   const kept = await page.evaluate(async () => [document.cookie, { ...localStorage }, { ...sessionStorage }, await indexedDB.databases(), await caches.keys()]);
   assert.deepEqual(kept, ['', {}, {}, [], []]);
   assert.equal((await api(shelf, access, 'GET /api/v1/auth/me')).status, 200);
