@@ -19,7 +19,7 @@ import (
 	"example.com/shelf/internal/token"
 )
 
-// wrongPassword answers whoever has to show the password again and can't.
+// wrongPassword answers a caller who has to show the password again and can't.
 const wrongPassword = "Wrong password"
 
 // getMe handles GET /api/v1/auth/me.

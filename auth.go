@@ -164,7 +164,7 @@ func endedText(t *tokenRecord, now time.Time) string {
 	return "revoked " + token.Ago(t.Ended, now) + " by " + by
 }
 
-// requireAdmin calls next only for an admin. Nobody becomes one at sign-up.
+// requireAdmin calls next only for an admin. Sign-up makes no admins.
 func requireAdmin(next callerHandler) callerHandler {
 	return func(w http.ResponseWriter, r *http.Request, c *caller) error {
 		if !c.user.Admin {

@@ -153,7 +153,7 @@ func runSettings(sh shell, args []string) (c settings, command []string, err err
 		return c, nil, config.Misused(err)
 	}
 	c.forgetKeys(sh.stderr)
-	c.labToken = rand.Text() // whoever started shelf may know what is in the environment
+	c.labToken = rand.Text() // what is in the environment may be known to others
 	return c, command, nil
 }
 
@@ -175,7 +175,7 @@ func (c *settings) forgetKeys(stderr io.Writer) {
 const readyMadeTTL = 24 * time.Hour
 
 // readyMade adds two accounts, the second an admin's, and returns env with a
-// token of each. They have no password: nobody can sign in to them.
+// token of each. They have no password, so no sign-in works.
 func (s *server) readyMade(env []string) ([]string, error) {
 	for _, account := range []struct {
 		variable, email string
@@ -359,7 +359,7 @@ func seedStore(s *store, c settings, interrupt *config.Interrupt, log *slog.Logg
 // export wrote goes into a store that has never held anything, with its
 // ids; accounts without a hash can't sign in until they get a password. A plain
 // {"items":[…],"books":[…]}, such as json-server's db.json, is added with new
-// ids, created by nobody. An error names the element that offends. It returns
+// ids, without a creator. An error names the element that offends. It returns
 // a sentence on what was done. commit is called before the rows are written.
 //
 // An export may be older than a log-out, so the tokens in it end unless keepTokens is
@@ -456,7 +456,7 @@ func fileConfig(sh shell, name string) (settings, error) {
 	return c, cmp.Or(err, c.etcd.Check(c.data))
 }
 
-// addAll adds items and books made by nobody, in one batch. It fails with
+// addAll adds items and books without a creator, in one batch. It fails with
 // errTitleTaken, wrapped in the book's place.
 func (s *store) addAll(items []*item, books []*book) error {
 	return s.Update(func(tx *db.Tx) error {

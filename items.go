@@ -259,8 +259,8 @@ type item struct {
 	wire reply.Rendered
 }
 
-// render makes the row's JSON. Who makes or changes an item calls it before
-// the store gets the row. A start renders every row: with encoding/json it takes up to
+// render makes the row's JSON. It is called after every change of an item, before the
+// store gets the row. A start renders every row: with encoding/json it takes up to
 // 1.7 times as long.
 func (it *item) render() {
 	b := strconv.AppendInt(append(make([]byte, 0, 512), `{"id":`...), int64(it.ID), 10)
@@ -307,7 +307,7 @@ func (r storedItem) createdBy() int      { return r.wire.Last() }
 var itemTexts = []string{`,"itemname":`, `,"category":`, `,"description":`}
 
 // wireTime is how both tutorials' clients read a time: strftime's
-// "%a, %d %b %Y %H:%M %p", of which the %p says PM after a 24-hour clock.
+// "%a, %d %b %Y %H:%M %p". The %p writes PM after the hours of a 24-hour clock.
 const wireTime = "Mon, 02 Jan 2006 15:04 PM"
 
 // decodeItem is the item's row of a line or of an import.
@@ -366,7 +366,7 @@ func (s *store) addItems() {
 // them all.
 type itemFilter struct {
 	category  string // "" for any
-	createdBy *int   // a user's id, or 0 for items made by nobody; nil for any
+	createdBy *int   // a user's id, or 0 for items without a creator; nil for any
 }
 
 // selectItems returns the items of f in a range of ids, the number of all items of f, and

@@ -145,8 +145,7 @@ func (s *server) resumeFrom(r *http.Request) (int64, error) {
 	return seq, err
 }
 
-// health handles GET /healthz: whoever reads it knows that the process is alive
-// and answers.
+// health handles GET /healthz: the answer shows that the process is alive and answers.
 func (s *server) health(w http.ResponseWriter, r *http.Request) error {
 	return writeHealth(w, "alive")
 }

@@ -13,7 +13,7 @@ import (
 	"sync"
 )
 
-// Text is openapi.json, byte for byte. Nobody may change it.
+// Text is openapi.json, byte for byte. It must not be changed.
 //
 //go:embed openapi.json
 var Text []byte

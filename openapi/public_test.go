@@ -122,7 +122,7 @@ func TestOptionalParametersHaveNoExample(t *testing.T) {
 	})
 }
 
-// Each operation has an invented answer: whoever reads the document sees what comes.
+// Each operation has an invented answer, so that a reader sees what comes.
 // test/openapi holds the examples against their schemas.
 func TestAnswersHaveExamples(t *testing.T) {
 	t.Parallel()

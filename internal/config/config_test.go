@@ -116,7 +116,7 @@ func TestRefused(t *testing.T) {
 		args, environ, env string
 		want               string
 	}{
-		{"a flag nobody knows", "-nam ann", "", "", "there is no flag -nam: did you mean -name? (hello help all lists the flags)"},
+		{"an unknown flag", "-nam ann", "", "", "there is no flag -nam: did you mean -name? (hello help all lists the flags)"},
 		{"a flag without its value", "-name", "", "", "-name needs a value behind it: -name NAME (hello help all lists the flags)"},
 		{"an argument left over", "-loud now", "", "", `unexpected argument "now" (hello help shows the usage)`},
 		{"a bad flag is named", "-tongue fr", "", "", `flag -tongue: "fr": want one of en, de`},

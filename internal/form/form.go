@@ -147,7 +147,7 @@ func ReadOnly(w http.ResponseWriter, r *http.Request, field string) (string, err
 		refused.Status = fault.Status // 413 and 415 stay what they are
 		refused.Details = slices.Clone(fault.Details)
 		for i, d := range refused.Details {
-			if d.Field != field && d.Rule == "type" { // of no type would it be right here
+			if d.Field != field && d.Rule == "type" { // this field is refused whatever its type
 				refused.Details[i].Rule = "unknown"
 			}
 		}
@@ -254,7 +254,7 @@ func isJSON(mediaType string) bool {
 	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
 }
 
-// contentTypeOf is the Content-Type, of which there may be several lines.
+// contentTypeOf joins the lines of Content-Type: there may be several.
 func contentTypeOf(r *http.Request) string { return strings.Join(r.Header["Content-Type"], ", ") }
 
 // parseMedia takes a Content-Type apart. The media type alone decides how a body is

@@ -269,7 +269,7 @@ var bodyTests = []struct {
 	{"a part with two names", multipartType, "--cut\r\nContent-Disposition: form-data; name=text; name=maybe\r\n\r\na\r\n--cut--\r\n", brokenForm},
 	{"a file in place of text", multipartType, filePart("text") + "--cut--\r\n", `400 Invalid request body: 'text' must not be a file`},
 	{"a file in place of a boolean", multipartType, filePart("flag") + "--cut--\r\n", `400 Invalid request body: 'flag' must not be a file`},
-	{"a file that nobody asked for", multipartType, filePart("other") + "--cut--\r\n", `unknown=[other]`},
+	{"a file that no field asks for", multipartType, filePart("other") + "--cut--\r\n", `unknown=[other]`},
 	{"a file and text of one name", multipartType, filePart("text") + asMultipart([]pair{{"text", "a"}}), `400 Invalid request body: 'text' must be given only once`},
 	{"line ends belong to a password", multipartType, asMultipart([]pair{{"secret", "a\r\n"}}), `secret="a\r\n"`},
 	{"as many parts as may be", multipartType, numberedParts(100) + "--cut--\r\n", "unknown=" + fmt.Sprint(strings.Split(numberedFields(100), "&"))},

@@ -27,8 +27,8 @@ func List[row any, text string | []byte](w http.ResponseWriter, status int, mess
 // this much, and the rows that the store has anyway, and not the whole text.
 const piece = 32 << 10
 
-// Array answers with an object whose last member is an array of rows, of which
-// json gives the JSON. head is what stands before the array. json is asked twice
+// Array answers with an object whose last member is an array of rows. json returns the
+// JSON of a row. head is what stands before the array. json is asked twice
 // for each row, as the length of the answer comes first.
 func Array[row any, text string | []byte](w http.ResponseWriter, status int, head string, rows []row, json func(row) text) error {
 	size := len(head) + len("[]}\n") + max(0, len(rows)-1)

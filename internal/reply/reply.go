@@ -109,7 +109,7 @@ func Secret(w http.ResponseWriter, status int, v any) error {
 // Bytes answers with JSON that is rendered already.
 func Bytes(w http.ResponseWriter, status int, body []byte) error {
 	begin(w, status, len(body))
-	w.Write(body) // an error means that the client has gone; there is nobody left to tell
+	w.Write(body) // an error means that the client has gone
 	return nil
 }
 
@@ -125,5 +125,5 @@ func begin(w http.ResponseWriter, status, size int) {
 
 // typeJSON is the value of a header that most answers have, made once: it is put
 // under the name in its canonical form, for Header.Set would make sure of the
-// name, and a new slice, each time. Nobody may write into it.
+// name, and a new slice, each time. It must not be written to.
 var typeJSON = []string{"application/json"}

@@ -239,9 +239,9 @@ func TestRefuse(t *testing.T) {
 		{"a broken Host", "GET /a?b HTTP/1.1\r\nHost: a b\r\n\r\n", "400 /a Bad Request: malformed Host header"},
 		{"two lengths", "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "400 /a Bad Request"},
 		{"headers that are too long", "GET /a/b HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 40<<10) + "\r\n\r\n", "431 /a/b Request Header Fields Too Large"},
-		{"an expectation that nobody knows", "GET /a HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", "417 /a Expectation Failed"},
-		{"a coding that nobody knows", "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", "501 /a Not Implemented"},
-		{"a version that nobody knows", "GET /a HTTP/3.0\r\nHost: a\r\n\r\n", "505 /a HTTP Version Not Supported: unsupported protocol version"},
+		{"an unknown expectation", "GET /a HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", "417 /a Expectation Failed"},
+		{"an unknown coding", "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", "501 /a Not Implemented"},
+		{"an unknown version", "GET /a HTTP/3.0\r\nHost: a\r\n\r\n", "505 /a HTTP Version Not Supported: unsupported protocol version"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

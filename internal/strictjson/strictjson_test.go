@@ -37,7 +37,7 @@ var objectTests = []struct{ name, text, want string }{
 	{"a second object", "{} {}", `[] invalid character '{' after top-level value`},
 	{"a comma too many", `{"a":1,}`, `[] invalid character '}' looking for beginning of object key string`},
 	{"a byte order mark", "\ufeff{}", `[] invalid character 'ï' looking for beginning of value`},
-	{"a name twice in a nested object is nobody's fault", `{"a":{"b":1,"b":2}}`, `[{a {"b":1,"b":2}}] <nil>`},
+	{"a name twice in a nested object is no fault", `{"a":{"b":1,"b":2}}`, `[{a {"b":1,"b":2}}] <nil>`},
 	{"as deep as may be", `{"a":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + `}`, `[{a ` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + `}] <nil>`},
 	{"one too deep", `{"a":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`, `[] 'a' must not nest deeper than 32`},
 	{"a member too many", `{` + strings.Repeat(`"a":1,`, 100) + `"b":2}`, `[] must not have more than 100 fields`},

@@ -1,4 +1,4 @@
-// The front ends of examples/, as somebody uses them.
+// The front ends of examples/, as a person uses them.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';

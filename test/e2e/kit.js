@@ -99,7 +99,7 @@ export async function startShelf(args = [], files = {}) {
 }
 
 /**
- * visit opens url in a browser of its own, as somebody who comes for the first
+ * visit opens url in a browser of its own, as a person who comes for the first
  * time. problems lists what no page may do. asks is the URL of another server that
  * the page may ask.
  */

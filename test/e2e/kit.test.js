@@ -9,8 +9,8 @@ import { accessible, visit } from './kit.js';
 const sins = [
   { name: 'an error on the console', script: "console.error('oops')", want: /^console error: oops/ },
   { name: 'a warning on the console', script: "console.warn('careful')", want: /^console warning: careful/ },
-  { name: 'an error that nobody catches', script: "throw new Error('lost')", want: /^uncaught: Error: lost/ },
-  { name: 'a promise that nobody catches', script: "Promise.reject(new Error('lost'))", want: /^uncaught: Error: lost/ },
+  { name: 'an error that is not caught', script: "throw new Error('lost')", want: /^uncaught: Error: lost/ },
+  { name: 'a promise that is not caught', script: "Promise.reject(new Error('lost'))", want: /^uncaught: Error: lost/ },
   { name: 'a dialog', script: "alert('hello')", want: /^a dialog: hello/ },
   { name: 'an answer of 500', script: "fetch('/500')", want: /^500 for GET/ },
   { name: 'a request to elsewhere', script: "fetch('http://127.0.0.1:1/').catch(() => 0)", want: /^a request to elsewhere: GET http:\/\/127.0.0.1:1/ },

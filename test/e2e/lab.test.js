@@ -16,7 +16,7 @@ const score = (page) => page.getByRole('status').filter({ hasText: /^\d+ of \d+ 
 const inside = (page, attack) => card(page, attack).getByText('What was sent, and the answer');
 
 // A refusal says why where a token was sent as one (RFC 6750 §3): not where it was
-// in a place that nobody reads, nor where it was good and what it asked for was refused.
+// in a place that the server never reads, nor where it was good and what it asked for was refused.
 const saysWhy = ({ id, expect }) => [401, 422].includes(expect.status) && !['token-in-query', 'token-in-cookie'].includes(id);
 
 async function runAll(page, count) {

@@ -82,7 +82,7 @@ for (const width of [360, 320]) {
   });
 }
 
-// tabTo goes from control to control as somebody without a mouse does, until it is
+// tabTo goes from control to control as a person without a mouse does, until it is
 // at the one that is wanted. At each stop the focus has to be seen (WCAG 2.4.7,
 // 2.4.11): drawn, and not beneath anything.
 async function tabTo(page, wanted, key = 'Tab') {

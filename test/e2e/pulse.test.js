@@ -6,7 +6,7 @@ import { accessible, api, gone, part, phone, see, shot, signUp, startShelf, stor
 
 const banner = (page) => page.locator('#banner').getByRole('alert');
 
-// freePort is one that nobody listens on.
+// freePort is a port that no program listens on.
 async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -67,7 +67,7 @@ story('a server that keeps its data is back, and the sign-in is good', async ({ 
   await see(page.getByRole('heading', { name: 'Items' }).getByText('live', { exact: true }));
 });
 
-story('a token that somebody else ended is told at once, on every part', async ({ page, shelf }) => {
+story('a token that was ended elsewhere is told at once, on every part', async ({ page, shelf }) => {
   await signUp(page);
   const token = await tokenOf(page);
   await part(page, 'Books');

@@ -206,7 +206,7 @@ story('another’s item can be seen, and not changed', async ({ page, person }) 
   await see(rowOf(page, 'lamp'));
 });
 
-// stocked signs up where 25 items are: 12 tools of somebody else's, 13 toys of one's own.
+// stocked signs up where 25 items are: 12 tools of another account's, 13 toys of one's own.
 async function stocked(page, shelf) {
   const make = (n, category, from) => Array.from({ length: n }, (_, i) => ({ itemname: `${category} ${from + i}`, category, description: i === 0 ? 'The first of its kind' : 'Another one' }));
   const bob = await api(shelf, '', 'POST /api/v1/auth/signup', { email: 'bob@example.com', password: 'b00k-worm' });

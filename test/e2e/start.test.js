@@ -1,4 +1,4 @@
-// Start and Docs: what somebody who builds a front end looks for first.
+// Start and Docs: what a person who builds a front end looks for first.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
