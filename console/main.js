@@ -17,7 +17,7 @@ import { describe, showStart, startStart } from "./start.js";
 import { describeRoutes, openRoute, startDocs } from "./docs.js";
 import { showAccount, startMe } from "./me.js";
 import { startEvents } from "./events.js";
-import { lookNow, onReturn, startPulse } from "./pulse.js";
+import { examine, onReturn, startPulse } from "./pulse.js";
 
 const home = location.pathname; // "/", "/docs", or "/console/" where another page is at "/"
 
@@ -86,7 +86,7 @@ startWire();
 startAccount();
 startTokens(refresh);
 startRows();
-startClock(drawAttacks, lookNow);
+startClock(drawAttacks, examine);
 startOwn();
 startStart();
 startDocs();

@@ -49,7 +49,7 @@ async function see(answers) {
 }
 
 // examine asks whether the token is still a good one: the server may be a new one.
-async function examine() {
+export async function examine() {
   if (current()) await ask("GET", "/api/v1/auth/me", { by: "page" });
   for (const listener of returns) listener();
 }
@@ -106,6 +106,3 @@ export function startPulse(onRefresh) {
   for (const listen of [onSession, onRefusal, onExpiry]) listen(draw);
   watch();
 }
-
-// lookNow looks at once: after the data was put back, say.
-export const lookNow = examine;
