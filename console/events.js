@@ -8,7 +8,7 @@ const listeners = [];
 
 // onEvents has the functions of an object called: begin() when a stream begins that
 // may have missed something, event(kind, what, row) for each event, end() when the
-// stream breaks off.
+// stream breaks off, or the server is away.
 export const onEvents = (listener) => listeners.push(listener);
 const tell = (name, ...what) => listeners.forEach((listener) => listener[name]?.(...what));
 
@@ -20,16 +20,20 @@ export async function startEvents() {
   for (;; await new Promise((done) => setTimeout(wake = done, pause))) {
     live(false);
     if (name !== current()?.name) [name, last] = [current()?.name, ""];
-    pause = 500;
-    if (!name || expired() || refused()) continue;
+    if (!name || expired() || refused()) {
+      pause = 500;
+      continue;
+    }
     const { response, more } = await stream("/api/v1/events", { Authorization: "Bearer " + current().access, ...(last && { "Last-Event-ID": last }) });
     if (response?.status === 410) last = ""; // the missed events are no longer kept
     if (!response?.ok) {
       if (response) judge({ ok: false, header: (name) => response.headers.get(name) ?? "" });
-      pause = [401, 410, 422].includes(response?.status) ? 500 : Math.min(2 * pause, 30000);
-      tell("end");
+      else tell("end");
+      // Too many streams, for example, may take a while. pulse.js watches a server that is away.
+      pause = !response ? 1000 : [401, 410, 422].includes(response.status) ? 500 : Math.min(2 * pause, 30000);
       continue;
     }
+    pause = 500;
     if (!last) tell("begin"); // so no change is missed
     live(true);
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

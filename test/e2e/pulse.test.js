@@ -81,6 +81,24 @@ story('a token that was ended elsewhere is told at once, on every part', async (
   }
 });
 
+story('a page that gets no stream asks less and less often', { args: ['-max-account-streams', '1'] }, async ({ page, shelf, t }) => {
+  await api(shelf, '', 'POST /api/v1/auth/signup', { email: 'ann@example.com', password: 'b00k-worm' });
+  const { data: [{ access_token: token }] } = await api(shelf, '', 'POST /api/v1/auth/signin', { email: 'ann@example.com', password: 'b00k-worm' });
+  const off = new AbortController();
+  t.after(() => off.abort());
+  const held = await fetch(`${shelf.url}/api/v1/events`, { headers: { Authorization: `Bearer ${token}` }, signal: off.signal });
+  assert.equal(held.status, 200);
+  const times = [], loads = [];
+  page.on('request', (request) => {
+    if (request.url().endsWith('/api/v1/events')) times.push(performance.now());
+    if (request.url().endsWith('/api/v1/auth/me')) loads.push(request);
+  });
+  await signUp(page, 'ann@example.com', { how: 'Sign in' });
+  while (times.length < 3) await page.waitForRequest(`${shelf.url}/api/v1/events`);
+  assert(times[2] - times[1] > 1500, `after ${times[2] - times[1]} ms again`);
+  assert.equal(loads.length, 0, 'a refused stream says nothing about the token');
+});
+
 story('the way to sign in is on every part, and leads back', async ({ page, shelf }) => {
   await api(shelf, '', 'POST /api/v1/auth/signup', { email: 'ann@example.com', password: 'b00k-worm' });
   for (const name of ['Docs', 'Your token', 'Items', 'Books', 'Account', 'Break it']) {
