@@ -21,8 +21,10 @@ function card(title, words, fields, action, work, look = "primary") {
 async function load() {
   const answer = await ask("GET", "/api/v1/auth/me", { by: "page" });
   if (!answer.ok) return;
-  [me] = answer.json.data;
-  draw();
+  const [read] = answer.json.data;
+  const same = JSON.stringify(read) === JSON.stringify(me);
+  me = read;
+  if (!same) draw(); // which empties the forms
   $("#people").hidden = !me.admin;
   if (me.admin) await list();
 }
@@ -33,7 +35,7 @@ function draw() {
   $("#me").replaceChildren(
     el("section", { class: "card", "aria-label": "You" }, el("h2", {}, "You"),
       el("dl", { class: "facts" }, Object.entries(facts).map(([term, value]) => [el("dt", { class: "soft" }, term), el("dd", {}, value)])),
-      session.password && el("p", { class: "buttons" }, el("span", { class: "soft" }, "A demo account, with a password of its own."), button("Copy the password", () => copy(session.password, "Password copied"), { class: "quiet" })),
+      session.password && el("p", { class: "buttons" }, el("span", { class: "soft" }, "A demo account, with a password of its own."), button("Copy the password", () => copy(current().password, "Password copied"), { class: "quiet" })),
       !me.admin && el("p", { class: "soft" }, "An admin sees all accounts here. ", el("code", {}, `shelf user admin ${session.name}`), " makes ", name, " one, on the machine of a server with a data file.")),
     card("Names", null, el("div", { class: "fields" },
       input("username", "Your username", { value: me.username }), input("firstname", "First name", { value: me.firstname }), input("lastname", "Last name", { value: me.lastname }),

@@ -47,6 +47,12 @@ story('the password of a demo account can be copied', async ({ page, shelf }) =>
   const password = await copied(page, page.getByRole('button', { name: 'Copy the password' }));
   const email = (await page.locator('[data-who]').first().textContent()).trim();
   assert.equal((await api(shelf, '', 'POST /api/v1/auth/signin', { email, password })).status, 200);
+  const form = page.getByRole('form', { name: 'A new password' });
+  await form.getByLabel('Current password').fill(password);
+  await form.getByLabel('New password').fill('n3w-worm');
+  await form.getByRole('button').click();
+  await see(page.getByRole('status').filter({ hasText: 'Password successfully changed' }));
+  assert.equal(await copied(page, page.getByRole('button', { name: 'Copy the password' })), 'n3w-worm');
 });
 
 story('a book account changes its username with its password', async ({ page }) => {
@@ -75,12 +81,15 @@ story('an admin sees all accounts, and says who is one and who is disabled', { a
   await see(page.getByRole('row').filter({ hasText: 'user28@' }));
   await page.getByRole('combobox', { name: 'Accounts a page' }).selectOption('100');
   await see(row);
+  const typed = page.getByRole('form', { name: 'Names' }).getByLabel('First name');
+  await typed.fill('half a na');
   await page.getByLabel('bob@example.com is disabled').check();
   await see(page.getByRole('status').filter({ hasText: 'Changed: bob@example.com' }));
   await see(other.locator('#banner').getByRole('alert').filter({ hasText: 'An admin has disabled this account.' }));
   await page.getByLabel('bob@example.com is disabled').uncheck();
   await page.getByLabel('bob@example.com is admin').check();
   await see(page.getByLabel('bob@example.com is admin').and(page.locator(':checked')));
+  assert.equal(await typed.inputValue(), 'half a na', 'what is typed stays');
   await accessible(page);
   await shot(page, 'all accounts');
   await page.getByRole('button', { name: 'Delete user0@' }).dblclick();
