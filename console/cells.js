@@ -1,10 +1,10 @@
 // What the tables of collections show, without a page.
 
-// collectionsOf lists the collections of openapi.json, and the accounts.
+// collectionsOf lists the collections of openapi.json, and last the accounts.
 export const collectionsOf = (document) => Object.entries(document?.paths ?? {}).flatMap(([address, { get }]) => {
   const name = get?.operationId === "readMembers" ? "users" : get?.tags?.[0].split("/")[1];
   return name && !address.includes("{") ? { name, address, single: !document.paths[address + "/{id}"], route: get.operationId } : [];
-});
+}).sort((a, b) => (a.name === "users") - (b.name === "users"));
 
 // parse reads JSON. Numbers stay as they are written, where the browser can do that.
 export const parse = (text) => JSON.parse(text, (_, value, at) => (typeof value === "number" && at && JSON.rawJSON ? JSON.rawJSON(at.source) : value));

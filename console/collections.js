@@ -116,8 +116,7 @@ export function showCollections(view) {
 
 // startCollections learns from openapi.json which there are.
 export function startCollections(description) {
-  const all = collectionsOf(description), last = ({ name }) => name === "users";
-  tables = [...all.filter((one) => !last(one)), ...all.filter(last)].map(table);
+  tables = collectionsOf(description).map(table);
   const { body } = document, show = () => showCollections(body.dataset.view);
   body.classList.toggle("rows-on", tables.length > 0);
   show();

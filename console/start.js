@@ -12,8 +12,8 @@ let resources = [];
 // resourcesOf lists what the server has: name, address, the part of the page that shows
 // it, and the parameter that makes a count cheap.
 function resourcesOf(description) {
-  const collections = collectionsOf(description).map(({ name, address, single }) => ({ name, address, part: "collections", limit: single ? "" : "?_limit=1", single, guarded: name === "users" && description.paths[address].get.operationId === "readMembers" }));
-  return [...collections.filter(({ name }) => name !== "users"), ...collections.filter(({ name }) => name === "users"),
+  const collections = collectionsOf(description).map(({ name, address, single, route }) => ({ name, address, part: "collections", limit: single ? "" : "?_limit=1", single, guarded: route === "readMembers" }));
+  return [...collections,
     { name: "Items", address: "/api/v1/items", part: "items", limit: "?limit=1", guarded: true },
     { name: "Books", address: "/bookapi/books", part: "books", limit: "?limit=1", guarded: true }];
 }

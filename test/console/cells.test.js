@@ -11,9 +11,9 @@ test("the collections are those that openapi.json has tags for, and the accounts
     "/data/odd%20%7Bname%7D": get("/odd {name}"),
   };
   assert.deepEqual(collectionsOf({ paths }), [
-    { name: "users", address: "/users", single: false, route: "readMembers" },
     { name: "posts", address: "/data/posts", single: false, route: "x" },
     { name: "odd {name}", address: "/data/odd%20%7Bname%7D", single: true, route: "x" },
+    { name: "users", address: "/users", single: false, route: "readMembers" },
   ]);
   for (const none of [null, undefined, {}, { paths: {} }]) assert.deepEqual(collectionsOf(none), []);
 });
