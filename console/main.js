@@ -4,7 +4,7 @@
 // clock.js. account.js signs in and out, events.js follows what happens, and pulse.js
 // watches whether the server is there.
 import { $, $$ } from "./dom.js";
-import { learnHandlers, startWire } from "./wire.js";
+import { learnHandlers, send, startWire } from "./wire.js";
 import { ask, current, onSession } from "./session.js";
 import { comeBack, refresh, signInFrom, startAccount } from "./account.js";
 import { listTokens, startTokens } from "./tokens.js";
@@ -69,17 +69,21 @@ function show(view) {
   showAccount(view);
 }
 
-// learn reads openapi.json, and again for each account where the collections' types
-// depend on who reads them.
-async function learn(first) {
-  const description = await learnHandlers(first ? undefined : ask);
+// learn reads openapi.json by send or by ask, and shows it.
+async function learn(by) {
+  const description = await learnHandlers(by);
   describe(description);
   describeRoutes(description);
-  if (!first) return;
-  startCollections(description);
+  return description;
+}
+
+// startLearning reads openapi.json, and again for each account where the collections'
+// types depend on who reads them.
+async function startLearning() {
+  startCollections(await learn(send));
   const { rest } = partNamed();
   if (rest) openRoute(rest);
-  onSession((session) => session && document.body.classList.contains("rows-on") && learn(false));
+  onSession((session) => session && document.body.classList.contains("rows-on") && learn(ask));
 }
 
 startWire();
@@ -94,7 +98,7 @@ startMe();
 startPulse(refresh);
 startLab(offer);
 startEvents();
-learn(true);
+startLearning();
 onReturn(() => show(document.body.dataset.view));
 function arrive() {
   if (location.hash !== "#main" && location.href !== at) go()?.focus({ preventScroll: true }); // the browser itself handles "skip to the content"

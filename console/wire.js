@@ -102,10 +102,11 @@ async function reach(exchange, signal) {
 }
 
 // learnHandlers reads from openapi.json which function handles a route. A test
-// of the server compares openapi.json with the source. It resolves to openapi.json.
+// of the server compares openapi.json with the source. request is send, or a function like
+// it. learnHandlers resolves to openapi.json.
 let operations = [];
-export async function learnHandlers(by = send) {
-  const { json } = await by("GET", "/openapi.json", { by: "page" });
+export async function learnHandlers(request) {
+  const { json } = await request("GET", "/openapi.json", { by: "page" });
   operations = Object.entries(json?.paths ?? {}).flatMap(([path, item]) => Object.entries(item).flatMap(([method, { "x-handler": handler }]) => (
     handler ? { method: method.toUpperCase(), handler, path: new RegExp(`^${path.replaceAll(".", "\\.").replace(/\{\w+\}/g, "[^/]+")}$`) } : []
   )));
