@@ -61,20 +61,24 @@ async function signIn(how, more) {
   backTo = "#token";
 }
 
+let backTo = "#token"; // the part that is shown after a sign-in
+
+function comeBackTo(part) {
+  if (part && part !== "start") backTo = "#" + part;
+}
+
 // signInFrom shows the form, and comes back to a part after the sign-in. A sign-in that
 // is over makes room for it.
-let backTo = "#token";
 export function signInFrom(part) {
   if (current() && (refused() || expired())) setSession(null);
-  if (part && part !== "start") backTo = "#" + part;
+  comeBackTo(part);
   if (!identity.value) identity.value = lastName;
   identity.focus();
 }
 
 // demo makes an account with a password that can be copied later.
 function demo() {
-  const { view } = document.body.dataset;
-  if (["docs", "items", "books", "collections", "account"].includes(view)) backTo = "#" + view;
+  comeBackTo(document.body.dataset.view);
   kind.value = "catalog";
   dress();
   identity.value = `ann-${random(4)}@example.com`;
@@ -113,7 +117,7 @@ function showWho(session) {
   for (const node of $$("[data-who]")) node.textContent = session?.name ?? "";
   const chip = $("#chip-left").dataset;
   [chip.from, chip.until] = session ? [read(session.access).payload.iat, expiry()] : [0, 0];
-  lastName = session?.kind === "catalog" ? session.name : lastName;
+  if (session?.kind === "catalog") lastName = session.name;
   $("#keep").checked = keeps();
 }
 
