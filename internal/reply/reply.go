@@ -66,32 +66,28 @@ type Detail struct {
 // First returns the first error, nil for none. If the others are of fields too, it has
 // their details as well: one for each field, in the order of errs.
 func First(errs ...error) error {
-	var first *Error
-	for _, err := range errs {
-		e, ok := err.(*Error)
-		switch {
-		case err == nil:
-			continue
-		case first == nil && (!ok || len(e.Details) == 0):
-			return err
-		case !ok:
-			continue
-		case first == nil:
-			copied := *e
-			first = &copied
-			first.Details = slices.Clone(e.Details)
+	at := slices.IndexFunc(errs, func(err error) bool { return err != nil })
+	if at < 0 {
+		return nil
+	}
+	e, ok := errs[at].(*Error)
+	if !ok || len(e.Details) == 0 {
+		return errs[at]
+	}
+	first := *e
+	first.Details = slices.Clone(e.Details)
+	for _, err := range errs[at+1:] {
+		other, ok := err.(*Error)
+		if !ok {
 			continue
 		}
-		for _, d := range e.Details {
+		for _, d := range other.Details {
 			if !slices.ContainsFunc(first.Details, func(has Detail) bool { return has.Field == d.Field }) {
 				first.Details = append(first.Details, d)
 			}
 		}
 	}
-	if first == nil {
-		return nil
-	}
-	return first
+	return &first
 }
 
 // JSON answers with v as one line of JSON.
