@@ -38,13 +38,7 @@ func (d Document) Answer(w http.ResponseWriter, r *http.Request) error {
 		text = indented.Bytes()
 	}
 	h := w.Header()
-	h.Add("Vary", "Accept-Encoding")
-	compress := len(text) >= compressFrom && takesGzip(r)
-	tag := string(AppendTag(nil, text))
-	sent := tag
-	if compress {
-		sent = strings.TrimSuffix(tag, `"`) + gzipMark
-	}
+	tag, sent, compress := chooseForm(w, r, text)
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		if done, err := notModified(w, r, tag, sent); done || err != nil {
 			return err
@@ -56,6 +50,17 @@ func (d Document) Answer(w http.ResponseWriter, r *http.Request) error {
 		text = compressed(text)
 	}
 	return Bytes(w, d.Status, text)
+}
+
+// chooseForm decides whether text is sent compressed. tag is its entity tag, and sent that
+// of the form in which it is sent.
+func chooseForm(w http.ResponseWriter, r *http.Request, text []byte) (tag, sent string, compress bool) {
+	w.Header().Add("Vary", "Accept-Encoding")
+	tag = string(AppendTag(nil, text))
+	if len(text) < compressFrom || !takesGzip(r) {
+		return tag, tag, false
+	}
+	return tag, strings.TrimSuffix(tag, `"`) + gzipMark, true
 }
 
 // PlainTags takes the mark of compressed bytes off the tags in r's conditions: a client
@@ -106,17 +111,12 @@ var zipped sync.Map
 // has it. It compresses a file once and keeps that. What a client sent must not come
 // here, as nothing is ever dropped.
 func File(w http.ResponseWriter, r *http.Request, contentType string, content []byte) error {
-	h := w.Header()
-	h.Add("Vary", "Accept-Encoding")
 	PlainTags(r)
-	tag := string(AppendTag(nil, content))
-	sent, compress := tag, len(content) >= compressFrom && takesGzip(r)
-	if compress {
-		sent = strings.TrimSuffix(tag, `"`) + gzipMark
-	}
+	tag, sent, compress := chooseForm(w, r, content)
 	if done, err := notModified(w, r, tag, sent); done || err != nil {
 		return err
 	}
+	h := w.Header()
 	h.Set("Content-Type", contentType)
 	if compress {
 		h.Set("Content-Encoding", "gzip")
