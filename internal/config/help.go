@@ -53,8 +53,8 @@ func (t Commands[S]) printAll(w io.Writer) {
 	fmt.Fprint(w, t.Notes)
 }
 
-// helpColumn is where the second column of the help begins, and helpWidth its width.
-const helpColumn, helpWidth = 27, 53
+// The widths of the two columns of the help.
+const nameWidth, helpWidth = 24, 53
 
 // printShort writes the help for every day. It fits on a screen.
 func (t Commands[S]) printShort(w io.Writer) {
@@ -101,12 +101,12 @@ func clause(help string) []string {
 // printRow writes a row of two columns. A first column that is too long has a line for
 // itself.
 func printRow(w io.Writer, name string, lines []string) {
-	if len(name) > helpColumn-3 {
+	if len(name) > nameWidth {
 		fmt.Fprintf(w, "  %s\n", name)
 		name = ""
 	}
 	for _, line := range lines {
-		fmt.Fprintf(w, "  %-24s %s\n", name, line)
+		fmt.Fprintf(w, "  %-*s %s\n", nameWidth, name, line)
 		name = ""
 	}
 }
@@ -142,12 +142,7 @@ func (t Table) find(name string) (Setting, error) {
 			return s, nil
 		}
 	}
-	return Setting{}, t.noFlag(name)
-}
-
-// noFlag is the error for a flag that the table lacks.
-func (t Table) noFlag(name string) error {
-	return flagFault(fmt.Errorf("flag provided but not defined: -%s", name), "", t.flagNames(), nil, t.Program+" help all lists the flags")
+	return Setting{}, unknownFlag(name, "", t.flagNames(), t.Program+" help all lists the flags")
 }
 
 // flagNames are the flags that the help shows, and their aliases.

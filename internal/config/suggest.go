@@ -85,20 +85,25 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
-// flagFault words an error of package flag: what is wrong, then what to do. whose is the
-// command that was called, "" for the program itself, flags are the flags that it has, takes tells
-// what a flag takes, and more where to read about them.
+// unknownFlag is the error for a flag that is none of flags. whose is the command that was
+// called, "" for the program itself, and more tells where to read about its flags.
+func unknownFlag(name, whose string, flags []string, more string) error {
+	hint := ""
+	if best := Closest(name, flags); best != "" {
+		hint = fmt.Sprintf(": did you mean -%s?", best)
+	}
+	if whose == "" {
+		return Misused(fmt.Errorf("there is no flag -%s%s (%s)", name, hint, more))
+	}
+	return Misused(fmt.Errorf("%s has no flag -%s%s (%s)", whose, name, hint, more))
+}
+
+// flagFault words an error of package flag: what is wrong, then what to do. takes tells
+// what a flag takes; the rest is as for [unknownFlag].
 func flagFault(err error, whose string, flags []string, takes func(flag string) string, more string) error {
 	text := err.Error()
 	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
-		hint := ""
-		if best := Closest(name, flags); best != "" {
-			hint = fmt.Sprintf(": did you mean -%s?", best)
-		}
-		if whose == "" {
-			return Misused(fmt.Errorf("there is no flag -%s%s (%s)", name, hint, more))
-		}
-		return Misused(fmt.Errorf("%s has no flag -%s%s (%s)", whose, name, hint, more))
+		return unknownFlag(name, whose, flags, more)
 	}
 	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
 		return Misused(fmt.Errorf("-%s needs a value behind it: -%s %s (%s)", name, name, takes(name), more))
