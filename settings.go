@@ -179,7 +179,7 @@ func parseSettings(args []string, lookupEnv func(string) (string, bool), dotenv 
 
 // callersVariables are no settings, and no mistake: programs that call a shelf keep
 // its address and their tokens under these names.
-var callersVariables = []string{"SHELF_URL", "SHELF_TOKEN", "SHELF_ADMIN_TOKEN", "SHELF_LAB_TOKEN", etcd.UserVariable, etcd.PasswordVariable}
+var callersVariables = []string{"SHELF_URL", "SHELF_TOKEN", "SHELF_ADMIN_TOKEN", "SHELF_LAB_TOKEN"}
 
 // shared reports whether the data lies in a cluster, where other servers use it too.
 func (c settings) shared() bool { return etcd.IsAddress(c.data) }

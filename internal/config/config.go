@@ -68,7 +68,7 @@ func Row(name, arg, value, help string, set func(value string) error) Setting {
 type Table struct {
 	Program   string // name of the command; in capitals, the prefix of its variables
 	Settings  []Setting
-	Variables []string // further variables that .env may hold
+	Variables []string // further variables that the program reads
 }
 
 // Variable returns the variable of a flag: HELLO_ACCESS_TTL for flag access-ttl
@@ -87,6 +87,15 @@ func (t Table) variables(s Setting) (names []string) {
 		if len(alias) > 1 {
 			names = append(names, t.Variable(alias))
 		}
+	}
+	return names
+}
+
+// allVariables returns the names of all variables that the table knows.
+func (t Table) allVariables() []string {
+	names := slices.Clone(t.Variables)
+	for _, s := range t.Settings {
+		names = append(names, t.variables(s)...)
 	}
 	return names
 }
@@ -228,13 +237,11 @@ func (v *Values) DotenvUsed() string {
 }
 
 // Stray returns a warning for each variable of the environment that has the
-// program's prefix but is neither a setting nor known. It skips the variables
+// program's prefix but is neither of the table nor known. It skips the variables
 // that Kubernetes sets for a service of the same name: HELLO_SERVICE_HOST,
 // HELLO_PORT_80_TCP, and what lookupEnv doesn't know.
 func (t Table) Stray(lookupEnv func(string) (string, bool), known ...string) (warnings []string) {
-	for _, s := range t.Settings {
-		known = append(known, t.variables(s)...)
-	}
+	known = append(known, t.allVariables()...)
 	for _, entry := range slices.Sorted(slices.Values(os.Environ())) {
 		name, _, _ := strings.Cut(entry, "=")
 		rest, ours := strings.CutPrefix(name, t.prefix())
@@ -246,11 +253,9 @@ func (t Table) Stray(lookupEnv func(string) (string, bool), known ...string) (wa
 }
 
 // Unknown returns a warning for each name in .env that has the program's prefix
-// but is neither a setting nor known. Usually it is a typing error.
+// but is neither of the table nor known. Usually it is a typing error.
 func (v *Values) Unknown(known ...string) (warnings []string) {
-	for _, s := range v.table.Settings {
-		known = append(known, v.table.variables(s)...)
-	}
+	known = append(known, v.table.allVariables()...)
 	for _, name := range slices.Sorted(maps.Keys(v.file)) {
 		if strings.HasPrefix(strings.ToUpper(name), v.table.prefix()) && !slices.Contains(known, name) {
 			warnings = append(warnings, fmt.Sprintf(".env line %d: %s is not a setting of %s", v.file[name].line, name, v.table.Program))

@@ -28,7 +28,7 @@ type hello struct {
 }
 
 func (h *hello) table() Table {
-	return Table{Program: "hello", Variables: []string{"SECRET"}, Settings: []Setting{
+	return Table{Program: "hello", Variables: []string{"SECRET", "HELLO_SECRET"}, Settings: []Setting{
 		Row("name", "NAME", "world", "whom to greet", Text(&h.Name)),
 		Row("loud", "", "false", "greet aloud", Bool(&h.Loud)),
 		Row("times", "N", "1", "how often,\nup to nine times", Number(&h.Times, 1, 9)),
@@ -142,7 +142,7 @@ func TestRefused(t *testing.T) {
 
 func TestVariables(t *testing.T) {
 	t.Parallel()
-	_, v, err := read("", "KEY=environment", "KEY=file\nHELLO_NMAE=ann\nHELLO_URL=x\nOTHER=1")
+	_, v, err := read("", "KEY=environment", "KEY=file\nHELLO_NMAE=ann\nHELLO_URL=x\nOTHER=1\nHELLO_SECRET=hush")
 	if err != nil {
 		t.Fatal(err)
 	}
