@@ -202,7 +202,7 @@ func TestSharedCompactsByItself(t *testing.T) {
 		b, _ := join(t, log)
 		for i := range 5 {
 			a.busy(t, fmt.Sprint("owner", i))
-			time.Sleep(time.Minute) // between two snapshots
+			elapse(time.Minute) // between two snapshots
 		}
 		b.fresh(t)
 		c, _ := join(t, log)

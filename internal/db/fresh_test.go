@@ -82,7 +82,7 @@ func TestFreshOutOfReach(t *testing.T) {
 		a, ra := join(t, log)
 		b, _ := join(t, log)
 		ra.Partition()
-		time.Sleep(500 * time.Millisecond)
+		elapse(500 * time.Millisecond)
 		for range 2 {
 			began := time.Now()
 			if err := a.Fresh(t.Context()); !errors.Is(err, history.ErrUnavailable) {
@@ -116,7 +116,7 @@ func TestFreshIdle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a, b, _, _ := pair(t)
 		must(t, b.Update(b.addOwner("ann")))
-		time.Sleep(10 * time.Second)
+		elapse(10 * time.Second)
 		wantRows(t, a.visible(), b.visible())
 		if a.OutOfTouch() {
 			t.Errorf("Silence = %v", a.Silence())
@@ -132,7 +132,7 @@ func TestFreshMaxStale(t *testing.T) {
 		b, _ := join(t, log)
 		must(t, b.Update(b.addOwner("ann")))
 		wantRows(t, a.fresh(t).visible(), rows{})
-		time.Sleep(50 * time.Millisecond)
+		elapse(50 * time.Millisecond)
 		wantRows(t, a.fresh(t).visible(), b.visible())
 	})
 }

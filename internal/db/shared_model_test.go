@@ -98,7 +98,7 @@ func (p *place) start(t *testing.T, log *historytest.Log, seed uint64) {
 }
 
 func (m *sharedModel) step(chance *rand.Rand, p *place, title string) {
-	time.Sleep(time.Duration(chance.IntN(3)) * time.Millisecond)
+	elapse(time.Duration(chance.IntN(3)) * time.Millisecond)
 	if chance.IntN(100) == 0 && p.mu.TryLock() { // nothing waits for p.mu: the clock would stand still
 		defer p.mu.Unlock()
 		p.home.Close()
@@ -112,9 +112,9 @@ func (m *sharedModel) step(chance *rand.Rand, p *place, title string) {
 	switch n := chance.IntN(100); {
 	case n < 3:
 		p.log.Partition()
-		time.Sleep(time.Duration(chance.IntN(100)) * time.Millisecond)
+		elapse(time.Duration(chance.IntN(100)) * time.Millisecond)
 		if n == 0 {
-			time.Sleep(11 * time.Second)
+			elapse(11 * time.Second)
 		}
 		p.log.Heal()
 		return

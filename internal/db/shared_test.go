@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/history/historytest"
@@ -34,6 +35,9 @@ func bubble(t *testing.T, test func(*testing.T)) {
 	t.Parallel()
 	synctest.Test(t, test)
 }
+
+// elapse waits until d has passed on the clock of the bubble, which takes no real time.
+func elapse(d time.Duration) { <-time.After(d) }
 
 // pair is two replicas of one log.
 func pair(t *testing.T) (a, b *home, ra, rb *historytest.Replica) {

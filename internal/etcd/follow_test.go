@@ -54,7 +54,7 @@ func TestFollow(t *testing.T) {
 				g.CancelWatches()
 				g.Fail(func(c etcdtest.Call) etcdtest.Fault { return etcdtest.Fault{Down: c.Body != "" && !c.Writes()} })
 			},
-			mend: func(g *etcdtest.Gateway) { time.Sleep(time.Minute); g.Fail(nil) },
+			mend: func(g *etcdtest.Gateway) { elapse(time.Minute); g.Fail(nil) },
 			most: time.Minute + time.Second,
 		},
 	} {

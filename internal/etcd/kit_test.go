@@ -35,6 +35,9 @@ func connect(t testing.TB, g *etcdtest.Gateway, change ...func(*etcd.Options)) *
 	return l
 }
 
+// elapse waits until d has passed on the clock of the bubble, which takes no real time.
+func elapse(d time.Duration) { <-time.After(d) }
+
 // bodies are n bodies that name the batch.
 func bodies(id string, n int) (all [][]byte) {
 	for i := range n {

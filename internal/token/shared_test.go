@@ -48,6 +48,9 @@ func (m *memoryStore) ReplaceKeys(_ context.Context, text []byte, revision int64
 	return nil
 }
 
+// elapse waits until d has passed on the clock of the bubble, which takes no real time.
+func elapse(d time.Duration) { <-time.After(d) }
+
 func openShared(t *testing.T, store Store, alg string, warn func(error)) *Shared {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -98,7 +101,7 @@ func TestShared(t *testing.T) {
 		}
 		opened.Wait()
 		old := sharedToken(t, servers[0])
-		time.Sleep(2 * time.Second)
+		elapse(2 * time.Second)
 		rotate(t, store, false)
 		late := openShared(t, store, HS256, nil)
 		fresh := sharedToken(t, late)
@@ -109,7 +112,7 @@ func TestShared(t *testing.T) {
 				}
 			}
 		}
-		time.Sleep(refreshEvery)
+		elapse(refreshEvery)
 		synctest.Wait()
 		for i, s := range servers {
 			if s.Ring().Keys()[0].ID != late.Ring().Keys()[0].ID {
@@ -137,7 +140,7 @@ func TestSharedLeaked(t *testing.T) {
 		if got := rotate(t, store, true); !strings.Contains(got, "sign in again") {
 			t.Errorf("it says %q", got)
 		}
-		time.Sleep(refreshEvery)
+		elapse(refreshEvery)
 		synctest.Wait()
 		if _, err := cache.Verify(text, time.Now()); !errors.Is(err, errNoSuchKey) {
 			t.Errorf("a token by the key that has leaked: %v", err)
@@ -168,7 +171,7 @@ func TestSharedUnknownKey(t *testing.T) {
 		if n, took := store.reads-before, time.Since(start); n > 4 || took > 3*time.Second {
 			t.Errorf("%d reads in %v", n, took)
 		}
-		time.Sleep(refreshPause)
+		elapse(refreshPause)
 	})
 }
 
@@ -189,7 +192,7 @@ func TestSharedBad(t *testing.T) {
 				store.mu.Lock()
 				hurt(store)
 				store.mu.Unlock()
-				time.Sleep(3 * refreshEvery)
+				elapse(3 * refreshEvery)
 				synctest.Wait()
 				if _, err := s.Verify(text, time.Now()); err != nil {
 					t.Error(err)

@@ -230,7 +230,7 @@ func (m member) serve(w http.ResponseWriter, r *http.Request, body []byte, f Fau
 	if f.Down {
 		panic(http.ErrAbortHandler)
 	}
-	time.Sleep(f.Delay) // a client that hangs up meanwhile doesn't take back what it has sent
+	<-time.After(f.Delay) // a client that hangs up meanwhile doesn't take back what it has sent
 	switch {
 	case f.Raw:
 		w.WriteHeader(f.Status)
