@@ -297,7 +297,7 @@ func (s *replica) land(f *flight, err error) (kept, over bool) {
 	defer s.db.mu.Unlock()
 	switch {
 	case s.flight != f: // it is committed, back in the queue, or dropped
-		if err == nil && !f.kept {
+		if err == nil && !f.kept && f.writers != nil { // reload may have dropped it: it is in the snapshot
 			s.breakLocked(fmt.Errorf("the log says that it kept batch %s, and another batch is in its place", f.id))
 		}
 		return f.kept, f.writers == nil
