@@ -345,8 +345,8 @@ func seedStore(s *store, c settings, interrupt *config.Interrupt, log *slog.Logg
 	if c.seed == "" {
 		return nil
 	}
-	seed := operator.Seed{File: c.seed, Log: log, Holds: s.contents, Empty: s.Unused, Shared: s.shared}
-	if c.data != inMemory && !s.shared {
+	seed := operator.Seed{File: c.seed, Log: log, Holds: s.contents, Empty: s.Unused, Shared: s.Shared()}
+	if c.data != inMemory && !s.Shared() {
 		seed.Data = c.data
 	}
 	seed.Import = func(document []byte) (string, error) {
@@ -375,7 +375,7 @@ func importDocument(s *store, data []byte, keepTokens bool, commit func()) (stri
 	switch {
 	case members.Has("format"):
 		return importExport(s, members.Map(), keepTokens, commit)
-	case s.shared && s.Unused(): // a batch of a cluster has a limit; what an empty one is filled with has none
+	case s.Shared() && s.Unused(): // a batch of a cluster has a limit; what an empty one is filled with has none
 		rehearsal := newStore(slog.New(slog.DiscardHandler), s.now)
 		done, err := importPlain(rehearsal, members.Map(), commit)
 		if err != nil {

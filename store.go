@@ -75,8 +75,6 @@ type store struct {
 
 	rows       *rows.Store // the collections
 	plainUsers bool        // users is one of them, and accounts have no rows
-
-	shared bool // other servers use it too: see openShared
 }
 
 // newStore declares the tables. The store keeps to memory until it is opened.
@@ -187,7 +185,6 @@ func openShared(ctx context.Context, c settings, log *slog.Logger, now func() ti
 		return nil, nil, err
 	}
 	s := newStoreWith(db.Options{Log: log, Now: now, MaxStale: c.etcd.MaxStale})
-	s.shared = true
 	if err := s.OpenShared(ctx, cluster); err != nil {
 		cluster.Close()
 		return nil, nil, cluster.Explain(err)
