@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,7 +41,7 @@ func (l *Log) Follow(ctx context.Context, after int64, each func([]history.Batch
 		case ctx.Err() != nil && l.client.closed.Err() == nil:
 			return ctx.Err()
 		case ends(err), l.usable() != nil:
-			return errors.Join(err, l.usable())
+			return cmp.Or(l.usable(), err)
 		}
 		if err != nil {
 			sleep(ctx, pause)
