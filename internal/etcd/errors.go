@@ -79,15 +79,21 @@ func (r *refusal) explain(user string) error {
 	case r.Code == codeExhausted:
 		return fmt.Errorf("%w: %v: give etcd room, then disarm its alarm", history.ErrFull, r)
 	case r.Code == codePermission || r.status == http.StatusForbidden:
-		return fmt.Errorf("%w: etcd denies %s the keys of shelf (%v): grant a role that may read and write the prefix", history.ErrReadOnly, words(user), r)
+		return denied("etcd denies %s the keys of shelf (%v): grant a role that may read and write the prefix", words(user), r)
 	case r.Code == codeInvalid && r.says("authentication failed"):
-		return fmt.Errorf("%w: etcd rejects the password of %s (%v): check SHELF_ETCD_USER and SHELF_ETCD_PASSWORD", history.ErrReadOnly, words(user), r)
+		return denied("etcd rejects the password of %s (%v): check SHELF_ETCD_USER and SHELF_ETCD_PASSWORD", words(user), r)
 	case r.wantsToken() && user == "":
-		return fmt.Errorf("%w: etcd wants a user (%v): set SHELF_ETCD_USER and SHELF_ETCD_PASSWORD", history.ErrReadOnly, r)
+		return denied("etcd wants a user (%v): set SHELF_ETCD_USER and SHELF_ETCD_PASSWORD", r)
 	case r.Code == codePrecondition && r.says("authentication is not enabled"):
-		return fmt.Errorf("%w: SHELF_ETCD_USER is set, but etcd asks for no user (%v): enable its authentication, or unset the variable", history.ErrReadOnly, r)
+		return denied("SHELF_ETCD_USER is set, but etcd asks for no user (%v): enable its authentication, or unset the variable", r)
 	}
 	return fmt.Errorf("%w: %w", history.ErrReadOnly, r)
+}
+
+// denied returns a history.ErrReadOnly whose text says only what etcd denies: an owner
+// who starts a replica has not opened a store yet that could be read-only.
+func denied(format string, args ...any) error {
+	return history.Worded(history.ErrReadOnly, fmt.Sprintf(format, args...))
 }
 
 func words(user string) string {

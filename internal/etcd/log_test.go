@@ -221,17 +221,17 @@ func TestTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ user, password, want string }{
-		{"", "", "etcd://m0:2379,m1:2379,m2:2379/shelf/: store is read-only: etcd wants a user (m0:2379 answers 400: etcdserver: user name is empty): set SHELF_ETCD_USER and SHELF_ETCD_PASSWORD"},
-		{"ann", "wrong", "rejects the password of the user ann"},
+		{"", "", "etcd://m0:2379,m1:2379,m2:2379/shelf/: etcd wants a user (m0:2379 answers 400: etcdserver: user name is empty): set SHELF_ETCD_USER and SHELF_ETCD_PASSWORD"},
+		{"ann", "wrong", "/shelf/: etcd rejects the password of the user ann"},
 	} {
 		_, err := etcd.Open(t.Context(), a, etcd.Options{Access: etcd.Access{User: tt.user, Password: tt.password, Transport: g}})
-		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "wrong") {
+		if !errors.Is(err, history.ErrReadOnly) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "wrong") {
 			t.Errorf("%s: %v", tt.user, err)
 		}
 	}
 	g.User = ""
 	_, err = etcd.Open(t.Context(), a, etcd.Options{Access: etcd.Access{User: "ann", Password: "secret", Transport: g}})
-	if err == nil || !strings.Contains(err.Error(), "unset the variable") {
+	if err == nil || !strings.Contains(err.Error(), "/shelf/: SHELF_ETCD_USER is set") {
 		t.Errorf("a user that etcd does not want: %v", err)
 	}
 }

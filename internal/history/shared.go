@@ -27,6 +27,17 @@ var (
 	ErrWentBack = errors.New("the shared log went back, or is another log")
 )
 
+// Worded returns an error that is of a kind for errors.Is, and whose text is only text.
+func Worded(kind error, text string) error { return &worded{kind, text} }
+
+type worded struct {
+	kind error
+	text string
+}
+
+func (w *worded) Error() string { return w.text }
+func (w *worded) Unwrap() error { return w.kind }
+
 // An Overtaken is the error of an append that came too late: other lines follow
 // on the number that it named.
 type Overtaken struct {
