@@ -142,6 +142,7 @@ var refusals = []struct {
 	{errOwnSignIn, http.StatusConflict, "A token of the same sign-in can't restore it: sign in again"},
 	{errNotOwner, http.StatusForbidden, "Only the creator of a book or an admin can delete it"},
 	{db.ErrEventsGone, http.StatusGone, "The events after that id are no longer kept: start without Last-Event-ID and read the lists anew"},
+	{history.ErrQuota, http.StatusInsufficientStorage, "The store is full: nothing was changed"},
 	{history.ErrFull, http.StatusInsufficientStorage, "The disk is full: nothing was changed"},
 	{history.ErrOutcomeUnknown, http.StatusServiceUnavailable, "The disk failed: whether this change was kept is unknown until the server restarts"},
 	{history.ErrTooLarge, http.StatusRequestEntityTooLarge, "The change is too large for the store: nothing was changed"},

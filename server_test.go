@@ -38,6 +38,7 @@ import (
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/form"
+	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/history/historytest"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/lab"
@@ -2392,6 +2393,18 @@ func TestReplicas(t *testing.T) {
 		a.as("").with("X-Access-Token", b.logIn("bob")).send("GET /bookapi/books").wantStatus(200)
 		here.send("DELETE /api/v1/auth/logout").wantStatus(200)
 		there.send("GET /api/v1/auth/me").want(401, "Token has been revoked")
+	})
+}
+
+// A server whose cluster has no room says so, and goes on with reads.
+func TestReplicasWithoutRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, b, rb := replicas(t)
+		here := b.as("ann")
+		rb.OnAppend = func(int, int64) historytest.Fault { return historytest.Fault{Err: history.ErrQuota} }
+		here.send("POST /api/v1/items", asJSON(`{"itemname":"Dune","category":"book","description":"sand"}`)).want(507, "The store is full: nothing was changed")
+		here.send("GET /api/v1/items").wantStatus(200)
 	})
 }
 

@@ -60,7 +60,7 @@ func TestSharedRejections(t *testing.T) {
 		log.Largest = 1000
 		a, ra := join(t, log)
 		log.Fill(true)
-		if err := a.Update(a.addOwner("ann")); !errors.Is(err, history.ErrFull) {
+		if err := a.Update(a.addOwner("ann")); !errors.Is(err, history.ErrQuota) || !errors.Is(err, history.ErrFull) {
 			t.Errorf("on a full log: %v", err)
 		}
 		log.Fill(false)

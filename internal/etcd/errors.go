@@ -77,7 +77,7 @@ func (r *refusal) explain(user string) error {
 	case r.tooLarge():
 		return fmt.Errorf("%w: %v", history.ErrTooLarge, r)
 	case r.Code == codeExhausted:
-		return fmt.Errorf("%w: %v: give etcd room, then disarm its alarm", history.ErrFull, r)
+		return fmt.Errorf("%w: %v: give etcd room, then disarm its alarm", history.ErrQuota, r)
 	case r.Code == codePermission || r.status == http.StatusForbidden:
 		return denied("etcd denies %s the keys of shelf (%v): grant a role that may read and write the prefix", words(user), r)
 	case r.Code == codeInvalid && r.says("authentication failed"):

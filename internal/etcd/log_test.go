@@ -107,7 +107,7 @@ func TestAmbiguousAppend(t *testing.T) {
 		{name: "too many requests", faults: []etcdtest.Fault{{Status: 429, Code: 8, Text: "etcdserver: too many requests"}}},
 		{name: "a proxy's page", faults: []etcdtest.Fault{{Status: 502, Raw: true, Text: "<html>"}}},
 		{name: "a success that is no JSON", faults: []etcdtest.Fault{{Status: 200, Raw: true, Text: "hello"}}},
-		{name: "full", faults: []etcdtest.Fault{{Status: 429, Code: 8, Text: "etcdserver: mvcc: database space exceeded"}}, want: history.ErrFull},
+		{name: "full", faults: []etcdtest.Fault{{Status: 429, Code: 8, Text: "etcdserver: mvcc: database space exceeded"}}, want: history.ErrQuota},
 		{name: "lost, then full, then kept", faults: []etcdtest.Fault{{Lose: true}, {Status: 429, Code: 8, Text: "etcdserver: mvcc: database space exceeded"}}},
 		{name: "too large", faults: []etcdtest.Fault{{Status: 400, Code: 3, Text: "etcdserver: request is too large"}}, want: history.ErrTooLarge},
 		{name: "too large for gRPC", faults: []etcdtest.Fault{{Status: 429, Code: 8, Text: "grpc: received message larger than max (2097165 vs. 2097152)"}}, want: history.ErrTooLarge},

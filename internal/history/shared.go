@@ -17,6 +17,9 @@ var (
 	// kept or not, now or later. The next Since, Follow or Append tells: no restart
 	// is needed.
 	ErrUnanswered = errors.New("no answer in time: the change may be kept or not")
+	// ErrQuota is an ErrFull: the log has reached a limit that its engine sets, and no
+	// disk is full.
+	ErrQuota = Worded(ErrFull, "the quota of the shared log is used up")
 	// ErrTooLarge means that the log can't keep a batch of that size. Nothing has
 	// changed.
 	ErrTooLarge = errors.New("batch too large for the shared log")

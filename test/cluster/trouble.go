@@ -137,8 +137,8 @@ func noRoom(ctx context.Context, o *options) error {
 			break
 		}
 	}
-	if full.status != http.StatusInsufficientStorage {
-		return fmt.Errorf("%v; want 507", full)
+	if full.status != http.StatusInsufficientStorage || !strings.Contains(string(full.body), "The store is full") {
+		return fmt.Errorf("%v; want 507 and that the store is full", full)
 	}
 	fmt.Printf("without room: %s\n", full.body)
 	if err := want(ctx, http.StatusOK, u.read); err != nil {

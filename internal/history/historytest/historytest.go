@@ -60,7 +60,7 @@ func (l *Log) Head() int64 {
 	return l.head
 }
 
-// Fill makes appends fail with history.ErrFull, or ends that.
+// Fill makes appends fail with history.ErrQuota, or ends that.
 func (l *Log) Fill(full bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -120,7 +120,7 @@ func (l *Log) append(after int64, id string, bodies [][]byte) error {
 	}
 	switch {
 	case l.full:
-		return history.ErrFull
+		return history.ErrQuota
 	case l.Largest > 0 && size > l.Largest:
 		return history.ErrTooLarge
 	}
