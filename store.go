@@ -38,7 +38,7 @@ var (
 	errNoItem     = errors.New("no such item")
 	errNoBook     = errors.New("no such book")
 	errTitleTaken = errors.New("title taken")
-	errNotOwner   = errors.New("made by somebody else")
+	errNotOwner   = errors.New("made by another user")
 	errStaleHash  = errors.New("password changed meanwhile")
 )
 
@@ -66,12 +66,12 @@ type store struct {
 	maxTokens int                          // records that an account may have
 
 	items   *db.Table[storedItem]
-	itemsOf *db.Multi[storedItem, int]    // by user, 0 for those made by nobody
+	itemsOf *db.Multi[storedItem, int]    // by user, 0 for those without a creator
 	itemsIn *db.Multi[storedItem, string] // by category
 
 	books   *db.Table[*book]
 	byTitle *db.Unique[*book, string]
-	booksOf *db.Multi[*book, int] // by user, 0 for those made by nobody
+	booksOf *db.Multi[*book, int] // by user, 0 for those without a creator
 
 	rows       *rows.Store // the collections
 	plainUsers bool        // users is one of them, and accounts have no rows
@@ -272,7 +272,7 @@ func (s *store) roomFor(tx *db.Tx, owner, more int) error {
 	return nil
 }
 
-// nobody owns accounts, and what was made by accounts that are gone.
+// nobody is the owner of accounts, and of what was made by accounts that are gone.
 const nobody = 0
 
 // An acting store is the store for one caller. Every rule for callers is a method of
@@ -398,7 +398,7 @@ func (s *store) addFile(f *rows.File, users []*user, sent string) error {
 
 // takeUsers makes the accounts those of a file that a person has edited. An account of
 // the file without a password keeps its own. What changes how an account signs in ends
-// its sign-ins. The rows of an account that is gone belong to nobody.
+// its sign-ins. The rows of an account that is gone have no owner.
 func (s *store) takeUsers(tx *db.Tx, f *rows.File, users []*user) (changed, removed int, err error) {
 	left := maps.Collect(s.users.All(tx))
 	for i, u := range users {

@@ -14,7 +14,7 @@ import (
 const (
 	// freshPatience is how long Fresh waits for the log.
 	freshPatience = 3 * time.Second
-	// touchEvery is how long a replica that nobody asks goes without a barrier.
+	// touchEvery is how long a replica without requests goes without a barrier.
 	touchEvery = time.Second
 	// lostTouch is the age of the last barrier from which on a replica counts as
 	// out of touch.
@@ -158,8 +158,8 @@ func (s *replica) askLog() error {
 	return err
 }
 
-// stayInTouch runs a barrier when none has succeeded for a while. So a replica that
-// nobody asks notices that the log is out of reach, and what a watch has missed.
+// stayInTouch runs a barrier when none has succeeded for a while. So a replica
+// without requests notices that the log is out of reach, and what a watch has missed.
 func (s *replica) stayInTouch() {
 	lost := false
 	for s.ctx.Err() == nil {

@@ -111,7 +111,7 @@ func TestFreshOutOfReach(t *testing.T) {
 	})
 }
 
-// A replica that nobody asks stays in touch by itself.
+// A replica without requests stays in touch by itself.
 func TestFreshIdle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a, b, _, _ := pair(t)

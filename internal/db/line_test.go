@@ -41,7 +41,7 @@ func TestAdmit(t *testing.T) {
 		{"a mail that is taken, in other case", `"op":"put","owner":{"id":2,"name":"bob","mail":"ANN@example.com"}`, "owner 1 already has this mail"},
 		{"a code that is taken", id(putSession1, 2), "session 1 already has this code"},
 		{"a title that is taken", id(putNote1, 2), "note 1 already has this title"},
-		{"a session of nobody", with(id(putSession1, 2), "c1", "c2", `"owner":1`, `"owner":9`), "owner 9 does not exist"},
+		{"a session without an owner", with(id(putSession1, 2), "c1", "c2", `"owner":1`, `"owner":9`), "owner 9 does not exist"},
 		{"a session without an owner", with(id(putSession1, 2), "c1", "c2", `,"owner":1`, ""), "owner 0 does not exist"},
 		{"a session that changes hands", with(putSession1, `"owner":1`, `"owner":2`), "owner 2 does not exist"},
 		{"what the table's own check refuses", `"op":"put","owner":{"id":2}`, "an owner needs a name"},
@@ -59,7 +59,7 @@ func TestAdmit(t *testing.T) {
 		{"deleting nothing in particular", `"op":"delete","kind":"thing"`, "deletes thing 0, which does not exist"},
 		{"deleting from a table that isn't there", `"op":"delete","kind":"chair","id":1`, "deletes chair 1, which does not exist"},
 		{"a deletion without a kind", `"op":"delete","id":1`, oneRow},
-		{"an op that nobody knows", with(putThing2, "put", "add"), `op "add" does not go with what the line holds`},
+		{"an unknown op", with(putThing2, "put", "add"), `op "add" does not go with what the line holds`},
 		{"no op", `"thing":{"id":2}`, `op "" does not go with what the line holds`},
 		{"a deletion that has a row", with(putThing2, "put", "delete"), `op "delete" does not go with what the line holds`},
 		{"a row that has an id's op", with(putThing2, "put", "ids"), `op "ids" does not go with what the line holds`},
@@ -137,7 +137,7 @@ func TestLinesByHand(t *testing.T) {
 		{"an owner's new name", `"op":"put","owner":{"id":1,"name":"bob"}`, rows{
 			"owner 1": `{"id":1,"name":"bob"}`, "session 1": session, "thing 1": thing, "note 1": dune,
 		}},
-		{"a thing of nobody who is there", `"op":"put","thing":{"id":1,"kind":"desk","label":"","owner":9}`, rows{
+		{"a thing of an owner who is gone", `"op":"put","thing":{"id":1,"kind":"desk","label":"","owner":9}`, rows{
 			"owner 1": ann, "session 1": session, "thing 1": `{"id":1,"kind":"desk","label":""}`, "note 1": dune,
 		}},
 		{"a table in capitals", `"OP":"delete","Kind":"NOTE","ID":1`, rows{"owner 1": ann, "session 1": session, "thing 1": thing}},

@@ -91,7 +91,7 @@ func TestWritable(t *testing.T) {
 	if told.Len() > 0 {
 		t.Errorf("the log says %s", told)
 	}
-	d.Put(dataFile, "somebody else's")
+	d.Put(dataFile, "another program's")
 	for range 3 {
 		if err := h.Writable(); err == nil || !strings.Contains(err.Error(), "was removed or replaced by another program") {
 			t.Errorf("Writable = %v", err)

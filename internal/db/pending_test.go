@@ -34,7 +34,7 @@ func TestRulesSeePending(t *testing.T) {
 		{"deleting it again", remove(h.notes, 1), errNone},
 		{"the title once more", h.addNote("Dune", 1), nil},
 		{"ann becomes dan", h.rename(1, "dan"), nil},
-		{"somebody else becomes dan", h.rename(2, "dan"), errTaken},
+		{"another owner becomes dan", h.rename(2, "dan"), errTaken},
 		{"bob becomes ann", h.rename(2, "ann"), nil},
 		{"dan becomes ann again", h.rename(1, "ann"), errTaken},
 		{"ann becomes bob again", h.rename(2, "bob"), nil},
@@ -163,7 +163,7 @@ func TestReferences(t *testing.T) {
 	wantSeen(t, h)
 	h.View(func(tx *db.Tx) {
 		if got := slices.Collect(h.thingsOf.IDs(tx, 0).In(db.Range{})); !slices.Equal(got, []int{1, 2}) {
-			t.Errorf("the things of nobody are %v", got)
+			t.Errorf("the things without an owner are %v", got)
 		}
 		if n := h.sessionsOf.IDs(tx, 1).Len(); n != 0 {
 			t.Errorf("the owner who has gone has %d sessions", n)

@@ -126,7 +126,7 @@ func TestImportErrors(t *testing.T) {
 		{"a list that is null", `"things":[
 {"id":1,"kind":"lamp","label":"","owner":1},
 {"id":2,"kind":"desk","label":""}]`, `"things":null`, ""},
-		{"a thing of nobody who is there", `"label":"","owner":1`, `"label":"","owner":9`, ""},
+		{"a thing of an owner who is gone", `"label":"","owner":1`, `"label":"","owner":9`, ""},
 		{"another format", "shelf-export", "shelf-import", `format "shelf-import", version 1: this shelf reads "shelf-export", version 1`},
 		{"a newer version", `"version":1`, `"version":2`, `format "shelf-export", version 2: this shelf reads "shelf-export", version 1`},
 		{"no format", `"format":"shelf-export",`, "", `format , version 1: this shelf reads "shelf-export", version 1`},
@@ -139,7 +139,7 @@ func TestImportErrors(t *testing.T) {
 		{"an unknown member", `"label":""}`, `"label":"","colour":"red"}`, `things[1]: json: unknown field "colour"`},
 		{"what the table finds not valid", "ann@example.com", "ann", "owners[0]: not a mail address"},
 		{"what the table's check refuses", `"name":"ann"`, `"name":""`, "owners[0]: an owner needs a name"},
-		{"a session of nobody", `"code":"s1","owner":1`, `"code":"s1","owner":2`, "sessions[0]: owner 2 does not exist"},
+		{"a session of an owner who is gone", `"code":"s1","owner":1`, `"code":"s1","owner":2`, "sessions[0]: owner 2 does not exist"},
 		{"an id that is there already", `"id":2,"kind":"desk"`, `"id":1,"kind":"desk"`, "things[1]: id 1 is another thing's too"},
 		{"a key that is there already", `"notes":[`, `"notes":[{"id":5,"title":"Dune"},`, "notes[1]: note 5 already has this title"},
 		{"id 0", `"id":2,"kind":"desk"`, `"id":0,"kind":"desk"`, "things[1]: thing 0: ids go from 1 to 4611686018427387903"},

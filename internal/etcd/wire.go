@@ -54,7 +54,7 @@ type deleteRequest struct {
 	RangeEnd []byte `json:"range_end,omitempty"`
 }
 
-// A headOnly is an answer of which only the header counts.
+// A headOnly is an answer whose header is all that counts.
 type headOnly struct {
 	Header header `json:"header"`
 }

@@ -16,11 +16,11 @@ import (
 // words every refusal. It asks again too when the keys have changed.
 //
 // The Cache is a table of a fixed size, and may be used from any goroutine. The hash
-// of a token gives its place, and a later token with the same place takes it. Somebody
+// of a token gives its place, and a later token with the same place takes it. A client
 // with many tokens can make those of others slow again, and nothing else.
 type Cache struct {
 	keys   Keys
-	seed   maphash.Seed // secret: nobody can aim at a place, or learn a text from how long comparing takes
+	seed   maphash.Seed // secret: so a client can't aim at a place, or learn a text from how long comparing takes
 	places [1 << 12]atomic.Pointer[verifiedToken]
 }
 

@@ -38,7 +38,7 @@ func Example() {
 	// expired 0s ago
 }
 
-// Everybody can read a token, and nobody without the key can make one.
+// Anyone can read a token. Only a program with the key can make one.
 func ExampleKeyring_Verify() {
 	keys := token.MemoryKeys(token.HS256)
 	text, err := keys.Sign(token.NewClaims("0f8fad5b", token.Access, now, now.Add(15*time.Minute)))
@@ -105,7 +105,7 @@ func ExampleCache() {
 }
 
 // After a rotation a new key signs. The old key verifies until its last token has
-// expired, so nobody is signed out.
+// expired, so no sign-in ends.
 func ExampleRotateKey() {
 	folder, err := os.MkdirTemp("", "shelf")
 	if err != nil {

@@ -303,7 +303,7 @@ func TestPublicJWKS(t *testing.T) {
 	}
 }
 
-// Whoever reads the set can check our tokens with nothing else in hand: the
+// A program that reads the set can check our tokens with nothing else in hand: the
 // header's kid names the key, and Ed25519 verifies the text up to the last dot
 // (RFC 7515 §5.2, RFC 8037 §3.1).
 func TestJWKSVerifiesTokens(t *testing.T) {

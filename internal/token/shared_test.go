@@ -154,7 +154,7 @@ func TestSharedUnknownKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &memoryStore{}
 		s := openShared(t, store, HS256, nil)
-		forged := signToken(t, NewKeyring(HS256Key([]byte("a secret of somebody else, of more than thirty-two bytes"))), tokenClaims)
+		forged := signToken(t, NewKeyring(HS256Key([]byte("a secret of another server, of more than thirty-two bytes"))), tokenClaims)
 		before, start := store.reads, time.Now()
 		var wait sync.WaitGroup
 		for range 100 {

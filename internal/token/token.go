@@ -82,7 +82,7 @@ func NewClaims(subject, typ string, issued, expires time.Time) Claims {
 }
 
 // NewUUID makes the id of a token: a UUID of version 4, with 122 random bits (RFC
-// 9562 §5.4). Nobody can guess one.
+// 9562 §5.4). It can't be guessed.
 func NewUUID() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails: it would end the process

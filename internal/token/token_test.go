@@ -110,7 +110,7 @@ func TestVerifyAccepts(t *testing.T) {
 		{"a former secret's token by its kid", forge(former, payload(), formerSecret)},
 		{"without iat, nbf, iss, public_id and fresh", forge(hs256, payload("iat", "", "nbf", "", "iss", "", "public_id", "", "fresh", ""), tokenSecret)},
 		{"a refresh token", forge(hs256, payload("type", `"refresh"`), tokenSecret)},
-		{"claims that nobody knows", forge(hs256, payload("role", `{"admin":[true]}`), tokenSecret)},
+		{"unknown claims", forge(hs256, payload("role", `{"admin":[true]}`), tokenSecret)},
 		{"blanks and line breaks between the members", forge("{ \"alg\" : \"HS256\" }\n", "\r\n"+payload()+" ", tokenSecret)},
 		{"keys named in the header are never used", forge(`{"alg":"HS256","jku":"https://evil.example/","x5u":"https://evil.example/","jwk":{"kty":"oct","k":"AAAA"}}`, payload(), tokenSecret)},
 		{"the last second", forge(hs256, payload("exp", "1795356301"), tokenSecret)},
@@ -357,7 +357,7 @@ func TestVerifyRefusalSaysWhy(t *testing.T) {
 		{"made in a future that no Duration reaches", claimToken("iat", "99999999999999"), BadTimes, "issued 2562047h47m16s in the future (iat)"},
 		{"without exp", claimToken("exp", ""), BadTimes, "Missing claim: exp"},
 		{"of another issuer", claimToken("iss", `"joe"`), BadClaims, "Invalid claim: iss"},
-		{"for somebody else, without jti", claimToken("aud", `"joe"`, "jti", ""), BadClaims, "Missing claim: jti"},
+		{"for another audience, without jti", claimToken("aud", `"joe"`, "jti", ""), BadClaims, "Missing claim: jti"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -448,7 +448,7 @@ func TestCacheAgain(t *testing.T) {
 	if _, err := other.Verify(token, tokenNow); err == nil {
 		t.Error("a ring without its key takes it")
 	}
-	forged := signToken(t, NewKeyring(HS256Key([]byte("a secret of somebody else, of more than thirty-two bytes"))), tokenClaims)
+	forged := signToken(t, NewKeyring(HS256Key([]byte("a secret of another server, of more than thirty-two bytes"))), tokenClaims)
 	place, hash := cache.place(forged)
 	place.Store(&verifiedToken{token, hash, &retired, cache.keys.Ring(), &tokenClaims})
 	if _, err := cache.Verify(forged, tokenNow); err == nil {
@@ -495,7 +495,7 @@ func TestCacheIsSmall(t *testing.T) {
 		want  bool
 	}{
 		"a good one":                   {claimToken(), true},
-		"one that is signed by nobody": {claimToken() + "x", false},
+		"one with a wrong signature": {claimToken() + "x", false},
 		"an expired one":               {claimToken("exp", "1"), false},
 		"one with bad claims":          {claimToken("type", `"other"`), false},
 		"a long one":                   {claimToken("x", fmt.Sprintf("%q", strings.Repeat("x", maxRemembered))), false},

@@ -29,8 +29,8 @@ type measurement struct {
 	order   []string
 }
 
-// measure compares a cluster with a shelf with a file and with floors, by turns in one
-// run, so that other work of the machine affects all of them.
+// measure compares a cluster with a shelf with a file and with floors, one after the other
+// in each round, so that other work of the machine affects all of them.
 func measure(ctx context.Context, o *options) error {
 	m := &measurement{o: o, token: map[*replica]string{}, figures: map[string][]float64{}}
 	var err error
