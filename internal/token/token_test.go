@@ -494,11 +494,11 @@ func TestCacheIsSmall(t *testing.T) {
 		token string
 		want  bool
 	}{
-		"a good one":                   {claimToken(), true},
+		"a good one":                 {claimToken(), true},
 		"one with a wrong signature": {claimToken() + "x", false},
-		"an expired one":               {claimToken("exp", "1"), false},
-		"one with bad claims":          {claimToken("type", `"other"`), false},
-		"a long one":                   {claimToken("x", fmt.Sprintf("%q", strings.Repeat("x", maxRemembered))), false},
+		"an expired one":             {claimToken("exp", "1"), false},
+		"one with bad claims":        {claimToken("type", `"other"`), false},
+		"a long one":                 {claimToken("x", fmt.Sprintf("%q", strings.Repeat("x", maxRemembered))), false},
 	} {
 		if got := remembered(tt.token); got != tt.want {
 			t.Errorf("%s: remembered is %t; want %t", name, got, tt.want)
