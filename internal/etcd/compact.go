@@ -239,10 +239,10 @@ func (l *Log) compactHistory(ctx context.Context, revision int64) error {
 		return nil
 	case refused.Code == codePermission:
 		l.mu.Lock()
-		told := l.quietly
-		l.quietly = true
+		warned := l.warned
+		l.warned = true
 		l.mu.Unlock()
-		if !told {
+		if !warned {
 			l.opt.Log.Warn("etcd lets only a root user compact its history: start etcd with --auto-compaction-mode=periodic --auto-compaction-retention=1h")
 		}
 		return nil

@@ -39,7 +39,7 @@ type Log struct {
 	failed   error // sticky; nil while the log works
 	trouble  error // of the last call, if it says that the engine can't be used
 	growth   growth
-	quietly  bool      // the owner was told that etcd denies its compaction
+	warned   bool      // the owner was told that etcd denies its compaction
 	notUntil time.Time // when Compact is worth another try
 }
 

@@ -139,20 +139,16 @@ func (l *Log) Explain(err error) error { return Explain(l.client.address, err) }
 // LoadFor reads the log at the address -data into tables, as journal.LoadFor does with
 // a file. It changes nothing, and works beside running replicas.
 func (s Settings) LoadFor(tables journal.Tables, data string) (found journal.Found, err error) {
-	ctx := context.Background()
-	l, err := s.Open(ctx, data, false, nil)
-	if err != nil {
-		return found, err
-	}
-	defer l.Close()
-	var last, snapshot int64
-	found.Lines, err = tables.Read(func(emit func([]history.Record) error) (err error) {
-		last, snapshot, err = l.Load(ctx, emit)
+	err = s.With(data, func(ctx context.Context, l *Log) (err error) {
+		found.Lines, err = tables.Read(func(emit func([]history.Record) error) (err error) {
+			found.Seq, found.Snapshot, err = l.Load(ctx, emit)
+			return err
+		})
+		if err != nil {
+			found.Seq, err = tables.LastSeq(), l.Explain(err)
+		}
+		found.Version, found.Size = l.format.Reads, l.State().Bytes
 		return err
 	})
-	if err != nil {
-		last, err = tables.LastSeq(), l.Explain(err)
-	}
-	found.Version, found.Size, found.Seq, found.Snapshot = l.format.Reads, l.State().Bytes, last, snapshot
 	return found, err
 }
