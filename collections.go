@@ -97,7 +97,7 @@ func (s *server) isOwn(names []string) bool {
 	return names[0] == "db"
 }
 
-// identify finds out who the visitor is. Without a token that is nobody. A token that
+// identify finds out who the visitor is. Without a token that is no account. A token that
 // is no good is refused, whatever it is sent for.
 func (s *server) identify(r *http.Request, v *visit) error {
 	v.server, v.Visitor = s, v
@@ -155,7 +155,7 @@ func (v *visit) Update(rules func(tx *db.Tx, by rows.Caller) error) error {
 
 // Room fails if the account that a new row counts for can't have it.
 func (v *visit) Room(tx *db.Tx) error {
-	owner := nobody
+	owner := noOwner
 	if v.caller != nil {
 		owner = v.caller.user.ID
 	}

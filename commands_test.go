@@ -1040,7 +1040,7 @@ func TestExplainCommand(t *testing.T) {
 		{"the other algorithm has no key, and gets none", []string{"-data", path, "-alg", "EdDSA"}, "", text, "", token.ErrNoKey},
 		{"a data file that isn't there", []string{"-data", path + ".other"}, "", text, "", fs.ErrNotExist},
 		{"a store in memory", []string{"-data", "memory"}, "", text, "", nil},
-		{"a flag that nobody knows", []string{"-dta", path}, "", text, "", nil},
+		{"an unknown flag", []string{"-dta", path}, "", text, "", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -374,7 +374,7 @@ func (s acting) editMember(u *user, ends bool, edit func(*user) error) (row *use
 }
 
 // deleteMember handles DELETE /users/{id}. An account that deletes itself shows its
-// password. Its rows stay, and belong to nobody.
+// password. Its rows stay, and lose their owner.
 func (s *server) deleteMember(w http.ResponseWriter, r *http.Request, c *caller, u *user) error {
 	if u.ID == c.user.ID {
 		var in struct {

@@ -1092,7 +1092,7 @@ func TestLog(t *testing.T) {
 		status               int
 	}{
 		{"a route is named by its pattern", "GET", "/api/v1/items/17?token=hush", "GET /api/v1/items/{id}", 422},
-		{"a path that nobody knows is not written down", "GET", "/hush/%1b%5b31m%0alevel=ERROR", "/", 404},
+		{"an unknown path is not written down", "GET", "/hush/%1b%5b31m%0alevel=ERROR", "/", 404},
 		{"nor is one of another method", "BREW", "/api/v1/items/hush", "/api/v1/items/{id}", 405},
 		{"a method is as the client wrote it", "BREW", "/hush", "/", 404},
 	}

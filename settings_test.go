@@ -176,7 +176,7 @@ func TestSettingsRefused(t *testing.T) {
 		args, environ, env string
 		want               string
 	}{
-		{"a flag nobody knows", "-adr :80", "", "", "there is no flag -adr: did you mean -addr? (shelf help all lists the flags)"},
+		{"an unknown flag", "-adr :80", "", "", "there is no flag -adr: did you mean -addr? (shelf help all lists the flags)"},
 		{"a flag without its value", "-addr", "", "", "-addr needs a value behind it: -addr HOST:PORT (shelf help all lists the flags)"},
 		{"the key as a flag", "-secret-key=hush", "", "", "there is no flag -secret-key (shelf help all lists the flags)"},
 		{"an argument left over", "-log off now", "", "", `unexpected argument "now" (shelf help shows the usage)`},

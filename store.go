@@ -66,12 +66,12 @@ type store struct {
 	maxTokens int                          // records that an account may have
 
 	items   *db.Table[storedItem]
-	itemsOf *db.Multi[storedItem, int]    // by user, 0 for those without a creator
+	itemsOf *db.Multi[storedItem, int]    // by user, noOwner for those without
 	itemsIn *db.Multi[storedItem, string] // by category
 
 	books   *db.Table[*book]
 	byTitle *db.Unique[*book, string]
-	booksOf *db.Multi[*book, int] // by user, 0 for those without a creator
+	booksOf *db.Multi[*book, int] // by user, noOwner for those without
 
 	rows       *rows.Store // the collections
 	plainUsers bool        // users is one of them, and accounts have no rows
@@ -256,14 +256,14 @@ func (e tooManyRows) Error() string {
 // errNoUser if owner has gone. It may count a few pending rows twice.
 func (s *store) roomFor(tx *db.Tx, owner, more int) error {
 	u, there := s.users.Get(tx, owner)
-	if owner != nobody && !there {
+	if owner != noOwner && !there {
 		return errNoUser
 	}
 	also := ""
 	if s.rows.Len(tx) > 0 {
 		also = " and rows of collections"
 	}
-	if s.maxOwned > 0 && owner != nobody && s.itemsOf.Count(tx, owner)+s.booksOf.Count(tx, owner)+s.rows.Owned(tx, s.rowsCaller(u))+more > s.maxOwned {
+	if s.maxOwned > 0 && owner != noOwner && s.itemsOf.Count(tx, owner)+s.booksOf.Count(tx, owner)+s.rows.Owned(tx, s.rowsCaller(u))+more > s.maxOwned {
 		return tooManyRows{"max-owned", s.maxOwned, also}
 	}
 	if s.maxRows > 0 && s.users.AtMost(tx)+s.items.AtMost(tx)+s.books.AtMost(tx)+s.rows.Len(tx)+more > s.maxRows {
@@ -272,8 +272,8 @@ func (s *store) roomFor(tx *db.Tx, owner, more int) error {
 	return nil
 }
 
-// nobody is the owner of accounts, and of what was made by accounts that are gone.
-const nobody = 0
+// noOwner is the owner of accounts, and of what accounts made that are gone.
+const noOwner = 0
 
 // An acting store is the store for one caller. Every rule for callers is a method of
 // it, so no change can be made without its Update, which judges the caller.
@@ -398,7 +398,7 @@ func (s *store) addFile(f *rows.File, users []*user, sent string) error {
 
 // takeUsers makes the accounts those of a file that a person has edited. An account of
 // the file without a password keeps its own. What changes how an account signs in ends
-// its sign-ins. The rows of an account that is gone have no owner.
+// its sign-ins. The rows of an account that is gone lose their owner.
 func (s *store) takeUsers(tx *db.Tx, f *rows.File, users []*user) (changed, removed int, err error) {
 	left := maps.Collect(s.users.All(tx))
 	for i, u := range users {

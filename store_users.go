@@ -132,7 +132,7 @@ func (s *store) signUp(u *user, tokens ...*tokenRecord) error {
 		if u.ID = 0; s.taken(tx, u) { // the id is one of an earlier run of these rules, if any
 			return errUserExists
 		}
-		if err := s.roomFor(tx, nobody, 1); err != nil {
+		if err := s.roomFor(tx, noOwner, 1); err != nil {
 			return err
 		}
 		u.ID = s.users.NewID(tx)
@@ -423,7 +423,7 @@ func (s acting) setAccess(id int, admin, disabled *bool) (row *user, err error) 
 	return row, err
 }
 
-// deleteUser removes the user; what it made stays, as made by nobody. It fails
+// deleteUser removes the user; what it made stays, without an owner. It fails
 // with errNoAccount or errLastAdmin.
 func (s acting) deleteUser(id int) error {
 	return s.Update(func(tx *db.Tx, _ *user) error {

@@ -12,7 +12,7 @@ import (
 var sysRenameat2 = map[string]uintptr{"amd64": 316, "386": 353, "arm": 382, "arm64": 276, "riscv64": 276, "loong64": 276}[runtime.GOARCH]
 
 // Swap exchanges two files in one step: at no moment is either name without a file. So
-// a caller that replaces a file keeps the one that was there, whoever wrote it last.
+// a caller that replaces a file keeps the one that was there, also if another program has just written it.
 func Swap(a, b string) error {
 	const (
 		here     = ^uintptr(99) // AT_FDCWD, -100

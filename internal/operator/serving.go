@@ -22,7 +22,7 @@ type CollectionSettings struct {
 	New        bool     // a file that is missing is made
 	Skip       []string // names in the file that get no route
 	Prefix     string   // the path below which the collections are, "" for the root
-	Open       bool     // whoever comes may read and write
+	Open       bool     // callers without an account may read and write
 	Guards     []string // NAME=NNN
 	GuardsFile string
 	Routes     string // a file of rules that rewrite addresses

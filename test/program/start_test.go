@@ -63,7 +63,7 @@ func TestStartFails(t *testing.T) {
 		{"a bad value in the environment", nil, []string{"SHELF_ACCESS_TTL=soon"}, nil, []string{`SHELF_ACCESS_TTL: "soon"`}},
 		{"an admin without a data file", nil, nil, []string{"user", "admin", "ann"}, []string{"there is no data file shelf.jsonl"}},
 		{"an admin of nothing", nil, nil, []string{"user", "admin", "ann", "-data", "memory"}, []string{"-data memory"}},
-		{"an admin whom nobody knows", map[string]string{"shelf.jsonl": header}, nil, []string{"user", "admin", "ann"}, []string{`no account`, `"ann"`}},
+		{"an unknown admin", map[string]string{"shelf.jsonl": header}, nil, []string{"user", "admin", "ann"}, []string{`no account`, `"ann"`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
