@@ -47,15 +47,20 @@ type answer struct {
 // send sends a request such as "GET /api/v1/items". A token goes into the header that
 // the API reads. Headers are pairs.
 func (t *target) send(ctx context.Context, request, token string, form url.Values, headers ...string) answer {
+	if len(form) > 0 {
+		headers = append(headers, "Content-Type", "application/x-www-form-urlencoded")
+	}
+	return t.sendBody(ctx, request, token, form.Encode(), headers...)
+}
+
+// sendBody is send with any body.
+func (t *target) sendBody(ctx context.Context, request, token, body string, headers ...string) answer {
 	a := answer{request: request, from: t}
 	method, path, _ := strings.Cut(request, " ")
-	r, err := http.NewRequestWithContext(ctx, method, t.url+path, strings.NewReader(form.Encode()))
+	r, err := http.NewRequestWithContext(ctx, method, t.url+path, strings.NewReader(body))
 	if err != nil {
 		a.err, a.unsent = err, true
 		return a
-	}
-	if len(form) > 0 {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	switch {
 	case token == "":

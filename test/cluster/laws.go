@@ -136,6 +136,16 @@ func (c *caller) logOut() {
 	}
 }
 
+// made is the item that an answer says it has made.
+func (c *caller) made(a answer, name string) (it item, ok bool) {
+	if it, ok = first[item](a); a.status != http.StatusCreated || !ok {
+		c.fault("an item is not created: %v", a)
+		return it, false
+	}
+	c.ledger.id(c.run, "item", it.ID, name)
+	return it, true
+}
+
 // keepItems adds items at one replica, reads them at another and deletes some.
 func (c *caller) keepItems() {
 	me := fmt.Sprintf("keeper%d", c.rand.Int32())
@@ -157,12 +167,10 @@ func (c *caller) keepItems() {
 		if a.silent() {
 			continue
 		}
-		it, ok := first[item](a)
-		if a.status != http.StatusCreated || !ok {
-			c.fault("an item is not created: %v", a)
+		it, ok := c.made(a, name)
+		if !ok {
 			continue
 		}
-		c.ledger.id(c.run, "item", it.ID, name)
 		path := fmt.Sprintf("/api/v1/items/%d", it.ID)
 		if use := c.send(c.elsewhere(a.from), "GET "+path, in.Access, nil); !use.silent() && use.status != http.StatusOK {
 			c.fault("item %d was made at %s, and then: %v", it.ID, a.from.name, use)

@@ -35,12 +35,10 @@ func (c *caller) changeSubjects() {
 		if err != nil {
 			return
 		}
-		made, ok := first[item](a)
-		if a.status != http.StatusCreated || !ok {
-			c.fault("an item is not created: %v", a)
+		made, ok := c.made(a, name)
+		if !ok {
 			continue
 		}
-		c.ledger.id(c.run, "item", made.ID, name)
 		c.history.add(0, input{kind: write, key: made.ID, new: "new"}, call, output{known: true})
 		s := &subject{id: made.ID, token: in.Access, tag: map[string]string{}}
 		c.current.Store(s)

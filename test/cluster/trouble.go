@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -133,7 +131,7 @@ func noRoom(ctx context.Context, o *options) error {
 	}
 	full := answer{}
 	for range 200 {
-		if full = u.fill(); full.status != http.StatusCreated {
+		if full = u.fill(ctx); full.status != http.StatusCreated {
 			break
 		}
 	}
@@ -188,30 +186,14 @@ func (c *cluster) disarm() error {
 }
 
 // fill adds many items with text that can't be made smaller.
-func (u *user) fill() answer {
+func (u *user) fill(ctx context.Context) answer {
 	var items []map[string]string
 	for range 500 {
 		text := rand.Text() + rand.Text() + rand.Text() + rand.Text() + rand.Text() + rand.Text() + rand.Text() + rand.Text()
 		items = append(items, map[string]string{"itemname": "filler", "category": "filler", "description": text})
 	}
 	body, _ := json.Marshal(items) // texts only
-	a := answer{request: "POST /api/v1/items", from: u.target}
-	r, err := http.NewRequest("POST", u.url+"/api/v1/items", bytes.NewReader(body))
-	if err != nil {
-		a.err = err
-		return a
-	}
-	r.Header.Set("Authorization", "Bearer "+u.token)
-	r.Header.Set("Content-Type", "application/json")
-	resp, err := u.client.Do(r)
-	if err != nil {
-		a.err = err
-		return a
-	}
-	defer resp.Body.Close()
-	a.status, a.header = resp.StatusCode, resp.Header
-	a.body, a.err = io.ReadAll(resp.Body)
-	return a
+	return u.sendBody(ctx, "POST /api/v1/items", u.token, string(body), "Content-Type", "application/json")
 }
 
 // wentBack puts an old copy of etcd's data under a running replica. The replica has
