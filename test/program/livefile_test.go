@@ -25,6 +25,9 @@ func TestKillLiveFile(t *testing.T) {
 	var acked []string
 	for round := range *killRounds {
 		p := startShelf(t, filepath.Dir(e.file), "-open", "-take=journal", "db.json")
+		first := fmt.Sprintf("post %d", round) // so that each round has something to lose
+		p.send("POST /posts", "", fmt.Sprintf(`{"title":%q}`, first)).want(http.StatusCreated)
+		acked = append(acked, first)
 		var clients sync.WaitGroup
 		var mu sync.Mutex
 		for c := range 2 {
@@ -41,7 +44,7 @@ func TestKillLiveFile(t *testing.T) {
 						mu.Unlock()
 					}
 					if n%8 == 7 {
-						spin(time.Duration(rand.IntN(600)) * time.Millisecond)
+						pause(rand.IntN(600))
 					}
 				}
 			})
@@ -49,7 +52,7 @@ func TestKillLiveFile(t *testing.T) {
 		deadline := time.Now().Add(time.Duration(500+rand.IntN(2000)) * time.Millisecond)
 		for time.Now().Before(deadline) {
 			e.save(round)
-			spin(time.Duration(rand.IntN(500)) * time.Millisecond)
+			pause(rand.IntN(500))
 		}
 		p.kill()
 		clients.Wait()
@@ -76,6 +79,9 @@ func TestKillLiveFile(t *testing.T) {
 	}
 	t.Logf("%d acknowledged writes, %d saves", len(acked), len(e.saved))
 }
+
+// pause lets milliseconds pass, in which a person thinks and other programs run.
+func pause(milliseconds int) { <-time.After(time.Duration(milliseconds) * time.Millisecond) }
 
 // An editor adds rows to a file, as editors save it.
 type editor struct {
@@ -108,7 +114,7 @@ func (e *editor) save(round int) {
 		e.t.Error(err)
 		return
 	}
-	spin(time.Duration(rand.IntN(100)) * time.Millisecond)
+	pause(rand.IntN(100))
 	switch rand.IntN(4) {
 	case 0: // as vim does
 		err = os.WriteFile(e.file+"~", text, 0o600)
@@ -119,7 +125,7 @@ func (e *editor) save(round int) {
 		var out *os.File
 		if out, err = os.OpenFile(e.file, os.O_WRONLY|os.O_TRUNC, 0); err == nil {
 			out.Write(text[:len(text)/2])
-			spin(20 * time.Millisecond)
+			pause(20)
 			out.Write(text[len(text)/2:])
 			err = out.Close()
 		}
