@@ -23,10 +23,10 @@ test(`getList pages and sorts, ${how}`, async () => {
   assert.deepEqual([beyond.data, beyond.total], [[], 12]);
 });
 
-for (const { filter, found } of [
+for (const { filter, found, total = found.length } of [
   { filter: { category: 'books' }, found: [3, 6, 9, 12] },
   { filter: { category: 'books', published: true }, found: [3, 6, 9] },
-  { filter: { category: ['books', 'food'] }, found: [2, 3, 4, 6, 8] },
+  { filter: { category: ['books', 'food'] }, found: [2, 3, 4, 6, 8], total: 8 },
   { filter: { id: [3, 1] }, found: [1, 3] },
   { filter: { q: 'TRAIN' }, found: [1, 5] },
   { filter: { views_gte: 1000, views_lte: 2980 }, found: [1, 5, 7] },
@@ -36,9 +36,8 @@ for (const { filter, found } of [
   { filter: { category: 'sport' }, found: [] },
 ]) {
   test(`getList filters by ${JSON.stringify(filter)}, ${how}`, async () => {
-    const { data, total } = await provider.getList('posts', { pagination, sort, filter });
-    assert.deepEqual(ids(data), found);
-    assert(total >= found.length);
+    const list = await provider.getList('posts', { pagination, sort, filter });
+    assert.deepEqual([ids(list.data), list.total], [found, total]);
   });
 }
 
