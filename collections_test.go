@@ -409,6 +409,9 @@ func TestCollectionsEditedPassword(t *testing.T) {
 	s := open(t, blog, "-data=DIR/db.jsonl")
 	s.keep()()
 	s.token("ann")
+	if w := s.do("ann GET /users"); w.Code != http.StatusOK {
+		t.Errorf("a good token = %d %s", w.Code, w.Body)
+	}
 	if err := os.WriteFile(s.file, []byte(strings.Replace(blog, "secret", "other-secret", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -63,14 +63,12 @@ func TestUsage(t *testing.T) {
 			wanted = append(wanted, table.Variable(s.Name))
 		}
 	}
-	for _, args := range []string{"help all"} {
-		usage, err := runArgs(t, strings.Fields(args)...)
-		if err != nil && !errors.Is(err, flag.ErrHelp) {
-			t.Errorf("shelf %s: %v", args, err)
-		}
-		wantText(t, usage, wanted...)
-		wantNarrow(t, usage)
+	usage, err := runArgs(t, "help", "all")
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("shelf help all: %v", err)
 	}
+	wantText(t, usage, wanted...)
+	wantNarrow(t, usage)
 }
 
 // wantNarrow checks that a text fits a terminal of 80 columns.
