@@ -213,7 +213,7 @@ var accountRequests = []struct {
 	{"an account reads itself", "ann", "GET /api/v1/auth/me", "", 200,
 		`"data":[{"id":2,"username":"ann@example.com","email":"ann@example.com","firstname":"","lastname":"","admin":false,"createdon":"Sun, 22 Nov 2026 14:05 PM","created_at":"2026-11-22T14:05:00Z"}]`},
 	{"a book account is one like any other", "bob", "GET /api/v1/auth/me", "", 200, `"id":3,"username":"bob","email":""`},
-	{"nobody is no account", "", "GET /api/v1/auth/me", "", 401, "Missing Authorization Header"},
+	{"a call without a token has no account", "", "GET /api/v1/auth/me", "", 401, "Missing Authorization Header"},
 	{"a refresh token is not enough", "ann's refresh token", "GET /api/v1/auth/me", "", 422, "Only non-refresh tokens are allowed"},
 	{"a refresh token doesn't log out everywhere", "ann's refresh token", "DELETE /api/v1/auth/sessions", "", 422, "Only non-refresh tokens are allowed"},
 	{"another method is refused", "ann", "PUT /api/v1/auth/me", "", 405, "The method is not allowed for the requested URL"},
@@ -234,7 +234,7 @@ var accountRequests = []struct {
 	{"one's own username is not taken", "bob", "PATCH /api/v1/auth/me", "username=bob&firstname=Bob", 200, `"firstname":"Bob"`},
 	{"a name is text", "ann", "PATCH /api/v1/auth/me", `{"firstname":5}`, 400, "Invalid request body: 'firstname' must be a string"},
 
-	{"a password is changed by whoever knows it", "ann", "POST /api/v1/auth/password", "current_password=b00k-worm&new_password=n3w-worm!", 200, "Password successfully changed"},
+	{"a password is changed by its owner, who knows it", "ann", "POST /api/v1/auth/password", "current_password=b00k-worm&new_password=n3w-worm!", 200, "Password successfully changed"},
 	{"a stolen token doesn't change the password", "ann", "POST /api/v1/auth/password", "current_password=guess-1&new_password=n3w-worm!", 403, "Wrong password"},
 	{"the current password has to be given", "ann", "POST /api/v1/auth/password", "new_password=n3w-worm!", 400, "Missing 'current_password' in body"},
 	{"a new password has to be given", "ann", "POST /api/v1/auth/password", "current_password=b00k-worm", 400, badPassword},
@@ -252,7 +252,7 @@ var accountRequests = []struct {
 	{"everywhere means everywhere", "ann", "DELETE /api/v1/auth/sessions", "", 200, "Successfully logged out everywhere"},
 
 	{"admins see all accounts", "root", "GET /api/v1/users", "", 200, `"id":3,"username":"bob","email":"","firstname":"","lastname":"","admin":false,"createdon":"Sun, 22 Nov 2026 14:05 PM","created_at":"2026-11-22T14:05:00Z","disabled":false}]}`},
-	{"nobody sees a hash", "root", "GET /api/v1/users", "", 200, `"admin":true,"createdon":"Sun, 22 Nov 2026 14:05 PM","created_at":"2026-11-22T14:05:00Z","disabled":false},{`},
+	{"no answer has a hash", "root", "GET /api/v1/users", "", 200, `"admin":true,"createdon":"Sun, 22 Nov 2026 14:05 PM","created_at":"2026-11-22T14:05:00Z","disabled":false},{`},
 	{"others don't", "ann", "GET /api/v1/users?limit=zero", "", 403, "Only admins can access this endpoint"},
 	{"a page has a size", "root", "GET /api/v1/users?limit=1&after=1", "", 200, `"data":[{"id":2,`},
 	{"an empty page is a list", "root", "GET /api/v1/users?after=3", "", 200, `"data":[]`},
@@ -269,8 +269,8 @@ var accountRequests = []struct {
 	{"an admin makes another", "root", "PATCH /api/v1/users/2", `{"admin":true}`, 200, `"admin":true,"createdon":"Sun, 22 Nov 2026 14:05 PM","created_at":"2026-11-22T14:05:00Z","disabled":false}]}`},
 	{"a form says it in its own words", "root", "PATCH /api/v1/users/2", "disabled=True", 200, `"disabled":true}]}`},
 	{"an admin without a change to make reads", "root", "PATCH /api/v1/users/2", `{"password":"x","hash":"y"}`, 200, `"id":2,"username":"ann@example.com"`},
-	{"others change nobody", "ann", "PATCH /api/v1/users/2", `{"admin":true}`, 403, "Only admins can access this endpoint"},
-	{"others delete nobody", "ann", "DELETE /api/v1/users/2", "", 403, "Only admins can access this endpoint"},
+	{"others change no account", "ann", "PATCH /api/v1/users/2", `{"admin":true}`, 403, "Only admins can access this endpoint"},
+	{"others delete no account", "ann", "DELETE /api/v1/users/2", "", 403, "Only admins can access this endpoint"},
 	{"the token comes before the id", "", "PATCH /api/v1/users/x", "", 401, "Missing Authorization Header"},
 	{"the id comes before the body", "root", "PATCH /api/v1/users/x", `{`, 400, "User ID should be an integer"},
 	{"the body comes before existence", "root", "PATCH /api/v1/users/99", `{"admin":"yes"}`, 400, "Invalid request body: 'admin' must be a boolean"},
@@ -431,7 +431,7 @@ var accountStories = []struct {
 		k.must(200, "", root.access, "DELETE /api/v1/auth/me", "password="+accountPassword)
 		k.ended("User not found", root.access, root.refresh)
 	}},
-	{"what a deleted account made stays, made by nobody", func(k *accountKit) {
+	{"what a deleted account made stays, made by no account", func(k *accountKit) {
 		root, ann, bob := k.admin("root"), k.signUp("ann"), k.bookLogin("bob")
 		k.must(201, "", ann.access, "POST /api/v1/items", "itemname=ball&category=soccer&description=round")
 		k.must(201, "", root.access, "POST /api/v1/items", "itemname=bat&category=cricket&description=long")
@@ -449,7 +449,7 @@ var accountStories = []struct {
 				k.t.Errorf("books = %s; want Dune still there", books)
 			}
 			if book, ok := k.server.store.books.Row(1); !ok || book.CreatedBy != 0 {
-				k.t.Errorf("book 1 = %v, %v; want one made by nobody", book, ok)
+				k.t.Errorf("book 1 = %v, %v; want one made by no account", book, ok)
 			}
 			if err := k.server.store.Compact(); err != nil {
 				k.t.Fatal(err)
@@ -553,7 +553,7 @@ func TestAccountSlowBodies(t *testing.T) {
 		want                  int
 	}{
 		{"a demoted admin makes no admin", "PATCH /api/v1/users/3", `{"admin":true}`, "PATCH /api/v1/users/2", `{"admin":false}`, 403},
-		{"a disabled admin enables nobody", "PATCH /api/v1/users/2", `{"disabled":false}`, "PATCH /api/v1/users/2", `{"disabled":true}`, 401},
+		{"a disabled admin enables no account", "PATCH /api/v1/users/2", `{"disabled":false}`, "PATCH /api/v1/users/2", `{"disabled":true}`, 401},
 		{"a deleted admin makes no admin", "PATCH /api/v1/users/3", `{"admin":true}`, "DELETE /api/v1/users/2", "", 401},
 		{"a deleted account has no names", "PATCH /api/v1/auth/me", `{"firstname":"Ann"}`, "DELETE /api/v1/users/2", "", 401},
 		{"a disabled account keeps its names", "PATCH /api/v1/auth/me", `{"firstname":"Ann"}`, "PATCH /api/v1/users/2", `{"disabled":true}`, 401},
@@ -709,7 +709,7 @@ func (k *accountKit) admins() (n int) {
 	return n
 }
 
-// Whoever signs in with the old password while it is changed is out afterwards,
+// A client that signs in with the old password while it is changed is out afterwards,
 // whichever came first.
 func TestAccountSignInRacesPasswordChange(t *testing.T) {
 	t.Parallel()

@@ -171,7 +171,7 @@ func (a *api) signIn(how, name string) session {
 	return row[session](ans)
 }
 
-// as is a client of the catalog with name's access token; "" is nobody.
+// as is a client of the catalog with name's access token; "" has no token.
 func (a *api) as(name string) *client {
 	a.t.Helper()
 	c := &client{api: a}
@@ -181,7 +181,7 @@ func (a *api) as(name string) *client {
 	return c.bearing(a.session(name).Access)
 }
 
-// asAdmin is as for somebody who is made an admin first.
+// asAdmin is as for a user who is made an admin first.
 func (a *api) asAdmin(name string) *client {
 	a.t.Helper()
 	c := a.as(name)
@@ -360,7 +360,7 @@ type body struct{ contentType, text string }
 
 func asJSON(text string) body { return body{jsonType, text} }
 
-// asForm is an urlencoded body of names and values by turns, as the tutorials'
+// asForm is an urlencoded body of alternating names and values, as the tutorials'
 // test client sends them.
 func asForm(namesAndValues ...string) body { return allForms(namesAndValues...)[formType] }
 
@@ -634,7 +634,7 @@ func holdWorkers(h *password.Hasher) (release func()) {
 }
 
 // fillLine has all workers of h work and its line full until the test ends:
-// whoever needs a worker is refused at once.
+// a request that needs a worker is refused at once.
 func fillLine(t testing.TB, h *password.Hasher) {
 	t.Helper()
 	const line = 1000
@@ -743,7 +743,7 @@ func newGuardServer(t testing.TB, flags string) guardServer {
 	return g
 }
 
-// post sends a form from an address, with headers as name and value by turns.
+// post sends a form from an address, with headers as alternating names and values.
 func (g guardServer) post(path, from, form string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("POST", path, strings.NewReader(form))
 	r.RemoteAddr = net.JoinHostPort(from, "1234")
@@ -790,7 +790,7 @@ var records = sync.OnceValue(func() *os.File {
 })
 
 // keep appends an answer to the file as one line of JSON. One write is one
-// line, whoever else writes.
+// line, also while others write.
 func keep(s *server, r *http.Request, w *httptest.ResponseRecorder) {
 	f := records()
 	if f == nil {

@@ -89,7 +89,7 @@ func (a *api) wantAccounts(n int) {
 	}
 }
 
-// oneOfFifty sends fifty sign-ups, of which one must make an account. None goes
+// oneOfFifty sends fifty sign-ups. One of them must make an account. None goes
 // on to bcrypt before all have seen that the name is free.
 func oneOfFifty(t *testing.T, signUp func(a *api, i int) *answer) {
 	t.Helper()
@@ -213,7 +213,7 @@ var accountAttacks = []attackCase{
 		a.as("").send("POST /login", asForm("username", "ann", "password", annPassword)).
 			want(401, "Could not verify user, Please signup!")
 	}},
-	{"every sign-in costs a bcrypt hash, whoever it names", "OWASP ASVS 5, 6.3.8; CWE-208", func(t *testing.T, a *api) {
+	{"every sign-in costs a bcrypt hash, whatever account it names", "OWASP ASVS 5, 6.3.8; CWE-208", func(t *testing.T, a *api) {
 		a.session("ann")
 		a.reader("rae")
 		fillLine(a.t, a.hashes)
@@ -262,7 +262,7 @@ var accountAttacks = []attackCase{
 		if eve := a.store.userByUsername("eve"); eve.Admin || eve.Email != "" {
 			t.Errorf("the account is %+v; want neither an admin nor an e-mail", eve)
 		}
-		a.session("bob") // nobody has his e-mail
+		a.session("bob") // no account has his e-mail
 	}},
 	{"a sign-up can't choose its id or its public id", "OWASP API3:2023; CWE-915", func(t *testing.T, a *api) {
 		a.session("ann")
@@ -291,7 +291,7 @@ var accountAttacks = []attackCase{
 			t.Errorf("the account is %+v; want %+v", after, before)
 		}
 	}},
-	{"nobody adds an item in another's name", "OWASP API3:2023; CWE-915", func(t *testing.T, a *api) {
+	{"no caller adds an item in another's name", "OWASP API3:2023; CWE-915", func(t *testing.T, a *api) {
 		a.session("ann")
 		one := `{"itemname": "ball", "category": "soccer", "description": "round", ` + makers + `}`
 		for _, text := range []string{one, "[" + one + "]"} {
@@ -312,7 +312,7 @@ var accountAttacks = []attackCase{
 		eve.send("PATCH /api/v1/items/1/itemname", asJSON(`{"itemname": "rag", "createdby": 1}`)).want(400, onlyItemname)
 		a.wantMaker("eve")
 	}},
-	{"nobody adds a book in another's name", "OWASP API3:2023; CWE-915", func(t *testing.T, a *api) {
+	{"no caller adds a book in another's name", "OWASP API3:2023; CWE-915", func(t *testing.T, a *api) {
 		rae, eve := a.reader("rae"), a.reader("eve")
 		eve.send("POST /bookapi/addbook", asJSON(`{"title": "Dune", "author": "Frank Herbert", `+makers+`}`)).want(200, "new book created")
 		rae.send("DELETE /bookapi/books/1").want(403, "Only the creator of a book or an admin can delete it")
@@ -585,7 +585,7 @@ var accountAttacks = []attackCase{
 			a.guess(1, "ann@example.com", guardHere)
 		}
 	}},
-	{"nobody locks an owner out who signs in from elsewhere", "CWE-645", func(t *testing.T, a *api) {
+	{"an attacker does not lock out an owner who signs in from elsewhere", "CWE-645", func(t *testing.T, a *api) {
 		a.session("ann")
 		a.guess(10, "ann@example.com", guardHere)
 		a.as("").at(guardHere, signInPath, signingIn("ann@example.com", annPassword)).want(429, tooManyText)
@@ -712,7 +712,7 @@ var accountAttacks = []attackCase{
 			return a.as("").send(signUpPath, asForm("email", fmt.Sprintf("u%d@example.com", i), "username", "rae", "password", annPassword))
 		})
 	}},
-	{"nobody takes another's e-mail for a username, to keep its owner out", "CWE-283", func(t *testing.T, a *api) {
+	{"no caller takes another's e-mail for a username, to keep its owner out", "CWE-283", func(t *testing.T, a *api) {
 		a.as("").send(signUpPath, asForm("email", "eve@example.com", "username", "bob@example.com", "password", annPassword)).want(400, "Invalid username")
 		a.as("eve").send("PATCH /api/v1/auth/me", asForm("username", "Bob@example.com")).want(400, "Invalid username")
 		a.as("").send("POST /signup", asForm("username", "bob@example.com", "password", "secret")).want(400, "Invalid input!")
@@ -730,7 +730,7 @@ var accountAttacks = []attackCase{
 			})
 		}
 		name := "rae"
-		for i := range a.config.limits.FreeTries { // by turns on all ways to guess, each time under another name
+		for i := range a.config.limits.FreeTries { // on each of the ways in turn to guess, each time under another name
 			switch i % 4 {
 			case 0:
 				a.as("").at(guardHere, "POST /login", asForm("username", name, "password", wrongGuess)).want(403, "Could not verify password!")
@@ -1059,7 +1059,7 @@ var accountAttacks = []attackCase{
 		cookie.send("GET /bookapi/books").want(401, "A valid token is missing!")
 		cookie.send(signInPath, annDetails).want(200, "").wantHeader("Set-Cookie", "")
 	}},
-	{"a foreign page's form signs nobody in and nobody up", "CWE-352", func(t *testing.T, a *api) {
+	{"a foreign page's form signs no one in and no one up", "CWE-352", func(t *testing.T, a *api) {
 		a.session("eve")
 		a.reader("rae")
 		bodies := slices.Collect(maps.Values(allForms("email", "eve@example.com", "username", "rae", "password", annPassword)))

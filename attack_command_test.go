@@ -316,7 +316,7 @@ var holes = []hole{
 			a.ServeHTTP(w, r)
 		})
 	}, through: []string{"refresh-replayed"}},
-	{name: "whoever has a token may rename the account", open: func(a *api) http.Handler {
+	{name: "a caller with a token may rename the account", open: func(a *api) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			text, _ := io.ReadAll(r.Body)
 			var asked struct{ Username string }
@@ -497,7 +497,7 @@ func without(part string, names ...string) string {
 func TestAttackCommandUnclear(t *testing.T) {
 	t.Parallel()
 	for name, front := range map[string]func(a *api, w http.ResponseWriter, r *http.Request){
-		"it limits whoever is refused": func(a *api, w http.ResponseWriter, r *http.Request) {
+		"it limits clients that are refused": func(a *api, w http.ResponseWriter, r *http.Request) {
 			got := httptest.NewRecorder()
 			if a.ServeHTTP(got, r); got.Code >= 400 {
 				http.Error(w, "Too many attempts", http.StatusTooManyRequests)
@@ -505,7 +505,7 @@ func TestAttackCommandUnclear(t *testing.T) {
 			}
 			w.Write(got.Body.Bytes())
 		},
-		"it redirects whoever is refused": func(a *api, w http.ResponseWriter, r *http.Request) {
+		"it redirects clients that are refused": func(a *api, w http.ResponseWriter, r *http.Request) {
 			got := httptest.NewRecorder()
 			if a.ServeHTTP(got, r); got.Code >= 400 {
 				http.Redirect(w, r, "/", http.StatusFound)
@@ -562,7 +562,7 @@ func TestAttackCommandTarget(t *testing.T) {
 		"https://shelf.example":              foreign,
 		"http://localhost.example":           foreign,
 		"http://127.0.0.1.example":           foreign,
-		"http://shelf.localhost":             foreign, // may be in somebody's DNS
+		"http://shelf.localhost":             foreign, // may be in the DNS of another
 		"http://localhost.":                  foreign,
 		"http://0.0.0.0:8080":                foreign,
 		"http://2130706433":                  foreign,
@@ -620,7 +620,7 @@ func TestAttackCommandNoShelf(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
 	for name, tt := range map[string]struct {
-		handler http.HandlerFunc // nil: nobody listens
+		handler http.HandlerFunc // nil: nothing listens
 		want    string
 	}{
 		"nothing":      {nil, "connect"},

@@ -456,7 +456,7 @@ var tokenAttacks = []attackCase{
 		refused(422, "Invalid claim: jti", saying("jti", "1"), saying("jti", "null"), saying("jti", `{"$ne":""}`), saying("jti", `""`))},
 	{"a public_id that is another's is refused", "RFC 8725 §3.8",
 		refused(422, "Invalid claim: public_id", saying("public_id", `"7c9e6679-7425-40de-944b-e07fc1f90ae7"`), saying("public_id", "null"))},
-	{"a sub that is a user's id, name or e-mail finds nobody", "RFC 8725 §3.8",
+	{"a sub that is a user's id, name or e-mail finds no user", "RFC 8725 §3.8",
 		refused(401, userGone, saying("sub", `"1"`, "public_id", ""), saying("sub", `"ann"`, "public_id", ""), saying("sub", `"ann@example.com"`, "public_id", ""))},
 	{"a stolen secret alone opens nothing: the server has no record of the token", "RFC 7519 §4.1.7",
 		refused(401, revoked, saying("jti", `"7c9e6679-7425-40de-944b-e07fc1f90ae7"`))},
@@ -464,7 +464,7 @@ var tokenAttacks = []attackCase{
 		refused(401, revoked, func(a *api) string { return saying("sub", a.claim("bob", "sub"), "public_id", "")(a) })},
 	{"a token with the jti of another user's token is refused", "RFC 8725 §3.8; CWE-639",
 		refused(401, revoked, func(a *api) string { return saying("jti", a.claim("bob", "jti"))(a) })},
-	{"a claim that says admin makes nobody one", "CWE-269",
+	{"a claim that says admin makes no admin", "CWE-269",
 		func(t *testing.T, a *api) {
 			text := saying("admin", "true", "role", `"admin"`, "is_admin", "1")(a)
 			a.opens(text)
@@ -639,7 +639,7 @@ var tokenAttacks = []attackCase{
 			a.hasEnded(ann)
 			a.goesOn(stays)
 		}},
-	{"a log-out ends nobody else's session", "CWE-639",
+	{"a log-out ends no other account's session", "CWE-639",
 		func(t *testing.T, a *api) {
 			bob, other := a.session("bob"), a.signIn("signup", "ann")
 			ann := a.signIn("signin", "ann")
@@ -769,7 +769,7 @@ var tokenAttacks = []attackCase{
 			newer.send("PUT /api/v1/auth/tokens/2", asForm("revoke", "false")).want(200, "Token successfully restored")
 			a.as("").bearing(ann.Refresh).send("POST /api/v1/auth/refresh").wantStatus(200)
 		}},
-	{"nobody revokes or restores another's token", "CWE-639",
+	{"no caller revokes or restores another's token", "CWE-639",
 		func(t *testing.T, a *api) {
 			ann := a.session("ann") // tokens 1 and 2
 			for _, c := range []*client{a.as("eve"), a.asAdmin("root")} {
@@ -1050,7 +1050,7 @@ func (a *answer) wantStatus(status int) *answer {
 	return a
 }
 
-// cellar is a file of which strangers may read little: "hush" stands in what ann alone
+// cellar is a file that strangers may hardly read: "hush" stands in what ann alone
 // may read.
 const cellar = `{
 	"diaries": [{"id": 1, "title": "hush a", "userId": 1}, {"id": 2, "title": "bob's", "userId": "b7"},
@@ -1264,7 +1264,7 @@ var guardAttacks = []guardAttack{
 		{"eve POST /motto {\"userId\":4}", "403", notToYou},
 		{"eve PATCH /motto {\"text\":\"all's\"}", "200", `{"text":"all's"}`},
 	}},
-	{"rows of nobody are written under a guard that was set", [][3]string{
+	{"rows without an owner are written under a guard that was set", [][3]string{
 		{"eve PATCH /gallery/2 {\"title\":\"x\"}", "403", notYours},
 		{"eve DELETE /diaries/4", "403", notYours},
 		{"eve PATCH /600/posts/2 {}", "403", notYours},

@@ -1066,8 +1066,8 @@ func TestHashUpgradeAtLogin(t *testing.T) {
 	g.want(g.post("/login", guardHere, "username=ann&password=right"), 201, "token")
 }
 
-// A crash between the two would leave a sign-in that nobody recorded, or a
-// password that nobody checked.
+// A crash between the two would leave a sign-in that was not recorded, or a
+// password that was not checked.
 func TestHashUpgradeIsOneBatchWithTheSignIn(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "shelf.jsonl")

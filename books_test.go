@@ -84,7 +84,7 @@ var bookTests = []struct {
 
 	{"its creator may delete a book", "rae", "DELETE /bookapi/books/1", body{}, 200, "Book deleted"},
 	{"an admin may delete anybody's", "root", "DELETE /bookapi/books/1", body{}, 200, "Book deleted"},
-	{"nobody else may", "bob", "DELETE /bookapi/books/1", body{}, 403, "Only the creator of a book or an admin can delete it"},
+	{"no other account may", "bob", "DELETE /bookapi/books/1", body{}, 403, "Only the creator of a book or an admin can delete it"},
 	{"no such book to delete", "rae", "DELETE /bookapi/books/2", body{}, 200, "book does not exist"},
 	{"no number to delete", "rae", "DELETE /bookapi/books/dune", body{}, 200, "book does not exist"},
 	{"too large a number to delete", "rae", "DELETE /bookapi/books/99999999999999999999", body{}, 200, "book does not exist"},

@@ -300,7 +300,7 @@ func TestUserCommandServed(t *testing.T) {
 	offline("", "delete", "ann@example.com")
 	k.ended("User not found", ann.access)
 	if items := k.must(200, "", bob, "GET /api/v1/items", "").text; !strings.Contains(items, `"createdby":null`) {
-		t.Errorf("items = %s; want ann's, made by nobody", items)
+		t.Errorf("items = %s; want ann's, made by no account", items)
 	}
 
 	offline(accountPassword+"\n", "add", "eve@example.com")
@@ -353,7 +353,7 @@ func TestUserCommandLockedFile(t *testing.T) {
 	}
 }
 
-// Names of an earlier shelf's accounts are whatever somebody signed up under. A
+// Names of an earlier shelf's accounts are what users once chose. A
 // terminal must not obey them.
 func TestUserListHostileNames(t *testing.T) {
 	t.Parallel()
@@ -518,7 +518,7 @@ func TestKeyRotateWithoutTokens(t *testing.T) {
 	}
 	after := loadKeyFile(t, token.KeyPath(path), token.HS256, tokenNow)
 	if len(after.Keys()) != 1 || after.Keys()[0].ID == before.Keys()[0].ID {
-		t.Errorf("%d keys, of which %s signs; want a new one alone", len(after.Keys()), after.Keys()[0].ID)
+		t.Errorf("%d keys, and %s signs; want a new one alone", len(after.Keys()), after.Keys()[0].ID)
 	}
 }
 
@@ -921,7 +921,7 @@ func TestExplainWords(t *testing.T) {
 		{"one that the store never made", claimToken("jti", `"x"`), []string{"  revocation  FAIL  this server has no record of the token", `  jti         "x"   not known to this store`}},
 		{"another's token under her name", claimToken("jti", `"bob's"`), []string{"  revocation  FAIL  this server has no record of the token", `  jti         "bob's"  token 6, of another account`}},
 		{"a refresh token that calls itself an access token", claimToken("jti", `"refresh"`), []string{"  revocation  FAIL  this server has no record of the token"}},
-		{"one of nobody", claimToken("sub", `"x"`, "public_id", ""), []string{"  user        FAIL  User not found", `  sub         "x"   no account of this store`}},
+		{"one of no account", claimToken("sub", `"x"`, "public_id", ""), []string{"  user        FAIL  User not found", `  sub         "x"   no account of this store`}},
 		{"one of a disabled account", claimToken("sub", `"bob"`, "public_id", "", "jti", `"bob's"`), []string{"  user        FAIL  Account is disabled", "  revocation  -     not checked"}},
 		{"one by another key", forge(`{"alg":"HS256"}`, payload(), "another secret that has more than thirty-two bytes"), []string{"  signature   FAIL  Signature verification failed", "claims (NOT VERIFIED: anyone can write this)"}},
 		{"one by a former key", forge(`{"alg":"HS256","kid":"`+token.HS256Key([]byte(formerSecret)).ID+`"}`, payload(), formerSecret), []string{"good: ", "  signature   pass  made with key " + token.HS256Key([]byte(formerSecret)).ID}},
@@ -1255,7 +1255,7 @@ func TestImportRefuses(t *testing.T) {
 		{"a hash of a cost beyond bearing", `{` + ids + `,"users":[{"id":1,"public_id":"a","username":"a","hash":"$2a$31$` + strings.Repeat("0", 53) + `"}]}`, "users[0]: the hash is not a bcrypt hash"},
 		{"a time that no later file could hold", `{` + ids + `,"users":[{"id":1,"public_id":"a","username":"a","created":"9999-12-31T23:59:59-01:00"}]}`, "users[0]: 9999-12-31T23:59:59-01:00 is in the year 10000 in UTC"},
 		{"an item's time that no later file could hold", `{` + ids + `,"items":[{"id":1,"itemname":"a","category":"b","description":"c","created":"0000-01-01T00:00:00+01:00"}]}`, "items[0]: "},
-		{"a token of nobody's", `{` + ids + `,"tokens":[{"id":1,"jti":"a","type":"access","user":7}]}`, "tokens[0]: user 7 does not exist"},
+		{"a token of no account", `{` + ids + `,"tokens":[{"id":1,"jti":"a","type":"access","user":7}]}`, "tokens[0]: user 7 does not exist"},
 		{"a member that no row has", `{` + ids + `,"books":[{"id":1,"titel":"a"}]}`, `books[0]: json: unknown field "titel"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -1283,7 +1283,7 @@ func TestImportPlain(t *testing.T) {
 		}
 		row, ok := s.items.Row(id)
 		if !ok || row.itemname() != "ball" || row.createdBy() != 0 || !strings.HasSuffix(row.wire.Row(), `"createdby":null}`) {
-			t.Errorf("item %d = %+v, %v; want the ball, created by nobody", id, row, ok)
+			t.Errorf("item %d = %+v, %v; want the ball, created by no account", id, row, ok)
 		}
 	}
 }

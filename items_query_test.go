@@ -142,7 +142,7 @@ func (c *queryClient) walk(target string) (ids []int) {
 	return ids
 }
 
-// newQueryItems has six items and five books, of which ann (user 1) and bob
+// newQueryItems has six items and five books. Of these, ann (user 1) and bob
 // (user 2) made some, and carl, who is gone, the others.
 func newQueryItems(t *testing.T) *queryClient {
 	t.Helper()

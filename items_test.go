@@ -127,7 +127,7 @@ func TestTutorialItems(t *testing.T) {
 	})
 }
 
-// itemTests begin with item 1, ann's ball. Bob is somebody else, and root an
+// itemTests begin with item 1, ann's ball. Bob is another user, and root an
 // admin.
 var itemTests = []struct {
 	name, user, request string
@@ -169,7 +169,7 @@ var itemTests = []struct {
 	// Changing.
 	{"its creator may change an item", "ann", "PATCH /api/v1/items/1/itemname", asForm("itemname", "bat"), 200, "successfully updated item itemname"},
 	{"an admin may change anybody's", "root", "PATCH /api/v1/items/1/category", asForm("category", "cricket"), 200, "successfully updated item category"},
-	{"nobody else may", "bob", "PATCH /api/v1/items/1/itemname", asForm("itemname", "bat"), 403, "Only the creator of an item or an admin can change it"},
+	{"no other account may", "bob", "PATCH /api/v1/items/1/itemname", asForm("itemname", "bat"), 403, "Only the creator of an item or an admin can change it"},
 	{"a value as long as may be", "ann", "PATCH /api/v1/items/1/description", asForm("description", strings.Repeat("é", 300)), 200, "successfully updated item description"},
 	{"a description too long", "ann", "PATCH /api/v1/items/1/description", asForm("description", strings.Repeat("é", 301)), 400, "description field is invalid"},
 	{"a name too long", "ann", "PATCH /api/v1/items/1/itemname", asForm("itemname", strings.Repeat("é", 65)), 400, "itemname field is invalid"},
@@ -195,7 +195,7 @@ var itemTests = []struct {
 	// Deleting.
 	{"its creator may delete an item", "ann", "DELETE /api/v1/items/1", body{}, 200, ""},
 	{"an admin may delete anybody's", "root", "DELETE /api/v1/items/1", body{}, 200, ""},
-	{"nobody else may", "bob", "DELETE /api/v1/items/1", body{}, 403, "Only the creator of an item or an admin can change it"},
+	{"no other account may", "bob", "DELETE /api/v1/items/1", body{}, 403, "Only the creator of an item or an admin can change it"},
 	{"an id too large is no item's", "ann", "DELETE /api/v1/items/9223372036854775808", body{}, 404, "Item does not exist"},
 
 	// The order: path, method, token, id, body, existence, ownership.
@@ -608,7 +608,7 @@ func benchSizes(all ...int) []int {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	// What one write costs that shares its fsync with nobody.
+	// What one write costs that shares its fsync with no other.
 	b.Run("alone", func(b *testing.B) {
 		f, err := os.Create(filepath.Join(b.TempDir(), "plain"))
 		if err != nil {
@@ -803,7 +803,7 @@ var editTests = []struct {
 	{"PUT with a blank category", "ann", "PUT /api/v1/items/1", "", `{"itemname":"bat","category":" ","description":"d"}`, 400, "Invalid category name"},
 	{"PUT with a list", "ann", "PUT /api/v1/items/1", "", `[]`, 400, "Invalid request body: must be a JSON object"},
 	{"PUT makes no item", "ann", "PUT /api/v1/items/7", "", `{"itemname":"bat","category":"c","description":"d"}`, 404, "Item does not exist"},
-	{"PUT by somebody else", "bob", "PUT /api/v1/items/1", "", `{"itemname":"bat","category":"c","description":"d"}`, 403, "Only the creator of an item or an admin can change it"},
+	{"PUT by another account", "bob", "PUT /api/v1/items/1", "", `{"itemname":"bat","category":"c","description":"d"}`, 403, "Only the creator of an item or an admin can change it"},
 	{"PUT to a word", "ann", "PUT /api/v1/items/ball", "", `{}`, 400, "Item ID should be an integer"},
 
 	{"a merge patch changes what it names", "ann", "PATCH /api/v1/items/1", editMerge, `{"category":" cricket "}`,
@@ -826,7 +826,7 @@ var editTests = []struct {
 	{"another kind of patch", "ann", "PATCH /api/v1/items/1", "text/x-diff", `-a`, 415, "The body must be application/json"},
 	{"the body before existence", "ann", "PATCH /api/v1/items/7", editMerge, `{"itemname":null}`, 400, "Invalid item name"},
 	{"no such item", "ann", "PATCH /api/v1/items/7", editMerge, `{"itemname":"a"}`, 404, "Item does not exist"},
-	{"a patch by somebody else", "bob", "PATCH /api/v1/items/1", editMerge, `{"itemname":"a"}`, 403, "Only the creator of an item or an admin can change it"},
+	{"a patch by another account", "bob", "PATCH /api/v1/items/1", editMerge, `{"itemname":"a"}`, 403, "Only the creator of an item or an admin can change it"},
 	{"the tutorial's PATCH has the message in the row", "ann", "PATCH /api/v1/items/1/itemname", editForm, "itemname=bat",
 		200, `{"status":200,"data":[` + strings.TrimSuffix(editRow("bat", "soccer", "to kick"), "}") + `,"message":"successfully updated item itemname"}]}`},
 	{"with its own words for null", "ann", "PATCH /api/v1/items/1/itemname", "", `{"itemname":null}`, 400, "Invalid input data. Only itemname field should be provided"},
@@ -871,7 +871,7 @@ func TestItemOptions(t *testing.T) {
 	}
 }
 
-// editArray is a JSON array of n good items, of which the last is replaced.
+// editArray is a JSON array of n good items. The last of them is replaced.
 func editArray(n int, last string) string {
 	items := make([]string, n)
 	for i := range items {
@@ -1095,7 +1095,7 @@ func TestListTag(t *testing.T) {
 		}
 		before = now
 	}
-	// What an account leaves behind is made by nobody from then on.
+	// What an account leaves behind is made by no account from then on.
 	err := ann.server.store.as(theOperator).deleteUser(ann.user.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -1179,7 +1179,7 @@ func TestEditOfTwoClients(t *testing.T) {
 				body = `{"itemname":"bat"}`
 			}
 			ann.want(412, editStale, second, body, "If-Match", tag)
-			ann.want(304, "", "GET /api/v1/items/1", "", "If-None-Match", tag) // nobody sees it yet
+			ann.want(304, "", "GET /api/v1/items/1", "", "If-None-Match", tag) // no client sees it yet
 			release(nil)
 			if status := <-first; status != 200 {
 				t.Errorf("the first edit = %d; want 200", status)

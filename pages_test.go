@@ -401,8 +401,8 @@ var whoTests = []struct {
 	{"a web page of another origin", "-cors=*", "127.0.0.1", [2]string{"Origin", "https://evil.example"}, 403},
 	{"one from another machine, where all may", "-metrics=all", "192.0.2.7", [2]string{}, 200},
 	{"a client of a proxy, where all may", "-metrics=all", "127.0.0.1", [2]string{"X-Forwarded-For", "192.0.2.7"}, 200},
-	{"a client on the machine, where nobody may", "-metrics=off", "127.0.0.1", [2]string{}, 404},
-	{"one from another machine, where nobody may", "-metrics=off", "192.0.2.7", [2]string{}, 404},
+	{"a client on the machine, where no client may", "-metrics=off", "127.0.0.1", [2]string{}, 404},
+	{"one from another machine, where no client may", "-metrics=off", "192.0.2.7", [2]string{}, 404},
 }
 
 func TestMetricsAreForThisMachine(t *testing.T) {
@@ -485,7 +485,7 @@ var readyTests = []struct {
 			t.Errorf("%v; want 507", got)
 		}
 	}, "", 1},
-	{"another program that took the file away, though nobody has written since", func(t *testing.T, _ *api, d *journaltest.Disk) {
+	{"another program that took the file away, though nothing was written since", func(t *testing.T, _ *api, d *journaltest.Disk) {
 		if err := d.Remove(dataFile); err != nil {
 			t.Fatal(err)
 		}
@@ -1475,7 +1475,7 @@ func TestEventsTell(t *testing.T) {
 	k.must(err)
 	k.must(st.as(theOperator).addBook(dune))                // 3
 	k.signIn(bob, token.Access, time.Hour)                  // 4: tokens and users are not told of
-	k.deleteUser(bob.ID)                                    // 5: ball is nobody's now
+	k.deleteUser(bob.ID)                                    // 5: ball has no owner now
 	k.must(st.as(theOperator).deleteItem(ball.ID, terms{})) // 6
 	k.must(st.as(theOperator).deleteBook(dune.ID, terms{})) // 7
 	k.deleteUser(k.signUp("eve").ID)                        // 8, 9: she made nothing
@@ -1527,7 +1527,7 @@ func TestEventsOrphan(t *testing.T) {
 	})
 }
 
-// The promise: whoever is cut off, wherever, and comes back with the last id
+// The promise: a client that is cut off anywhere and comes back with the last id
 // that it has, gets every change once and in order, while writers go on.
 func TestEventsCutAndResumed(t *testing.T) {
 	t.Parallel()
@@ -1880,7 +1880,7 @@ func TestEventsSlowReader(t *testing.T) {
 		began := time.Now()
 		last := slow.last
 		k.add("on its way")
-		synctest.Wait() // the streams have it in hand, and nobody takes it from them
+		synctest.Wait() // the streams have it in hand, and no client takes it from them
 		for i := range db.EventsKept + 2*db.EventsAtOnce {
 			k.add(fmt.Sprint(i))
 		}

@@ -959,7 +959,7 @@ func TestBehindAProxy(t *testing.T) {
 func TestLogOfProxiesAndHosts(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, header, value, want string }{
-		{"a proxy that nobody named", "X-Forwarded-For", "192.0.2.9", "-trusted-proxies"},
+		{"a proxy that was not named", "X-Forwarded-For", "192.0.2.9", "-trusted-proxies"},
 		{"one that says so in the new way", "Forwarded", "for=192.0.2.9", "-trusted-proxies"},
 		{"another Host", "Host", "evil.example\x1b[2J", `"host":"evil.example\u001b[2J"`},
 	} {
@@ -1282,7 +1282,7 @@ func TestLogBusy(t *testing.T) {
 	}
 }
 
-// Where nobody reads, requests aren't logged, though the null device is a
+// Where no person reads, requests aren't logged, though the null device is a
 // character device as a terminal is.
 func TestLogToNowhere(t *testing.T) {
 	t.Parallel()
@@ -1562,7 +1562,7 @@ func TestListeningWithoutTLSWarns(t *testing.T) {
 		name, flags string
 		want        int
 	}{
-		{"on loopback nobody can listen in", "-addr=127.0.0.1:0", 0},
+		{"on loopback no other machine can listen in", "-addr=127.0.0.1:0", 0},
 		{"beyond it anybody on the way can", "-addr=0.0.0.0:0", 1},
 		{"but not with TLS", "-addr=0.0.0.0:0 -tls-cert=" + certFile + " -tls-key=" + keyFile, 0},
 	} {
@@ -1843,7 +1843,7 @@ func TestLabUnderWay(t *testing.T) {
 	}
 }
 
-// Whoever reads while the data goes back and forth sees one state or the other,
+// A client that reads while the data goes back and forth sees one state or the other,
 // and every write is answered.
 func TestLabNeverAMix(t *testing.T) {
 	t.Parallel()
@@ -1888,7 +1888,7 @@ func TestLabNeverAMix(t *testing.T) {
 	others.Wait()
 }
 
-// In a bubble it is the first moment of 2000, for as long as nobody waits.
+// In a bubble it is the first moment of 2000, for as long as nothing waits.
 func TestLabClock(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, body, want string }{
@@ -2036,7 +2036,7 @@ func TestLabHeaders(t *testing.T) {
 	}
 }
 
-// Whoever followed the events before the data went back is told so.
+// A client that followed the events before the data went back is told so.
 func TestLabEvents(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"/lab/reset", "/lab/restore/1"} {
@@ -2064,7 +2064,7 @@ func TestLabEvents(t *testing.T) {
 				if took := s.untilEnd(t).Sub(began); took != 0 {
 					t.Errorf("the stream ended %v after POST %s; want it at once", took, call)
 				}
-				k.add("late") // by a request that was under way: nobody is told
+				k.add("late") // by a request that was under way: no client is told
 				for _, last := range []int64{1, seq - 1, seq} {
 					if got := k.request("GET", k.token, strconv.FormatInt(last, 10), 1<<20); got.StatusCode != http.StatusGone {
 						t.Errorf("GET /api/v1/events from an id before POST %s = %d; want 410", call, got.StatusCode)
@@ -2130,7 +2130,7 @@ func TestLabRefused(t *testing.T) {
 		{"on another loopback address", "-lab -data memory -addr [::1]:0", "", ok},
 		{"on localhost", "-lab -data memory -addr localhost:0", "", ok},
 		{"with a secret of one's own", "-lab -data memory", "SHELF_LAB_TOKEN=A-secret_of.16~x", ok},
-		{"without -lab nobody judges the secret", "-addr :80", "SHELF_LAB_TOKEN=x", ok},
+		{"without -lab the secret is not judged", "-addr :80", "SHELF_LAB_TOKEN=x", ok},
 		{"on a file", "-lab", "", "-lab needs -data memory, because its calls drop all data; -data is shelf.jsonl"},
 		{"on every interface", "-lab -data memory -addr :0", "", "-lab needs a loopback -addr, such as 127.0.0.1:8080; -addr is :0; -lab=false turns the lab off"},
 		{"on 0.0.0.0", "-lab -data memory -addr 0.0.0.0:80", "", "-lab needs a loopback -addr, such as 127.0.0.1:8080; -addr is 0.0.0.0:80; -lab=false turns the lab off"},
@@ -2139,7 +2139,7 @@ func TestLabRefused(t *testing.T) {
 		{"with a short secret", "-lab -data memory", "SHELF_LAB_TOKEN=fifteen-letters", token},
 		{"with a secret that no header takes", "-lab -data memory", "SHELF_LAB_TOKEN=sixteen\x00characters", token},
 		{"with a secret that a URL would change", "-lab -data memory", "SHELF_LAB_TOKEN=sixteen%characters", token},
-		{"with a secret that nobody would see", "-lab -data memory -log off", "", unseen},
+		{"with a secret that would not be shown", "-lab -data memory -log off", "", unseen},
 		{"where a program reads", "-lab -data memory -log-format json", "", unseen},
 		{"where a program reads, with a secret", "-lab -data memory -log-format json", "SHELF_LAB_TOKEN=A-secret_of.16~x", ok},
 		{"without a log, with a secret", "-lab -data memory -log off", "SHELF_LAB_TOKEN=A-secret_of.16~x", ok},
@@ -2283,7 +2283,7 @@ var labAttacks = []attackCase{
 			a.as("").send("OPTIONS "+path).want(404, "Not found")
 		}
 	}},
-	{"a token from before a reset is not one of whoever has its user's id now", "CWE-613; CWE-639", func(t *testing.T, _ *api) {
+	{"a token from before a reset is not one of the account that has its user's id now", "CWE-613; CWE-639", func(t *testing.T, _ *api) {
 		a := newLabAPI(t)
 		bob := a.session("bob")
 		restore := a.snapshot()

@@ -261,7 +261,7 @@ func rowsDiffer(got, want map[string]string) string {
 }
 
 // soundStore fails if an index of s tells of other rows than the tables, if what
-// clients read isn't what a row says, or if a token speaks for nobody.
+// clients read isn't what a row says, or if a token has no user.
 func soundStore(s *store) (err error) {
 	wrong := func(format string, args ...any) {
 		if err == nil {
@@ -323,14 +323,14 @@ func TestStoreByHand(t *testing.T) {
 		{"an item", putItem2, ""},
 		{"a user", user("p2", "bob", "bob@example.com"), ""},
 		{"a user's deletion", `"op":"delete","kind":"user","id":1`, ""},
-		{"an item of nobody who is there", edit(putItem2, `"createdby":1`, `"createdby":9`), ""},
+		{"an item of a user who is not there", edit(putItem2, `"createdby":1`, `"createdby":9`), ""},
 		{"a token that is ended", edit(putJTI1, `"expires"`, `"ended_by":"log-out","ended":"2026-11-22T12:00:00Z","expires"`), ""},
 		{"an e-mail that is taken", user("p2", "bob", "ANN@example.com"), "user 1 already has this e-mail"},
 		{"a username that is taken", user("p2", "ann", ""), "user 1 already has this username"},
 		{"a public_id that is taken", user("p1", "bob", ""), "user 1 already has this public_id"},
 		{"a title that is taken", edit(putBook1, `"id":1`, `"id":2`), "book 1 already has this title"},
 		{"a jti that is taken", edit(putJTI1, `"id":1`, `"id":2`), "token 1 already has this jti"},
-		{"a token of nobody", edit(putJTI1, `"user":1`, `"user":9`, "j1", "j2", `"id":1`, `"id":2`), "user 9 does not exist"},
+		{"a token of no user", edit(putJTI1, `"user":1`, `"user":9`, "j1", "j2", `"id":1`, `"id":2`), "user 9 does not exist"},
 		{"a token that becomes another one", edit(putJTI1, "j1", "j2"), "token 1 is another one's"},
 		{"a token without a type", edit(putJTI1, `"type":"access",`, "", "j1", "j2", `"id":1`, `"id":2`), "a token needs a jti and a type"},
 		{"a user without a name", user("p2", "", ""), "a user needs a username and a public_id"},
@@ -656,7 +656,7 @@ type storeWorld struct {
 	time  time.Time
 	known map[string]string // what was acknowledged
 	maybe [][]byte          // lines of a write whose outcome is unknown
-	names int               // makes names that nobody has
+	names int               // makes names that are free
 }
 
 func (w *storeWorld) now() time.Time { return w.time }
@@ -727,7 +727,7 @@ func (w *storeWorld) do(op func(*store) error) error {
 	return soundStore(w.store)
 }
 
-// asToken is the store as whoever has that token changes it.
+// asToken is the store as the bearer of that token changes it.
 func (s *store) asToken(t *tokenRecord) acting {
 	u, _ := s.users.Row(t.User)
 	return s.as(&caller{user: u, token: t})

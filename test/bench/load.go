@@ -32,7 +32,7 @@ type sample struct {
 var script []byte
 
 // wrk sends requests of a kind, for items up to that number, for whole seconds,
-// over 32 connections, each of which sends its next request once it has its
+// over 32 connections. Each sends its next request once it has its
 // answer. Any answer that is no success is an error.
 func (h *harness) wrk(p *program, kind string, items int, long time.Duration) (s sample, err error) {
 	file := filepath.Join(h.folder, "wrk.lua")
@@ -60,7 +60,7 @@ func (h *harness) wrk(p *program, kind string, items int, long time.Duration) (s
 	return sample{rate: requests / micros * 1e6, p50: p50 / 1e3, p99: p99 / 1e3, cpu: float64((after - before).Microseconds()) / requests}, nil
 }
 
-// signIns signs in over 8 connections, each of which does it again once it has
+// signIns signs in over 8 connections. Each does it again once it has
 // its answer, until stop is closed.
 func signIns(p *program, stop chan struct{}) (sample, error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}

@@ -7,7 +7,7 @@
 //
 // Every server is a process of its own, with its settings as they are by
 // default (but a token outlasts the run) and its data in a file. The load comes
-// from another process, over loopback. All are measured by turns, in several
+// from another process, over loopback. All are measured in turns, in several
 // rounds, and what is printed is the median: what else the machine does hits all
 // alike.
 package main

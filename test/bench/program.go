@@ -17,7 +17,7 @@ import (
 type program struct {
 	cmd   *exec.Cmd
 	url   string
-	token string        // of somebody whom it knows
+	token string        // of a user of this server
 	start time.Duration // from exec to the line that says where it listens
 }
 

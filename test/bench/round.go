@@ -23,7 +23,7 @@ type turn struct {
 
 // turns are what a round measures, in this order: what reads before what writes,
 // as the stores grow by that. Of the reads, each is measured for a second, and
-// then all of them again, and so the writes: what a machine does besides hits all
+// then all of them again, and so the writes: what a machine does meanwhile hits all
 // alike. Of sign-ins there are too few in a second, so these are measured at a
 // stretch.
 var (

@@ -18,7 +18,7 @@ type rate struct {
 	p50, p99 float64 // ms
 }
 
-// hammer sends the request to the server at addr over some connections, each of which
+// hammer sends the request to the server at addr over some connections. Each
 // sends it again once it has its answer. It speaks HTTP by itself: a client of
 // net/http takes more of the processors than the server that is measured.
 func hammer(addr, request string, connections int, long time.Duration) (rate, error) {

@@ -44,7 +44,7 @@ if (alg === 'HS256') {
     ['another secret under our kid is refused', await sign(bytes(secret + '!'), header), 422, 'Signature verification failed'],
     ['HS512 with the secret is refused', await sign(bytes(secret.repeat(2)), { alg: 'HS512' }), 422, 'The specified alg value is not allowed'],
     ['a token out of date is refused', await sign(bytes(secret), { alg }, { exp: claims.iat - 1 }), 401, 'Token has expired'],
-    ['a token for somebody else is refused', await sign(bytes(secret), { alg }, { aud: 'shelf' }), 422, 'Invalid claim: aud'],
+    ['a token for another audience is refused', await sign(bytes(secret), { alg }, { aud: 'shelf' }), 422, 'Invalid claim: aud'],
     ['a token that shelf never made is refused', await sign(bytes(secret), { alg }, { jti: randomUUID() }), 401, 'Token has been revoked'],
   )
 } else {

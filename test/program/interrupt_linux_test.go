@@ -87,7 +87,7 @@ func TestInterrupt(t *testing.T) {
 		t.Error("the data file has changed")
 	}
 
-	t.Run("export to somebody who doesn't read", func(t *testing.T) {
+	t.Run("export to a program that doesn't read", func(t *testing.T) {
 		reads, writes, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)

@@ -54,7 +54,7 @@ func TestKillStarting(t *testing.T) {
 
 // TestKillRotation kills a server whose clients have used one refresh token fifty
 // times at once: after the fifty answers, or amid them. There is one successor,
-// whatever was answered when. Whoever uses the token later ends the sign-in, and no
+// whatever was answered when. A later use of the token ends the sign-in, and no
 // kill undoes that.
 func TestKillRotation(t *testing.T) {
 	t.Parallel()

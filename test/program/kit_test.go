@@ -151,7 +151,7 @@ func (p *program) kill() {
 	p.wait()
 }
 
-// refusesCalls waits until nobody listens at p's address any more.
+// refusesCalls waits until nothing listens at p's address any more.
 func (p *program) refusesCalls(t *testing.T) {
 	t.Helper()
 	waitUntil(t, "the server stops listening", func() bool {

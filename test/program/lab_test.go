@@ -55,7 +55,7 @@ func TestLabProgram(t *testing.T) {
 	}
 }
 
-// A secret that the environment gives is shown to nobody.
+// A secret that the environment gives is not shown.
 func TestLabProgramSecret(t *testing.T) {
 	t.Parallel()
 	const secret = "the-tests-own-secret"

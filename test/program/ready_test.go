@@ -87,9 +87,9 @@ func TestReadyFile(t *testing.T) {
 		}
 	})
 	for _, tt := range []struct{ name, path, before, want string }{
-		{"somebody's notes about http stay", "notes", "httpd notes: my only copy\n", "notes is not a file with a URL"},
-		{"somebody's list of URLs stays", "notes", "http://127.0.0.1:1\nhttp://127.0.0.1:2\n", "notes is not a file with a URL"},
-		{"somebody's file stays", "notes", "Dear diary,\n", "notes is not a file with a URL"},
+		{"notes about http stay", "notes", "httpd notes: my only copy\n", "notes is not a file with a URL"},
+		{"a list of URLs stays", "notes", "http://127.0.0.1:1\nhttp://127.0.0.1:2\n", "notes is not a file with a URL"},
+		{"a diary stays", "notes", "Dear diary,\n", "notes is not a file with a URL"},
 		{"the data file stays", "shelf.jsonl", "", "shelf.jsonl is not a file with a URL"},
 		{"a folder stays", ".", "", ". is not a file with a URL"},
 		{"its folder is there", "nowhere/url", "", "nowhere"},
@@ -132,7 +132,7 @@ func TestStdin(t *testing.T) {
 	startShelf(t, dir).send("POST /api/v1/auth/signin", "", annSecret).want(http.StatusOK)
 }
 
-// Without -stdin nobody minds what standard input does: services have none.
+// Without -stdin it does not matter what standard input does: services have none.
 func TestStdinUnread(t *testing.T) {
 	t.Parallel()
 	p := startShelf(t, t.TempDir(), "-data=memory") // its standard input is the null device
@@ -140,7 +140,7 @@ func TestStdinUnread(t *testing.T) {
 	p.send("GET /", "", "").want(http.StatusOK)
 }
 
-// The program, as whoever runs it sees it.
+// The program, as its user sees it.
 func TestHealthOfTheProgram(t *testing.T) {
 	t.Parallel()
 	p := startShelf(t, t.TempDir())

@@ -164,7 +164,7 @@ func TestStopUnusedConnection(t *testing.T) {
 	}
 }
 
-// Somebody who asks twice doesn't want to wait for the requests that run.
+// A user who asks twice doesn't want to wait for the requests that run.
 func TestStopTwice(t *testing.T) {
 	t.Parallel()
 	p := startShelf(t, t.TempDir())
