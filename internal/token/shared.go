@@ -44,10 +44,11 @@ type Shared struct {
 	clock func() time.Time
 	warn  func(error)
 
-	ring    atomic.Pointer[Keyring]
-	reading sync.Mutex // guards text and warned
-	text    string     // that ring was read from
-	warned  string     // the last warning
+	ring     atomic.Pointer[Keyring]
+	reading  sync.Mutex // guards text, revision and warned
+	text     string     // that ring was read from
+	revision int64      // of text
+	warned   string     // the last warning
 
 	asking sync.Mutex
 	next   chan struct{} // see ask; nil if no token waits
@@ -64,7 +65,7 @@ func OpenShared(ctx context.Context, store Store, alg string, clock func() time.
 		if err != nil {
 			return nil, err
 		}
-		switch err = s.take(text); {
+		switch err = s.take(text, revision); {
 		case err == nil:
 			go s.refreshUntil(ctx)
 			return s, nil
@@ -109,14 +110,15 @@ func changedKeys(old []byte, alg string, now time.Time, keep func(*JWK, *Key) bo
 
 func badShared(err error) error { return fmt.Errorf("the shared keys can't be read: %w", err) }
 
-// take uses the keys of the text from now on.
-func (s *Shared) take(text []byte) error {
+// take uses the keys of the text from now on. Two reads may overlap: an older revision
+// than the one in use changes nothing.
+func (s *Shared) take(text []byte, revision int64) error {
 	if len(text) == 0 {
 		return fmt.Errorf("there are no shared keys: %w", ErrNoKey)
 	}
 	s.reading.Lock()
 	defer s.reading.Unlock()
-	if string(text) == s.text {
+	if string(text) == s.text || revision < s.revision {
 		return nil
 	}
 	_, keys, err := parseKeys(text)
@@ -129,17 +131,17 @@ func (s *Shared) take(text []byte) error {
 	}
 	ring.leeway = sharedLeeway
 	s.ring.Store(ring)
-	s.text = string(text)
+	s.text, s.revision = string(text), revision
 	return nil
 }
 
 // refresh reads the keys anew. If that fails, the old ones stay in use.
 func (s *Shared) refresh(ctx context.Context) {
-	text, _, err := s.store.Keys(ctx)
+	text, revision, err := s.store.Keys(ctx)
 	if err != nil {
 		return // the engine is out of reach, and so are the requests
 	}
-	err = s.take(text)
+	err = s.take(text, revision)
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	if err != nil && err.Error() != s.warned {
@@ -222,9 +224,9 @@ func (s *Shared) ask() <-chan struct{} {
 // ReadShared returns the keys in store for one use, and changes nothing.
 func ReadShared(ctx context.Context, store Store, alg string, now time.Time) (*Keyring, error) {
 	s := &Shared{alg: alg, clock: func() time.Time { return now }}
-	text, _, err := store.Keys(ctx)
+	text, revision, err := store.Keys(ctx)
 	if err == nil {
-		err = s.take(text)
+		err = s.take(text, revision)
 	}
 	return s.Ring(), err
 }

@@ -148,6 +148,20 @@ func TestSharedLeaked(t *testing.T) {
 	})
 }
 
+// A read that ends late puts no older keys back.
+func TestSharedLateRead(t *testing.T) {
+	t.Parallel()
+	store := &memoryStore{}
+	s := openShared(t, store, HS256, nil)
+	old, revision, _ := store.Keys(t.Context())
+	rotate(t, store, false)
+	s.refresh(t.Context())
+	signs := s.Ring().Keys()[0].ID
+	if err := s.take(old, revision); err != nil || s.Ring().Keys()[0].ID != signs {
+		t.Errorf("the old keys are back: %v", err)
+	}
+}
+
 // Tokens by unknown keys make a server read once a second, however many there are.
 func TestSharedUnknownKey(t *testing.T) {
 	t.Parallel()
