@@ -212,7 +212,7 @@ func TestStartGreeting(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
 		p := startShelf(t, dir)
-		wantText(t, p.greeting(), "shelf listens on "+p.url+"\n", "/shelf.jsonl (0 users, 0 items, 0 books)\n", "  stop   Ctrl-C\n", "key    shelf.key\n", "curl "+p.url)
+		wantText(t, p.greeting(), "shelf listens on "+p.url+"\n", filepath.Join(filepath.Base(dir), "shelf.jsonl")+" (0 users, 0 items, 0 books)\n", "  stop   Ctrl-C\n", "key    shelf.key\n", "curl "+p.url)
 		rejectText(t, p.stderr.String(), "config .env", "warning")
 		if !exists(filepath.Join(dir, "shelf.key")) {
 			t.Error("there is no shelf.key")
@@ -224,14 +224,14 @@ func TestStartGreeting(t *testing.T) {
 		p := startShelf(t, dir)
 		p.send("POST /api/v1/items", p.signUpAnn(), ballForm).want(http.StatusCreated)
 		p.kill()
-		wantText(t, startShelf(t, dir).greeting(), "/shelf.jsonl (1 user, 1 item, 0 books)\n")
+		wantText(t, startShelf(t, dir).greeting(), filepath.Join(filepath.Base(dir), "shelf.jsonl")+" (1 user, 1 item, 0 books)\n")
 	})
 	t.Run(".env is named when it was used", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
 		writeTestFile(t, dir, ".env", "FLASK_ENV=development\nSECRET_KEY='"+goodSecret+"'\nSHELF_DATA=books.jsonl\nSHELF_DTA=typo\n")
 		p := startShelf(t, dir)
-		wantText(t, p.greeting(), "config .env\n", "key    SECRET_KEY\n", "/books.jsonl", "warning: .env line 4: SHELF_DTA is not a setting of shelf\n")
+		wantText(t, p.greeting(), "config .env\n", "key    SECRET_KEY\n", filepath.Join(filepath.Base(dir), "books.jsonl"), "warning: .env line 4: SHELF_DTA is not a setting of shelf\n")
 		rejectText(t, p.stderr.String(), goodSecret)
 		if exists(filepath.Join(dir, "books.key")) || exists(filepath.Join(dir, "shelf.jsonl")) {
 			t.Error("the settings of .env did not count")
@@ -263,7 +263,7 @@ func TestStartGreeting(t *testing.T) {
 		writeTestFile(t, dir, ".env", "SHELF_DATA=file.jsonl\n")
 		cmd := shelfCommand(t, dir, []string{"SHELF_DATA=environment.jsonl"}, "-data", "flag.jsonl")
 		p := launch(t, cmd).listening()
-		wantText(t, p.greeting(), "/flag.jsonl", "key    flag.key\n")
+		wantText(t, p.greeting(), filepath.Join(filepath.Base(dir), "flag.jsonl"), "key    flag.key\n")
 		rejectText(t, p.stderr.String(), "config .env")
 	})
 	t.Run("memory leaves nothing on disk", func(t *testing.T) {
