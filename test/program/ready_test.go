@@ -3,6 +3,7 @@ package program_test
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -67,7 +68,10 @@ func TestReadyFile(t *testing.T) {
 				writeTestFile(t, dir, "url", before)
 			}
 			p := launch(t, shelfCommand(t, dir, nil, "-data=memory", "-ready-file=url"))
-			waitUntil(t, "the file is written", func() bool { return readTestFile(t, dir, "url") != before })
+			waitUntil(t, "the file is written", func() bool {
+				held, err := os.ReadFile(filepath.Join(dir, "url")) // Windows refuses it while the file is replaced
+				return err == nil && string(held) != before
+			})
 			p.url = strings.TrimSuffix(readTestFile(t, dir, "url"), "\n")
 			p.send("GET /", "", "").want(http.StatusOK)
 			p.listening()
