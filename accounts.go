@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/list"
@@ -286,7 +287,7 @@ func userCommand(ctx context.Context, sh shell, args []string) error {
 	return operator.Run(ctx, args, sh.streams(), func(flags []string, adding bool) (*operator.Accounts, error) {
 		c, err := sh.parse(flags)
 		if err == nil && c.data == inMemory {
-			err = errors.New("-data memory has no file with accounts; name the data file with -data FILE")
+			err = config.Misused(errors.New("-data memory has no file with accounts; name the data file with -data FILE"))
 		}
 		if err != nil {
 			return nil, err

@@ -579,8 +579,8 @@ func TestAttackCommandTarget(t *testing.T) {
 		"http://127.0.0.1:port":              malformed,
 		"http://127.0.0.1\\@192.0.2.1":       malformed,
 		"http://127.0.0.1\x1b[2J":            malformed,
-		"-yes":                               "flag provided but not defined: -yes",
-		"http://127.0.0.1:1 -yes-i-own-it":   "usage: shelf attack",
+		"-yes":                               "attack has no flag -yes",
+		"http://127.0.0.1:1 -yes-i-own-it":   "no server answers at http://127.0.0.1:1 (",
 		"-yes-i-own-it ftp://shelf.example":  malformed,
 		"-yes-i-own-it http://me@192.0.2.1/": more,
 	} {

@@ -43,25 +43,24 @@ var readingGuide string
 func commands() config.Commands[shell] {
 	return config.Commands[shell]{Program: "shelf", Intro: "shelf is a JSON API behind JWT sign-in: items and books, kept in one file.", Table: new(settings).table(), Notes: explain.Variables, File: operator.FileArgument, Everyday: everyday, Flags: everydayFlags, Synonyms: synonyms, All: []config.Command[shell]{
 		config.Do("", "[flags] [FILE.json]", "start the server; Ctrl-C stops it. FILE.json holds\ncollections to serve, as for json-server", "db.json", serveCommand),
-		config.Do("run", "[flags] -- COMMAND ARGS...", "run a command with a server of its own: on a free\nport, with its data in memory, until the command\nends. The command finds SHELF_URL, SHELF_LAB_TOKEN,\nSHELF_TOKEN of an account and SHELF_ADMIN_TOKEN", "run -- npm test", runCommand),
+		config.Do("run", "[flags] [--] COMMAND ARGS...", "run a command with a server of its own: on a free\nport, with its data in memory, until the command\nends. The command finds SHELF_URL, SHELF_LAB_TOKEN,\nSHELF_TOKEN of an account and SHELF_ADMIN_TOKEN", "run npm test", runCommand),
 		config.Do("check", "[FILE]", "say what is in a data file, and whether it is sound", "check shelf.jsonl", func(_ context.Context, sh shell, args []string) error { return sh.files().Check(args) }),
-		config.Do("export", "[FILE] [-o OUT] [-secrets] [-collections]", "write the data as one JSON document, also while a\nserver runs; -secrets: with the password hashes;\n-collections: in the form of a json-server's file", "export -o backup.json", func(_ context.Context, sh shell, args []string) error { return sh.files().Export(args, sh.now()) }),
-		config.Do("import", "FILE.json [-data FILE] [-keep-tokens]", "take in an export, if the store is empty; or a plain\nfile such as {\"items\":[],\"books\":[]}; stop the server\nfirst; an export's tokens end without -keep-tokens;\n-collections FILE.json: a json-server's file", "import db.json", func(ctx context.Context, sh shell, args []string) error { return sh.importing(ctx).Run(args) }),
+		config.Do("export", "[FILE] [-o OUT [-y]] [-secrets] [-collections]", "write the data as one JSON document, also while a\nserver runs; -secrets: with the password hashes;\n-collections: in the form of a json-server's file;\nit asks before it replaces OUT; -y says yes", "export -o backup.json", func(ctx context.Context, sh shell, args []string) error {
+			return sh.files().Export(ctx, args, sh.now())
+		}),
+		config.Do("import", "FILE.json [-data FILE] [-keep-tokens] [-y]", "take in an export, if the store is empty; or a plain\nfile such as {\"items\":[],\"books\":[]}; stop the server\nfirst; an export's tokens end without -keep-tokens;\n-collections FILE.json: a json-server's file; it asks\nbefore it adds to what is there; -y says yes", "import db.json", func(ctx context.Context, sh shell, args []string) error { return sh.importing(ctx).Run(ctx, args) }),
 		config.Do("copy", "FROM TO", "copy all data and keys from a data file to an empty\netcd://HOST,HOST,HOST/, or back; stop the server of\na file first", "copy shelf.jsonl etcd://a,b,c/shelf/", copyCommand),
 		config.Do("explain", "[TOKEN] [flags]", "say what is in a token and why it is good or refused;\nwithout TOKEN it reads standard input", "explain eyJhbGciOiJIUzI1NiIs...", explainCommand),
 		config.Do("key list", "[flags]", "list the signing keys", "key list", keyCommand),
-		config.Do("key rotate", "[-now] [flags]", "make a new key, which signs from the next start on;\nthe old key still verifies; -now ends it at once, for\na key that has leaked; stop the server first", "key rotate", keyCommand),
+		config.Do("key rotate", "[-now [-y]] [flags]", "make a new key, which signs from the next start on;\nthe old key still verifies; -now ends it at once, for\na key that has leaked, and asks first, but with -y;\nstop the server first", "key rotate", keyCommand),
 		config.Do("user list", "[flags]", "list the accounts; all user commands also work while\na server runs; NAME is an e-mail or a username", "user list", userCommand),
 		config.Do("user add", "NAME [flags]", "add an account: a catalog account if NAME is an\ne-mail, else a book account; it asks for a password,\nor reads the first line of standard input", "user add ann@example.com", userCommand),
 		config.Do("user passwd", "NAME [flags]", "give an account a new password, read as for add; its\nsign-ins end", "user passwd ann@example.com", userCommand),
 		config.Do("user admin", "NAME [-off] [flags]", "make an account an admin; with -off, no longer", "user admin ann@example.com", userCommand),
-		config.Do("user delete", "NAME [flags]", "delete an account; its items and books stay", "user delete bob", userCommand),
+		config.Do("user delete", "NAME [-y] [flags]", "delete an account; its items and books stay; it asks\nfirst, but with -y", "user delete bob", userCommand),
 		config.Do("attack", "[-json] [-yes-i-own-it] [URL]", "attack a running server, from accounts that it makes\nand deletes; URL is SHELF_URL or the default address;\n-yes-i-own-it: also beyond this machine; with\nSHELF_LAB_TOKEN also attacks that move the clock", "attack http://127.0.0.1:8080", func(ctx context.Context, sh shell, args []string) error {
 			sh.interrupt.Keeps("") // it deletes its accounts first
 			return attack.Command(ctx, args, sh.env, sh.stdout)
-		}),
-		config.Do("ready", "URL [-wait TIME]", "say whether the server at URL is ready, by the exit\nstatus too; -wait 10s: wait for it that long at most", "ready http://127.0.0.1:8080", func(ctx context.Context, sh shell, args []string) error {
-			return child.ReadyCommand(ctx, args, sh.stdout)
 		}),
 		config.Do("tour", "", "a walk through the code, from sign-up to the disk", "tour", config.Plain("usage: shelf tour", func(sh shell) { explain.Tour(sh.stdout, readingGuide) })),
 		config.Do("version", "", "say which build this is", "version", config.Plain("usage: shelf version", func(sh shell) { serve.ThisBuild(version).Print(sh.stdout) })),
@@ -76,7 +75,7 @@ func commands() config.Commands[shell] {
 var (
 	everyday      = []string{"", "run", "user add", "export", "import"}
 	everydayFlags = []string{"addr", "port", "data", "seed", "open", "static", "cors", "log", "lab"}
-	synonyms      = map[string]string{"serve": "", "start": "", "server": "", "up": "", "dev": "", "users": "user list", "adduser": "user add", "backup": "export", "dump": "export", "restore": "import", "load": "import", "verify": "check", "decode": "explain", "test": "run", "exec": "run", "health": "ready", "healthcheck": "ready", "ping": "ready", "wait": "ready"}
+	synonyms      = map[string]string{"serve": "", "start": "", "server": "", "up": "", "dev": "", "users": "user list", "adduser": "user add", "backup": "export", "dump": "export", "restore": "import", "load": "import", "verify": "check", "decode": "explain", "test": "run", "exec": "run"}
 )
 
 // A shell is what a command finds around it.
@@ -86,27 +85,31 @@ type shell struct {
 	now            func() time.Time
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	screen         *term.Screen      // stderr for people
 	interrupt      *config.Interrupt // says at each moment what Ctrl-C keeps
 }
 
 // streams are those that package operator works with.
 func (sh shell) streams() operator.Streams {
-	return operator.Streams{In: sh.stdin, Out: sh.stdout, Err: sh.stderr, Interrupt: sh.interrupt}
+	return operator.Streams{In: sh.stdin, Out: sh.stdout, Err: sh.screen, Interrupt: sh.interrupt}
 }
 
 // newShell is that of the program itself.
 func newShell(lookupEnv func(string) (string, bool), stdin io.Reader, stdout, stderr io.Writer) shell {
+	env := func(name string) string { value, _ := lookupEnv(name); return value }
+	screen := term.NewScreen(stderr, env)
+	screen.Use(term.Style{Colour: env("SHELF_COLOR")})
 	parse := func(flags []string) (settings, error) {
 		c, err := parseSettings(flags, lookupEnv, func() ([]byte, error) { return durable.ReadFile(".env") })
+		screen.Use(term.Style{Colour: cmp.Or(c.color, env("SHELF_COLOR")), Format: c.logFormat, Silent: c.log == "off"})
 		if c.log != "off" {
 			for _, warning := range append(c.warnings, new(settings).table().Stray(lookupEnv, callersVariables...)...) {
-				fmt.Fprintln(stderr, "shelf: warning:", warning)
+				fmt.Fprintln(screen, "shelf:", term.Paint(screen, term.Yellow, "warning:"), warning)
 			}
 		}
-		return c, err
+		return c, config.Misused(err)
 	}
-	env := func(name string) string { value, _ := lookupEnv(name); return value }
-	return shell{parse, env, clock.Real, stdin, stdout, stderr, new(config.Interrupt)}
+	return shell{parse, env, clock.Real, stdin, stdout, stderr, screen, new(config.Interrupt)}
 }
 
 // runDefaults are what shelf run sets as with flags, before those that it is
@@ -139,14 +142,13 @@ func runCommand(ctx context.Context, sh shell, args []string) error {
 // runSettings reads the arguments of shelf run. It fails with flag.ErrHelp, or
 // with statusUsage.
 func runSettings(sh shell, args []string) (c settings, command []string, err error) {
-	flags, command, err := config.SplitCommand("usage: shelf run [flags] -- COMMAND ARGS..., such as: shelf run -- npm test", args)
-	if err != nil {
-		return c, nil, err
-	}
+	flags, command := c.table().Leading(args)
 	c, err = sh.parse(append(slices.Clone(runDefaults), flags...))
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return c, nil, err
+	case err == nil && len(command) == 0:
+		err = errors.New("usage: shelf run [flags] COMMAND ARGS..., such as: shelf run npm test")
 	case err == nil && c.data != inMemory:
 		err = errors.New("run keeps its data in memory; leave -data out, and give it data with -seed FILE.json")
 	case err == nil && c.stdin:
@@ -155,7 +157,7 @@ func runSettings(sh shell, args []string) (c settings, command []string, err err
 	if err != nil {
 		return c, nil, config.Misused(err)
 	}
-	c.forgetKeys(sh.stderr)
+	c.forgetKeys(sh.screen)
 	c.labToken = rand.Text() // what is in the environment may be known to others
 	return c, command, nil
 }
@@ -165,7 +167,7 @@ func runSettings(sh shell, args []string) (c settings, command []string, err err
 func (c *settings) forgetKeys(stderr io.Writer) {
 	_, err := c.configuredKeys()
 	if err != nil && c.secretName == "SECRET_KEY" && c.secret != "" && c.log != "off" {
-		fmt.Fprintf(stderr, "shelf: warning: run does not use this key, and makes one: %v\n", err)
+		fmt.Fprintf(stderr, "shelf: %s run does not use this key, and makes one: %v\n", term.Paint(stderr, term.Yellow, "warning:"), err)
 	}
 	if err != nil || c.secretName != "SECRET_KEY" {
 		c.secret, c.fallbacks, c.keyFault = "", nil, nil
@@ -208,7 +210,7 @@ var version string
 // explainCommand is the command shelf explain. It judges a token as the server
 // with the same settings would. It only reads, and works beside a running server.
 func explainCommand(_ context.Context, sh shell, args []string) error {
-	return explain.Command(args, sh.stdin, sh.stdout, sh.stderr, func(flags []string) (func() (explain.Server, error), error) {
+	return explain.Command(args, sh.stdin, sh.stdout, sh.screen, func(flags []string) (func() (explain.Server, error), error) {
 		c, err := sh.parse(flags)
 		if err == nil && c.data == inMemory {
 			err = errors.New("-data memory has no file to check a token against; name the data file with -data FILE")
@@ -261,8 +263,8 @@ func (s *server) judge() explain.Server {
 }
 
 // keyCommand is the commands shelf key.
-func keyCommand(_ context.Context, sh shell, args []string) error {
-	return operator.RunKeys(args, sh.streams(), func(flags []string) (operator.Keys, error) {
+func keyCommand(ctx context.Context, sh shell, args []string) error {
+	return operator.RunKeys(ctx, args, sh.streams(), func(flags []string) (operator.Keys, error) {
 		c, err := sh.parse(flags)
 		keys := operator.Keys{Data: c.data, Alg: c.alg, Secret: c.secret != "", Configured: c.configuredKeys, Etcd: c.etcd, Now: sh.now()}
 		if c.data == inMemory {
@@ -315,10 +317,10 @@ func (sh shell) importing(ctx context.Context) operator.Import {
 			},
 			Collections: func(name string, document []byte) error {
 				c.collections.File = name
-				_, err := (&collections{settings: c.collections}).loader(c, s, sh, serve.NewLog(sh.stderr, c.log, c.logFormat)).Import(ctx, document)
+				_, err := (&collections{settings: c.collections}).loader(c, s, sh, serve.NewLog(sh.screen, c.log, c.logFormat)).Import(ctx, document)
 				return err
 			},
-			Holds: s.contents, Close: s.Close,
+			Holds: s.contents, Unused: s.Unused, Close: s.Close,
 		}, nil
 	}}
 }
@@ -454,9 +456,9 @@ func fileConfig(sh shell, name string) (settings, error) {
 		c.data = name
 	}
 	if err == nil && c.data == inMemory {
-		err = errors.New("-data memory has no file; name the data file")
+		err = config.Misused(errors.New("-data memory has no file; name the data file"))
 	}
-	return c, cmp.Or(err, c.etcd.Check(c.data))
+	return c, cmp.Or(err, config.Misused(c.etcd.Check(c.data)))
 }
 
 // addAll adds items and books without a creator, in one batch. It fails with

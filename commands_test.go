@@ -33,8 +33,19 @@ import (
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/serve"
+	"example.com/shelf/internal/term"
 	"example.com/shelf/internal/token"
 )
+
+// run is the program with streams and an environment of its own.
+func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdin io.Reader, stdout, stderr io.Writer) error {
+	return newShell(lookupEnv, stdin, stdout, stderr).run(ctx, args)
+}
+
+// plainScreen is standard error in an empty environment.
+func plainScreen(stderr io.Writer) *term.Screen {
+	return term.NewScreen(stderr, func(string) string { return "" })
+}
 
 // runArgs runs a command as main would, in a folder of its own.
 func runArgs(t *testing.T, args ...string) (stdout string, err error) {
@@ -116,7 +127,7 @@ func TestCommandUnknown(t *testing.T) {
 		"Check":          `unknown command "Check": did you mean shelf check? (shelf help lists the commands)`,
 		"-serve":         "there is no flag -serve (shelf help all lists the flags)",
 		"check -serve":   "check has no flag -serve (usage: shelf check [FILE])",
-		"key -serve":     "usage: shelf key rotate [-now] [-data FILE] [-alg ALG], or shelf key list [-data FILE]",
+		"key -serve":     "usage: shelf key rotate [-now [-y]] [-data FILE] [-alg ALG], or shelf key list [-data FILE]",
 		"version -serve": "usage: shelf version",
 	} {
 		stdout, err := runArgs(t, strings.Fields(args)...)
@@ -976,7 +987,7 @@ func FuzzExplain(f *testing.F) {
 // shellOf is a command's surroundings at that moment, with no .env.
 func shellOf(environ string, now time.Time, stdin io.Reader, stdout io.Writer) shell {
 	parse := func(args []string) (settings, error) { return settingsFrom(strings.Join(args, " "), environ, "") }
-	return shell{parse: parse, now: func() time.Time { return now }, stdin: stdin, stdout: stdout, stderr: io.Discard}
+	return shell{parse: parse, now: func() time.Time { return now }, stdin: stdin, stdout: stdout, stderr: io.Discard, screen: plainScreen(io.Discard)}
 }
 
 // explainFiles makes a data file that holds explainStore and a key file, and

@@ -28,35 +28,36 @@ import (
 	"strings"
 	"time"
 
+	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/operator"
+	"example.com/shelf/internal/origin"
+	"example.com/shelf/internal/rows"
+
 	"example.com/shelf/internal/child"
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/config"
-	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/explain"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/livefile"
-	"example.com/shelf/internal/operator"
-	"example.com/shelf/internal/origin"
-	"example.com/shelf/internal/rows"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )
 
 func main() {
 	ctx := config.UntilSignal(context.Background())
-	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
+	sh := newShell(os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
+	err := sh.run(ctx, os.Args[1:])
 	durable.Abandon() // a command that was interrupted may be writing a file
-	if status := config.ExitStatus("shelf", err, os.Stderr); status != 0 {
+	if status := config.ExitStatus("shelf", err, sh.screen); status != 0 {
 		os.Exit(status)
 	}
 }
 
 // run is the program. When ctx is done a server answers the requests that run and
 // returns; any other command ends at once.
-func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdin io.Reader, stdout, stderr io.Writer) error {
-	sh := newShell(lookupEnv, stdin, stdout, stderr)
-	return sh.interrupt.Run(ctx, "nothing was changed", func() error { return commands().Run(ctx, sh, stdout, args) })
+func (sh shell) run(ctx context.Context, args []string) error {
+	return sh.interrupt.Run(ctx, "nothing was changed", func() error { return commands().Run(ctx, sh, sh.stdout, args) })
 }
 
 // inMemory is the -data that keeps nothing.
@@ -79,12 +80,12 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 	if c.stdin {
 		ctx = child.UntilEOF(ctx, sh.stdin)
 	}
-	ctx, stop := serve.UntilHangup(ctx, c.tlsCert != "", serve.NewLog(sh.stderr, c.log, c.logFormat))
+	ctx, stop := serve.UntilHangup(ctx, c.tlsCert != "", serve.NewLog(sh.screen, c.log, c.logFormat))
 	defer stop()
 	return runServer(ctx, c, sh, nil, func(s *server, url string) error {
 		sh.interrupt.Keeps("")                       // the requests that run are answered
 		if c.log != "off" && c.logFormat != "json" { // a program that reads JSON has the ready line
-			greet(sh.stderr, s.config, s.store, url)
+			s.greet(sh.screen, url)
 		}
 		return child.Ready{URL: url, PID: os.Getpid(), Data: c.data, Version: serve.ThisBuild(version).Version}.Print(sh.stdout, c.logFormat)
 	})
@@ -93,13 +94,14 @@ func serveCommand(ctx context.Context, sh shell, args []string) error {
 // runServer runs the server until ctx is done. It calls prepare, if not nil, when the data
 // is there, and ready when the server answers at url. An error from either ends it.
 func runServer(ctx context.Context, c settings, sh shell, prepare func(*server) error, ready func(s *server, url string) error) (err error) {
-	log := serve.NewLog(sh.stderr, c.log, c.logFormat)
+	log := serve.NewLog(sh.screen, c.log, c.logFormat)
 	if err := cmp.Or(c.prepareLab(), c.checkFiles(log)); err != nil {
 		return err
 	}
 	clk := &clock.Clock{}
 	var loaded *collections
 	st, keys, err := openData(ctx, c, log, clk.Now, func(st *store) (err error) {
+		st.first = st.Unused()
 		loaded, err = openCollections(ctx, c, st, sh, log)
 		return err
 	})
@@ -194,7 +196,7 @@ func openData(ctx context.Context, c settings, log *slog.Logger, now func() time
 		return openCluster(ctx, c, ring, log, now, load)
 	}
 	if token.KeyPath(c.data) == c.data {
-		return nil, nil, fmt.Errorf("-data %s: the key file has that name; give the data file another name", c.data)
+		return nil, nil, config.Misused(fmt.Errorf("-data %s: the key file has that name; give the data file another name", c.data))
 	}
 	// The data file is locked first: the key file is its server's.
 	if st, err = openStoreWith(journal.Options{DropUnused: c.collections.File != ""}, journal.OS{}, c.data, log, now); err != nil {
@@ -249,8 +251,9 @@ func (s *server) takeCommands() (stop func()) {
 }
 
 // greet tells a person where things are and what to do next.
-func greet(w io.Writer, c settings, st *store, address string) {
-	g := explain.Greeting{URL: address, Data: c.data, Holds: st.contents(), Key: token.KeyPath(c.data), EnvFile: c.envFile}
+func (s *server) greet(w io.Writer, address string) {
+	c, st := s.config, s.store
+	g := explain.Greeting{URL: address, Data: c.data, Holds: st.contents(), Key: token.KeyPath(c.data), EnvFile: c.envFile, First: st.first}
 	if c.data == inMemory {
 		g.Holds, g.Key = "it ends with this process", "memory"
 	}

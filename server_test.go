@@ -1404,7 +1404,7 @@ func (l *guardLog) String() string {
 // serveConfig is the server with settings that were read before.
 func serveConfig(ctx context.Context, c settings, stdout, stderr io.Writer) error {
 	parse := func([]string) (settings, error) { return c, nil }
-	return serveCommand(ctx, shell{parse: parse, stdout: stdout, stderr: stderr}, nil)
+	return serveCommand(ctx, shell{parse: parse, stdout: stdout, stderr: stderr, screen: plainScreen(stderr)}, nil)
 }
 
 // guardServe runs the program's server on a port of its own until the test

@@ -21,6 +21,7 @@ import (
 	"example.com/shelf/internal/origin"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/serve"
+	"example.com/shelf/internal/term"
 	"example.com/shelf/internal/token"
 )
 
@@ -42,6 +43,7 @@ type settings struct {
 	hosts          []string // lower case, without port or brackets
 	sharedWrites   bool
 	log            string // "requests", "problems", "off"; "": requests on a terminal, else problems
+	color          string // term.Auto, term.Always or term.Never
 	logFormat      string // serve.People, "text" or "json"; "": people on a terminal, else text
 	readyFile      string // where the URL is written, "" for nowhere
 	stdin          bool   // stop when standard input ends
@@ -94,6 +96,7 @@ func (c *settings) table() config.Table {
 		config.Row("tls-key", "FILE", "", "the private key of the certificate, PEM", config.Text(&c.tlsKey)),
 		config.Row("log", "WHAT", "", "requests, problems or off; the default is requests on\na terminal, else problems", config.Choice(&c.log, "requests", "problems", "off")),
 		config.Row("log-format", "FORMAT", "", "people, text or json; the default is people on a\nterminal, else text (logfmt); with json the line on\nstandard output is an object too, with url, pid, data\nand version", config.Choice(&c.logFormat, serve.People, "text", "json")),
+		config.Row("color", "WHEN", term.Auto, "colours in messages and in the log for people: auto,\nalways or never; auto is on a terminal, unless the\nenvironment has NO_COLOR", config.Choice(&c.color, term.Auto, term.Always, term.Never)),
 		config.Row("metrics", "WHO", "loopback", "who may read /metrics: loopback (but no request that\na proxy forwards), all or off", config.Choice(&c.metrics, "loopback", "all", "off")),
 		config.Row("drain", "TIME", "10s", "how long running requests may go on at a stop", config.Lifetime(&c.drain)),
 		config.Row("access-ttl", "TIME", "15m", "how long an access token lasts: 90s, 15m, 12h, 30d", config.Lifetime(&c.accessTTL)).Under("Tokens and passwords"),
@@ -148,7 +151,7 @@ func parseSettings(args []string, lookupEnv func(string) (string, bool), dotenv 
 	}
 	if port := in.Env("PORT"); port != "" {
 		// A platform that runs programs sets PORT for this one alone: that goes before a file.
-		in.Preset("addr", "127.0.0.1:"+strings.TrimSpace(port), "environment PORT")
+		in.Preset("addr", strings.TrimSpace(port), "environment PORT")
 	}
 	if err := in.Apply(); err != nil {
 		return settings{}, err
@@ -215,7 +218,7 @@ func (c settings) configuredKeys() (*token.Keyring, error) {
 	if fault, ok := errors.AsType[*token.SecretError](err); ok {
 		fault.Variable = map[string]string{"SECRET_KEY": c.secretName, "SECRET_KEY_FALLBACKS": c.fallbacksName}[fault.Variable]
 	}
-	return ring, err
+	return ring, config.Misused(err)
 }
 
 // prepareLab refuses a lab where it could do harm, and makes its secret if there is none.
@@ -227,11 +230,11 @@ func (c *settings) prepareLab() error {
 		c.labToken = ""
 		return nil
 	case c.data != inMemory:
-		return fmt.Errorf("-lab needs -data memory, because its calls drop all data; -data is %s", c.data)
+		return config.Misused(fmt.Errorf("-lab needs -data memory, because its calls drop all data; -data is %s", c.data))
 	case !origin.Loopback(host):
-		return fmt.Errorf("-lab needs a loopback -addr, such as 127.0.0.1:8080; -addr is %s; -lab=false turns the lab off", c.addr)
+		return config.Misused(fmt.Errorf("-lab needs a loopback -addr, such as 127.0.0.1:8080; -addr is %s; -lab=false turns the lab off", c.addr))
 	}
 	var err error
 	c.labToken, c.labMade, err = lab.Secret(c.labToken, c.log != "off" && c.logFormat != "json")
-	return err
+	return config.Misused(err)
 }

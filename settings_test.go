@@ -37,6 +37,7 @@ var defaultSettings = settings{
 	cors:       []string{"loopback"},
 	logFormat:  "",
 	metrics:    "loopback",
+	color:      "auto",
 
 	passwordPolicy:    password.Tutorial,
 	badTokenStatus:    "422",
@@ -189,7 +190,7 @@ func TestSettingsRefused(t *testing.T) {
 		{"a bad flag is named", "-log loud", "", "", `flag -log: "loud": want one of requests, problems, off`},
 		{"a bad variable is named", "", "SHELF_LOG=loud", "", `environment SHELF_LOG: "loud": want one of requests, problems, off`},
 		{"a bad line of .env is named", "", "", "# a comment\nSHELF_LOG=loud", `.env line 2: SHELF_LOG: "loud": want one of requests, problems, off`},
-		{"a bad PORT is named", "", "PORT=http", "", `environment PORT: "127.0.0.1:http": ` + wantAddr},
+		{"a bad PORT is named", "", "PORT=http", "", `environment PORT: "http": ` + wantAddr},
 		{"an empty flag is not an unset one", "-data=", "SHELF_DATA=environment", "", `flag -data: "": want a value`},
 
 		{"an address without a port", "-addr localhost", "", "", `flag -addr: "localhost": ` + wantAddr},

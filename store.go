@@ -75,6 +75,7 @@ type store struct {
 
 	rows       *rows.Store // the collections
 	plainUsers bool        // users is one of them, and accounts have no rows
+	first      bool        // it held nothing before this start
 }
 
 // newStore declares the tables. The store keeps to memory until it is opened.
@@ -170,7 +171,7 @@ func openStore(d journal.Disk, path string, log *slog.Logger, now func() time.Ti
 // openStoreForCommand is openStore for a command that leaves no file behind when it
 // has nothing to keep. In a cluster the command is one more replica.
 func openStoreForCommand(ctx context.Context, c settings, sh shell) (*store, error) {
-	log := serve.NewLog(sh.stderr, c.log, c.logFormat)
+	log := serve.NewLog(sh.screen, c.log, c.logFormat)
 	if c.shared() {
 		s, _, err := openShared(ctx, c, log, sh.now)
 		return s, err

@@ -60,7 +60,7 @@ func newAssault(target string, owned bool) (*assault, error) {
 	u, err := url.Parse(target)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return nil, errors.New("this is no address of a server; want http://HOST:PORT") // the address may contain a password
+		return nil, errors.New("URL is no address of a server: want http://HOST:PORT, such as http://127.0.0.1:8080") // the address may contain a password
 	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("give the server's address alone, %s://%s", u.Scheme, u.Host)
 	}
@@ -112,6 +112,18 @@ func (a *assault) prepare(ctx context.Context) error {
 	err = made.element(&item)
 	a.item = item.ID
 	return err
+}
+
+// unprepared words an error of prepare.
+func (a *assault) unprepared(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		reason := op.Err
+		if system, ok := errors.AsType[syscall.Errno](err); ok {
+			reason = system // without the name of the call
+		}
+		return fmt.Errorf("no server answers at %s (%w): start one with shelf, or give the address of one: shelf attack URL", a.base, reason)
+	}
+	return fmt.Errorf("%s: %w", a.base, err)
 }
 
 // signUp creates an account. more are further fields of its sign-up.

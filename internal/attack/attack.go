@@ -101,21 +101,15 @@ func (e *NotMade) Unwrap() error { return e.error }
 // 2.
 func Command(ctx context.Context, args []string, env func(name string) string, stdout io.Writer) error {
 	const usage = "usage: shelf attack [-json] [-yes-i-own-it] [URL]"
-	flags := flag.NewFlagSet("shelf attack", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
+	flags := flag.NewFlagSet("attack", flag.ContinueOnError)
 	asDocument := flags.Bool("json", false, "")
 	owned := flags.Bool("yes-i-own-it", false, "")
-	err := flags.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
+	target, err := config.FileArgument(flags, usage, args)
+	if err != nil {
 		return err
-	case err != nil:
-		return config.Failed(2, fmt.Errorf("%w (%s)", err, usage))
-	case flags.NArg() > 1:
-		return config.Failed(2, errors.New(usage))
 	}
 	err = Run(ctx, Options{
-		URL:       cmp.Or(flags.Arg(0), env("SHELF_URL"), "http://127.0.0.1:8080"),
+		URL:       cmp.Or(target, env("SHELF_URL"), "http://127.0.0.1:8080"),
 		Owned:     *owned,
 		LabSecret: env("SHELF_LAB_TOKEN"),
 		JSON:      *asDocument,
@@ -145,7 +139,7 @@ func Run(ctx context.Context, o Options) error {
 	// Run waits for the sign-ups: an abandoned one could create an account
 	// after tidy.
 	if err := a.prepare(context.WithoutCancel(ctx)); err != nil {
-		return &NotMade{errors.Join(fmt.Errorf("%s: %w", a.base, err), a.tidy(ctx))}
+		return &NotMade{errors.Join(a.unprepared(err), a.tidy(ctx))}
 	}
 	var results []Result
 	if !o.JSON {

@@ -3,8 +3,7 @@
 // gets the signals, and its exit status becomes this program's. A program that
 // starts this one learns from a ready file when the server answers, and stops
 // the server by closing its standard input: see [WriteReadyFile] and
-// [UntilEOF]. A health check asks by [ReadyCommand]. docs/tools.md says how to use
-// all of these.
+// [UntilEOF]. docs/tools.md says how to use both.
 package child
 
 import (
@@ -78,11 +77,7 @@ func (c *Child) Start() error {
 	}
 	c.cmd.Env = c.Env
 	if err := c.cmd.Start(); err != nil {
-		status := statusNotRun
-		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
-			status = statusNotFound
-		}
-		return &Error{status, fmt.Errorf("can't run the command: %w", err)}
+		return notStarted(c.cmd.Args[0], err)
 	}
 	go func() {
 		c.cmd.Wait() // the status is in c.cmd.ProcessState
@@ -99,6 +94,20 @@ func (c *Child) Start() error {
 		}
 	}()
 	return nil
+}
+
+// notStarted words the error of a command that can't be run.
+func notStarted(name string, err error) *Error {
+	status, why := statusNotRun, err
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		status, why = statusNotFound, errors.New("no folder of PATH has a program of that name")
+	case errors.Is(err, fs.ErrNotExist):
+		status, why = statusNotFound, errors.New("there is no such file")
+	case errors.Is(err, fs.ErrPermission):
+		why = errors.New("it may not be run: chmod +x makes a file a program")
+	}
+	return &Error{status, fmt.Errorf("can't run the command %s: %w", name, why)}
 }
 
 // Beside calls serve, which calls Start once it serves, and serves until its context is

@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"example.com/shelf/internal/term"
 )
 
 // A Command is one row of a program's table of commands. S holds what a command
@@ -163,20 +165,6 @@ func FileArgument(flags *flag.FlagSet, usage string, args []string) (name string
 	return name, nil
 }
 
-// SplitCommand takes apart the arguments of a command that runs another one: flags,
-// "--", then that command with its arguments. It fails with flag.ErrHelp, or with usage
-// as the text of a [Status].
-func SplitCommand(usage string, args []string) (flags, command []string, err error) {
-	if WantsHelp(args) {
-		return nil, nil, flag.ErrHelp
-	}
-	at := slices.Index(args, "--")
-	if at < 0 || at == len(args)-1 {
-		return nil, nil, Misused(errors.New(usage))
-	}
-	return args[:at], args[at+1:], nil
-}
-
 // A Status is an error with an exit status for the program.
 type Status struct {
 	Code int
@@ -186,8 +174,13 @@ type Status struct {
 // Failed returns a Status.
 func Failed(code int, err error) error { return &Status{code, err} }
 
-// Misused returns a Status for a wrong command line.
-func Misused(err error) error { return Failed(statusUsage, err) }
+// Misused returns a Status for a wrong command line or setting, nil if err is nil.
+func Misused(err error) error {
+	if err == nil {
+		return nil
+	}
+	return Failed(statusUsage, err)
+}
 
 func (s *Status) Error() string {
 	if s.Err == nil {
@@ -207,7 +200,7 @@ func ExitStatus(program string, err error, stderr io.Writer) int {
 	}
 	status, special := errors.AsType[*Status](err)
 	if !special || status.Err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", program, err)
+		fmt.Fprintf(stderr, "%s %v\n", term.Paint(stderr, term.Red, program+":"), plain(err))
 	}
 	if special {
 		return status.Code

@@ -21,7 +21,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -135,7 +134,7 @@ func (t Table) Read(args []string, lookupEnv func(string) (string, bool), dotenv
 	if err != nil {
 		return nil, err
 	}
-	file, err := readDotenv(dotenv, func() *regexp.Regexp { return ourLine(t.prefix(), t.Variables) })
+	file, err := readDotenv(dotenv, ourLine(t.prefix(), t.Variables))
 	if err != nil {
 		return nil, err
 	}
@@ -178,11 +177,7 @@ func (v *Values) Apply() error {
 			value = strings.TrimSpace(value) // for example the \r of a file from Windows
 		}
 		if err := s.Set(value); err != nil {
-			err = fmt.Errorf("%s: %q: want %w", origin, value, err)
-			if isFlag {
-				err = Misused(err)
-			}
-			return err
+			return Misused(fmt.Errorf("%s: %q: want %w", origin, value, err))
 		}
 	}
 	return nil
@@ -224,7 +219,7 @@ func (v *Values) Origin(name string) string {
 // Fault returns the reason why Variable can't read a line of .env, or nil.
 func (v *Values) Fault(name string) error {
 	if fault := v.file[name].fault; fault != "" && v.env(name) == "" {
-		return fmt.Errorf("%s: %s", v.Origin(name), fault)
+		return Misused(fmt.Errorf("%s: %s", v.Origin(name), fault))
 	}
 	return nil
 }
@@ -307,32 +302,51 @@ func (t Table) parseFlags(args []string) (map[string]string, error) {
 	return given, nil
 }
 
+// Leading returns the flags that args begin with, with their values, and the rest. It
+// removes a "--" between the two. As in Split, an unknown flag takes all that follows.
+func (t Table) Leading(args []string) (flags, rest []string) {
+	at := 0
+	for at < len(args) && args[at] != "--" {
+		n := t.flagLen(args[at:])
+		if n == 0 {
+			return args[:at], args[at:]
+		}
+		at += n
+	}
+	return args[:at], args[min(at+1, len(args)):]
+}
+
 // Split separates arguments into flags, with their values, and the rest. It
 // removes "--". Everything from the first unknown flag on counts as flags, for
 // [Table.Read] to reject: whether the flag takes a value is not known.
 func (t Table) Split(args []string) (flags, rest []string) {
-	takes := map[string]bool{}
-	for _, s := range t.Settings {
-		for _, name := range append([]string{s.Name}, s.Aliases...) {
-			takes[name] = s.Arg != ""
-		}
-	}
-	for i := 0; i < len(args) && args[i] != "--"; i++ {
-		name, isFlag := strings.CutPrefix(args[i], "-")
-		if !isFlag || name == "" {
-			rest = append(rest, args[i])
+	for len(args) > 0 && args[0] != "--" {
+		n := t.flagLen(args)
+		if n == 0 {
+			rest, args = append(rest, args[0]), args[1:]
 			continue
 		}
-		name, _, _ = strings.Cut(strings.TrimPrefix(name, "-"), "=")
-		takesValue, known := takes[name]
-		if !known {
-			return append(flags, args[i:]...), rest
-		}
-		flags = append(flags, args[i])
-		if takesValue && !strings.Contains(args[i], "=") && i+1 < len(args) {
-			i++
-			flags = append(flags, args[i])
-		}
+		flags, args = append(flags, args[:n]...), args[n:]
 	}
 	return flags, rest
+}
+
+// flagLen is how many of args the flag takes that they begin with: 0 if that is no flag,
+// all of them if it is an unknown one.
+func (t Table) flagLen(args []string) int {
+	name, isFlag := strings.CutPrefix(args[0], "-")
+	if !isFlag || name == "" {
+		return 0
+	}
+	name, _, given := strings.Cut(strings.TrimPrefix(name, "-"), "=")
+	for _, s := range t.Settings {
+		switch {
+		case s.Name != name && !slices.Contains(s.Aliases, name):
+		case s.Arg == "" || given:
+			return 1
+		default:
+			return min(2, len(args))
+		}
+	}
+	return len(args)
 }

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -18,6 +19,7 @@ type Greeting struct {
 	Lab     string // where the lab or its secret is; "": no lab
 	Rows    string // the path of a collection; "": there are none
 	Open    bool   // the collection may be read without a token
+	First   bool   // there was no data before this start
 }
 
 // absolute is the absolute path of the file, "memory" for data that is nowhere.
@@ -31,17 +33,29 @@ func absolute(path string) string {
 	return path // such as etcd:HOST
 }
 
-// Print writes the greeting. Its transcript works as pasted, at the first start
-// and later.
+// Print writes the greeting, at once, so that no line of a log comes between. That of the
+// first start has a transcript that works as pasted, then and later.
 func (g Greeting) Print(w io.Writer) {
-	fmt.Fprintf(w, "shelf listens on %s\n  data   %s (%s)\n  key    %s\n", g.URL, absolute(g.Data), g.Holds, g.Key)
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "shelf listens on %s\n  data   %s (%s)\n", g.URL, absolute(g.Data), g.Holds)
+	if g.First {
+		fmt.Fprintf(&b, "  key    %s\n", g.Key)
+	}
 	if g.EnvFile != "" {
-		fmt.Fprintf(w, "  config %s\n", g.EnvFile)
+		fmt.Fprintf(&b, "  config %s\n", g.EnvFile)
 	}
 	if g.Lab != "" {
-		fmt.Fprintf(w, "  lab    %s\n", g.Lab)
+		fmt.Fprintf(&b, "  lab    %s\n", g.Lab)
 	}
-	fmt.Fprintf(w, "  stop   Ctrl-C\n")
+	fmt.Fprint(&b, "  stop   Ctrl-C\n")
+	if g.First {
+		g.transcript(&b)
+	}
+	w.Write(b.Bytes())
+}
+
+// transcript writes what to try first.
+func (g Greeting) transcript(w io.Writer) {
 	if g.Open {
 		fmt.Fprintf(w, "\nOpen it in a browser, or paste this into a terminal:\n  curl %s%s\n\n", g.URL, g.Rows)
 		return

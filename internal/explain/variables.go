@@ -22,8 +22,7 @@ Exit status:
                            check: the file is damaged;
                            explain: the token is refused;
                            attack: not all attacks were refused
-  2                        a wrong command line, such as a flag or a command
-                           that there is not;
+  2                        a wrong command line or a wrong value of a setting;
                            check: no file that can be read as a data file;
                            explain: the token could not be judged;
                            attack: no shelf answered

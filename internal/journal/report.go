@@ -1,10 +1,14 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"runtime/debug"
+	"syscall"
 
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/term"
@@ -62,4 +66,28 @@ func (f Found) FreeMemory() {
 	if f.Size >= largeFile {
 		debug.FreeOSMemory()
 	}
+}
+
+// A wording is an error in other words.
+type wording struct {
+	text string
+	error
+}
+
+func (w wording) Error() string { return w.text }
+func (w wording) Unwrap() error { return w.error }
+
+// wordOf words what the system says of the data file, so that a person knows what to do.
+func wordOf(at *fs.PathError) error {
+	switch {
+	case errors.Is(at, syscall.EISDIR):
+		return wording{"it is a directory; name a file in it, with -data FILE", at.Err}
+	case errors.Is(at, syscall.ENOTDIR):
+		return wording{filepath.Dir(at.Path) + " is no directory", at.Err}
+	case errors.Is(at, fs.ErrNotExist) && at.Op == "open": // a file would be made
+		return wording{"there is no folder " + filepath.Dir(at.Path) + "; make it first", at.Err}
+	case errors.Is(at, fs.ErrPermission):
+		return wording{"permission denied: look at the owner and the mode of the file and its folder", at.Err}
+	}
+	return at.Err
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 
+	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/password"
@@ -76,7 +77,7 @@ func (c *Collections[U]) make(empty bool) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	case !c.New:
-		return fmt.Errorf("%w (-new makes the file)", noDocument(c.File, err))
+		return fmt.Errorf("%w; -new makes the file", noDocument(c.File, err))
 	case c.Data == "":
 		return nil
 	}
@@ -151,18 +152,18 @@ func ReadGuards(names []string, routesFile, guardsFile string, pairs []string) (
 			continue
 		}
 		text, err := durable.ReadText(file)
-		if err == nil {
-			var more rows.Routes
-			more, err = guards.Read(text, names, file == routesFile)
-			rules = append(rules, more...)
+		if err != nil {
+			return guards, nil, noDocument(file, err)
 		}
+		more, err := guards.Read(text, names, file == routesFile)
 		if err != nil {
 			return guards, nil, InDocument(file, text, err, "")
 		}
+		rules = append(rules, more...)
 	}
 	for _, pair := range pairs {
 		if err := guards.Set(pair, names); err != nil {
-			return guards, nil, fmt.Errorf("flag -guard %s: %w", pair, err)
+			return guards, nil, config.Misused(fmt.Errorf("flag -guard %s: %w", pair, err))
 		}
 	}
 	return guards, rules, nil

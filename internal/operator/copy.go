@@ -33,15 +33,15 @@ func (c Copy) Run(args []string) error {
 		return flag.ErrHelp
 	}
 	if len(args) != 2 || args[0] == "" || args[1] == "" || args[0][0] == '-' || args[1][0] == '-' {
-		return errors.New(usage)
+		return config.Misused(errors.New(usage))
 	}
 	from, to := args[0], args[1]
 	if from == to {
-		return errors.New("the two places are the same")
+		return config.Misused(errors.New("the two places are the same"))
 	}
 	if !etcd.IsAddress(from) {
 		if _, err := os.Stat(from); err != nil {
-			return fmt.Errorf("no data file: %w", err)
+			return NoDataFile(from, err)
 		}
 		lock, err := journal.Lock(journal.OS{}, from)
 		if errors.Is(err, journal.ErrLocked) {

@@ -1,9 +1,11 @@
 package operator
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"time"
 
 	"example.com/shelf/internal/config"
@@ -30,12 +32,13 @@ type Files struct {
 
 // Export is the command that writes the content of a data file as one JSON
 // document.
-func (f Files) Export(args []string, now time.Time) error {
+func (f Files) Export(ctx context.Context, args []string, now time.Time) error {
 	flags := flag.NewFlagSet("export", flag.ContinueOnError)
 	out := flags.String("o", "", "")
 	secrets := flags.Bool("secrets", false, "")
 	collections := flags.Bool("collections", false, "")
-	name, err := config.FileArgument(flags, "usage: shelf export [FILE] [-o OUT] [-secrets] [-collections]", args)
+	sure := flags.Bool("y", false, "")
+	name, err := config.FileArgument(flags, "usage: shelf export [FILE] [-o OUT [-y]] [-secrets] [-collections]", args)
 	if err != nil {
 		return err
 	}
@@ -45,7 +48,12 @@ func (f Files) Export(args []string, now time.Time) error {
 	}
 	if *out != "" {
 		if err := durable.CheckReplace(*out, path, token.KeyPath(path)); err != nil {
-			return fmt.Errorf("-o %w", err)
+			return config.Misused(fmt.Errorf("-o %w", err))
+		}
+		if info, err := os.Stat(*out); err == nil && info.Size() > 0 {
+			if err := f.confirm(ctx, *sure, "%s is there already (%d bytes, of %s). The export replaces it.", *out, info.Size(), info.ModTime().Format(time.DateTime)); err != nil {
+				return err
+			}
 		}
 	}
 	document, err := f.document(path, now, *secrets, *collections)

@@ -1,7 +1,9 @@
 package operator
 
 import (
+	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -27,16 +29,18 @@ type Target struct {
 	// Collections imports the file of collections called name.
 	Collections func(name string, document []byte) error
 	Holds       func() string // what is in the store, in words
+	Unused      func() bool   // the store has never held anything
 	Close       func() error
 }
 
 // Run reads the arguments and imports what they name, all of it or nothing.
-func (im Import) Run(args []string) error {
-	const usage = "usage: shelf import FILE.json [-data FILE] [-keep-tokens], or shelf import -collections FILE.json [-data FILE]"
+func (im Import) Run(ctx context.Context, args []string) error {
+	const usage = "usage: shelf import FILE.json [-data FILE] [-keep-tokens] [-y], or shelf import -collections FILE.json [-data FILE] [-y]"
 	flags := flag.NewFlagSet("import", flag.ContinueOnError)
 	data := flags.String("data", "", "")
 	keepTokens := flags.Bool("keep-tokens", false, "")
 	collections := flags.String("collections", "", "")
+	sure := flags.Bool("y", false, "")
 	name, err := config.FileArgument(flags, usage, args)
 	if err == nil && (name == "") == (*collections == "") {
 		err = config.Misused(errors.New(usage))
@@ -64,6 +68,12 @@ func (im Import) Run(args []string) error {
 	if err != nil {
 		return err
 	}
+	if !to.Unused() && !isExport(document) { // which goes into an unused store only
+		err := im.confirm(ctx, *sure, "%s holds %s. The import adds to them, and nothing takes that away again but a backup.", path, to.Holds())
+		if err != nil {
+			return errors.Join(err, to.Close())
+		}
+	}
 	var done string
 	if *collections == "" {
 		done, err = to.Document(document, *keepTokens, func() {
@@ -78,4 +88,9 @@ func (im Import) Run(args []string) error {
 	}
 	fmt.Fprintf(im.Out, "%s: %s\n", path, done)
 	return nil
+}
+
+// isExport reports whether a document begins as exports do.
+func isExport(document []byte) bool {
+	return bytes.Contains(document[:min(len(document), 100)], []byte(`"format"`))
 }

@@ -26,17 +26,20 @@ type Keys struct {
 }
 
 // RunKeys runs the key command that args begin with. open reads the flags.
-func RunKeys(args []string, streams Streams, open func(flags []string) (Keys, error)) error {
+func RunKeys(ctx context.Context, args []string, streams Streams, open func(flags []string) (Keys, error)) error {
 	if config.WantsHelp(args) {
 		return flag.ErrHelp
 	}
 	if len(args) == 0 || args[0] != "rotate" && args[0] != "list" {
-		return config.Misused(errors.New("usage: shelf key rotate [-now] [-data FILE] [-alg ALG], or shelf key list [-data FILE]"))
+		return config.Misused(errors.New("usage: shelf key rotate [-now [-y]] [-data FILE] [-alg ALG], or shelf key list [-data FILE]"))
 	}
 	rotate, args := args[0] == "rotate", args[1:]
-	leaked := false
+	leaked, sure := false, true
 	if rotate {
 		args, leaked = config.TakeFlag(args, "now")
+	}
+	if leaked {
+		args, sure = config.TakeFlag(args, "y")
 	}
 	k, err := open(args)
 	switch {
@@ -47,7 +50,7 @@ func RunKeys(args []string, streams Streams, open func(flags []string) (Keys, er
 	case rotate && k.Data == "":
 		return errMemoryKeys
 	case rotate:
-		if err := k.rotate(streams, leaked); err != nil {
+		if err := k.rotate(ctx, streams, leaked, sure); err != nil {
 			return err
 		}
 	}
@@ -66,7 +69,7 @@ func ReadKeys(cluster etcd.Settings, data, alg string, now time.Time) (keys *tok
 	return keys, err
 }
 
-var errMemoryKeys = errors.New("with -data memory there is no key file: a server makes a new key whenever it starts")
+var errMemoryKeys = config.Misused(errors.New("with -data memory there is no key file: a server makes a new key whenever it starts"))
 
 // list prints the keys without their secrets.
 func (k Keys) list(streams Streams) error {
@@ -100,8 +103,12 @@ func (k Keys) list(streams Streams) error {
 // rotate holds the lock of the data file. A running server would sign with the
 // old key after that no longer verifies, and would trust a leaked one. In a cluster
 // the servers go on: they read the keys anew.
-func (k Keys) rotate(streams Streams, leaked bool) error {
+func (k Keys) rotate(ctx context.Context, streams Streams, leaked, sure bool) error {
+	const consequence = "This ends the keys of %s at once. Every token that they signed is refused then, so every account has to sign in again."
 	if etcd.IsAddress(k.Data) {
+		if err := streams.confirm(ctx, sure, consequence, k.Data); err != nil {
+			return err
+		}
 		streams.Interrupt.Keeps("")
 		return k.Etcd.With(k.Data, func(ctx context.Context, keys *etcd.Log) error {
 			return token.RotateShared(ctx, streams.Out, keys, k.Alg, leaked, k.Now, k.LastExpiry)
@@ -118,6 +125,9 @@ func (k Keys) rotate(streams Streams, leaked bool) error {
 		return journal.Explain(k.Data, err)
 	}
 	defer lock.Close()
+	if err := streams.confirm(ctx, sure, consequence, k.Data); err != nil {
+		return err
+	}
 	if leaked {
 		streams.Interrupt.Keeps("")
 	}

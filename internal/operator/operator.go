@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -75,6 +74,18 @@ type Streams struct {
 	Interrupt *config.Interrupt // controls what Ctrl-C keeps
 }
 
+// confirm asks a person on a terminal to confirm what can't be undone, unless sure, the
+// flag -y, says yes. Nothing was changed before it.
+func (s Streams) confirm(ctx context.Context, sure bool, format string, args ...any) error {
+	if sure {
+		return nil
+	}
+	s.Interrupt.Keeps("") // Ctrl-C is an answer
+	err := term.Confirm(ctx, s.In, s.Err, fmt.Sprintf(format, args...))
+	s.Interrupt.Keeps("nothing was changed")
+	return err
+}
+
 // An Open opens the accounts of the data file that the flags name. If an account is to
 // be added, the data file needn't exist.
 type Open func(flags []string, adding bool) (*Accounts, error)
@@ -85,6 +96,7 @@ type command struct {
 	Streams
 	name string // the account's name; "" for list
 	off  bool   // for admin
+	sure bool   // for delete: the flag -y
 }
 
 // Run runs the command that args begin with. It may remove the last admin,
@@ -105,6 +117,12 @@ func Run(ctx context.Context, args []string, streams Streams, open Open) (err er
 		return usage
 	}
 	flags := args[1:]
+	switch args[0] {
+	case "admin":
+		flags, c.off = config.TakeFlag(flags, "off")
+	case "delete":
+		flags, c.sure = config.TakeFlag(flags, "y")
+	}
 	if args[0] != "list" && len(flags) == 0 {
 		return config.Misused(fmt.Errorf("shelf user %[1]s needs the name of an account: shelf user %[1]s NAME (shelf help user says more)", args[0]))
 	}
@@ -113,11 +131,6 @@ func Run(ctx context.Context, args []string, streams Streams, open Open) (err er
 			return usage
 		}
 		c.name, flags = strings.TrimSpace(flags[0]), flags[1:]
-	}
-	if args[0] == "admin" {
-		n := len(flags)
-		flags = slices.DeleteFunc(slices.Clone(flags), func(f string) bool { return f == "-off" || f == "--off" })
-		c.off = len(flags) < n
 	}
 	if c.Accounts, err = open(flags, args[0] == "add"); err != nil {
 		return err
@@ -226,11 +239,15 @@ func (c *command) admin(context.Context) error {
 	return c.warnOfNoAdmin()
 }
 
-func (c *command) delete(context.Context) error {
+func (c *command) delete(ctx context.Context) error {
 	a, err := c.account()
+	if err == nil {
+		err = c.confirm(ctx, c.sure, "This deletes the account %s (user %d) and ends its sign-ins, for good. What it made stays, without an owner.", term.Printable(a.Username), a.ID)
+	}
 	if err != nil {
 		return err
 	}
+	c.Interrupt.Keeps("")
 	if err := c.Delete(a.ID); err != nil {
 		return err
 	}
@@ -252,7 +269,7 @@ func (c *command) warnOfNoAdmin() error {
 		return nil
 	})
 	if err == nil && admins == 0 {
-		fmt.Fprintln(c.Err, "shelf: warning: no enabled account is an admin now (shelf user admin NAME makes one)")
+		fmt.Fprintln(c.Err, "shelf:", term.Paint(c.Err, term.Yellow, "warning:"), "no enabled account is an admin now (shelf user admin NAME makes one)")
 	}
 	return err
 }

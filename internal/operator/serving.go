@@ -3,6 +3,7 @@ package operator
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"path/filepath"
 	"slices"
@@ -126,7 +127,7 @@ func (c CollectionSettings) Serve(d *db.DB, store *rows.Store, reserved []string
 	})
 	switch {
 	case empty && c.File == "" && c.Static+c.Routes+c.GuardsFile+c.Prefix != "" || c.Open && empty && c.File == "":
-		return nil, errors.New("there are no collections for -static, -routes, -guards, -prefix or -open: name a file, such as shelf db.json")
+		return nil, config.Misused(errors.New("there are no collections for -static, -routes, -guards, -prefix or -open: name a file, such as shelf db.json"))
 	case empty && c.File == "":
 		return nil, nil
 	}
@@ -134,6 +135,9 @@ func (c CollectionSettings) Serve(d *db.DB, store *rows.Store, reserved []string
 	if c.Static != "" {
 		var err error
 		if s.Static, err = serve.OpenFolder(c.Static, append(precious, c.File, c.GuardsFile, c.Routes)...); err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				err = config.Misused(&missing{"there is no folder " + c.Static, err})
+			}
 			return nil, fmt.Errorf("-static: %w", err)
 		}
 	}
@@ -150,7 +154,7 @@ func (c CollectionSettings) Serve(d *db.DB, store *rows.Store, reserved []string
 		delete(s.Guards.ByName, "users")
 	}
 	if c.Prefix != "" && (!strings.HasPrefix(c.Prefix, "/") || strings.HasSuffix(c.Prefix, "/") || slices.Contains(reserved, strings.Split(c.Prefix, "/")[1])) {
-		return nil, fmt.Errorf("-prefix %s: want a path that is not shelf's own, such as /data", c.Prefix)
+		return nil, config.Misused(fmt.Errorf("-prefix %s: want a path that is not shelf's own, such as /data", c.Prefix))
 	}
 	return s, nil
 }

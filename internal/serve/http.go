@@ -11,6 +11,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	stdlog "log"
 	"log/slog"
 	"maps"
@@ -19,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -200,6 +202,9 @@ func (c *Certificate) Reload() error {
 	if err == nil {
 		pair, err = tls.X509KeyPair(cert, key)
 	}
+	if err != nil && cert != nil && key != nil {
+		err = fmt.Errorf("%s; want two files in PEM that belong together", strings.TrimPrefix(err.Error(), "tls: "))
+	}
 	if err != nil {
 		return fmt.Errorf("the TLS certificate %s and its key %s: %w", c.CertFile, c.keyFile, err)
 	}
@@ -292,9 +297,16 @@ func (c *Certificate) TLSConfig() *tls.Config {
 // Listen listens on addr. Its error is one line for a person.
 func Listen(addr string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", addr)
-	const windowsInUse = syscall.Errno(10048) // WSAEADDRINUSE; on Windows, EADDRINUSE is a number that no call returns
+	// WSAEADDRINUSE and WSAEADDRNOTAVAIL: on Windows, EADDRINUSE is a number that no call returns
+	const windowsInUse, windowsNotHere = syscall.Errno(10048), syscall.Errno(10049)
 	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, windowsInUse) {
 		return nil, fmt.Errorf("%s is in use by another program; choose another port with -addr, or 0 for a free one", addr)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("can't listen on %s: permission denied: choose a port above 1023 with -addr, as those below are for root", addr)
+	}
+	if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, windowsNotHere) {
+		return nil, fmt.Errorf("can't listen on %s: this machine does not have that address; 0.0.0.0 stands for all that it has", addr)
 	}
 	if err != nil {
 		if op, ok := errors.AsType[*net.OpError](err); ok {

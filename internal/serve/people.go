@@ -50,9 +50,9 @@ func (h *peopleHandler) Handle(_ context.Context, r slog.Record) error {
 	b.WriteString(r.Time.Format(time.TimeOnly))
 	switch {
 	case r.Level >= slog.LevelError:
-		b.WriteString(" error:")
+		b.WriteString(" " + term.Paint(h.to, term.Red, "error:"))
 	case r.Level >= slog.LevelWarn:
-		b.WriteString(" warning:")
+		b.WriteString(" " + term.Paint(h.to, term.Yellow, "warning:"))
 	}
 	b.WriteString(" " + term.Printable(r.Message))
 	add := func(a slog.Attr) bool {
@@ -80,11 +80,25 @@ func (h *peopleHandler) write(line []byte) error {
 // request writes the line of a request. The query is left out: it may hold a secret.
 func (h *peopleHandler) request(began time.Time, r *http.Request, status int, took time.Duration, reason string) {
 	path := term.Clip(term.Printable(r.URL.EscapedPath()), 47)
-	line := fmt.Sprintf("%s %-6s %-36s %3d %8s", began.Format(time.TimeOnly), term.Clip(term.Printable(r.Method), 7), path, status, shortly(took))
-	if left := PeopleWidth - utf8.RuneCountInString(line) - 2; reason != "" && left > 0 {
-		line += "  " + term.Clip(term.Printable(reason), left)
+	line := fmt.Sprintf("%s %-6s %-36s ", began.Format(time.TimeOnly), term.Clip(term.Printable(r.Method), 7), path)
+	code, rest := fmt.Sprintf("%3d", status), fmt.Sprintf(" %8s", shortly(took))
+	if left := PeopleWidth - utf8.RuneCountInString(line+code+rest) - 2; reason != "" && left > 0 {
+		rest += "  " + term.Clip(term.Printable(reason), left)
 	}
-	h.write([]byte(line))
+	h.write([]byte(line + term.Paint(h.to, colourOf(status), code) + rest))
+}
+
+// colourOf is the colour of a status: that of its class.
+func colourOf(status int) term.Colour {
+	switch status / 100 {
+	case 2:
+		return term.Green
+	case 3:
+		return term.Cyan
+	case 4:
+		return term.Yellow
+	}
+	return term.Red
 }
 
 // shortly is a duration in at most three digits.

@@ -1,6 +1,7 @@
 package serve_test
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"example.com/shelf/internal/serve"
+	"example.com/shelf/internal/term"
 )
 
 // The log for people says what was asked, what came of it, and why it was refused, in
@@ -39,6 +41,22 @@ func TestLogForPeople(t *testing.T) {
 		line := strings.TrimSuffix(out.String(), "\n")
 		if !regexp.MustCompile(tt.want).MatchString(line) || utf8.RuneCountInString(line) > serve.PeopleWidth || strings.Contains(line, "hush") {
 			t.Errorf("%s is logged as\n%s\nwant %s", tt.target, line, tt.want)
+		}
+	}
+	for status, want := range map[int]term.Colour{200: term.Green, 304: term.Cyan, 404: term.Yellow, 500: term.Red} {
+		var out strings.Builder
+		screen := term.NewScreen(&out, func(string) string { return "" })
+		screen.Use(term.Style{Colour: term.Always})
+		w := serve.Begin(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/posts", nil), serve.NewLog(screen, "requests", serve.People))
+		w.WriteHeader(status)
+		w.End(func(string, int, time.Duration) {})
+		if !strings.Contains(out.String(), " "+term.Paint(screen, want, fmt.Sprint(status))+" ") {
+			t.Errorf("a status %d is logged as %q", status, out.String())
+		}
+		out.Reset()
+		serve.NewLog(screen, "requests", "json").Warn("a warning")
+		if strings.Contains(out.String(), "\\u001b") || strings.Contains(out.String(), "\x1b") {
+			t.Errorf("JSON has colours: %s", out.String())
 		}
 	}
 	var out strings.Builder

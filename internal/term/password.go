@@ -53,9 +53,26 @@ type Interrupted string
 
 func (kept Interrupted) Error() string { return "interrupted: " + string(kept) }
 
-// readPassword reads one line, until ctx is done. A blocked read can't be
-// cancelled: it ends with the process.
+// readPassword reads one line, until ctx is done.
 func readPassword(ctx context.Context, in *bufio.Reader) (string, error) {
+	line, err := readLine(ctx, in)
+	_, interrupted := errors.AsType[Interrupted](err)
+	switch {
+	case interrupted:
+		return "", err
+	case errors.Is(err, io.EOF):
+		return "", errors.New("no password given: nothing was changed")
+	case err != nil:
+		return "", fmt.Errorf("reading the password: %w", err)
+	case !utf8.ValidString(line): // no request could ever contain it
+		return "", errors.New("the password is not UTF-8: nothing was changed")
+	}
+	return line, nil
+}
+
+// readLine reads one line, until ctx is done. The last line may lack its line end; behind
+// it the error is io.EOF. A blocked read can't be cancelled: it ends with the process.
+func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
 	type result struct {
 		line string
 		err  error
@@ -65,20 +82,13 @@ func readPassword(ctx context.Context, in *bufio.Reader) (string, error) {
 		line, err := in.ReadString('\n')
 		read <- result{line, err}
 	}()
-	var r result
 	select {
 	case <-ctx.Done():
 		return "", Interrupted("nothing was changed")
-	case r = <-read:
+	case r := <-read:
+		if r.err == io.EOF && r.line != "" {
+			r.err = nil
+		}
+		return strings.TrimSuffix(strings.TrimSuffix(r.line, "\n"), "\r"), r.err
 	}
-	line := strings.TrimSuffix(strings.TrimSuffix(r.line, "\n"), "\r")
-	switch {
-	case r.err != nil && r.err != io.EOF:
-		return "", fmt.Errorf("reading the password: %w", r.err)
-	case r.err == io.EOF && line == "":
-		return "", errors.New("no password given: nothing was changed")
-	case !utf8.ValidString(line): // no request could ever contain it
-		return "", errors.New("the password is not UTF-8: nothing was changed")
-	}
-	return line, nil
 }

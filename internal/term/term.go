@@ -1,6 +1,6 @@
 // Package term handles the person at a terminal: whether there is one, which
-// characters are safe to show, the width of lines, and passwords typed without
-// echo.
+// characters are safe to show, colours, how far something is, the width of
+// lines, questions, and passwords typed without echo.
 package term
 
 import (
@@ -16,8 +16,12 @@ import (
 // Width is the length of lines for a terminal of 80 columns.
 const Width = 79
 
-// IsTerminal reports whether w is a terminal that a person may read.
+// IsTerminal reports whether w, or what a [Screen] w writes to, is a terminal that a
+// person may read.
 func IsTerminal(w io.Writer) bool {
+	if s, ok := w.(*Screen); ok {
+		return s.terminal
+	}
 	f, ok := w.(*os.File)
 	if !ok {
 		return false

@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 )
 
 // A server whose disk is full answers writes with 507 and goes on with reads.
@@ -121,43 +120,24 @@ func testDiskFull(t *testing.T, dir string, fill, free func(*program)) {
 	}
 }
 
-// On a terminal the log has every request.
+// On a terminal the log has every request, and its status has a colour unless that is
+// turned off.
 func TestStartTerminal(t *testing.T) {
 	t.Parallel()
-	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Logf("not run: this system has no pseudo-terminals: %v", err)
-		return
+	for _, tt := range []struct {
+		args, env []string
+		status    string
+	}{
+		{nil, nil, "\x1b[32m200\x1b[0m "},
+		{nil, []string{"NO_COLOR=1"}, "200 "},
+		{[]string{"-color=never"}, nil, "200 "},
+		{[]string{"-color=always"}, []string{"NO_COLOR=1"}, "\x1b[32m200\x1b[0m "},
+	} {
+		p, _ := onTerminal(t, shelfCommand(t, t.TempDir(), tt.env, tt.args...))
+		p.listening().send("GET /", "", "").want(http.StatusOK)
+		p.await(p.stderr, " GET    /                                    "+tt.status)
+		p.kill()
 	}
-	defer terminal.Close()
-	const tiocgptn, tiocsptlck = 0x80045430, 0x40045431
-	var number, unlock uint32
-	for request, arg := range map[uintptr]*uint32{tiocsptlck: &unlock, tiocgptn: &number} {
-		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, terminal.Fd(), request, uintptr(unsafe.Pointer(arg))); errno != 0 {
-			t.Fatalf("ioctl %#x: %v", request, errno)
-		}
-	}
-	user, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := shelfCommand(t, t.TempDir(), nil)
-	cmd.Stderr = user
-	p := launch(t, cmd)
-	user.Close() // the server has it
-	go func() {
-		buf := make([]byte, 4096)
-		for {
-			n, err := terminal.Read(buf)
-			p.stderr.Write(buf[:n])
-			if err != nil {
-				return
-			}
-		}
-	}()
-	p.listening()
-	p.send("GET /", "", "").want(http.StatusOK)
-	p.await(p.stderr, " GET    /                                    200 ")
 }
 
 // ulimit -f, the shell's way to a file-size limit, is a full disk as well, and

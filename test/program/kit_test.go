@@ -338,11 +338,11 @@ func untilDone(ctx context.Context, ok func() bool) bool {
 	return true
 }
 
-// greeting is all of what a start says. Standard error comes by a pipe of its
-// own, so it may still be on its way when the address is known.
+// greeting is all of what a start says, in one write. Standard error comes by a pipe of
+// its own, so it may still be on its way when the address is known.
 func (p *program) greeting() string {
 	p.t.Helper()
-	return p.await(p.stderr, "$TOKEN\"\n\n")
+	return p.await(p.stderr, "  stop   Ctrl-C\n")
 }
 
 // compacted changes item 1 until the file at path was compacted.
@@ -409,6 +409,15 @@ func wantFiles(t *testing.T, dir string, want ...string) {
 	if strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("the folder holds %q; want %q", got, want)
 	}
+}
+
+// wantMisuse checks that a command ended as those do whose flags or settings are wrong.
+func wantMisuse(t *testing.T, status int, stdout, stderr string, parts ...string) {
+	t.Helper()
+	if status != 2 {
+		t.Errorf("exit status = %d; want 2", status)
+	}
+	wantFailure(t, 1, stdout, stderr, parts...)
 }
 
 // wantFailure checks that a command ended as failures do.

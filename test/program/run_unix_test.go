@@ -196,7 +196,7 @@ func TestRunStdin(t *testing.T) {
 func TestRunStatus(t *testing.T) {
 	t.Parallel()
 	busy, _ := busyPort(t)
-	const usage = "shelf: usage: shelf run [flags] -- COMMAND ARGS..., such as: shelf run -- npm test\n"
+	const usage = "shelf: usage: shelf run [flags] COMMAND ARGS..., such as: shelf run npm test\n"
 	for _, tt := range []struct {
 		name, args string
 		status     int
@@ -210,7 +210,9 @@ func TestRunStatus(t *testing.T) {
 
 		{"no command", "", 2, usage},
 		{"no command behind the dashes", "-log off --", 2, usage},
-		{"no dashes", "true", 2, usage},
+		{"no dashes", "true", 0, ""},
+		{"flags and no dashes: what follows the command is its own", "-log off sh -c exit${IFS}$# -- -h -- -data", 3, ""},
+		{"flags and no command", "-log off", 2, usage},
 		{"no such flag", "-prot 80 -- true", 2, "shelf: there is no flag -prot: did you mean -port? (shelf help all lists the flags)\n"},
 		{"what has no place here: a data file", "-data shelf.jsonl -- true", 2, "shelf: run keeps its data in memory"},
 		{"what has no place here: -stdin", "-stdin -- true", 2, "shelf: standard input belongs to the command"},
@@ -218,10 +220,10 @@ func TestRunStatus(t *testing.T) {
 		{"the port is in use", "-addr " + busy + " -- true", 125, "is in use by another program"},
 		{"a lab for all the world", "-addr 0.0.0.0:0 -- true", 125, "-lab needs a loopback -addr"},
 		{"no such seed", "-seed nowhere.json -- true", 125, "nowhere.json"},
-		{"not a program", "-- ./db.json", 126, "shelf: can't run the command: "},
-		{"a folder", "-- ./", 126, "shelf: can't run the command: "},
-		{"no such command", "-- no-such-command", 127, "no-such-command"},
-		{"no such file", "-- ./no-such-command", 127, "no-such-command"},
+		{"not a program", "-- ./db.json", 126, "shelf: can't run the command ./db.json: it may not be run"},
+		{"a folder", "-- ./", 126, "shelf: can't run the command ./: "},
+		{"no such command", "-- no-such-command", 127, "no-such-command: no folder of PATH has"},
+		{"no such file", "-- ./no-such-command", 127, "no-such-command: there is no such file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -15,15 +15,15 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// A start that fails says why in one line, with status 1, and leaves every file
-// as it was.
+// A start that fails says why in one line, with status 1 or 2, and leaves every file as
+// it was.
 func TestStartFails(t *testing.T) {
 	t.Parallel()
 	busy, port := busyPort(t)
 	other, _ := busyPort(t)
 	const header = `{"format":"shelf","version":1,"after":0,"snapshot":0}` + "\n"
 	tests := []struct {
-		name  string
+		name  string // ends in (2) for a wrong setting, which has that status
 		files map[string]string
 		env   []string
 		args  []string
@@ -45,24 +45,26 @@ func TestStartFails(t *testing.T) {
 		{"the file is another program's JSON", map[string]string{"shelf.jsonl": `{"items":[]}` + "\n"}, nil, nil, []string{"shelf.jsonl: not a data file of shelf"}},
 		{"the file is a newer shelf's", map[string]string{"shelf.jsonl": `{"format":"shelf","version":3}` + "\n"}, nil, nil, []string{"shelf.jsonl: data format 3", "newer shelf"}},
 		{"a line is missing", map[string]string{"shelf.jsonl": header + `{"seq":2,"op":"put","book":{"id":1,"title":"Dune","author":"Frank Herbert"}}` + "\n"}, nil, nil, []string{"shelf.jsonl is damaged: line 2: "}},
-		{"the data file has the name of its key file", nil, nil, []string{"-data", "shelf.key"}, []string{"-data shelf.key", "another name"}},
+		{"the data file has the name of its key file (2)", nil, nil, []string{"-data", "shelf.key"}, []string{"-data shelf.key", "another name"}},
 		{"the key file is not ours", map[string]string{"shelf.key": "secret\n"}, nil, nil, []string{"shelf.key is not a key file of shelf"}},
 
-		{"the secret is short", nil, []string{"SECRET_KEY=2short4words"}, nil, []string{"SECRET_KEY", "RFC 7518 §3.2", "openssl rand"}},
-		{"the secret in .env is short", map[string]string{".env": "SECRET_KEY=2short4words"}, nil, nil, []string{".env line 1: SECRET_KEY: the secret has 12 bytes", "RFC 7518 §3.2", "openssl rand"}},
-		{"the secret in .env can't be read", map[string]string{".env": "A=1\nSECRET_KEY='x\n"}, nil, nil, []string{".env line 2: SECRET_KEY: a quote"}},
-		{"the secret is a placeholder", nil, []string{"SECRET_KEY=your-secret-key-here-change-in-production"}, nil, []string{"SECRET_KEY: this is a placeholder", "openssl rand"}},
-		{"a fallback is short", nil, []string{"SECRET_KEY=" + goodSecret, "SECRET_KEY_FALLBACKS=2short4words"}, nil, []string{"SECRET_KEY_FALLBACKS", "RFC 7518 §3.2"}},
-		{"a fallback without a key", nil, []string{"SECRET_KEY_FALLBACKS=" + goodSecret}, nil, []string{"SECRET_KEY is not"}},
-		{"a broken .env", map[string]string{".env": "SECRET_KEY\n"}, nil, nil, []string{".env line 1: SECRET_KEY: want KEY=VALUE"}},
+		{"the secret is short (2)", nil, []string{"SECRET_KEY=2short4words"}, nil, []string{"SECRET_KEY", "RFC 7518 §3.2", "openssl rand"}},
+		{"the secret in .env is short (2)", map[string]string{".env": "SECRET_KEY=2short4words"}, nil, nil, []string{".env line 1: SECRET_KEY: the secret has 12 bytes", "RFC 7518 §3.2", "openssl rand"}},
+		{"the secret in .env can't be read (2)", map[string]string{".env": "A=1\nSECRET_KEY='x\n"}, nil, nil, []string{".env line 2: SECRET_KEY: a quote"}},
+		{"the secret is a placeholder (2)", nil, []string{"SECRET_KEY=your-secret-key-here-change-in-production"}, nil, []string{"SECRET_KEY: this is a placeholder", "openssl rand"}},
+		{"a fallback is short (2)", nil, []string{"SECRET_KEY=" + goodSecret, "SECRET_KEY_FALLBACKS=2short4words"}, nil, []string{"SECRET_KEY_FALLBACKS", "RFC 7518 §3.2"}},
+		{"a fallback without a key (2)", nil, []string{"SECRET_KEY_FALLBACKS=" + goodSecret}, nil, []string{"SECRET_KEY is not"}},
+		{"a broken .env (2)", map[string]string{".env": "SECRET_KEY\n"}, nil, nil, []string{".env line 1: SECRET_KEY: want KEY=VALUE"}},
 
-		{"a lab on a file", nil, nil, []string{"-lab"}, []string{"-lab needs -data memory", "shelf.jsonl"}},
-		{"a lab on every interface", nil, []string{"SHELF_LAB=true"}, []string{"-data", "memory", "-addr", "0.0.0.0:0"}, []string{"-lab needs a loopback -addr", "0.0.0.0:0"}},
-		{"a lab with a short secret", nil, []string{"SHELF_LAB_TOKEN=2short4words"}, []string{"-lab", "-data", "memory"}, []string{"SHELF_LAB_TOKEN must be 16 to 256"}},
+		{"a lab on a file (2)", nil, nil, []string{"-lab"}, []string{"-lab needs -data memory", "shelf.jsonl"}},
+		{"a lab on every interface (2)", nil, []string{"SHELF_LAB=true"}, []string{"-data", "memory", "-addr", "0.0.0.0:0"}, []string{"-lab needs a loopback -addr", "0.0.0.0:0"}},
+		{"a lab with a short secret (2)", nil, []string{"SHELF_LAB_TOKEN=2short4words"}, []string{"-lab", "-data", "memory"}, []string{"SHELF_LAB_TOKEN must be 16 to 256"}},
 
-		{"a bad value in the environment", nil, []string{"SHELF_ACCESS_TTL=soon"}, nil, []string{`SHELF_ACCESS_TTL: "soon"`}},
+		{"a bad value in .env (2)", map[string]string{".env": "A=1\nSHELF_LOG=loud\n"}, nil, nil, []string{`.env line 2: SHELF_LOG: "loud": want one of requests`}},
+		{"a bad PORT (2)", nil, []string{"SHELF_ADDR=", "PORT=99999"}, nil, []string{`environment PORT: "99999": want`}},
+		{"a bad value in the environment (2)", nil, []string{"SHELF_ACCESS_TTL=soon"}, nil, []string{`SHELF_ACCESS_TTL: "soon"`}},
 		{"an admin without a data file", nil, nil, []string{"user", "admin", "ann"}, []string{"there is no data file shelf.jsonl"}},
-		{"an admin of nothing", nil, nil, []string{"user", "admin", "ann", "-data", "memory"}, []string{"-data memory"}},
+		{"an admin of nothing (2)", nil, nil, []string{"user", "admin", "ann", "-data", "memory"}, []string{"-data memory"}},
 		{"an unknown admin", map[string]string{"shelf.jsonl": header}, nil, []string{"user", "admin", "ann"}, []string{`no account`, `"ann"`}},
 	}
 	for _, tt := range tests {
@@ -73,7 +75,11 @@ func TestStartFails(t *testing.T) {
 				writeTestFile(t, dir, name, text)
 			}
 			status, stdout, stderr := runShelf(t, dir, tt.env, tt.args...)
-			wantFailure(t, status, stdout, stderr, tt.want...)
+			if strings.HasSuffix(tt.name, " (2)") {
+				wantMisuse(t, status, stdout, stderr, tt.want...)
+			} else {
+				wantFailure(t, status, stdout, stderr, tt.want...)
+			}
 			for name, text := range tt.files {
 				if got := readTestFile(t, dir, name); got != text {
 					t.Errorf("%s holds %q now; want it untouched", name, got)
@@ -224,7 +230,12 @@ func TestStartGreeting(t *testing.T) {
 		p := startShelf(t, dir)
 		p.send("POST /api/v1/items", p.signUpAnn(), ballForm).want(http.StatusCreated)
 		p.kill()
-		wantText(t, startShelf(t, dir).greeting(), filepath.Join(filepath.Base(dir), "shelf.jsonl")+" (1 user, 1 item, 0 books)\n")
+		p = startShelf(t, dir)
+		data := filepath.Join(filepath.Base(dir), "shelf.jsonl") + " (1 user, 1 item, 0 books)\n"
+		wantText(t, p.greeting(), "shelf listens on "+p.url+"\n", data, "  stop   Ctrl-C\n")
+		if n := strings.Count(p.greeting(), "\n"); n != 3 {
+			t.Errorf("the greeting has %d lines; want 3:\n%s", n, p.greeting())
+		}
 	})
 	t.Run(".env is named when it was used", func(t *testing.T) {
 		t.Parallel()
@@ -336,14 +347,15 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// The transcript of the greeting works as pasted: at the first start, and at
-// the second, when the account is there already.
+// The transcript of the first greeting works as pasted: at the first start, and at the
+// second, when the account is there already.
 func TestGreetingTranscript(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	p := startShelf(t, dir)
+	greeting, first := p.greeting(), p.url
 	for start := 1; start <= 2; start++ {
-		p := startShelf(t, dir)
-		out, ok := paste(t, p.greeting())
+		out, ok := paste(t, strings.ReplaceAll(greeting, first, p.url))
 		if !ok {
 			return
 		}
@@ -354,26 +366,27 @@ func TestGreetingTranscript(t *testing.T) {
 			t.Errorf("the last answer of start %d is %s; want a list of %d", start, last, start)
 		}
 		p.kill()
+		p = startShelf(t, dir)
 	}
 }
 
 // So does that of a server with collections, which reads one that has a route.
 func TestGreetingTranscriptOfCollections(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ flags, end string }{
-		{"-skip=login", "$TOKEN\"\n\n"},
-		{"-skip=login -open -prefix=/data", "/data/my%20posts\n\n"},
-	} {
-		t.Run(tt.flags, func(t *testing.T) {
+	for _, flags := range []string{"-skip=login", "-skip=login -open -prefix=/data"} {
+		t.Run(flags, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			writeTestFile(t, dir, "db.json", `{"login":[],"my posts":[{"id":1,"title":"Hello"}]}`)
+			p := startShelf(t, dir, append(strings.Fields(flags), "db.json")...)
+			greeting, first := p.greeting(), p.url
 			for range 2 {
-				p := startShelf(t, dir, append(strings.Fields(tt.flags), "db.json")...)
-				if out, ok := paste(t, p.await(p.stderr, tt.end)); ok && !strings.HasSuffix(out, `[{"id":1,"title":"Hello"}]`) {
+				if out, ok := paste(t, strings.ReplaceAll(greeting, first, p.url)); ok && !strings.HasSuffix(out, `[{"id":1,"title":"Hello"}]`) {
 					t.Errorf("the transcript ends with %s", out)
 				}
 				p.kill()
+				p = startShelf(t, dir, append(strings.Fields(flags), "db.json")...)
+				rejectText(t, p.greeting(), "curl")
 			}
 		})
 	}
