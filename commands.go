@@ -62,6 +62,9 @@ func commands() config.Commands[shell] {
 			sh.interrupt.Keeps("") // it deletes its accounts first
 			return attack.Command(ctx, args, sh.env, sh.stdout)
 		}),
+		config.Do("ready", "URL [-wait TIME]", "say whether the server at URL is ready, by the exit\nstatus too; -wait 10s: wait for it that long at most", "ready http://127.0.0.1:8080", func(ctx context.Context, sh shell, args []string) error {
+			return child.ReadyCommand(ctx, args, sh.stdout)
+		}),
 		config.Do("tour", "", "a walk through the code, from sign-up to the disk", "tour", config.Plain("usage: shelf tour", func(sh shell) { explain.Tour(sh.stdout, readingGuide) })),
 		config.Do("version", "", "say which build this is", "version", config.Plain("usage: shelf version", func(sh shell) { serve.ThisBuild(version).Print(sh.stdout) })),
 		config.Do("completion", "SHELL", "print a script that completes commands and flags in\nbash or zsh", "completion bash >> ~/.bash_completion", func(_ context.Context, sh shell, args []string) error { return commands().Complete(sh.stdout, args) }),
@@ -75,7 +78,7 @@ func commands() config.Commands[shell] {
 var (
 	everyday      = []string{"", "run", "user add", "export", "import"}
 	everydayFlags = []string{"addr", "port", "data", "seed", "open", "static", "cors", "log", "lab"}
-	synonyms      = map[string]string{"serve": "", "start": "", "server": "", "up": "", "dev": "", "users": "user list", "adduser": "user add", "backup": "export", "dump": "export", "restore": "import", "load": "import", "verify": "check", "decode": "explain", "test": "run", "exec": "run"}
+	synonyms      = map[string]string{"serve": "", "start": "", "server": "", "up": "", "dev": "", "users": "user list", "adduser": "user add", "backup": "export", "dump": "export", "restore": "import", "load": "import", "verify": "check", "decode": "explain", "test": "run", "exec": "run", "health": "ready", "healthcheck": "ready", "ping": "ready", "wait": "ready"}
 )
 
 // A shell is what a command finds around it.

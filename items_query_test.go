@@ -477,6 +477,7 @@ func TestIndexes(t *testing.T) {
 // and delete around every page, the last row of it included.
 func TestListPagesWhileOthersWrite(t *testing.T) {
 	t.Parallel()
+	const batches = 250 // of ten items that stay and ten that go
 	for _, target := range []string{
 		"/api/v1/items?limit=100", "/api/v1/items?limit=100&sort=-id", "/api/v1/items?limit=100&category=stays&sort=-id",
 		"/api/v1/items?limit=250&sort=itemname", "/api/v1/items?limit=250&sort=-createdon", "/api/v1/items?limit=250&q=Thing",
@@ -495,7 +496,7 @@ func TestListPagesWhileOthersWrite(t *testing.T) {
 				}
 			}
 			stays := map[int]bool{} // the odd ids
-			for n := range 500 {
+			for n := range batches {
 				clock.minutes.Store(int64(n))
 				var items []*item
 				for i := range 10 {
@@ -515,7 +516,7 @@ func TestListPagesWhileOthersWrite(t *testing.T) {
 						case <-done:
 							return
 						default:
-							s.as(theOperator).deleteItem(2+2*(n*31%5000), terms{})
+							s.as(theOperator).deleteItem(2+2*(n*31%(10*batches)), terms{})
 							added := thing(n, "goes")
 							add(added)
 							s.as(theOperator).deleteItem(added.ID, terms{})
@@ -548,8 +549,8 @@ func TestListPagesWhileOthersWrite(t *testing.T) {
 					t.Errorf("item %d was shown %d times", id, n)
 				}
 			}
-			if pages < 20 {
-				t.Errorf("the walk took %d pages; want more", pages)
+			if pages < 15 {
+				t.Errorf("the walk took %d pages; want 15 at least", pages)
 			}
 		})
 	}

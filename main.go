@@ -28,18 +28,17 @@ import (
 	"strings"
 	"time"
 
-	"example.com/shelf/internal/db"
-	"example.com/shelf/internal/operator"
-	"example.com/shelf/internal/origin"
-	"example.com/shelf/internal/rows"
-
 	"example.com/shelf/internal/child"
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/config"
+	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/explain"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/livefile"
+	"example.com/shelf/internal/operator"
+	"example.com/shelf/internal/origin"
+	"example.com/shelf/internal/rows"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/token"
 )

@@ -371,11 +371,11 @@ func TestStoreByHand(t *testing.T) {
 // a person added a line, opens and exports as that program exported it.
 func TestStoreOfEarlierProgram(t *testing.T) {
 	t.Parallel()
-	file, err := os.ReadFile("testdata/previous.jsonl")
+	file, err := os.ReadFile("test/testdata/previous.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
-	export, err := os.ReadFile("testdata/previous.json")
+	export, err := os.ReadFile("test/testdata/previous.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ var layers = []layer{
 	{"metrics", "counters, histograms, Prometheus' text", []string{"history"}},
 	{"origin", "who is on the other end, and whether a web page may call", nil},
 	{"serve", "what stands around a handler: bounds, TLS, the log, the end", []string{"clock", "durable", "term"}},
-	{"child", "another program: started, sent signals, told when the server answers", []string{"durable", "strictjson"}},
+	{"child", "another program: started, sent signals, told when the server answers", []string{"config", "durable", "origin", "strictjson", "term"}},
 	{"journal", "a history in one file: lines, checksums, batches, torn tails, compaction, lock", []string{"clock", "durable", "history", "strictjson", "term"}},
 	{"journal/journaltest", "a disk that fails and crashes on demand, for tests", []string{"durable", "history", "journal"}},
 	{"etcd", "a history that several replicas share, in etcd through its JSON gateway", []string{"clock", "config", "durable", "history", "journal"}},

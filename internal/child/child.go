@@ -3,7 +3,8 @@
 // gets the signals, and its exit status becomes this program's. A program that
 // starts this one learns from a ready file when the server answers, and stops
 // the server by closing its standard input: see [WriteReadyFile] and
-// [UntilEOF]. docs/tools.md says how to use both.
+// [UntilEOF]. A health check asks by [ReadyCommand]. docs/tools.md says how to use
+// all of these.
 package child
 
 import (

@@ -21,6 +21,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -134,7 +135,7 @@ func (t Table) Read(args []string, lookupEnv func(string) (string, bool), dotenv
 	if err != nil {
 		return nil, err
 	}
-	file, err := readDotenv(dotenv, ourLine(t.prefix(), t.Variables))
+	file, err := readDotenv(dotenv, func() *regexp.Regexp { return ourLine(t.prefix(), t.Variables) })
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -21,7 +22,7 @@ type dotenvValue struct {
 
 // readDotenv reads .env if there is one. It ignores a folder of that name: some
 // Python projects keep their virtual environment there.
-func readDotenv(read func() ([]byte, error), ours *regexp.Regexp) (map[string]dotenvValue, error) {
+func readDotenv(read func() ([]byte, error), ours func() *regexp.Regexp) (map[string]dotenvValue, error) {
 	text, err := read()
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EISDIR) {
 		return nil, nil
@@ -29,7 +30,7 @@ func readDotenv(read func() ([]byte, error), ours *regexp.Regexp) (map[string]do
 	if err != nil {
 		return nil, fmt.Errorf("reading .env: %w", err)
 	}
-	return parseDotenv(dotenvText(text), ours), nil
+	return parseDotenv(dotenvText(text), ours()), nil
 }
 
 // dotenvText returns the content of .env in UTF-8 with line feeds. PowerShell
@@ -57,13 +58,22 @@ func dotenvText(b []byte) string {
 	return text
 }
 
-var (
-	dotenvName   = regexp.MustCompile(`^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*$`)
-	dotenvQuoted = regexp.MustCompile(`^[ \t]*(?s:'([^']*)'|"((?:[^"\\]|\\.)*)")[ \t\r]*(?:#[^\n]*)?(?:\n|$)`)
-	dotenvEscape = strings.NewReplacer(`\n`, "\n", `\"`, `"`, `\\`, `\`, `\$`, `$`)
-	dotenvRemark = regexp.MustCompile(`\s#.*`)
-	dotenvExport = regexp.MustCompile(`^\s*export(?:\s+[A-Za-z_][A-Za-z0-9_]*)+\s*$`)
-)
+// dotenv holds what the lines of .env look like. It is compiled when there is such a
+// file.
+var dotenv = sync.OnceValue(func() dotenvPatterns {
+	return dotenvPatterns{
+		name:   regexp.MustCompile(`^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*$`),
+		quoted: regexp.MustCompile(`^[ \t]*(?s:'([^']*)'|"((?:[^"\\]|\\.)*)")[ \t\r]*(?:#[^\n]*)?(?:\n|$)`),
+		escape: strings.NewReplacer(`\n`, "\n", `\"`, `"`, `\\`, `\`, `\$`, `$`),
+		remark: regexp.MustCompile(`\s#.*`),
+		export: regexp.MustCompile(`^\s*export(?:\s+[A-Za-z_][A-Za-z0-9_]*)+\s*$`),
+	}
+})
+
+type dotenvPatterns struct {
+	name, quoted, remark, export *regexp.Regexp
+	escape                       *strings.Replacer
+}
 
 // ourLine matches lines that set, or try to set, a variable of this program.
 // The name comes first, or after the words and signs of shells and YAML.
@@ -88,17 +98,17 @@ func parseDotenv(text string, ours *regexp.Regexp) map[string]dotenvValue {
 	for line := 1; text != ""; {
 		current, rest, _ := strings.Cut(text, "\n")
 		name, value, isPair := strings.Cut(current, "=")
-		match := dotenvName.FindStringSubmatch(name)
+		match := dotenv().name.FindStringSubmatch(name)
 		fault := ""
 		switch start := strings.TrimSpace(current); {
 		case start == "" || start[0] == '#':
 		case !isPair || match == nil:
 			fault = "want KEY=VALUE"
 		default:
-			if quoted := dotenvQuoted.FindStringSubmatch(text[len(name)+1:]); quoted != nil {
-				value = quoted[1] + dotenvEscape.Replace(quoted[2]) // one of the two is empty
+			if quoted := dotenv().quoted.FindStringSubmatch(text[len(name)+1:]); quoted != nil {
+				value = quoted[1] + dotenv().escape.Replace(quoted[2]) // one of the two is empty
 				rest = text[len(name)+1+len(quoted[0]):]
-			} else if value = strings.TrimSpace(dotenvRemark.ReplaceAllString(value, "")); strings.IndexAny(value, `'"`) == 0 {
+			} else if value = strings.TrimSpace(dotenv().remark.ReplaceAllString(value, "")); strings.IndexAny(value, `'"`) == 0 {
 				fault = "a quote is not closed, or something follows the closing one"
 			}
 			if !utf8.ValidString(value) {
@@ -124,7 +134,7 @@ func keepFault(values map[string]dotenvValue, text string, line int, fault strin
 		return
 	}
 	name := match[1]
-	if _, known := values[name]; known && dotenvExport.MatchString(text) {
+	if _, known := values[name]; known && dotenv().export.MatchString(text) {
 		return // a shell exports a variable here that an earlier line has set
 	}
 	values[name] = dotenvValue{line: line, fault: fault}

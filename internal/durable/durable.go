@@ -33,6 +33,14 @@ import (
 // the last rename wins. A crash may leave a file name.*.new, which can be
 // deleted.
 func WriteFile(name string, data []byte) error {
+	if err := replaceFile(name, data); err != nil {
+		return err
+	}
+	return ofName(hardenDir(filepath.Dir(name)), name)
+}
+
+// replaceFile is WriteFile without the fsync of the folder.
+func replaceFile(name string, data []byte) error {
 	unfinished.Lock()
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.new") // mode 0600
 	if err != nil {
@@ -57,7 +65,6 @@ func WriteFile(name string, data []byte) error {
 	defer unfinished.Unlock()
 	if err = os.Rename(f.Name(), name); err == nil {
 		delete(unfinished.names, f.Name())
-		err = hardenDir(filepath.Dir(name))
 	}
 	return ofName(err, name)
 }
@@ -119,7 +126,7 @@ func CreateFile(name, id string, data []byte) error {
 	unfinished.names[own] = true
 	unfinished.Unlock()
 	defer remove(own)
-	if err := WriteFile(own, data); err != nil {
+	if err := replaceFile(own, data); err != nil { // the fsync of the folder follows
 		return ofName(err, name)
 	}
 	err := os.Link(own, name) // unlike a rename, a link never replaces a file

@@ -4,6 +4,7 @@ import (
 	"net/mail"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Email reports whether s is a bare address of at most max characters, as RFC 5322
@@ -20,6 +21,10 @@ func Email(s string, max int) bool {
 
 // PlainEmail reports whether s is an address of at most max characters, as browsers
 // read it in a form (the HTML standard §4.10.5.1.5): the domain needs no dot.
-func PlainEmail(s string, max int) bool { return Within(s, max) && plainEmail.MatchString(s) }
+func PlainEmail(s string, max int) bool { return Within(s, max) && plainEmail().MatchString(s) }
 
-var plainEmail = regexp.MustCompile("^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$")
+// plainEmail is compiled when it is first needed: that takes longer than all else
+// that the package prepares.
+var plainEmail = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile("^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$")
+})

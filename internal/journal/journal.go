@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +25,9 @@ type Options struct {
 	// Reserve is the number of bytes that Append leaves free for AppendEnding,
 	// if the system and the disk allow that.
 	Reserve int64
+	// Large is the size in bytes above which a batch is written in two steps; 0
+	// means 1 MB. Tests set it lower. See Append.
+	Large int64
 	// DropUnused makes Close remove a file that Open created and nothing was
 	// appended to.
 	DropUnused bool
@@ -227,6 +232,11 @@ func (j *Journal) Found() Found { return j.found }
 // history.ErrReadOnly, nothing of the batch is in the file or ever will be. If
 // it fails with history.ErrOutcomeUnknown, every later Append fails with
 // history.ErrReadOnly.
+//
+// A large batch, such as an import, is written in two steps, each with its own
+// fsync: first all lines but the last, then the last line, which closes the
+// batch. A start that reads the last line thus knows that the others are on
+// disk, and need not write them again: see syncLastBatch.
 func (j *Journal) Append(at time.Time, bodies [][]byte) error {
 	return j.append(at, bodies, false)
 }
@@ -247,12 +257,38 @@ func (j *Journal) append(at time.Time, bodies [][]byte, ends bool) error {
 	if j.partialWrite {
 		buf = append(append(buf, refusedMark...), '\n')
 	}
+	begin := len(buf)
 	buf = AppendBatch(buf, j.seq+1, at, bodies)
 	if !ends && !j.leavesReserve(int64(len(buf))) {
 		return fmt.Errorf("%w: the remaining room is reserved for log-outs and other endings", history.ErrFull)
 	}
-	if _, err := j.f.WriteAt(buf, j.size); err != nil {
-		return j.writeFailed(err, int64(len(buf)))
+	step := 0
+	if j.options.large(int64(len(buf) - begin)) {
+		step = bytes.LastIndexByte(buf[:len(buf)-1], '\n') + 1
+	}
+	if err := j.writeStep(buf[:step], 0, buf); err != nil {
+		return err
+	}
+	if err := j.writeStep(buf[step:], step, buf); err != nil {
+		return err
+	}
+	j.partialWrite = false
+	j.size += int64(len(buf))
+	j.seq += int64(len(bodies))
+	j.lines += len(bodies)
+	return nil
+}
+
+// large reports whether a batch of n bytes is written in two steps.
+func (o Options) large(n int64) bool { return n > cmp.Or(o.Large, 1<<20) }
+
+// writeStep writes and syncs part, which begins at that offset of the batch.
+func (j *Journal) writeStep(part []byte, offset int, batch []byte) error {
+	if len(part) == 0 {
+		return nil
+	}
+	if _, err := j.f.WriteAt(part, j.size+int64(offset)); err != nil {
+		return j.writeFailed(err, int64(len(batch)))
 	}
 	start := clock.Real()
 	err := j.f.Sync()
@@ -266,10 +302,6 @@ func (j *Journal) append(at time.Time, bodies [][]byte, ends bool) error {
 		j.failed = fmt.Errorf("an fsync failed: %w", err)
 		return fmt.Errorf("%w: %v", history.ErrOutcomeUnknown, err)
 	}
-	j.partialWrite = false
-	j.size += int64(len(buf))
-	j.seq += int64(len(bodies))
-	j.lines += len(bodies)
 	return nil
 }
 

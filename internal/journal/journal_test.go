@@ -112,6 +112,44 @@ func TestLargeBatch(t *testing.T) {
 	}
 }
 
+// A start writes the last batch again, in case it is only in the system's memory.
+// Of a large batch that would take long. Its last line was written once the others
+// were on disk, so a start writes that line only.
+func TestStartAfterLargeBatch(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		batch []string
+		want  func(lines []string) string // the bytes that a start writes
+	}{
+		{"a small batch", []string{put(1, "one"), put(2, "two")}, func(lines []string) string { return lines[1] + lines[2] }},
+		{"a large batch", []string{put(1, "one"), put(2, strings.Repeat("long ", large))}, func(lines []string) string { return lines[2] }},
+		{"a large line", []string{put(1, strings.Repeat("long ", large))}, func(lines []string) string { return lines[1] }},
+	} {
+		d := journaltest.New(1)
+		options := journal.Options{Large: large}
+		j, _, err := openWith(options, d, dataFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, j, tt.batch...)
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		from := d.Next()
+		if _, _, err := openWith(options, d, dataFile); err != nil {
+			t.Fatal(err)
+		}
+		written := int64(0)
+		for _, call := range d.Calls()[from:] {
+			written += call.Bytes
+		}
+		if want := tt.want(strings.SplitAfter(content(d), "\n")); written != int64(len(want)) {
+			t.Errorf("%s: a start writes %d bytes; want the %d of %q", tt.name, written, len(want), want)
+		}
+	}
+}
+
 // The results of an Append with a fault, and of the next Append.
 func TestAppendFault(t *testing.T) {
 	t.Parallel()

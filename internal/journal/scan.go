@@ -86,7 +86,9 @@ type scan struct {
 
 	begin   int64 // the offset behind the header
 	seq     int64 // of the last closed batch
-	last    int64 // offset of the last closed batch
+	last    int64 // offset of the last closed batch, or of failed writes before it
+	closing int64 // offset of that batch's last line
+	bytes   int64 // size of that batch
 	end     int64 // offset after the last closed batch
 	size    int64 // of the file; the bytes from end to size are a torn tail
 	lines   int   // number of lines in closed batches
@@ -94,6 +96,7 @@ type scan struct {
 	newline bool  // the last line has no newline
 
 	line    int              // number of lines read
+	from    int64            // offset of the first line in pending
 	pending []history.Record // lines of the batch that is not closed yet
 	edited  int              // number of hand-written lines directly before pending
 	bad     *history.Damage  // the first unreadable line after end
@@ -178,7 +181,7 @@ func (s *scan) take(line []byte, pos int64) error {
 		return nil
 	}
 	rec.Line = s.line
-	return s.takeRecord(rec, closes, next)
+	return s.takeRecord(rec, closes, pos, next)
 }
 
 func (s *scan) takeHeader(line []byte) error {
@@ -199,9 +202,13 @@ func (s *scan) takeHeader(line []byte) error {
 
 var errNotOurs = errors.New("not a data file of shelf: its first line should say {\"format\":\"shelf\",…}")
 
-// takeRecord takes a readable line that ends at offset next.
-func (s *scan) takeRecord(rec history.Record, closes int, next int64) error {
+// takeRecord takes a readable line that starts at offset pos and ends at offset
+// next.
+func (s *scan) takeRecord(rec history.Record, closes int, pos, next int64) error {
 	first := s.seq + 1
+	if rec.Seq == first {
+		s.from = pos
+	}
 	switch {
 	case s.over:
 		return s.bad
@@ -240,11 +247,12 @@ func (s *scan) takeRecord(rec history.Record, closes int, next int64) error {
 	if closes == 0 {
 		return nil
 	}
-	return s.closeBatch(next)
+	return s.closeBatch(pos, next)
 }
 
-// closeBatch emits the pending lines. The last of them ends at offset next.
-func (s *scan) closeBatch(next int64) error {
+// closeBatch emits the pending lines. The last of them starts at offset pos and
+// ends at offset next.
+func (s *scan) closeBatch(pos, next int64) error {
 	for i := range s.pending {
 		rec := &s.pending[i]
 		if !rec.Manual {
@@ -263,6 +271,7 @@ func (s *scan) closeBatch(next int64) error {
 	}
 	s.lines += n
 	s.seq, s.last, s.end, s.pending = seq, s.end, next, s.pending[:0]
+	s.closing, s.bytes = pos, next-s.from
 	return nil
 }
 

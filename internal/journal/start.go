@@ -122,14 +122,18 @@ func (j *Journal) create() error {
 // readers see them. After a kill, the batch may be in the system's memory only.
 // After a failed fsync, the system may wrongly treat it as written, and the
 // next fsync does nothing. syncLastBatch therefore writes the same bytes again
-// and syncs them.
+// and syncs them. Of a large batch only the last line is written again: it was
+// written once the other lines were on disk.
 func (j *Journal) syncLastBatch() error {
 	s := j.scan
-	end := s.end
+	from, end := s.last, s.end
+	if j.options.large(s.bytes) {
+		from = s.closing
+	}
 	if s.newline {
 		end--
 	}
-	_, err := io.Copy(io.NewOffsetWriter(j.f, s.last), io.NewSectionReader(j.f, s.last, end-s.last))
+	_, err := io.Copy(io.NewOffsetWriter(j.f, from), io.NewSectionReader(j.f, from, end-from))
 	if err == nil && s.newline {
 		_, err = j.f.WriteAt([]byte("\n"), end)
 	}

@@ -117,7 +117,11 @@ func strict(rec history.Record) error {
 
 // open opens, replays and starts a journal. Its error is worded by Explain.
 func open(disk journal.Disk, path string) (*journal.Journal, state, error) {
-	j, err := journal.Open(disk, path, journal.Options{})
+	return openWith(journal.Options{}, disk, path)
+}
+
+func openWith(options journal.Options, disk journal.Disk, path string) (*journal.Journal, state, error) {
+	j, err := journal.Open(disk, path, options)
 	if err != nil {
 		return nil, nil, journal.Explain(path, err)
 	}
@@ -190,11 +194,14 @@ type world struct {
 	needs   bool             // Need acknowledged version 2
 }
 
+// large is above the size of some batches of the script, and below that of others.
+const large = 250
+
 func newWorld(d *journaltest.Disk) *world { return &world{disk: d, known: state{}} }
 
 // start opens the journal and compares its rows with the known rows.
 func (w *world) start() error {
-	j, got, err := open(w.disk, dataFile)
+	j, got, err := openWith(journal.Options{Large: large}, w.disk, dataFile)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ const firstWait = time.Second
 // out. An address that has sent a right password of the account waits only for
 // its own wrong ones.
 //
-// The memory is six tables of fixed size.
+// The memory is six tables of fixed size, each made with its first counter.
 type Limiter struct {
 	now   func() time.Time
 	rules Rules
@@ -64,7 +64,10 @@ type Limiter struct {
 //
 // A Go map with the same limit and the same eviction needs no less code. Under a
 // flood of new keys it takes two to three times as long (BenchmarkTallies).
-type tallies [2048][8]tally
+type tallies struct{ sets *[2048]set } // nil: no counters yet
+
+// A set is the counters of keys that share it.
+type set [8]tally
 
 // A tally is one counter.
 type tally struct {
@@ -231,10 +234,20 @@ func Network(from netip.Addr) netip.Prefix {
 	return network
 }
 
-func (t *tallies) set(key uint64) *[8]tally { return &t[key%uint64(len(t))] }
+// set returns the set of key. A table is a megabyte, so that a start without
+// requests makes none.
+func (t *tallies) set(key uint64) *set {
+	if t.sets == nil {
+		t.sets = new([2048]set)
+	}
+	return &t.sets[key%uint64(len(t.sets))]
+}
 
 // find returns the tally of key, or nil if there is none or it is forgotten.
 func (t *tallies) find(key uint64, now time.Time) *tally {
+	if t.sets == nil {
+		return nil
+	}
 	set := t.set(key)
 	for i := range set {
 		if set[i].key == key && now.Before(set[i].until) {
@@ -263,6 +276,9 @@ func (t *tallies) add(key uint64, now time.Time, kept time.Duration) *tally {
 }
 
 func (t *tallies) forget(key uint64) {
+	if t.sets == nil {
+		return
+	}
 	set := t.set(key)
 	for i := range set {
 		if set[i].key == key {

@@ -388,7 +388,7 @@ func BenchmarkTallies(b *testing.B) {
 				key := i % keys * 0x9e3779b97f4a7c15
 				t := table[key]
 				if t == nil {
-					if len(table) == len(tallies{})*8 {
+					if len(table) == len(tallies{}.sets)*8 {
 						n := 0
 						var least *tally
 						for _, other := range table {

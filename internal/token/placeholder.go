@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Why a secret that is long enough can be guessed all the same.
@@ -27,15 +28,17 @@ var published = []string{
 }
 
 // words are what placeholders are made of, longer ones first.
-var words = regexp.MustCompile(strings.Join([]string{
-	"authentication", "placeholder", "application", "development", "characters", "production", "password", "insecure", "security",
-	"tutorial", "minimum", "private", "signing", "default", "example", "replace", "fastapi", "django", "random", "really", "change",
-	"string", "secret", "secure", "strong", "insert", "please", "should", "verify", "length", "custom", "spring", "bytes", "super",
-	"token", "shelf", "flask", "never", "least", "chars", "local", "using", "value", "enough", "your", "must", "with", "this", "that",
-	"here", "which", "long", "very", "some", "prod", "test", "safe", "demo", "used", "sign", "bits", "auth", "hs256", "key", "jwt", "api",
-	"app", "dev", "the", "use", "bit", "min", "1234567890", "123456789", "12345678", "1234567", "123456", "12345", "1234", "123",
-	"256", "384", "512", "128", "64", "32",
-}, "|"))
+var words = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(strings.Join([]string{
+		"authentication", "placeholder", "application", "development", "characters", "production", "password", "insecure", "security",
+		"tutorial", "minimum", "private", "signing", "default", "example", "replace", "fastapi", "django", "random", "really", "change",
+		"string", "secret", "secure", "strong", "insert", "please", "should", "verify", "length", "custom", "spring", "bytes", "super",
+		"token", "shelf", "flask", "never", "least", "chars", "local", "using", "value", "enough", "your", "must", "with", "this", "that",
+		"here", "which", "long", "very", "some", "prod", "test", "safe", "demo", "used", "sign", "bits", "auth", "hs256", "key", "jwt", "api",
+		"app", "dev", "the", "use", "bit", "min", "1234567890", "123456789", "12345678", "1234567", "123456", "12345", "1234", "123",
+		"256", "384", "512", "128", "64", "32",
+	}, "|"))
+})
 
 // checkPlaceholder refuses a secret that others can guess however long it is:
 // one that a tutorial prints, one that is made of the words of placeholders, one
@@ -68,8 +71,8 @@ func surprise(secret, plain string) int {
 	separated := strings.Join(strings.FieldsFunc(strings.ToLower(secret), func(r rune) bool {
 		return r < 128 && !('0' <= r && r <= '9' || 'a' <= r && r <= 'z')
 	}), " ")
-	left := strings.ReplaceAll(words.ReplaceAllString(separated, ""), " ", "")
-	return min(len(left), len(words.ReplaceAllString(plain, "")))
+	left := strings.ReplaceAll(words().ReplaceAllString(separated, ""), " ", "")
+	return min(len(left), len(words().ReplaceAllString(plain, "")))
 }
 
 // minSurprise is how many characters a secret must have beside the words of

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -54,6 +55,27 @@ func TestReadyLineJSON(t *testing.T) {
 			}
 		})
 	}
+}
+
+// shelf ready tells by its exit status whether a server takes requests and writes.
+func TestReadyCommand(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := startShelf(t, dir)
+	ready := func(want int, says string) {
+		t.Helper()
+		status, stdout, stderr := runShelf(t, t.TempDir(), nil, "ready", p.url)
+		if said := stdout + stderr; status != want || strings.Count(said, "\n") != 1 || !strings.Contains(said, p.url+" is "+says) {
+			t.Errorf("status %d, output %q, error %q; want %d and one line: is %s", status, stdout, stderr, want, says)
+		}
+	}
+	ready(0, "ready\n")
+	if runtime.GOOS != "windows" { // there the file is locked for others too
+		writeTestFile(t, dir, "shelf.jsonl", "")
+		ready(1, "not ready: it answers 503: The store can't be written; reads go on")
+	}
+	p.kill()
+	ready(1, "not ready: ")
 }
 
 // A ready file is there, whole, once the server answers, and takes the place of

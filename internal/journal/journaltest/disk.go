@@ -48,7 +48,7 @@ type Disk struct {
 	calls   []string          // all calls so far: "WriteAt shelf.jsonl"
 	dead    bool              // the machine has stopped
 	room    int64             // most bytes in all files together; 0: no limit
-	last    map[string][]byte // by file: the last write, whether it arrived or not
+	last    map[string][]byte // by file: the last write, with the first step of its batch, whether it arrived or not
 	chance  *rand.Rand        // decides what a crash or a failed fsync leaves
 }
 
@@ -248,7 +248,8 @@ func (d *Disk) Forget() {
 
 // Attempted returns the bodies of the last batch that a journal tried to write
 // to the file since Forget, whether it arrived or not. It returns none if there
-// was no write, and fails if the bytes are not a complete batch.
+// was no write, or only the first step of a large batch, and fails if the bytes
+// are not the lines of a batch.
 func (d *Disk) Attempted(name string) ([][]byte, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -271,7 +272,7 @@ func (d *Disk) Attempted(name string) ([][]byte, error) {
 		}
 		return nil
 	})
-	if err == nil && found.Torn > 0 {
+	if err == nil && found.Torn > 0 && (bodies != nil || batch[len(batch)-1] != '\n') {
 		err = fmt.Errorf("%.40q is not a whole batch", batch)
 	}
 	return bodies, err

@@ -1,6 +1,7 @@
 package journaltest
 
 import (
+	"bytes"
 	"io"
 	"io/fs"
 	"maps"
@@ -132,7 +133,10 @@ func (f *file) WriteAt(p []byte, at int64) (int, error) {
 	}
 	f.d.sizes[len(f.d.calls)] = int64(len(p))
 	if len(p) > 1 { // a write of one byte makes a failed write unreadable
-		f.d.last[f.name] = slices.Clone(p)
+		if last := f.d.last[f.name]; bytes.Contains(last, []byte(`,"closes":`)) { // else this is the second step of a large batch
+			f.d.last[f.name] = nil
+		}
+		f.d.last[f.name] = append(f.d.last[f.name], p...)
 	}
 	keep, err := f.d.enterWrite("WriteAt", f.name)
 	if err == nil {
