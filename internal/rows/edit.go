@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"example.com/shelf/internal/db"
@@ -29,7 +30,8 @@ func (e *Edit) Any() bool { return len(e.steps) > 0 }
 const manyRows = 20
 
 // Edit compares the image with a file. It needs no transaction. Accounts are left out:
-// they are the caller's. Edit fails for a file that makes a list of what was none, or
+// they are the caller's. Rows of the file that have got a number as their id get one
+// that was never given out. Edit fails for a file that makes a list of what was none, or
 // the other way round.
 func (image Image) Edit(f *File) (*Edit, error) {
 	e := &Edit{}
@@ -50,6 +52,7 @@ func (image Image) Edit(f *File) (*Edit, error) {
 		case was.Kept != nil && string(was.Kept) != string(m.Kept):
 			e.keep(was.collection, m)
 		case was.routed():
+			m.renumber(was.highest)
 			e.rows(was, m)
 		}
 	}
@@ -89,6 +92,26 @@ func (e *Edit) keep(c *collection, m *fileMember) {
 		s.collections.Put(tx, &changed)
 		return nil
 	})
+}
+
+// renumber gives the rows that have got a number as their id numbers above highest.
+func (m *fileMember) renumber(highest int) {
+	if len(m.made) == 0 {
+		return
+	}
+	taken := byID(m.texts, "", nil)
+	for _, i := range m.made {
+		id := idOf(m.texts[i])
+		if n, _ := strconv.Atoi(id); n > highest {
+			continue
+		}
+		for highest++; highest < maxNumber && taken[strconv.Itoa(highest)] != ""; highest++ {
+		}
+		o := Members(m.texts[i])
+		o.Set("id", strconv.Itoa(highest))
+		m.texts[i] = o.Text()
+		m.top = max(m.top, highest)
+	}
 }
 
 // rows makes the rows of a collection those of a member of the file.

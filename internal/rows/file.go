@@ -67,6 +67,7 @@ func (f *File) Rows() int { return f.rows }
 type fileMember struct {
 	collection
 	texts []string // of the rows
+	made  []int    // indexes of those that had no id, and have got a number
 	top   int      // the highest number among their ids
 }
 
@@ -251,6 +252,7 @@ func (p *fileParser) addList(name string, texts []string) error {
 			return err
 		}
 	}
+	var made []int
 	for i, text := range texts {
 		raw, _ := memberOf(text, "id")
 		if isMissing(raw) {
@@ -258,13 +260,16 @@ func (p *fileParser) addList(name string, texts []string) error {
 			if texts[i], err = ids.give(i, text); err != nil {
 				return err
 			}
+			if !ids.onlyTexts() {
+				made = append(made, i)
+			}
 		}
 		p.noteOwner(text)
 		if name == "users" {
 			p.noteID(KeyText(raw))
 		}
 	}
-	p.add(fileMember{collection: collection{Name: name}, texts: texts, top: ids.top})
+	p.add(fileMember{collection: collection{Name: name}, texts: texts, made: made, top: ids.top})
 	return nil
 }
 
@@ -309,6 +314,9 @@ type fileIDs struct {
 	texts   bool           // an id is a text
 }
 
+// onlyTexts reports whether there are ids, and each is a text.
+func (ids *fileIDs) onlyTexts() bool { return ids.texts && !ids.numbers }
+
 func newFileIDs(name string) *fileIDs { return &fileIDs{name: name, at: map[string]int{}} }
 
 // isMissing reports whether a row of a file has no id. 0 is one.
@@ -338,7 +346,7 @@ func (ids *fileIDs) take(i int, raw string) error {
 func (ids *fileIDs) give(i int, text string) (string, error) {
 	var raw, content string
 	for taken := true; taken; _, taken = ids.at[content] {
-		if ids.texts && !ids.numbers {
+		if ids.onlyTexts() {
 			content = madeText()
 			raw = Quote(content)
 			continue

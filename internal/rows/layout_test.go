@@ -280,4 +280,10 @@ func TestEditKeepsIDs(t *testing.T) {
 	must(t, err)
 	must(t, s.Update(func(tx *db.Tx) error { return s.Apply(tx, edit) }))
 	want(t, "a new row", outcome(s.create(owner, "a", object(t, `{}`))), `{"id":8}`)
+	must(t, s.delete(owner, "a", "8"))
+	s.View(func(tx *db.Tx) { image = s.Image(tx) })
+	edit, err = image.Edit(parsed(t, `{"a":[{"x":1},{"id":1},{"id":"10"},{"x":2}]}`))
+	must(t, err)
+	must(t, s.Update(func(tx *db.Tx) error { return s.Apply(tx, edit) }))
+	want(t, "rows of the file without an id", outcome(s.list(owner, "a")), `{"id":1} {"x":1,"id":9} {"id":"10"} {"x":2,"id":11}`)
 }

@@ -52,14 +52,15 @@ type Image struct{ members []imageMember }
 
 type imageMember struct {
 	*collection
-	rows []*Row
+	rows    []*Row
+	highest int // number that was ever given out as an id
 }
 
 // Image returns what is committed.
 func (s *Store) Image(tx *db.Tx) Image {
 	var image Image
 	for _, c := range s.collections.All(tx) {
-		m := imageMember{collection: c}
+		m := imageMember{collection: c, highest: s.highest(c)}
 		if l := s.lists[c.ID]; l != nil && c.routed() {
 			m.rows = l.all()
 		}
