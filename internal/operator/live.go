@@ -2,11 +2,13 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/livefile"
 	"example.com/shelf/internal/rows"
 	"example.com/shelf/internal/term"
@@ -26,10 +28,12 @@ type Live[U any] struct {
 	// what that changed. An account of the file without a password keeps its own.
 	TakeUsers func(tx *db.Tx, f *rows.File, users []*U) (changed, removed int, err error)
 
-	shown rows.Version // what the file shows
-	next  rows.Version // what it is about to show
-	past  []rows.Past  // for each version before, the newest last: what changed from it to the next
-	base  rows.Past    // after a conflict: what clients have changed since the version that was edited
+	shown  rows.Version // what the file shows
+	next   rows.Version // what it is about to show
+	past   []rows.Past  // for each version before, the newest last: what changed from it to the next
+	broken bool         // the file holds what is no file, and which gives no manner to write in
+
+	base rows.Past // after a conflict: what clients have changed since the version that was edited
 }
 
 // The most that is remembered of the versions before.
@@ -55,7 +59,7 @@ func (l *Live[U]) Shown() {
 	if past := l.next.Since(l.shown); past.Rows() > 0 {
 		l.past = append(l.past, past)
 	}
-	l.shown = l.next
+	l.shown, l.broken = l.next, false
 	sum := 0
 	for i, past := range slices.Backward(l.past) {
 		if sum += past.Rows(); sum > maxPastRows || len(l.past)-i > maxVersions {
@@ -67,8 +71,9 @@ func (l *Live[U]) Shown() {
 
 // Holds is as livefile.Store says.
 func (l *Live[U]) Holds(text []byte) {
-	if f, err := rows.ParseFile(text, l.fileOptions()); err == nil {
-		l.shown = f.Version()
+	f, err := rows.ParseFile(text, l.fileOptions())
+	if l.broken = err != nil; !l.broken {
+		l.shown, l.base = f.Version(), nil
 	}
 }
 
@@ -79,22 +84,33 @@ func (l *Live[U]) conflicts(f *rows.File, now rows.Version) bool {
 	if missed.Rows() == 0 && len(l.past) == 0 {
 		return false
 	}
-	compared := f.Compare(now)
-	if !compared.Holds(missed) {
-		l.base = missed
-		return true
-	}
-	if l.base != nil {
-		return false
-	}
-	sum := missed
-	for _, past := range slices.Backward(l.past) {
-		if compared.Reverts(sum.Before(past)) {
-			l.base = sum
-			return true
+	compared := f.Compare(now, append(slices.Clone(l.past), missed)...)
+	conflict := compared.Misses(missed)
+	from := len(l.past) // the version that was edited
+	for i, past := range slices.Backward(l.past) {
+		newer, older := compared.Ages(past)
+		if newer > 0 { // a person who saw one version has all that had changed before
+			break
+		}
+		if older > 0 {
+			conflict, from = true, i
 		}
 	}
-	return false
+	if conflict {
+		for _, past := range slices.Backward(l.past[from:]) {
+			missed = missed.Before(past)
+		}
+		l.base = missed
+	}
+	return conflict
+}
+
+// tookOver notes that the store is what a person's file says.
+func (l *Live[U]) tookOver(f *rows.File) {
+	if l.base != nil { // the person has put the newest version into the file
+		l.past = nil
+	}
+	l.shown, l.base = f.Version(), nil
 }
 
 var _ livefile.Store = (*Live[int])(nil)
@@ -127,6 +143,9 @@ func (l *Live[U]) State() string {
 
 // Show is as livefile.Store says.
 func (l *Live[U]) Show(old []byte) (text []byte, state string, changes int) {
+	if l.broken {
+		old = nil
+	}
 	image, users, changes := l.image()
 	l.next = image.Version(users)
 	return image.Like(old, users), image.State(users), changes
@@ -174,6 +193,9 @@ func (l *Live[U]) Take(ctx context.Context, text []byte, e livefile.Edit) (done 
 		if err != nil {
 			return "", InDocument(l.File, text, err, "")
 		}
+		if e.Old {
+			l.shown, l.base, l.past = f.Version(), nil, nil
+		}
 		if !e.Any && l.conflicts(f, image.Version(rows)) {
 			return "", livefile.ErrConflict
 		}
@@ -182,17 +204,20 @@ func (l *Live[U]) Take(ctx context.Context, text []byte, e livefile.Edit) (done 
 			_, pending := l.UserChanges(tx)
 			pending = pending || l.Rows.HasPending(tx)
 			if moved = l.changes(tx) != changes || pending; moved {
-				return livefile.ErrConflict
+				return nil // Update waits for what is pending
 			}
 			done, err = l.apply(tx, f, edit, users, e)
 			return err
 		})
+		if moved {
+			continue
+		}
 		if err == nil {
-			l.shown, l.base = f.Version(), nil
+			l.tookOver(f)
+		} else if errors.Is(err, history.ErrFull) || errors.Is(err, history.ErrReadOnly) || errors.Is(err, history.ErrOutcomeUnknown) {
+			err = fmt.Errorf("%w: %w", livefile.ErrLater, err)
 		}
-		if !moved {
-			return done, err
-		}
+		return done, err
 	}
 }
 

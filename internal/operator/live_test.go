@@ -73,6 +73,12 @@ func TestEditOfAnOldVersion(t *testing.T) {
 		{"from two versions before", [][2]string{{"1", `{"x":2}`}, {"", `{"x":2}`}}, `{"a":[{"id":1,"x":1},{"id":2,"x":9}]}`, true},
 		{"from the version before", [][2]string{{"1", `{"x":2}`}, {"", `{"x":2}`}}, `{"a":[{"id":1,"x":2},{"id":2,"x":9}]}`, true},
 		{"without a row that a client made earlier", [][2]string{{"", `{"x":2}`}, {"1", `{"x":2}`}}, `{"a":[{"id":1,"x":2},{"id":2,"x":1}]}`, false},
+		{"of a member of the row that a client changed", [][2]string{{"1", `{"x":2}`}}, `{"a":[{"id":1,"x":2,"y":5},{"id":2,"x":1}]}`, false},
+		{"from before a change, of another member of its row", [][2]string{{"1", `{"x":2}`}}, `{"a":[{"id":1,"x":1,"y":5},{"id":2,"x":1}]}`, true},
+		{"from before two changes, of one of their members", [][2]string{{"1", `{"x":2}`}, {"2", `{"x":2}`}}, `{"a":[{"id":1,"x":3},{"id":2,"x":1}]}`, true},
+		{"of a new row", [][2]string{{"", `{"x":2}`}}, `{"a":[{"id":1,"x":1},{"id":2,"x":1},{"id":3,"x":5}]}`, false},
+		{"of one of a new row's members", [][2]string{{"", `{"x":2,"y":2,"z":2}`}}, `{"a":[{"id":1,"x":1},{"id":2,"x":1},{"x":2,"y":2,"z":5,"id":3}]}`, false},
+		{"from before a new row, of a row with its id", [][2]string{{"", `{"x":2,"y":2,"z":2}`}}, `{"a":[{"id":1,"x":1},{"id":2,"x":1},{"id":3,"x":5,"y":5,"z":5}]}`, true},
 		{"a change that came back", [][2]string{{"1", `{"x":2}`}, {"1", `{"x":1}`}}, `{"a":[{"id":1,"x":1},{"id":2,"x":9}]}`, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

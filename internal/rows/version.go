@@ -1,6 +1,10 @@
 package rows
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // A Version is what a file showed at one moment.
 type Version struct{ members []memberOfFile }
@@ -65,7 +69,7 @@ func (p Past) note(name string, was, is memberOfFile) {
 	for len(old) > 0 && len(now) > 0 && old[len(old)-1] == now[len(now)-1] {
 		old, now = old[:len(old)-1], now[:len(now)-1]
 	}
-	left := byID(now, "")
+	left := byID(now, "", nil)
 	for _, text := range old {
 		id := idOf(text)
 		if !sameOrNone(left[id], text) {
@@ -108,24 +112,42 @@ func (p Past) Before(older Past) Past {
 	return p
 }
 
-// A Comparison holds the rows of a file beside those of a version, by collection and id.
+// A Comparison holds rows of a file beside those of a version, by collection and id.
 type Comparison struct{ file, now map[string]map[string]string }
 
-// Compare makes a Comparison.
-func (f *File) Compare(now Version) Comparison { return Comparison{f.Version().texts(), now.texts()} }
+// Compare makes a Comparison of the rows that are in one of the pasts.
+func (f *File) Compare(now Version, about ...Past) Comparison {
+	all := Past{}
+	for _, past := range about {
+		for name, texts := range past {
+			if all[name] == nil {
+				all[name] = map[string]string{}
+			}
+			maps.Copy(all[name], texts)
+		}
+	}
+	return Comparison{f.Version().texts(all), now.texts(all)}
+}
 
-func (v Version) texts() map[string]map[string]string {
+// texts returns the rows that are in about.
+func (v Version) texts(about Past) map[string]map[string]string {
 	all := map[string]map[string]string{}
 	for _, m := range v.members {
-		all[m.name] = byID(m.rows, m.value)
+		if ids := about[m.name]; len(ids) > 0 {
+			all[m.name] = byID(m.rows, m.value, ids)
+		}
 	}
 	return all
 }
 
-func byID(rows []string, value string) map[string]string {
-	texts := make(map[string]string, len(rows)+1)
+// byID returns texts of rows by their ids: all, or those whose id is in only.
+func byID(rows []string, value string, only map[string]string) map[string]string {
+	texts := make(map[string]string, len(only)+1)
 	for _, text := range rows {
-		texts[idOf(text)] = text
+		id := idOf(text)
+		if _, in := only[id]; in || only == nil {
+			texts[id] = text
+		}
 	}
 	if value != "" {
 		texts[""] = value
@@ -133,37 +155,109 @@ func byID(rows []string, value string) map[string]string {
 	return texts
 }
 
-// Reverts reports whether the file has each row of the past as it was then, and differs
-// in at least one of them from now. Then a person has most likely begun from that
-// version: an editor had the file open and saved it over a newer one.
-func (c Comparison) Reverts(past Past) bool {
-	differs := false
+// Misses reports whether the file lacks something that has changed since the past: it
+// hasn't each member of these rows that has changed as it is now.
+func (c Comparison) Misses(past Past) bool {
 	for name, texts := range past {
 		for id, was := range texts {
-			is := c.file[name][id]
-			if !sameOrNone(was, is) {
-				return false
+			if a := agesOf(was, c.now[name][id], c.file[name][id]); a.older+a.other > 0 {
+				return true
 			}
-			differs = differs || !sameOrNone(is, c.now[name][id])
 		}
 	}
-	return differs
+	return false
 }
 
-// Holds reports whether the file has all rows of the past as they are now.
-func (c Comparison) Holds(past Past) bool {
+// Ages counts what has changed since the past: the members of rows that the file has as
+// they are now, and those that it has as they were then. A person who edits an old
+// version leaves most of them as they were then, and none as it is now. A row that is
+// gone, and which the file lacks too, is not counted: the person may have removed it.
+func (c Comparison) Ages(past Past) (newer, older int) {
 	for name, texts := range past {
-		for id := range texts {
-			if !sameOrNone(c.file[name][id], c.now[name][id]) {
-				return false
+		for id, was := range texts {
+			a := agesOf(was, c.now[name][id], c.file[name][id])
+			if was == "" && a.newer+a.other > 0 { // a new row with the id of a row of the file
+				a = a.ofNewRow()
 			}
+			newer, older = newer+a.newer, older+a.older
 		}
 	}
-	return true
+	return newer, older
 }
+
+// ages counts the members of a row that have changed. The file has some of them as they
+// are now, some as they were before, and some in another way.
+type ages struct{ newer, older, other int }
+
+func agesOf(was, now, is string) (a ages) {
+	switch {
+	case sameOrNone(was, now), now == "" && is == "":
+		return a
+	case sameOrNone(is, now):
+		a.newer = 1
+		return a
+	case sameOrNone(is, was):
+		a.older = 1
+		return a
+	case is == "" || now == "" || !isObject(is) || !isObject(now):
+		a.other = 1
+		return a
+	}
+	if was == "" {
+		was = "{}"
+	}
+	before, after, file := Members(was), Members(now), Members(is)
+	for _, name := range unionOfNames(before, after) {
+		x, y, z := before.raw(name), after.raw(name), file.raw(name)
+		switch {
+		case x == y || was == "{}" && name == "id":
+		case z == y:
+			a.newer++
+		case z == x && was != "{}":
+			a.older++
+		default:
+			a.other++
+		}
+	}
+	return a
+}
+
+// ofNewRow tells a person's edit of a new row from a row of the person's own that has
+// got the same id. Most members of that one differ.
+func (a ages) ofNewRow() ages {
+	switch {
+	case a.other > max(a.newer, 1):
+		return ages{older: 1}
+	case a.newer > 0:
+		return ages{newer: 1}
+	}
+	return ages{other: 1}
+}
+
+// unionOfNames returns the names of the members of two objects, escaped.
+func unionOfNames(a, b Object) (names []string) {
+	for _, m := range slices.Concat(a.members, b.members) {
+		if !slices.Contains(names, m.name) {
+			names = append(names, m.name)
+		}
+	}
+	return names
+}
+
+// raw returns a member by its escaped name, "" for none.
+func (o Object) raw(name string) string {
+	for _, m := range o.members {
+		if m.name == name {
+			return m.raw
+		}
+	}
+	return ""
+}
+
+func isObject(text string) bool { return strings.HasPrefix(text, "{") }
 
 // sameOrNone compares rows, or other values, without regard to the order of members. ""
 // is none.
 func sameOrNone(a, b string) bool {
-	return a == b || strings.HasPrefix(a, "{") && strings.HasPrefix(b, "{") && SameMembers(a, b)
+	return a == b || isObject(a) && isObject(b) && SameMembers(a, b)
 }
