@@ -34,6 +34,9 @@ func Lacks(err error) bool {
 // folder.
 func KeepOwner(*os.File, string) (changed bool) { return false }
 
+// SameOwner returns true; see KeepOwner.
+func SameOwner(fs.FileInfo, fs.FileInfo) bool { return true }
+
 // SyncDir does nothing: Windows can't sync a folder, and NTFS journals names.
 func SyncDir(string) error { return nil }
 

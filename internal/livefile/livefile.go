@@ -7,8 +7,10 @@
 // First the store notes the hash of the text. Then the text is written to a file
 // aside, and synced, and the files are exchanged in one step. The file that was
 // replaced is looked at once more: if a person saved meanwhile, the exchange is undone,
-// and the save counts as an edit. So the file holds one whole version at every moment,
-// and a file whose hash is noted is never mistaken for an edit, not even after a crash.
+// and the save counts as an edit. At last the store notes what the file shows now. So
+// the file holds one whole version at every moment, a file whose hash is noted is never
+// mistaken for an edit, and the newest note tells which version an edit began from, also
+// after a crash.
 // Writing takes at most a tenth of the time: after a write of 100 ms the next one waits
 // for 900 ms.
 //
@@ -64,15 +66,16 @@ type Store interface {
 	// that was not noted. LastNoted is the state of the newest note.
 	Noted(sha256 string) (state string, ok bool)
 	LastNoted() string
-	// Note keeps a hash and a state durably.
+	// Note keeps a hash and a state durably. The state is "" for a text that the file
+	// is only about to hold. Some of the newest notes are kept.
 	Note(sha256, state string) error
 
 	// Take makes the store what text says, all or nothing, and notes its hash. It says
 	// in words what has changed, "" for nothing. Unless e.Any is true, it fails with
 	// ErrConflict for a text that is not of the newest version: that lacks what the
 	// store has changed since the version that the file showed, or one before. It fails
-	// with a *Loss unless e.Loss is true, and with other errors for a text that can't be
-	// taken over.
+	// with a *Loss unless e.Loss is true, with an error that wraps ErrLater if the store
+	// can't be written, and with other errors for a text that can't be taken over.
 	Take(ctx context.Context, text []byte, e Edit) (done string, err error)
 }
 
@@ -80,10 +83,14 @@ type Store interface {
 type Edit struct {
 	Any  bool // also one of an older version
 	Loss bool // collections may vanish
+	Old  bool // it is one of an older version
 }
 
 // ErrConflict means that the store has changed since the version that a person edited.
 var ErrConflict = errors.New("the data has changed since that version of the file")
+
+// ErrLater means that an edit may be taken over later.
+var ErrLater = errors.New("the data can't be changed now")
 
 // A Loss is the error of an edit that removes so much that it may be a mistake.
 type Loss struct{ Words string }
@@ -104,7 +111,7 @@ type Options struct {
 	Store Store
 	Log   *slog.Logger
 	Now   func() time.Time
-	step  func(string) // for tests: called before each step that a crash can come before
+	step  func(string) error // for tests: called before each step that can fail
 }
 
 // Times.
@@ -112,23 +119,27 @@ const (
 	look  = 100 * time.Millisecond // between two looks at the file
 	still = 200 * time.Millisecond // that an edit stands still before it is read
 	late  = 2 * time.Second        // that a file is looked at after it was replaced
+	half  = 30 * time.Second       // that such a file may be half-written
 	pause = 300 * time.Millisecond // between two writes, at least
-	retry = 30 * time.Second       // after a write that failed
+	retry = 30 * time.Second       // after a write or a takeover that failed
 	share = 9                      // pause after a write, as a multiple of the time it took
 )
 
 // A File is one that is kept in step. Its methods are called by one goroutine.
 type File struct {
 	Options
-	path  string      // links resolved
+	path  string      // of the file, links resolved
 	seen  fs.FileInfo // of the content that was looked at last; nil if the file was missing
 	sha   string      // of the content that is in step, "" for none
 	shown int         // changes of the store that this content shows
 
 	held    string // why the file isn't written, "" if it is; for the log, once
+	old     bool   // it is not known which version the file showed; the store may have changed since
+	again   bool   // the file has to be looked at, also without a change
 	edited  fs.FileInfo
-	since   time.Time // when edited was seen first
+	since   time.Time // when edited was seen first; zero: there is none
 	refused string    // hash of an edit that was refused for its losses
+	waits   time.Time // when a takeover is tried again; zero: it isn't
 	next    time.Time // when the next write may begin
 	behind  bool      // the file has to be written, also without a change
 	mute    bool      // the file can't be written, which was said
@@ -140,14 +151,14 @@ type File struct {
 // or a newer one. It says by the log what it found.
 func Open(ctx context.Context, opt Options) (*File, error) {
 	if opt.step == nil {
-		opt.step = func(string) {}
+		opt.step = func(string) error { return nil }
 	}
 	f := &File{Options: opt}
 	var err error
 	if f.path, err = filepath.EvalSymlinks(opt.Name); err != nil {
 		return nil, err
 	}
-	if err := f.clean(); err != nil {
+	if err := f.findAsides(); err != nil {
 		return nil, err
 	}
 	text, info, err := f.read()
@@ -171,14 +182,13 @@ func Open(ctx context.Context, opt Options) (*File, error) {
 		}
 		f.sha, f.behind = sha, true
 		f.Store.Holds(text)
+		f.Store.Note(sha, "") // so that the data wins after a crash too
 		f.Log.Warn("-take journal: the file is written anew; what it held is kept", "file", f.Name, "kept", f.mine())
 	case f.Take == TakeFile:
 		return f, f.mustTake(ctx, text, sha)
-	case f.Store.LastNoted() != now:
-		f.Store.Holds(text)
-		f.conflict(text)
 	default:
-		f.take(ctx, text, sha, Edit{})
+		f.old = f.Store.LastNoted() != now
+		f.take(ctx, text, sha, Edit{Old: f.old})
 	}
 	return f, nil
 }
@@ -202,6 +212,9 @@ func Keep(ctx context.Context, opt Options) (stop func(), err error) {
 
 // mustTake takes over an edit at the owner's word.
 func (f *File) mustTake(ctx context.Context, text []byte, sha string) error {
+	if blank(text) {
+		return fmt.Errorf("-take file: %s is empty: write {} to it if the data is to be empty too, or start with -take journal", f.Name)
+	}
 	done, err := f.Store.Take(ctx, text, Edit{Any: true, Loss: true})
 	if err != nil {
 		return fmt.Errorf("-take file: %s: %w", f.Name, err)
@@ -214,7 +227,7 @@ func (f *File) mustTake(ctx context.Context, text []byte, sha string) error {
 // inStep notes that the file holds the content of that hash, and that the store holds
 // the same. The file may still lack what the store has added, such as ids.
 func (f *File) inStep(sha string) {
-	f.sha, f.held, f.refused = sha, "", ""
+	f.sha, f.old, f.held, f.refused = sha, false, "", ""
 	f.behind, f.next = true, time.Time{}
 }
 
@@ -243,21 +256,28 @@ func (f *File) Close() {
 // Step looks once, and takes over or writes what there is.
 func (f *File) Step(ctx context.Context) {
 	f.lookBack(false)
+	if !f.waits.IsZero() && !f.Now().Before(f.waits) {
+		f.again, f.waits = true, time.Time{}
+	}
 	if info, changed := f.changed(); changed {
 		f.settle(ctx, info)
 		return
 	}
-	f.edited = nil
+	f.since = time.Time{}
 	f.write()
 }
 
-// changed reports whether the file is not the one that was looked at last.
+// changed reports whether the file is not the one that was looked at last. A link may
+// lead to another file by now.
 func (f *File) changed() (fs.FileInfo, bool) {
+	if path, err := filepath.EvalSymlinks(f.Name); err == nil {
+		f.path = path
+	}
 	info, err := os.Stat(f.path)
 	if err != nil {
 		info = nil
 	}
-	return info, !same(info, f.seen)
+	return info, f.again || !same(info, f.seen)
 }
 
 func same(a, b fs.FileInfo) bool {
@@ -282,6 +302,7 @@ func (f *File) settle(ctx context.Context, info fs.FileInfo) {
 
 // edit looks at a file that was saved.
 func (f *File) edit(ctx context.Context, info fs.FileInfo) {
+	f.again, f.waits = false, time.Time{}
 	if info == nil {
 		f.seen = nil
 		f.hold("the file is gone: nothing is written to it until it is there again; shelf export -collections -o FILE makes it")
@@ -294,23 +315,28 @@ func (f *File) edit(ctx context.Context, info fs.FileInfo) {
 		return
 	}
 	sha := hash(text)
+	f.seen = info
 	if sha == f.sha { // saved without a change
-		f.seen, f.held = info, ""
+		if f.held != "" { // there was an edit, which a person took back
+			f.held, f.behind = "", true
+			f.Store.Holds(text)
+		}
 		return
 	}
-	f.seen = info
 	defer durable.FreeMemory(len(text))
-	f.take(ctx, text, sha, Edit{Loss: sha == f.refused})
+	f.take(ctx, text, sha, Edit{Loss: sha == f.refused, Old: f.old})
 }
 
 // take takes an edit over, or says why not.
 func (f *File) take(ctx context.Context, text []byte, sha string, e Edit) {
-	if len(bytes.TrimSpace(text)) == 0 {
+	if blank(text) {
 		f.hold("the file is empty: it is not taken over, and nothing is written to it")
 		return
 	}
-	f.step("take")
-	done, err := f.Store.Take(ctx, text, e)
+	done, err := "", f.step("take")
+	if err == nil {
+		done, err = f.Store.Take(ctx, text, e)
+	}
 	switch loss := (*Loss)(nil); {
 	case err == nil:
 		f.inStep(sha)
@@ -319,13 +345,21 @@ func (f *File) take(ctx context.Context, text []byte, sha string, e Edit) {
 		}
 		f.write()
 	case errors.Is(err, ErrConflict):
+		f.old = false // from now on the store knows what the edit lacks
 		f.conflict(text)
 	case errors.As(err, &loss):
 		f.refused = sha
 		f.hold("the edit is not taken over: " + loss.Words + "; save the file once more if that is meant")
 	default:
+		if errors.Is(err, ErrLater) {
+			f.waits = f.Now().Add(retry)
+		}
 		f.hold("the edit is not taken over, and nothing is written to the file: " + err.Error())
 	}
+}
+
+func blank(text []byte) bool {
+	return len(bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))) == 0
 }
 
 // hold stops writing to the file, and says why, once.
@@ -336,15 +370,19 @@ func (f *File) hold(why string) {
 	f.held = why
 }
 
-// conflict keeps an edit that can't be taken over.
+// conflict keeps an edit that can't be taken over. Until it is settled the newest note
+// has no state. So a start doesn't mistake the edit for one of the newest version.
 func (f *File) conflict(text []byte) {
-	kept := f.mine()
+	kept := "A copy of the edit is in " + f.mine()
 	if err := f.keepMine(text); err != nil {
-		kept = err.Error()
+		kept = "A copy of the edit can't be kept: " + err.Error()
+	}
+	if f.sha != "" {
+		f.Store.Note(f.sha, "") // if the store can't be written, it says so itself
 	}
 	f.hold("conflict: the data has changed since the version of the file that was edited. Nothing is taken over, and the file isn't written. " +
 		"Three ways out: put your edit into the newest version (shelf export -collections -o FILE writes that) and save it; start with -take file; start with -take journal. " +
-		"A copy of the edit is in " + kept)
+		kept)
 }
 
 func (f *File) mine() string { return f.path + ".mine" }
@@ -371,7 +409,7 @@ func (f *File) keepMine(text []byte) error {
 
 // read reads the file.
 func (f *File) read() ([]byte, fs.FileInfo, error) {
-	file, err := os.Open(f.path)
+	file, err := durable.Open(f.path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -380,11 +418,14 @@ func (f *File) read() ([]byte, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if info.Size() > f.Max {
-		return nil, info, fmt.Errorf("the file is larger than %d bytes", f.Max)
+	var text bytes.Buffer
+	if info.Size() <= f.Max {
+		text.Grow(int(info.Size()) + bytes.MinRead)
 	}
-	text, err := io.ReadAll(io.LimitReader(file, f.Max+1))
-	return text, info, err
+	if _, err = text.ReadFrom(io.LimitReader(file, f.Max+1)); err == nil && int64(text.Len()) > f.Max {
+		err = fmt.Errorf("the file is larger than %d bytes", f.Max)
+	}
+	return text.Bytes(), info, err
 }
 
 func hash(text []byte) string {

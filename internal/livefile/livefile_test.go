@@ -59,6 +59,8 @@ func (s *fakeStore) Take(_ context.Context, text []byte, e Edit) (string, error)
 		return "", s.Note(hash(text), "")
 	case !strings.HasPrefix(string(text), "{"):
 		return "", errors.New("line 1: no JSON")
+	case e.Old && !e.Any:
+		return "", ErrConflict
 	case s.shown != s.text && !e.Any && !strings.Contains(string(text), strings.Trim(s.text, "{}")):
 		return "", ErrConflict
 	case strings.Contains(string(text), "loss") && !e.Loss:
@@ -80,7 +82,7 @@ type desk struct {
 	log   bytes.Buffer
 	file  *File
 	take  string
-	step  func(string)
+	step  func(string) error
 }
 
 // first is the file that all begin with.
@@ -145,6 +147,18 @@ func (d *desk) look(seconds int) {
 	for range seconds * int(time.Second/look) {
 		d.now = d.now.Add(look)
 		d.file.Step(context.Background())
+	}
+}
+
+// fails has a step fail, once.
+func (d *desk) fails(step string) {
+	once := true
+	d.file.step = func(at string) error {
+		if at == step && once {
+			once = false
+			return errors.New("no room")
+		}
+		return nil
 	}
 }
 
@@ -229,6 +243,22 @@ func TestFile(t *testing.T) {
 		{"the same change on both sides", func(d *desk) { d.store.set(`{"b":1}`); d.save(`{"b":1}`) }, `{"b":1}`, `{"b":1}`, "", ""},
 		{"a great loss", func(d *desk) { d.save(`{"loss":1}`) }, `{"loss":1}`, first, "save the file once more", ""},
 		{"a great loss, saved twice", func(d *desk) { d.save(`{"loss":1}`); d.look(1); d.save(`{"loss":1}`) }, `{"loss":1}`, `{"loss":1}`, "taken over", ""},
+		{"a store that can't be written for a time", func(d *desk) {
+			d.store.takeErr = fmt.Errorf("%w: no room", ErrLater)
+			d.save(`{"b":1}`)
+			d.look(1)
+			d.wants(`{"b":1}`, first, "no room")
+			d.store.takeErr = nil
+			d.look(31)
+		}, `{"b":1}`, `{"b":1}`, "taken over", ""},
+		{"a conflict that a person takes back", func(d *desk) {
+			d.store.set(`{"b":1}`)
+			d.save(`{"c":1}`)
+			d.look(1)
+			d.save(first)
+		}, `{"b":1}`, `{"b":1}`, "conflict", `{"c":1}`},
+		{"a file that can't be synced", func(d *desk) { d.fails("sync"); d.store.set(`{"b":1}`); d.look(40) }, `{"b":1}`, `{"b":1}`, "no room", ""},
+		{"a file that can't be replaced for a time", func(d *desk) { d.fails("swap"); d.store.set(`{"b":1}`); d.look(40) }, `{"b":1}`, `{"b":1}`, "no room", ""},
 		{"a change that comes back", func(d *desk) { d.store.set(`{"b":1}`); d.store.set(first) }, first, first, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -257,6 +287,36 @@ func TestOpen(t *testing.T) {
 		{"both, the journal wins", "journal", func(d *desk) { d.store.set(`{"b":1}`); d.save(`{"c":1}`) }, `{"b":1}`, `{"b":1}`, "-take journal", `{"c":1}`},
 		{"the version before", "", func(d *desk) { d.store.set(`{"b":1}`); d.look(1); d.save(first) }, `{"b":1}`, `{"b":1}`, "", ""},
 		{"an empty file", "", func(d *desk) { d.save("") }, "", first, "the file is empty", ""},
+		{"an empty file, and a change of the store", "", func(d *desk) { d.store.set(`{"b":1}`); d.save("") }, "", `{"b":1}`, "the file is empty", ""},
+		{"a conflict from before", "", func(d *desk) {
+			d.store.takeErr = ErrConflict
+			d.save(`{"c":1}`)
+			d.look(1)
+			d.log.Reset()
+			d.store.takeErr = nil
+		}, `{"c":1}`, first, "conflict", `{"c":1}`},
+		{"an edit of the version before one that never reached the file", "", func(d *desk) {
+			d.fails("swap")
+			d.store.set(`{"b":1}`)
+			d.look(1)
+			d.log.Reset()
+			d.save(`{"c":1}`)
+		}, `{"c":1}`, `{"b":1}`, "conflict", `{"c":1}`},
+		{"a file that could not be replaced for long", "", func(d *desk) {
+			d.file.step = func(at string) error {
+				if at == "swap" {
+					return errors.New("no room")
+				}
+				return nil
+			}
+			for n := range 20 {
+				d.store.set(fmt.Sprintf(`{"b":%d}`, n))
+				d.look(31)
+			}
+			d.log.Reset()
+		}, `{"b":19}`, `{"b":19}`, "", ""},
+		{"a save that a crash caught half-way", "", func(d *desk) { d.saveAs(filepath.Join(filepath.Dir(d.name), ".db.json.7.new"), `{"c":`); d.look(3) }, first, first, "conflict", `{"c":`},
+		{"a version that a crash caught half-way", "", func(d *desk) { d.saveAs(filepath.Join(filepath.Dir(d.name), ".db.json.7.part.new"), `{"c":`) }, first, first, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -264,8 +324,38 @@ func TestOpen(t *testing.T) {
 			d.take = tt.take
 			tt.meanwhile(d)
 			d.open()
+			d.look(30)
 			d.ends(tt.file, tt.store, tt.log, tt.mine)
 		})
+	}
+}
+
+// The file doesn't win if it holds nothing.
+func TestTakeEmptyFile(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.save("\ufeff \n")
+	_, err := Open(t.Context(), Options{Name: d.name, Take: TakeFile, Max: 1 << 20, Store: d.store, Now: func() time.Time { return d.now }})
+	if err == nil || !strings.Contains(err.Error(), "is empty") || d.store.text != first {
+		t.Errorf("the start: %v; the store holds %s", err, d.store.text)
+	}
+}
+
+// A link may lead to another file from now on.
+func TestLinkMoves(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	other := filepath.Join(filepath.Dir(d.name), "other.json")
+	d.saveAs(other, `{"b":1}`)
+	if err := errors.Join(os.Remove(d.name), os.Symlink("other.json", d.name)); err != nil {
+		t.Fatal(err)
+	}
+	d.look(1)
+	d.wants(`{"b":1}`, `{"b":1}`, "taken over")
+	d.store.set(`{"d":1}`)
+	d.look(3)
+	if text, err := os.ReadFile(other); string(text) != `{"d":1}` {
+		t.Errorf("the other file holds %s, %v", text, err)
 	}
 }
 
@@ -280,7 +370,7 @@ func TestSaveWhileReplaced(t *testing.T) {
 				d := newDesk(t)
 				d.store.set(`{"b":1}`)
 				saved := false
-				d.file.step = func(at string) {
+				d.file.step = func(at string) error {
 					if at == step && !saved {
 						saved = true
 						if byRename {
@@ -289,6 +379,7 @@ func TestSaveWhileReplaced(t *testing.T) {
 							d.save(`{"c":1}`)
 						}
 					}
+					return nil
 				}
 				d.look(4)
 				text, _ := os.ReadFile(d.name)
@@ -315,7 +406,7 @@ func TestWriteAfterReplaced(t *testing.T) {
 	if _, err := open.WriteString(`{"c":1}`); err != nil {
 		t.Fatal(err)
 	}
-	d.look(1)
+	d.look(3)
 	d.wants(`{"b":1}`, `{"b":1}`, "conflict")
 	d.store.set(`{"d":1}`) // the file goes on
 	d.ends(`{"d":1}`, `{"d":1}`, "", `{"c":1}`)
@@ -337,10 +428,11 @@ func TestCrash(t *testing.T) {
 			} else {
 				d.store.set(want)
 			}
-			d.file.step = func(at string) {
+			d.file.step = func(at string) error {
 				if at == step {
 					panic(errCrash)
 				}
+				return nil
 			}
 			func() {
 				defer func() {

@@ -2,9 +2,12 @@ package livefile
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"example.com/shelf/internal/durable"
@@ -35,121 +38,165 @@ func (f *File) write() {
 func (f *File) replace() error {
 	old, info, err := f.read()
 	if err != nil || hash(old) != f.sha || !same(info, f.seen) {
-		f.seen = nil // a person is faster: the next look finds the edit
+		f.again = true // a person is faster: the next look finds the edit
 		return nil
 	}
 	defer durable.FreeMemory(len(old))
 	text, state, changes := f.Store.Show(old)
 	sha := hash(text)
 	if sha == f.sha {
-		if known, ok := f.Store.Noted(sha); !ok || known != state {
-			if err := f.Store.Note(sha, state); err != nil {
-				return nil // the store can't be written: it says so itself
-			}
-		}
-		f.Store.Shown()
-		f.shown, f.behind = changes, false
+		f.shows(state, changes)
 		return nil
 	}
-	f.step("note")
-	if err := f.Store.Note(sha, state); err != nil {
-		return nil
+	if int64(len(text)) > f.Max {
+		return fmt.Errorf("the file would be larger than %d bytes", f.Max)
 	}
-	aside, err := f.aside(text, info)
+	if err = f.step("note"); err == nil {
+		err = f.Store.Note(sha, "")
+	}
 	if err != nil {
-		return err
+		return nil // the store can't be written: it says so itself
 	}
-	written, err := os.Stat(aside)
+	ours, err := f.exchange(text, sha, info)
+	if ours && err == nil {
+		f.shows(state, changes)
+	}
 	if err != nil {
-		return err
+		f.Store.Note(f.sha, "") // so that it stays among the newest notes
 	}
-	f.step("swap")
-	if err := durable.Swap(aside, f.path); err != nil {
-		os.Remove(aside)
-		return err
-	}
-	f.step("look")
-	return f.afterSwap(aside, written, sha, changes)
+	return err
 }
 
-// afterSwap looks at the file that was replaced. If it isn't the one that was read, a
-// person saved meanwhile, and gets the save back. written is the file in its place.
-func (f *File) afterSwap(aside string, written fs.FileInfo, sha string, changes int) error {
-	was, err := os.Stat(aside)
-	if err != nil {
-		return err
-	}
-	if !same(was, f.seen) {
-		if err := durable.Swap(aside, f.path); err != nil {
-			return err
-		}
-		text, err := os.ReadFile(aside)
-		if err == nil && hash(text) != sha { // saved twice
-			err = f.keepMine(text)
-		}
-		os.Remove(aside)
-		return err
-	}
-	if err := durable.SyncDir(filepath.Dir(f.path)); err != nil && !durable.Lacks(err) && !durable.Denied(err) {
-		return err
-	}
+// shows notes what the file shows now.
+func (f *File) shows(state string, changes int) {
 	f.Store.Shown()
-	f.seen, f.sha, f.shown, f.behind = written, sha, changes, false
-	f.replaced = append(f.replaced, replaced{aside, was, f.Now(), false})
-	return nil
+	f.shown, f.behind = changes, false
+	if known, _ := f.Store.Noted(f.sha); known == state && f.Store.LastNoted() == state {
+		return
+	}
+	err := f.step("confirm")
+	if err == nil {
+		err = f.Store.Note(f.sha, state)
+	}
+	f.behind = err != nil
 }
+
+// exchange puts text into the place of the file. ours reports whether it is there. It
+// isn't if a person has saved meanwhile: then the save is there.
+func (f *File) exchange(text []byte, sha string, info fs.FileInfo) (ours bool, err error) {
+	aside, err := f.aside(text, info)
+	if err != nil {
+		return false, err
+	}
+	written, err := os.Stat(aside)
+	if err == nil {
+		err = f.step("swap")
+	}
+	if err == nil {
+		err = durable.Swap(aside, f.path)
+	}
+	if err != nil {
+		os.Remove(aside)
+		return false, err
+	}
+	var was fs.FileInfo
+	if err = f.step("look"); err == nil {
+		was, err = os.Stat(aside)
+	}
+	if err != nil || !same(was, f.seen) {
+		if err := durable.Swap(aside, f.path); err == nil {
+			f.lookAfter(aside, written)
+			return false, nil
+		}
+	}
+	f.lookAfter(aside, f.seen)
+	f.seen, f.sha, f.behind = written, sha, true
+	if err = f.step("sync"); err == nil {
+		err = durable.SyncDir(filepath.Dir(f.path))
+	}
+	if durable.Lacks(err) || durable.Denied(err) {
+		err = nil
+	}
+	return true, err
+}
+
+// Names of files aside. One that is being written has another name, so that after a
+// crash a part of a version is not mistaken for what a person saved.
+const asideSuffix, partSuffix = ".new", ".part.new"
 
 // aside writes text to a file in the same folder, with the mode and the owner of the
 // file, and syncs it.
 func (f *File) aside(text []byte, as fs.FileInfo) (name string, err error) {
-	f.step("create")
-	out, err := os.CreateTemp(filepath.Dir(f.path), f.asides())
+	if err := f.step("create"); err != nil {
+		return "", err
+	}
+	out, err := os.CreateTemp(filepath.Dir(f.path), f.asides()+partSuffix)
 	if err != nil {
 		return "", err
 	}
+	if err = f.step("write"); err == nil {
+		err = f.fill(out, text, as)
+	}
+	if closing := out.Close(); err == nil {
+		err = closing
+	}
+	name = strings.TrimSuffix(out.Name(), partSuffix) + asideSuffix
+	if err == nil {
+		err = os.Rename(out.Name(), name)
+	}
+	if err != nil {
+		os.Remove(out.Name())
+	}
+	return name, err
+}
+
+// fill writes text to a file that is to be like another one.
+func (f *File) fill(out *os.File, text []byte, as fs.FileInfo) error {
 	durable.KeepOwner(out, f.path)
-	f.step("write")
-	_, err = out.Write(text)
+	_, err := out.Write(text)
 	if err == nil {
 		err = out.Chmod(as.Mode().Perm())
 	}
 	if err == nil {
 		err = out.Sync()
 	}
-	if closing := out.Close(); err == nil {
-		err = closing
+	info, statErr := out.Stat()
+	switch {
+	case err != nil:
+		return err
+	case statErr != nil:
+		return statErr
+	case !durable.SameOwner(info, as):
+		return errors.New("it has an owner or a group that shelf may not give to a new file: change its owner to the account that shelf runs as, and its group to one of that account")
 	}
-	if err != nil {
-		os.Remove(out.Name())
-	}
-	return out.Name(), err
+	return nil
 }
 
-// asides is the pattern of the names of files aside.
-func (f *File) asides() string { return "." + filepath.Base(f.path) + ".*.new" }
+// asides is the pattern of the names of files aside, without the suffix.
+func (f *File) asides() string { return "." + filepath.Base(f.path) + ".*" }
 
-// clean removes what a crash has left aside: versions that were noted, and one that was
-// being written. What else is there was saved by a person just before the crash, and is
-// kept.
-func (f *File) clean() error {
-	left, err := filepath.Glob(filepath.Join(filepath.Dir(f.path), f.asides()))
+// findAsides finds what a crash has left aside: versions that were noted, and one that
+// was being written. What else is there was saved by a person just before the crash.
+func (f *File) findAsides() error {
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(f.path), f.asides()+asideSuffix))
 	if err != nil {
 		return err
 	}
 	for _, name := range left {
+		if strings.HasSuffix(name, partSuffix) {
+			os.Remove(name)
+			continue
+		}
+		info, err := os.Stat(name)
+		if err != nil {
+			return err
+		}
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return err
 		}
-		if _, noted := f.Store.Noted(hash(text)); !noted && json.Valid(text) {
-			if err := f.keepMine(text); err != nil {
-				return err
-			}
-			f.Log.Warn("an edit from the moment before a crash is kept", "file", f.mine())
-		}
-		if err := os.Remove(name); err != nil {
-			return err
-		}
+		_, noted := f.Store.Noted(hash(text))
+		f.replaced = append(f.replaced, replaced{name, info, f.Now(), !noted})
 	}
 	return nil
 }
@@ -161,6 +208,11 @@ type replaced struct {
 	info    fs.FileInfo
 	at      time.Time // when it was replaced, or changed last
 	changed bool
+}
+
+// lookAfter has a file that was replaced looked at for some time. info is what it was.
+func (f *File) lookAfter(name string, info fs.FileInfo) {
+	f.replaced = append(f.replaced, replaced{name, info, f.Now(), false})
 }
 
 // lookBack removes the files that were replaced, when some time has gone by or at is
@@ -175,7 +227,8 @@ func (f *File) lookBack(end bool) {
 	f.replaced = kept
 }
 
-// forget looks at a file that was replaced, and reports whether it is removed.
+// forget looks at a file that was replaced, and reports whether it is removed. One that
+// was written to stays over the end until it stood still. The next start finds it.
 func (f *File) forget(r *replaced, end bool) bool {
 	info, err := os.Stat(r.name)
 	if err != nil {
@@ -184,24 +237,35 @@ func (f *File) forget(r *replaced, end bool) bool {
 	if !same(info, r.info) {
 		r.info, r.at, r.changed = info, f.Now(), true
 	}
-	patience := late
-	if r.changed {
-		patience = still
-	}
-	if !end && f.Now().Sub(r.at) < patience {
+	stood := f.Now().Sub(r.at)
+	if stood < late && (r.changed || !end) {
 		return false
 	}
 	if r.changed {
 		text, err := os.ReadFile(r.name)
-		if err == nil && len(text) > 0 {
-			err = f.keepMine(text)
+		if err == nil && stood < half && !json.Valid(text) {
+			return false
+		}
+		if err == nil {
+			err = f.keepSaved(text)
 		}
 		if err != nil {
 			f.Log.Warn("an edit of a version that was just replaced can't be kept", "file", r.name, "error", err)
 			return true // it stays where it is
 		}
-		f.Log.Warn("conflict: a program wrote to the version of the file that was just replaced. Put that edit into the file and save it", "file", f.Name, "kept", f.mine())
 	}
 	os.Remove(r.name)
 	return true
+}
+
+// keepSaved keeps what a person saved in a version that was replaced.
+func (f *File) keepSaved(text []byte) error {
+	if _, noted := f.Store.Noted(hash(text)); noted || blank(text) {
+		return nil
+	}
+	if err := f.keepMine(text); err != nil {
+		return err
+	}
+	f.Log.Warn("conflict: a program wrote to the version of the file that was just replaced. Put that edit into the file and save it", "file", f.Name, "kept", f.mine())
+	return nil
 }
