@@ -45,7 +45,8 @@ func (f *File) replace() error {
 	text, state, changes := f.Store.Show(old)
 	sha := hash(text)
 	if sha == f.sha {
-		f.shows(state, changes)
+		f.shows(changes)
+		f.confirm(state)
 		return nil
 	}
 	if int64(len(text)) > f.Max {
@@ -58,19 +59,27 @@ func (f *File) replace() error {
 		return nil // the store can't be written: it says so itself
 	}
 	ours, err := f.exchange(text, sha, info)
-	if ours && err == nil {
-		f.shows(state, changes)
+	if ours {
+		f.shows(changes)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		f.Store.Note(f.sha, "") // so that it stays among the newest notes
+	case ours:
+		f.confirm(state)
 	}
 	return err
 }
 
-// shows notes what the file shows now.
-func (f *File) shows(state string, changes int) {
+// shows says that the file shows what the store was about to show.
+func (f *File) shows(changes int) {
 	f.Store.Shown()
-	f.shown, f.behind = changes, false
+	f.shown = changes
+}
+
+// confirm notes what the file shows, now that this survives a crash.
+func (f *File) confirm(state string) {
+	f.behind = false
 	if known, _ := f.Store.Noted(f.sha); known == state && f.Store.LastNoted() == state {
 		return
 	}
