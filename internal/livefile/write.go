@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"example.com/shelf/internal/durable"
@@ -28,7 +29,11 @@ func (f *File) write() {
 	if err != nil {
 		f.next = f.Now().Add(retry)
 		if !f.mute {
-			f.Log.Warn("the file can't be written; the data file has everything", "file", f.Name, "error", err)
+			why := "the file can't be written; the data file has everything"
+			if errors.Is(err, syscall.EBUSY) {
+				why += ". Is the file mounted alone, as into a container? Mount its folder instead"
+			}
+			f.Log.Warn(why, "file", f.Name, "error", err)
 		}
 	}
 	f.mute = err != nil

@@ -73,7 +73,7 @@ func (l *Live[U]) Shown() {
 func (l *Live[U]) Holds(text []byte) {
 	f, err := rows.ParseFile(text, l.fileOptions())
 	if l.broken = err != nil; !l.broken {
-		l.shown, l.base = f.Version(), nil
+		l.shown, l.base, l.past = f.Version(), nil, nil
 	}
 }
 

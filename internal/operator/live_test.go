@@ -106,6 +106,35 @@ func TestEditOfAnOldVersion(t *testing.T) {
 	}
 }
 
+// A person who has put the newest version into the file may take back what clients did.
+func TestEditThatTakesBack(t *testing.T) {
+	t.Parallel()
+	const first = `{"a":[{"id":1,"x":1}]}`
+	for name, put := range map[string]func(l *Live[int], newest []byte) error{
+		"the file as it was": func(l *Live[int], newest []byte) error { l.Holds(newest); return nil },
+		"in another manner": func(l *Live[int], newest []byte) error {
+			_, err := l.Take(t.Context(), rows.Pretty(newest), livefile.Edit{})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLive(t, first)
+			l.call(t, "", `{"x":2}`)
+			newest, _, _ := l.Show([]byte("{}"))
+			if _, err := l.Take(t.Context(), []byte(first), livefile.Edit{}); !errors.Is(err, livefile.ErrConflict) {
+				t.Errorf("at once: %v", err)
+			}
+			if err := put(l, newest); err != nil {
+				t.Errorf("the newest version: %v", err)
+			}
+			if done, err := l.Take(t.Context(), []byte(first), livefile.Edit{}); err != nil || done != "0 rows added, 0 rows changed, 1 row removed" {
+				t.Errorf("then: %q, %v", done, err)
+			}
+		})
+	}
+}
+
 // A person can go back to what was before an edit.
 func TestEditUndone(t *testing.T) {
 	t.Parallel()
