@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"example.com/shelf/internal/term"
 )
@@ -16,16 +17,21 @@ type signaled struct{ syscall.Signal }
 
 func (s signaled) Error() string { return s.Signal.String() }
 
-// UntilSignal returns a context that is done at the first Ctrl-C or SIGTERM.
-// The second signal ends the process at once.
+// once is how long more signals are taken for the first: npm and other programs pass on
+// a Ctrl-C that the terminal has sent to everything in its foreground already.
+const once = 250 * time.Millisecond
+
+// UntilSignal returns a context that is done at the first Ctrl-C or SIGTERM. A second
+// signal ends the process at once, but not in the same moment.
 func UntilSignal(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		sig := <-caught
-		signal.Stop(caught)
 		cancel(signaled{sig.(syscall.Signal)})
+		time.Sleep(once)
+		signal.Stop(caught)
 	}()
 	return ctx
 }

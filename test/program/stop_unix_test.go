@@ -88,6 +88,23 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// npm passes on a signal that its group has got as well. The second one, in the same
+// moment, cuts nothing off.
+func TestStopIsToldTwice(t *testing.T) {
+	t.Parallel()
+	p := startShelf(t, t.TempDir())
+	request := p.slowly(t, p.signUpAnn(), ballForm)
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	p.cmd.Process.Signal(syscall.SIGINT) // two of a kind might arrive as one
+	p.refusesCalls(t)
+	if status, body := request.goOn(); status != http.StatusCreated {
+		t.Errorf("the request that was running = %d %s; want 201", status, body)
+	}
+	if status := p.wait(); status != 0 {
+		t.Errorf("exit status = %d; want 0", status)
+	}
+}
+
 // A stream of events ends at once, and whole, while a stop waits for other
 // requests: by itself it would never end.
 func TestStopEndsStreams(t *testing.T) {
