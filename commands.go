@@ -67,7 +67,7 @@ func commands() config.Commands[shell] {
 		}),
 		config.Do("tour", "", "a walk through the code, from sign-up to the disk", "tour", config.Plain("usage: shelf tour", func(sh shell) { explain.Tour(sh.stdout, readingGuide) })),
 		config.Do("version", "", "say which build this is", "version", config.Plain("usage: shelf version", func(sh shell) { serve.ThisBuild(version).Print(sh.stdout) })),
-		config.Do("completion", "SHELL", "print a script that completes commands and flags in\nbash or zsh", "completion bash >> ~/.bash_completion", func(_ context.Context, sh shell, args []string) error { return commands().Complete(sh.stdout, args) }),
+		config.Do("completion", "SHELL", "print a script for completion in bash or zsh", "completion bash >> ~/.bash_completion", func(_ context.Context, sh shell, args []string) error { return commands().Complete(sh.stdout, args) }),
 		config.Do("man", "", "print the manual page, for man(1)", "man > shelf.1", config.Plain("usage: shelf man", func(sh shell) { commands().Man(sh.stdout) })),
 		config.Do("help", "[COMMAND, -FLAG or all]", "say what a command or a flag does; all: everything", "help user add", func(_ context.Context, sh shell, args []string) error { return commands().Help(sh.stdout, args) }),
 	}}
