@@ -251,6 +251,9 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if s.present != nil {
 		s = s.present.Load() // whose store may be another one by now
 	}
+	if r.Method != http.MethodPost { // as sign-ins are
+		s.hashes.MakeRoom()
+	}
 	w := serve.Begin(rw, r, s.log)
 	defer w.End(s.metrics.requests.Count)
 	defer w.Recover(func(message string) { s.refuse(w, r, http.StatusInternalServerError, message) })

@@ -3,7 +3,6 @@ package password
 import (
 	"context"
 	"net/netip"
-	"runtime"
 	"sync"
 )
 
@@ -11,14 +10,14 @@ import (
 // processors, and calls progress after each password, with the number that are done.
 // It fails for the first password that can't be hashed, and when ctx is done.
 func HashAll(ctx context.Context, cost int, passwords []string, progress func(done int)) ([]string, error) {
-	hasher := NewWith(cost, runtime.GOMAXPROCS(0))
+	hasher := NewWith(cost, processors)
 	hashes := make([]string, len(passwords))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var mu sync.Mutex
 	next, done := 0, 0
 	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
+	for range processors {
 		workers.Go(func() {
 			for {
 				mu.Lock()

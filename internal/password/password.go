@@ -14,7 +14,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +42,8 @@ type Busy struct {
 func (b Busy) Error() string { return "too many passwords to hash at once" }
 
 // A Hasher runs bcrypt on a bounded number of workers. bcrypt is slow by
-// design, and a flood of sign-ins must not take all processors.
+// design, and a flood of sign-ins must not keep other requests waiting: see
+// threads.
 type Hasher struct {
 	cost     int
 	retry    time.Duration // in Busy: when a rejected request may try again
@@ -69,9 +69,14 @@ const (
 	maxJobs  = 1000 // jobs that run or wait; further ones are rejected at once
 )
 
-// New returns a hasher of that cost. It leaves one processor for requests
-// without a hash.
-func New(cost int) *Hasher { return NewWith(cost, max(1, runtime.GOMAXPROCS(0)-1)) }
+// New returns a hasher of that cost. It has a worker for each processor, or one
+// less where hashes can't share the processors with other requests: see threads.
+func New(cost int) *Hasher {
+	if canShare() {
+		return NewWith(cost, processors)
+	}
+	return NewWith(cost, max(1, processors-1))
+}
 
 // NewWith is New with a number of workers.
 func NewWith(cost, workers int) *Hasher {
@@ -115,6 +120,7 @@ func (h *Hasher) Work(ctx context.Context, from netip.Prefix, f func() error) er
 	select {
 	case <-ready:
 		defer h.release()
+		defer h.hashing()()
 		return f()
 	case <-ctx.Done(): // the client is gone
 	case <-timer.C:
@@ -257,6 +263,7 @@ func (h *Hasher) Upgrade(hash, password string) string {
 		return ""
 	}
 	defer h.release()
+	defer h.hashing()()
 	upgraded, err := bcrypt.GenerateFromPassword([]byte(password), h.cost)
 	if err != nil { // the password is too long, so it can't have matched
 		return ""

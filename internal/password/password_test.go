@@ -314,3 +314,50 @@ func TestTutorialFlaw(t *testing.T) {
 		}
 	}
 }
+
+// While hashes run and other requests come, Go may run twice as many threads, so that
+// the requests need not wait for the hashes.
+func TestThreads(t *testing.T) {
+	if !canShare() {
+		t.Log("a quota leaves fewer threads than there are processors")
+		return
+	}
+	usual := runtime.GOMAXPROCS(0)
+	want := func(n int, when string) {
+		t.Helper()
+		if got := runtime.GOMAXPROCS(0); got != n {
+			t.Errorf("%s: %d threads; want %d", when, got, n)
+		}
+	}
+	begin := func(h *Hasher) (end func()) {
+		begun, ending, ended := make(chan bool), make(chan bool), make(chan bool)
+		go func() {
+			h.Work(t.Context(), self, func() error { begun <- true; <-ending; return nil })
+			close(ended)
+		}()
+		<-begun
+		return func() { close(ending); <-ended }
+	}
+	long, short := NewWith(shortCost+1, 3), NewWith(shortCost, 3)
+	for range 2 { // the second time begins as the first
+		long.MakeRoom()
+		want(usual, "a request alone")
+		first := begin(long)
+		want(usual, "a hash alone")
+		long.MakeRoom()
+		want(2*usual, "a hash and another request")
+		second, third := begin(long), begin(long)
+		first()
+		want(2*usual, "a hash has ended beside another request")
+		second()
+		want(usual, "a hash has ended without another request")
+		long.MakeRoom()
+		want(2*usual, "one more request")
+		third()
+		want(usual, "no hash is left")
+		end := begin(short)
+		short.MakeRoom()
+		want(usual, "a hash of some milliseconds")
+		end()
+	}
+}

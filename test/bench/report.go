@@ -87,8 +87,10 @@ func (h *harness) printGoals(w io.Writer) {
 	goal("GET of an item: throughput, against *bare*", h.ratio(rate, "get", "shelf", "get", "bare"), "≥", 1, "x")
 	goal("Page of 100: throughput, against a GET of an item", h.ratio(rate, "page", "shelf", "get", "shelf"), "≥", 0.6, "x")
 	goal("POST of an item, synced: throughput, against *bare*", h.ratio(rate, "post", "shelf", "post", "bare"), "≥", 0.9, "x")
-	goal("Sign-in: throughput, against bcrypt alone", h.ratio(rate, "signin", "shelf", "signin", "bcrypt"), "≥", 0.95, "x")
-	goal("GET while 8 connections sign in: p99, against GET alone", h.ratio(p99, "flood", "shelf", "get", "shelf"), "≤", 3, "x")
+	goal("Sign-in: throughput, against bcrypt alone on all processors", h.ratio(rate, "signin", "shelf", "signin", "bcrypt"), "≥", 0.95, "x")
+	if beside := h.of("flood", "shelf", p99); beside > 0 {
+		goal("GET while 8 connections sign in: p99, ms; the aim is 25, or twice that of GET alone", beside, "≤", max(25, 2*h.of("get", "shelf", p99)), "")
+	}
 	large := fmt.Sprintf("%s items, against 1,000", thousands(h.large))
 	goal("GET: processor time with "+large, h.ratio(cpu, "get", "large", "get", "shelf"), "≤", 1.1, "x")
 	goal("POST: processor time with "+large, h.ratio(cpu, "post", "large", "post", "shelf"), "≤", 1.2, "x")
