@@ -341,7 +341,7 @@ func (cols *collections) keepFile(ctx context.Context, c settings, st *store, sh
 		UserRows:    func(tx *db.Tx) []string { return st.fileRows(tx, true) },
 		UserChanges: func(tx *db.Tx) (int, bool) { return st.users.Changes(tx), st.users.HasPending(tx) },
 	}
-	return livefile.Keep(ctx, livefile.Options{Name: l.File, Take: cols.settings.Take, Max: l.Most(), Store: live, Log: log, Now: clock.Real})
+	return livefile.Keep(ctx, livefile.Options{Name: l.File, Make: fmt.Sprintf("shelf export -collections -o %s %s", l.File, c.data), Take: cols.settings.Take, Max: l.Most(), Store: live, Log: log, Now: clock.Real})
 }
 
 // exportCollections is the collections and accounts in a data file as a file that

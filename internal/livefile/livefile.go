@@ -106,6 +106,7 @@ const (
 // Options are the settings of a File.
 type Options struct {
 	Name  string // as in the settings
+	Make  string // the command that writes the newest version to the file
 	Take  string // TakeFile, TakeJournal or ""
 	Max   int64  // bytes that the file may have
 	Store Store
@@ -305,7 +306,7 @@ func (f *File) edit(ctx context.Context, info fs.FileInfo) {
 	f.again, f.waits = false, time.Time{}
 	if info == nil {
 		f.seen = nil
-		f.hold("the file is gone: nothing is written to it until it is there again; shelf export -collections -o FILE makes it")
+		f.hold("the file is gone: nothing is written to it until it is there again; " + f.Make + " makes it")
 		return
 	}
 	text, info, err := f.read()
@@ -381,7 +382,7 @@ func (f *File) conflict(text []byte) {
 		f.Store.Note(f.sha, "") // if the store can't be written, it says so itself
 	}
 	f.hold("conflict: the data has changed since the version of the file that was edited. Nothing is taken over, and the file isn't written. " +
-		"Three ways out: put your edit into the newest version (shelf export -collections -o FILE writes that) and save it; start with -take file; start with -take journal. " +
+		"Three ways out: put your edit into the newest version (" + f.Make + " writes that) and save it; start with -take file; start with -take journal. " +
 		kept)
 }
 
