@@ -84,6 +84,8 @@ type Edit struct {
 	Any  bool // also one of an older version
 	Loss bool // collections may vanish
 	Old  bool // it is one of an older version
+
+	SHA256 string // of the text, in hex
 }
 
 // ErrConflict means that the store has changed since the version that a person edited.
@@ -216,7 +218,7 @@ func (f *File) mustTake(ctx context.Context, text []byte, sha string) error {
 	if blank(text) {
 		return fmt.Errorf("-take file: %s is empty: write {} to it if the data is to be empty too, or start with -take journal", f.Name)
 	}
-	done, err := f.Store.Take(ctx, text, Edit{Any: true, Loss: true})
+	done, err := f.Store.Take(ctx, text, Edit{Any: true, Loss: true, SHA256: sha})
 	if err != nil {
 		return fmt.Errorf("-take file: %s: %w", f.Name, err)
 	}
@@ -334,6 +336,7 @@ func (f *File) take(ctx context.Context, text []byte, sha string, e Edit) {
 		f.hold("the file is empty: it is not taken over, and nothing is written to it")
 		return
 	}
+	e.SHA256 = sha
 	done, err := "", f.step("take")
 	if err == nil {
 		done, err = f.Store.Take(ctx, text, e)

@@ -174,7 +174,10 @@ func (l *Live[U]) Note(sha256, state string) error {
 // Take is as livefile.Store says. Readers wait for the changes only, not while the file
 // is read and compared.
 func (l *Live[U]) Take(ctx context.Context, text []byte, e livefile.Edit) (done string, err error) {
-	f, err := rows.ParseFile(text, l.fileOptions())
+	opt := l.fileOptions()
+	opt.SHA256 = e.SHA256
+	l.DB.View(func(tx *db.Tx) { opt.Known = l.Rows.Image(tx) })
+	f, err := rows.ParseFile(text, opt)
 	if err != nil {
 		return "", InDocument(l.File, text, err, "")
 	}

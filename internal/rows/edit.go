@@ -116,13 +116,20 @@ func (m *fileMember) renumber(highest int) {
 
 // rows makes the rows of a collection those of a member of the file.
 func (e *Edit) rows(was imageMember, m *fileMember) {
-	before := make(map[string]*Row, len(was.rows)) // what the file has not named so far
-	for _, row := range was.rows {
+	old, texts := was.rows, m.texts
+	for len(old) > 0 && len(texts) > 0 && old[0].Text == texts[0] {
+		old, texts = old[1:], texts[1:]
+	}
+	for len(old) > 0 && len(texts) > 0 && old[len(old)-1].Text == texts[len(texts)-1] {
+		old, texts = old[:len(old)-1], texts[:len(texts)-1]
+	}
+	before := make(map[string]*Row, len(old)) // what the file has not named so far
+	for _, row := range old {
 		before[row.ID] = row
 	}
 	var changed []*Row
 	var added []string
-	for _, text := range m.texts {
+	for _, text := range texts {
 		row := newRow(0, was.ID, text)
 		if was.Single && len(was.rows) > 0 {
 			row.ID = was.rows[0].ID

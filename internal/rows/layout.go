@@ -413,25 +413,25 @@ func (l *layout) array(old []byte, array, outer string) {
 
 // isCompactOf reports whether text without the blanks between its parts is compact.
 func isCompactOf(compact string, text []byte) bool {
-	inText, i := false, 0
+	i := 0
 	for at := 0; at < len(text); at++ {
 		b := text[at]
-		if !inText && (b == ' ' || b == '\t' || b == '\r' || b == '\n') {
+		if b == ' ' || b == '\t' || b == '\r' || b == '\n' {
 			continue
 		}
 		if i == len(compact) || compact[i] != b {
 			return false
 		}
-		switch {
-		case b == '"':
-			inText = !inText
-		case b == '\\' && inText:
-			if at++; at == len(text) || i+1 == len(compact) || compact[i+1] != text[at] {
-				return false
-			}
-			i++
-		}
 		i++
+		if b != '"' {
+			continue
+		}
+		end := quoteEnd(text, at+1) + 1
+		n := end - at - 1
+		if len(compact)-i < n || compact[i:i+n] != string(text[at+1:end]) {
+			return false
+		}
+		i, at = i+n, end-1
 	}
 	return i == len(compact)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -230,6 +231,8 @@ func TestEdit(t *testing.T) {
 		{"a kept member", `{"$schema":"a"}`, `{"$schema":"b"}`, "0+ 1~ 0-", `{"$schema":"b"}`},
 		{"more than half of many rows", `{"a":[` + many + `]}`, `{"a":[{"id":1}]}`, "0+ 0~ 21- lost a", `{"a":[{"id":1}]}`},
 		{"half of few rows", `{"a":[{"id":1},{"id":2}]}`, `{"a":[]}`, "0+ 0~ 2-", `{"a":[]}`},
+		{"rows that moved", `{"a":[{"id":1},{"id":2},{"id":3},{"id":4}]}`, `{"a":[{"id":4},{"id":2},{"id":1,"x":[1]},{"id":3}]}`, "0+ 1~ 0-", `{"a":[{"id":1,"x":[1]},{"id":2},{"id":3},{"id":4}]}`},
+		{"rows that are gone one after the other", `{"a":[{"id":1},{"id":2},{"id":3},{"id":4},{"id":5}]}`, `{"a":[{"id":1},{"id":5}]}`, "0+ 0~ 3-", `{"a":[{"id":1},{"id":5}]}`},
 		{"a list that is none", `{"a":[]}`, `{"a":{}}`, `"a" was a list and is a single resource now: give it another name`, `{"a":[]}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -238,7 +241,12 @@ func TestEdit(t *testing.T) {
 			must(t, s.Update(func(tx *db.Tx) error { return s.AddFile(tx, parsed(t, tt.was)) }))
 			var image rows.Image
 			s.View(func(tx *db.Tx) { image = s.Image(tx) })
-			edit, err := image.Edit(parsed(t, tt.is))
+			f, err := rows.ParseFile([]byte(tt.is), rows.FileOptions{Known: image})
+			must(t, err)
+			if plain := parsed(t, tt.is); !reflect.DeepEqual(f.Version(), plain.Version()) {
+				t.Errorf("read with what is known it says %v; want %v", f.Version(), plain.Version())
+			}
+			edit, err := image.Edit(f)
 			got := ""
 			if err != nil {
 				got = err.Error()

@@ -69,6 +69,16 @@ func (s *Store) Image(tx *db.Tx) Image {
 	return image
 }
 
+// rowsOf returns the rows of a collection.
+func (image Image) rowsOf(name string) []*Row {
+	for _, m := range image.members {
+		if m.Name == name {
+			return m.rows
+		}
+	}
+	return nil
+}
+
 // JSON returns the image as the file that it can be loaded from, compact: members and
 // rows in their order, $schema and skipped members included. users are the JSON of the
 // accounts' rows. They stand where the file had users, or last.
