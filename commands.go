@@ -94,7 +94,7 @@ type shell struct {
 
 // streams are those that package operator works with.
 func (sh shell) streams() operator.Streams {
-	return operator.Streams{In: sh.stdin, Out: sh.stdout, Err: sh.screen, Interrupt: sh.interrupt}
+	return operator.Streams{In: sh.stdin, Out: sh.stdout, Err: sh.screen, Interrupt: sh.interrupt, Progress: sh.screen.Tell}
 }
 
 // newShell is that of the program itself.
@@ -104,6 +104,7 @@ func newShell(lookupEnv func(string) (string, bool), stdin io.Reader, stdout, st
 	screen.Use(term.Style{Colour: env("SHELF_COLOR")})
 	parse := func(flags []string) (settings, error) {
 		c, err := parseSettings(flags, lookupEnv, func() ([]byte, error) { return durable.ReadFile(".env") })
+		c.progress = screen.Tell
 		screen.Use(term.Style{Colour: cmp.Or(c.color, env("SHELF_COLOR")), Format: c.logFormat, Silent: c.log == "off"})
 		if c.log != "off" {
 			for _, warning := range append(c.warnings, new(settings).table().Stray(lookupEnv, callersVariables...)...) {
@@ -384,7 +385,7 @@ func importDocument(s *store, data []byte, keepTokens bool, commit func()) (stri
 	case members.Has("format"):
 		return importExport(s, members.Map(), keepTokens, commit)
 	case s.Shared() && s.Unused(): // a batch of a cluster has a limit; what an empty one is filled with has none
-		rehearsal := newStore(slog.New(slog.DiscardHandler), s.now)
+		rehearsal := newStoreWith(s.Rehearsal())
 		done, err := importPlain(rehearsal, members.Map(), commit)
 		if err != nil {
 			return "", err
@@ -397,7 +398,7 @@ func importDocument(s *store, data []byte, keepTokens bool, commit func()) (stri
 // importExport rehearses in a store of its own, where each element has to keep
 // the rules that a line of the data file has to keep.
 func importExport(s *store, parts map[string]json.RawMessage, keepTokens bool, commit func()) (string, error) {
-	rehearsal := newStore(slog.New(slog.DiscardHandler), s.now)
+	rehearsal := newStoreWith(s.Rehearsal())
 	if err := rehearsal.Import(parts); err != nil {
 		return "", err
 	}
@@ -428,11 +429,11 @@ func validUser(u *user) error {
 
 // importPlain adds rows that say nothing but what a client would send.
 func importPlain(s *store, parts map[string]json.RawMessage, commit func()) (string, error) {
-	items, itemChanges, err := form.Rows(parts, "items", func(it *item) any { return &it.itemInput }, (*item).lengths)
+	items, itemChanges, err := form.Rows(parts, "items", s.Rehearsal().Progress.Rows, func(it *item) any { return &it.itemInput }, (*item).lengths)
 	if err != nil {
 		return "", err
 	}
-	books, bookChanges, err := form.Rows(parts, "books", func(b *book) any { return &b.bookInput }, (*book).lengths)
+	books, bookChanges, err := form.Rows(parts, "books", s.Rehearsal().Progress.Rows, func(b *book) any { return &b.bookInput }, (*book).lengths)
 	if err != nil {
 		return "", err
 	}

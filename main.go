@@ -198,7 +198,7 @@ func openData(ctx context.Context, c settings, log *slog.Logger, now func() time
 		return nil, nil, config.Misused(fmt.Errorf("-data %s: the key file has that name; give the data file another name", c.data))
 	}
 	// The data file is locked first: the key file is its server's.
-	if st, err = openStoreWith(journal.Options{DropUnused: c.collections.File != ""}, journal.OS{}, c.data, log, now); err != nil {
+	if st, err = openStoreWith(journal.Options{DropUnused: c.collections.File != "", Progress: c.progress}, journal.OS{}, c.data, log, now); err != nil {
 		return nil, nil, err
 	}
 	if err := load(st); err != nil {
@@ -307,7 +307,7 @@ func openCollections(ctx context.Context, c settings, st *store, sh shell, log *
 // loader loads the file of the collections.
 func (cols *collections) loader(c settings, st *store, sh shell, log *slog.Logger) *operator.Collections[user] {
 	l := &operator.Collections[user]{
-		File: cols.settings.File, New: cols.settings.New, Data: c.data, BcryptCost: c.bcryptCost, Log: log, DB: st.DB, Rows: st.rows,
+		File: cols.settings.File, New: cols.settings.New, Data: c.data, BcryptCost: c.bcryptCost, Log: log, Progress: sh.screen.Tell, DB: st.DB, Rows: st.rows,
 		FileOptions: rows.FileOptions{Skip: cols.settings.Skip, Reserved: func(name string) bool { return cols.checkName(name, false) != nil }},
 		Users:       func(f *rows.File) ([]*user, []int, error) { return membersOf(f, st.now(), log) },
 		Hash:        func(u *user) *string { return &u.Hash },
@@ -315,9 +315,6 @@ func (cols *collections) loader(c settings, st *store, sh shell, log *slog.Logge
 	}
 	if c.data == inMemory {
 		l.Data = ""
-	}
-	if c.log != "off" {
-		l.Progress = sh.stderr
 	}
 	return l
 }

@@ -80,9 +80,10 @@ type settings struct {
 	labToken                  string // the lab's secret, SHELF_LAB_TOKEN
 	labMade                   bool   // it was made by prepareLab, so it has to be shown
 
-	fromPort bool     // addr is that of PORT
-	envFile  string   // ".env" when a setting came from it, for the start line
-	warnings []string // what is odd without being wrong, a sentence each
+	fromPort bool                                              // addr is that of PORT
+	progress func(what string, done, total int64, unit string) // as history.Progress
+	envFile  string                                            // ".env" when a setting came from it, for the start line
+	warnings []string                                          // what is odd without being wrong, a sentence each
 }
 
 // table is every flag there is. A new one is a field of settings and a line here.

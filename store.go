@@ -176,7 +176,7 @@ func openStoreForCommand(ctx context.Context, c settings, sh shell) (*store, err
 		s, _, err := openShared(ctx, c, log, sh.now)
 		return s, err
 	}
-	return openStoreWith(journal.Options{DropUnused: true}, journal.OS{}, c.data, log, sh.now)
+	return openStoreWith(journal.Options{DropUnused: true, Progress: c.progress}, journal.OS{}, c.data, log, sh.now)
 }
 
 // openShared opens the store that several servers share. It fails with one clear line.
@@ -185,7 +185,7 @@ func openShared(ctx context.Context, c settings, log *slog.Logger, now func() ti
 	if err != nil {
 		return nil, nil, err
 	}
-	s := newStoreWith(db.Options{Log: log, Now: now, MaxStale: c.etcd.MaxStale})
+	s := newStoreWith(db.Options{Log: log, Now: now, MaxStale: c.etcd.MaxStale, Progress: c.progress})
 	if err := s.OpenShared(ctx, cluster); err != nil {
 		cluster.Close()
 		return nil, nil, cluster.Explain(err)
@@ -194,7 +194,7 @@ func openShared(ctx context.Context, c settings, log *slog.Logger, now func() ti
 }
 
 func openStoreWith(options journal.Options, d journal.Disk, path string, log *slog.Logger, now func() time.Time) (*store, error) {
-	s := newStore(log, now)
+	s := newStoreWith(db.Options{Log: log, Now: now, Progress: options.Progress})
 	options.Reserve, options.Synced = reserveForEndings, s.fsyncs.Observe
 	if err := journal.OpenFor(s, d, path, options, log); err != nil {
 		return nil, err
@@ -225,12 +225,12 @@ func (s *store) forOperator(c settings) *operator.Accounts {
 // loadStore is a store in memory with what the data holds, which may be a running
 // server's: see journal.LoadFor.
 func loadStore(c settings) (s *store, found journal.Found, err error) {
-	s = newStore(slog.New(slog.DiscardHandler), clock.Real)
+	s = newStoreWith(db.Options{Now: clock.Real, Progress: c.progress})
 	if c.shared() {
 		found, err = c.etcd.LoadFor(s, c.data)
 		return s, found, err
 	}
-	found, err = journal.LoadFor(s, c.data)
+	found, err = journal.LoadFor(s, c.data, c.progress)
 	return s, found, operator.NoDataFile(c.data, err)
 }
 

@@ -72,7 +72,7 @@ func (d *DB) Compact() error {
 	if err != nil {
 		return err
 	}
-	return write(snapshot.encoded())
+	return write(snapshot.encoded("compacting the data"))
 }
 
 func (d *DB) beginCompaction() (snapshot *Snapshot, write func(iter.Seq[[]byte]) error, err error) {

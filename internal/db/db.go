@@ -57,6 +57,8 @@ type Options struct {
 	// MaxStale is how old the last barrier may be for Fresh to do without one, with
 	// OpenShared. 0: each call of Fresh waits for a barrier that begins after it.
 	MaxStale time.Duration
+	// Progress is told of long exports, imports, large batches and compactions.
+	Progress history.Progress
 }
 
 // A DB is a set of tables and the log of their changes. Once Open has returned,
@@ -108,6 +110,11 @@ func New(opt Options) *DB {
 	d.reader.db, d.ended = d, make(chan struct{})
 	d.Observe(func(time.Duration, error) {}, func(time.Duration, error) {})
 	return d
+}
+
+// Rehearsal returns the options of a DB in memory that tries what d may refuse.
+func (d *DB) Rehearsal() Options {
+	return Options{Now: d.opt.Now, Progress: d.opt.Progress}
 }
 
 // Run is random for each DB. Run and a table's number of changes together
@@ -336,7 +343,7 @@ func (d *DB) write(b *batch, appendTo func(time.Time, [][]byte) error) error {
 		return nil
 	}
 	var lines [][]byte
-	if err := protect("encoding a change", func() (err error) { lines, err = encodeLines(b.changes); return err }); err != nil {
+	if err := protect("encoding a change", func() (err error) { lines, err = d.encodeLines(b.changes); return err }); err != nil {
 		return err
 	}
 	return d.protectOrBreak("writing a batch", func() error {

@@ -153,7 +153,7 @@ func (s *replica) compact() error {
 		lines = append(lines, line)
 	}
 	all := func(yield func([]byte) bool) {
-		for line := range image.encoded() {
+		for line := range image.encoded("compacting the data") {
 			if !yield(line) {
 				return
 			}
@@ -177,7 +177,7 @@ func (s *replica) begin(image *Snapshot) error {
 			return err
 		}
 	}
-	err := s.log.Begin(s.ctx, s.db.opt.Now(), image.lines(), image.encoded())
+	err := s.log.Begin(s.ctx, s.db.opt.Now(), image.lines(), image.encoded("copying the rows"))
 	if errors.Is(err, history.ErrNotEmpty) {
 		return ErrNotEmpty
 	}

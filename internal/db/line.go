@@ -54,8 +54,10 @@ func (c change) unpend() {
 
 // encodeLines renders changes as log lines. It fails for a row that a later
 // start could not read.
-func encodeLines(changes []change) ([][]byte, error) {
+func (d *DB) encodeLines(changes []change) ([][]byte, error) {
 	lines := make([][]byte, len(changes))
+	next, end := d.opt.Progress.Rows("preparing the rows", len(changes))
+	defer end()
 	for i, c := range changes {
 		if c.op == opPut {
 			if err := c.table.readable(c.row); err != nil {
@@ -63,6 +65,7 @@ func encodeLines(changes []change) ([][]byte, error) {
 			}
 		}
 		lines[i] = c.encode()
+		next()
 	}
 	return lines, nil
 }

@@ -240,7 +240,7 @@ func (s *replica) judge(w *writer) *Tx {
 		w.panicked = p
 	}
 	if w.err == nil {
-		w.err = protect("encoding a change", func() (err error) { w.lines, err = encodeLines(tx.changes); return err })
+		w.err = protect("encoding a change", func() (err error) { w.lines, err = s.db.encodeLines(tx.changes); return err })
 	}
 	if w.err != nil {
 		tx.rollBack()

@@ -7,12 +7,16 @@ import (
 	"iter"
 	"time"
 
+	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/strictjson"
 )
 
 // A Snapshot is the committed rows at one moment, and the last ids. It copies
 // pointers only, because rows never change.
-type Snapshot struct{ tables []image }
+type Snapshot struct {
+	tables []image
+	tell   history.Progress
+}
 
 // An image is the rows of one table in a Snapshot.
 type image interface {
@@ -68,7 +72,7 @@ func (d *DB) Snapshot() *Snapshot {
 }
 
 func (d *DB) snapshotLocked() *Snapshot {
-	s := &Snapshot{}
+	s := &Snapshot{tell: d.opt.Progress}
 	for _, t := range d.tables {
 		s.tables = append(s.tables, t.freeze())
 	}
@@ -104,9 +108,11 @@ func (s *Snapshot) lines() int {
 }
 
 // encoded yields the log lines that rebuild s: the last ids, then the rows. A
-// table comes before the tables that refer to it.
-func (s *Snapshot) encoded() iter.Seq[[]byte] {
+// table comes before the tables that refer to it. what is told as being done.
+func (s *Snapshot) encoded(what string) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
+		next, end := s.tell.Rows(what, s.lines())
+		defer end()
 		if !yield(change{op: opIDs, ids: s.lastIDs()}.encode()) {
 			return
 		}
@@ -118,6 +124,7 @@ func (s *Snapshot) encoded() iter.Seq[[]byte] {
 				if !yield(line) {
 					return
 				}
+				next()
 			}
 		}
 	}
@@ -185,6 +192,8 @@ const (
 func (s *Snapshot) Export(now time.Time, secrets bool) []byte {
 	b := fmt.Appendf(nil, `{"format":%q,"version":%d,"exported":%q,"last_ids":`, exportFormat, exportVersion, now.UTC().Format(time.RFC3339))
 	b = appendIDs(b, s.lastIDs())
+	next, end := s.tell.Rows("exporting the rows", s.lines())
+	defer end()
 	for _, t := range s.tables {
 		if !t.used() {
 			continue
@@ -197,6 +206,7 @@ func (s *Snapshot) Export(now time.Time, secrets bool) []byte {
 			}
 			b = t.appendRow(append(b, sep...), row)
 			sep = ",\n"
+			next()
 		}
 		b = append(b, ']')
 	}
@@ -224,11 +234,21 @@ func (d *DB) Import(members map[string]json.RawMessage) error {
 		if err != nil {
 			return err
 		}
-		for i, text := range rows {
-			if err := d.importRow(t, text); err != nil {
-				return &strictjson.ElementError{List: t.plural(), Index: i, Err: err}
-			}
+		if err := d.importRows(t, rows); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (d *DB) importRows(t table, rows []json.RawMessage) error {
+	next, end := d.opt.Progress.Rows("checking the "+t.plural(), len(rows))
+	defer end()
+	for i, text := range rows {
+		if err := d.importRow(t, text); err != nil {
+			return &strictjson.ElementError{List: t.plural(), Index: i, Err: err}
+		}
+		next()
 	}
 	return nil
 }

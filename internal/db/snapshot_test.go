@@ -3,8 +3,12 @@ package db_test
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
+
+	"example.com/shelf/internal/journal"
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/journal/journaltest"
@@ -186,5 +190,45 @@ func TestSnapshotAndLoad(t *testing.T) {
 	}
 	if other.visible()["note 3"] == "" {
 		t.Errorf("the rows are %v; want note 3", other.visible())
+	}
+}
+
+// Progress is told of whatever goes through many rows, from the import of a document to
+// the compaction and the next start.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	told := map[string]int{}
+	tell := func(what string, done, total int64, unit string) {
+		mu.Lock()
+		defer mu.Unlock()
+		told[what]++
+		if done > total || unit != "rows" && unit != "bytes" {
+			t.Errorf("%s: %d of %d %s", what, done, total, unit)
+		}
+	}
+	rehearsal := newHome(db.Options{Progress: tell})
+	rows := strings.Repeat(`{"id":%d,"kind":"lamp","label":""},`, 5000)
+	ids := make([]any, 5000)
+	for i := range ids {
+		ids[i] = i + 1
+	}
+	document := `{"format":"shelf-export","version":1,"last_ids":{"owner":0,"session":0,"thing":5000,"note":0},"things":[` + strings.TrimSuffix(fmt.Sprintf(rows, ids...), ",") + `]}`
+	var members map[string]json.RawMessage
+	must(t, json.Unmarshal([]byte(document), &members))
+	must(t, rehearsal.Import(members))
+	rehearsal.Snapshot().Export(journaltest.Noon, true)
+
+	d := journaltest.New(1)
+	h := newHome(db.Options{Progress: tell})
+	must(t, journal.OpenFor(h, d, dataFile, journal.Options{Progress: tell}, slog.New(slog.DiscardHandler)))
+	must(t, h.Fill(rehearsal.Snapshot()))
+	must(t, h.Update(remove(h.things, 1)))
+	must(t, h.Compact())
+	must(t, h.Close())
+	for _, what := range []string{"checking the things", "exporting the rows", "preparing the rows", "writing " + dataFile, "compacting the data", "reading " + dataFile + ".new back"} {
+		if told[what] < 2 && !strings.HasPrefix(what, "reading ") || told[what] < 1 { // a count, and the end
+			t.Errorf("%s: told %d times, of %v", what, told[what], told)
+		}
 	}
 }

@@ -13,14 +13,18 @@ import (
 )
 
 // Rows takes the rows of that name out of parts. input is the part of a row that a
-// client sets, as for [Read]. An error names the row.
-func Rows[T any](parts map[string]json.RawMessage, name string, input func(*T) any, validate func(*T) error) (rows []*T, changes *RowChanges, err error) {
+// client sets, as for [Read]. An error names the row. begin is told what is being done to
+// how many rows. It returns what is called for each row, and at the end.
+func Rows[T any](parts map[string]json.RawMessage, name string, begin func(what string, rows int) (next, end func()), input func(*T) any, validate func(*T) error) (rows []*T, changes *RowChanges, err error) {
 	changes = &RowChanges{name: name, dropped: map[string]int{}}
 	var texts []json.RawMessage
 	if list, given := parts[name]; given && json.Unmarshal(list, &texts) != nil {
 		return nil, nil, fmt.Errorf("%s: must be a list", name)
 	}
+	next, end := begin("checking the "+name, len(texts))
+	defer end()
 	for i, text := range texts {
+		next()
 		row := new(T)
 		members, err := strictjson.Decode(text)
 		var unknown []string

@@ -28,12 +28,18 @@ func AppendHeader(to []byte, version int, after, snapshot int64) []byte {
 
 // AppendBatch appends the lines of one batch, numbered from first on.
 func AppendBatch(to []byte, first int64, at time.Time, bodies [][]byte) []byte {
+	return appendBatch(to, first, at, bodies, func() {})
+}
+
+// appendBatch is AppendBatch, and calls next for each line.
+func appendBatch(to []byte, first int64, at time.Time, bodies [][]byte, next func()) []byte {
 	for i, body := range bodies {
 		closes := 0
 		if i == len(bodies)-1 {
 			closes = len(bodies)
 		}
 		to = appendLine(to, first+int64(i), at, body, closes)
+		next()
 	}
 	return to
 }

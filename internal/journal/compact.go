@@ -225,7 +225,7 @@ func (c *compaction) readBack(seq int64, partial bool) error {
 			return nil // copied from the old file
 		}
 		return c.check(batch)
-	})
+	}, c.j.options.Progress, "reading "+c.name+" back")
 	if err == nil && (s.seq != seq || s.torn() > 0 && !partial) {
 		err = fmt.Errorf("up to seq %d of %d, with %d bytes behind", s.seq, seq, s.torn())
 	}

@@ -31,6 +31,8 @@ type Options struct {
 	// DropUnused makes Close remove a file that Open created and nothing was
 	// appended to.
 	DropUnused bool
+	// Progress is told how much of the file is read, and written by a large batch.
+	Progress history.Progress
 }
 
 // A Journal is a locked file, open for writing. It is a history.Log, which
@@ -209,7 +211,7 @@ func (j *Journal) Replay(emit func([]history.Record) error) error {
 	if err != nil {
 		return err
 	}
-	j.scan, err = scanFile(j.f, size, emit)
+	j.scan, err = scanFile(j.f, size, emit, j.options.Progress, "reading "+j.path)
 	j.found = j.scan.found()
 	if err != nil {
 		return err
@@ -258,7 +260,9 @@ func (j *Journal) append(at time.Time, bodies [][]byte, ends bool) error {
 		buf = append(append(buf, refusedMark...), '\n')
 	}
 	begin := len(buf)
-	buf = AppendBatch(buf, j.seq+1, at, bodies)
+	next, end := j.options.Progress.Rows("writing "+j.path, len(bodies))
+	defer end()
+	buf = appendBatch(buf, j.seq+1, at, bodies, next)
 	if !ends && !j.leavesReserve(int64(len(buf))) {
 		return fmt.Errorf("%w: the remaining room is reserved for log-outs and other endings", history.ErrFull)
 	}

@@ -37,14 +37,19 @@ type Found struct {
 // Read fails with a *history.Damage, with emit's error, with r's error, or
 // because r is no journal.
 func Read(r io.ReaderAt, size int64, emit func([]history.Record) error) (Found, error) {
-	s, err := scanFile(r, size, emit)
+	return read(r, size, emit, nil, "")
+}
+
+// read is Read, and tells how much of what is done.
+func read(r io.ReaderAt, size int64, emit func([]history.Record) error, tell history.Progress, what string) (Found, error) {
+	s, err := scanFile(r, size, emit, tell, what)
 	return s.found(), err
 }
 
 // ReadStream is [Read] for a text of size bytes that can be read only once.
 // Unlike a file, the text has no torn tail and no failed write.
 func ReadStream(r io.Reader, size int64, emit func([]history.Record) error) (Found, error) {
-	s, err := scanText(wholeText{r}, size, emit)
+	s, err := scanText(wholeText{r}, size, emit, nil, "")
 	found := s.found()
 	if err == nil && (found.Torn > 0 || found.Refused > 0) {
 		err = &history.Damage{Line: s.line, What: fmt.Sprintf("%d bytes follow the last whole batch", found.Torn)}
@@ -67,6 +72,10 @@ func (w wholeText) Read(p []byte) (int, error) {
 
 // ReadFile is [Read] for the file at path.
 func ReadFile(path string, emit func([]history.Record) error) (found Found, err error) {
+	return readFile(path, emit, nil)
+}
+
+func readFile(path string, emit func([]history.Record) error, tell history.Progress) (found Found, err error) {
 	f, err := durable.Open(path)
 	if err != nil {
 		return found, err
@@ -76,7 +85,7 @@ func ReadFile(path string, emit func([]history.Record) error) (found Found, err 
 	if err != nil {
 		return found, err
 	}
-	return Read(f, info.Size(), emit)
+	return read(f, info.Size(), emit, tell, "reading "+path)
 }
 
 // A scan is the state of reading a journal.
@@ -104,12 +113,14 @@ type scan struct {
 	over    bool             // a closing line came after a lost page; no further line may follow
 }
 
-func scanFile(r io.ReaderAt, size int64, emit func([]history.Record) error) (*scan, error) {
-	return scanText(io.NewSectionReader(r, 0, size), size, emit)
+func scanFile(r io.ReaderAt, size int64, emit func([]history.Record) error, tell history.Progress, what string) (*scan, error) {
+	return scanText(io.NewSectionReader(r, 0, size), size, emit, tell, what)
 }
 
-func scanText(r io.Reader, size int64, emit func([]history.Record) error) (*scan, error) {
+func scanText(r io.Reader, size int64, emit func([]history.Record) error, tell history.Progress, what string) (*scan, error) {
 	s := &scan{size: size, emit: emit}
+	told, end := tell.Bytes(what, size)
+	defer end()
 	var (
 		rest []byte // the beginning of a line, from the previous piece
 		pos  int64
@@ -122,6 +133,7 @@ func scanText(r io.Reader, size int64, emit func([]history.Record) error) (*scan
 			return s, err
 		}
 		at += int64(len(piece) - n)
+		told(at)
 		for {
 			i := bytes.IndexByte(piece, '\n')
 			if i < 0 {

@@ -38,10 +38,10 @@ func OpenFor(tables Tables, disk Disk, path string, options Options, log *slog.L
 // changes nothing, so it works while another program writes to the file; it
 // sees the state of one moment. Its error is one line for a person. After a
 // *history.Damage the tables hold the changes before the damage, and found
-// describes that part.
-func LoadFor(tables Tables, path string) (found Found, err error) {
+// describes that part. tell is told how much of the file is read.
+func LoadFor(tables Tables, path string, tell history.Progress) (found Found, err error) {
 	applied, err := tables.Read(func(emit func([]history.Record) error) (err error) {
-		found, err = ReadFile(path, emit)
+		found, err = readFile(path, emit, tell)
 		return err
 	})
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/durable"
+	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/rows"
 )
@@ -29,7 +29,7 @@ type Collections[U any] struct {
 
 	BcryptCost int
 	Log        *slog.Logger
-	Progress   io.Writer // nil: how far the hashing is isn't told
+	Progress   history.Progress
 
 	DB   *db.DB
 	Rows *rows.Store
@@ -64,6 +64,9 @@ func (c *Collections[U]) Load(ctx context.Context) error {
 		return err
 	}
 	defer durable.FreeMemory(len(text))
+	checking, end := c.Progress.Bytes("checking "+c.File, int64(len(text)))
+	defer end()
+	checking(0)
 	if _, err := c.Import(ctx, text); err != nil {
 		return InDocument(c.File, text, err, "")
 	}
@@ -130,11 +133,13 @@ func (c *Collections[U]) hash(ctx context.Context, users []*U, clear []int) (val
 	for n, i := range clear {
 		texts[n] = *c.Hash(users[i])
 	}
-	step := max(len(texts)/10, 10)
+	tell := c.Progress
+	if tell == nil {
+		tell = func(string, int64, int64, string) {}
+	}
+	defer tell("hashing", 0, 0, "passwords")
 	hashes, err := password.HashAll(ctx, c.BcryptCost, texts, func(done int) {
-		if done%step == 0 && c.Progress != nil {
-			fmt.Fprintf(c.Progress, "shelf: hashed %d of %d passwords\n", done, len(texts))
-		}
+		tell("hashing", int64(done), int64(len(texts)), "passwords")
 	})
 	values = map[int]string{}
 	for n, i := range clear {

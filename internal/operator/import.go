@@ -74,6 +74,9 @@ func (im Import) Run(ctx context.Context, args []string) error {
 			return errors.Join(err, to.Close())
 		}
 	}
+	checking, end := im.Progress.Bytes("checking "+cmp.Or(name, *collections), int64(len(document)))
+	defer end()
+	checking(0)
 	var done string
 	if *collections == "" {
 		done, err = to.Document(document, *keepTokens, func() {

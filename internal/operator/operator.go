@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"example.com/shelf/internal/config"
+	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/term"
 )
@@ -72,6 +73,7 @@ type Streams struct {
 	In        io.Reader
 	Out, Err  io.Writer
 	Interrupt *config.Interrupt // controls what Ctrl-C keeps
+	Progress  history.Progress
 }
 
 // confirm asks a person on a terminal to confirm what can't be undone, unless sure, the
