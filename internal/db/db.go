@@ -185,26 +185,35 @@ func (d *DB) View(read func(*Tx)) {
 // has changed, except after history.ErrOutcomeUnknown.
 //
 // Rules may make no changes because a row already has the wanted value. That
-// value may itself be pending, so Update waits for the batch anyway.
+// value may itself be pending, so Update waits for the batch anyway. Rules may
+// also return an error because of a pending row. Then Update waits as well, and
+// runs the rules again if the log rejects that row.
 //
 // Changes stand in the log in the order in which their rules ran.
 func (d *DB) Update(rules func(*Tx) error) error {
 	if d.shared != nil {
 		return d.shared.update(rules)
 	}
-	tx := &Tx{db: d, seesPending: true}
-	b, first, err := d.decide(tx, rules)
-	if err != nil {
-		return err
+	for {
+		tx := &Tx{db: d, seesPending: true}
+		b, first, refusal := d.decide(tx, rules)
+		if b == nil {
+			return refusal
+		}
+		if first {
+			d.sync(b)
+		}
+		<-b.done
+		switch {
+		case refusal != nil && b.err != nil:
+			continue // what the rules saw was dropped
+		case refusal != nil:
+			return refusal
+		case tx.allowWhenFull && errors.Is(b.err, history.ErrFull):
+			return d.updateEnding(rules)
+		}
+		return b.err
 	}
-	if first {
-		d.sync(b)
-	}
-	<-b.done
-	if tx.allowWhenFull && errors.Is(b.err, history.ErrFull) {
-		return d.updateEnding(rules)
-	}
-	return b.err
 }
 
 // AllowWhenFull lets the changes through on a full disk. It is for changes that only
@@ -238,15 +247,23 @@ func (d *DB) decideAlone(rules func(*Tx) error) (*batch, error) {
 	return b, err
 }
 
-func (d *DB) decide(tx *Tx, rules func(*Tx) error) (b *batch, first bool, err error) {
+func (d *DB) decide(tx *Tx, rules func(*Tx) error) (b *batch, first bool, refusal error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.decideLocked(tx, rules)
+	if b, first, refusal = d.decideLocked(tx, rules); refusal != nil && d.pendingLocked() {
+		b, first = d.addToBatchLocked(nil)
+	}
+	return b, first, refusal
+}
+
+// pendingLocked reports whether changes of rows are pending.
+func (d *DB) pendingLocked() bool {
+	return slices.ContainsFunc(d.tables, func(t table) bool { return t.HasPending(nil) })
 }
 
 // decideLocked runs the rules. If they fail or panic, it rolls their changes
 // back, so that one bad request can't damage the store.
-func (d *DB) decideLocked(tx *Tx, rules func(*Tx) error) (b *batch, first bool, err error) {
+func (d *DB) decideLocked(tx *Tx, rules func(*Tx) error) (b *batch, first bool, refusal error) {
 	done := false
 	defer func() {
 		if !done {
@@ -273,7 +290,7 @@ func (tx *Tx) rollBack() {
 // Empty reports whether no table has ever held a row.
 func (tx *Tx) Empty() bool {
 	for _, t := range tx.db.tables {
-		if t.last() > 0 {
+		if t.kept() > 0 || tx.seesPending && t.HasPending(tx) {
 			return false
 		}
 	}

@@ -422,44 +422,6 @@ func logged() (*slog.Logger, *strings.Builder) {
 	return slog.New(slog.NewTextHandler(&b, nil)), &b
 }
 
-// begin starts an Update and returns once the rules have run: their changes are
-// pending, or the rules returned an error.
-func (h *home) begin(rules func(*db.Tx) error) (result <-chan error) {
-	result, _ = h.decide(rules)
-	return result
-}
-
-// decide is begin, and also returns the error of the rules.
-func (h *home) decide(rules func(*db.Tx) error) (result <-chan error, said error) {
-	ran, done := make(chan struct{}), make(chan error, 1)
-	go func() {
-		done <- h.try(func(tx *db.Tx) error {
-			defer close(ran)
-			defer func() {
-				if r := recover(); r != nil {
-					said = r.(error)
-					panic(r)
-				}
-			}()
-			said = rules(tx)
-			return said
-		})
-	}()
-	<-ran
-	h.View(func(*db.Tx) {}) // get the lock once, so that the changes are pending
-	return done, said
-}
-
-// try is Update for rules that may panic with an error.
-func (h *home) try(rules func(*db.Tx) error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = r.(error)
-		}
-	}()
-	return h.Update(rules)
-}
-
 // A brake stops the disk at each fsync, or each write, of the data file.
 type brake struct{ reached, gate, released chan struct{} }
 

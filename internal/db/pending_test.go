@@ -1,10 +1,13 @@
 package db_test
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/journal/journaltest"
 )
 
@@ -91,6 +94,85 @@ func TestRulesSeePending(t *testing.T) {
 	}
 	wantRows(t, h.visible(), want)
 	wantRows(t, reopened(t, h, d).visible(), want)
+}
+
+// Rules that fail because of a pending row wait for it. If the log rejects the row,
+// then it never was, and the rules run again without it.
+func TestRefusalWaitsForWhatItSaw(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		op   string // the call that fails
+		err  error
+		want error // of the rules that were refused
+	}{
+		{"the row is kept", "", nil, errTaken},
+		{"the disk has no room for the row", "WriteAt", journaltest.ErrNoRoom, nil},
+		{"the row can't be written", "WriteAt", journaltest.ErrIO, nil},
+		{"what became of the row is unknown", "Sync", journaltest.ErrIO, history.ErrReadOnly},
+	} {
+		for _, behind := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, in a batch that waits: %t", tt.name, behind), func(t *testing.T) {
+				t.Parallel()
+				h, d := withAnn(t)
+				hook := &d.OnWrite
+				if tt.op == "Sync" {
+					hook = &d.OnSync
+				}
+				brake := brakeOn(hook)
+				first := h.begin(h.addNote("Dune", 1))
+				brake.await(t, first)
+				title := "Dune"
+				if behind {
+					title = "Emma"
+					h.begin(h.addNote(title, 1))
+				}
+				refused, said := h.decide(h.addNote(title, 1))
+				if said != errTaken {
+					t.Errorf("the rules gave %v", said)
+				}
+				select {
+				case err := <-refused:
+					t.Errorf("Update = %v, while the row is pending", err)
+				default:
+				}
+				if tt.err != nil {
+					d.Fail(journaltest.Fault{At: d.Next(), Err: tt.err})
+				}
+				brake.off()
+				if err := <-refused; !errors.Is(err, tt.want) {
+					t.Errorf("Update = %v; want %v", err, tt.want)
+				}
+				h.View(func(tx *db.Tx) {
+					if _, there := h.byTitle.Find(tx, title); there != (tt.want != history.ErrReadOnly) {
+						t.Errorf("the row is there: %t", there)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A Fill that failed leaves an empty store behind.
+func TestFailedFill(t *testing.T) {
+	t.Parallel()
+	full, _ := withAnn(t)
+	d := journaltest.New(1)
+	h := mustOpen(t, d)
+	brake := brakeOn(&d.OnWrite)
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() { first <- h.Fill(full.Snapshot()) }()
+	brake.await(t, first)
+	go func() { second <- h.Fill(full.Snapshot()) }()
+	d.Fail(journaltest.Fault{At: d.Next(), Err: journaltest.ErrNoRoom})
+	brake.off()
+	if err := <-first; !errors.Is(err, history.ErrFull) {
+		t.Errorf("Fill = %v", err)
+	}
+	if err := <-second; err != nil {
+		t.Errorf("a second Fill = %v", err)
+	}
+	wantRows(t, h.visible(), full.visible())
 }
 
 // A row that loses its owner at commit doesn't hide a later pending change to
@@ -232,4 +314,48 @@ func TestPendingFill(t *testing.T) {
 	want["owner 2"] = `{"id":2,"name":"bob","mail":"bob@example.com"}`
 	wantRows(t, h.visible(), want)
 	wantRows(t, reopened(t, h, d).visible(), want)
+}
+
+// begin starts an Update and returns once the rules have run: their changes are
+// pending, or the rules returned an error.
+func (h *home) begin(rules func(*db.Tx) error) (result <-chan error) {
+	result, _ = h.decide(rules)
+	return result
+}
+
+// decide is begin, and also returns the error of the rules when they first ran.
+func (h *home) decide(rules func(*db.Tx) error) (result <-chan error, said error) {
+	ran, done := make(chan error, 1), make(chan error, 1)
+	first := func(err error) {
+		select {
+		case ran <- err:
+		default: // the rules run again
+		}
+	}
+	go func() {
+		done <- h.try(func(tx *db.Tx) error {
+			defer func() {
+				if r := recover(); r != nil {
+					first(r.(error))
+					panic(r)
+				}
+			}()
+			err := rules(tx)
+			first(err)
+			return err
+		})
+	}()
+	said = <-ran
+	h.View(func(*db.Tx) {}) // get the lock once, so that the changes are pending
+	return done, said
+}
+
+// try is Update for rules that may panic with an error.
+func (h *home) try(rules func(*db.Tx) error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = r.(error)
+		}
+	}()
+	return h.Update(rules)
 }

@@ -103,6 +103,7 @@ type table interface {
 	used() bool
 	len() int
 	pendingChanges() int
+	HasPending(*Tx) bool
 	last() int
 	raise(id int)
 	reserve(id int)

@@ -283,7 +283,7 @@ func TestRolledBack(t *testing.T) {
 			pending = append(pending, h.begin(h.rename(1, "cat")), h.begin(h.addNote("Emma", 1)), h.begin(remove(h.notes, 1)))
 			var before rows
 			pending = append(pending, h.begin(func(tx *db.Tx) error { before = h.seen(tx); return nil }))
-			failed := h.try(func(tx *db.Tx) error {
+			result, failed := h.decide(func(tx *db.Tx) error {
 				id := h.owners.NewID(tx)
 				h.owners.Put(tx, &owner{ID: 1, Name: "dan"})
 				h.owners.Put(tx, &owner{ID: 1, Name: "eve"})
@@ -298,7 +298,7 @@ func TestRolledBack(t *testing.T) {
 				return tt.end()
 			})
 			if failed != stop {
-				t.Errorf("Update = %v", failed)
+				t.Errorf("the rules gave %v", failed)
 			}
 			pending = append(pending, h.begin(func(tx *db.Tx) error {
 				wantRows(t, h.seen(tx), before)
@@ -312,6 +312,9 @@ func TestRolledBack(t *testing.T) {
 			brake.off()
 			for _, result := range pending {
 				must(t, <-result)
+			}
+			if err := <-result; err != stop {
+				t.Errorf("Update = %v", err)
 			}
 			h.View(func(tx *db.Tx) {
 				if o, ok := h.byName.Find(tx, "gil"); !ok || o.ID != 3 {

@@ -151,9 +151,14 @@ func (w *world) breaks(format string, args ...any) {
 }
 
 // rules turns a deed into rules for db. They first check that tx shows the
-// known and the pending rows. If they succeed, their edits are in decided.
+// known and the pending rows. If they succeed, their edits are in decided. If they
+// fail, they fail in the same way when they run again.
 func (w *world) rules(d deed, pending edits, decided *edits) func(*db.Tx) error {
+	var refused error
 	return func(tx *db.Tx) error {
+		if refused != nil {
+			return refused
+		}
 		want := maps.Clone(w.known)
 		want.pend(pending)
 		if diff := difference(w.home.seen(tx), want); diff != "" {
@@ -164,7 +169,7 @@ func (w *world) rules(d deed, pending edits, decided *edits) func(*db.Tx) error 
 		}
 		doing := &doing{home: w.home, tx: tx, w: w}
 		err := d(doing)
-		if err == nil {
+		if refused = err; err == nil {
 			*decided = doing.edits
 		}
 		return err
@@ -197,6 +202,13 @@ func (w *world) do(d deed) error {
 type batch struct {
 	edits   edits
 	results []<-chan error // of the deeds that the rules accepted
+	refused []refusal
+}
+
+// A refusal is the result of a deed that the rules refused, and what they said.
+type refusal struct {
+	result <-chan error
+	said   error
 }
 
 // begin starts deeds while the disk is busy with another batch, if any.
@@ -207,8 +219,8 @@ func (w *world) begin(deeds []deed, before edits) *batch {
 		result, said := w.home.decide(w.rules(d, slices.Concat(before, b.edits), &more))
 		if said == nil {
 			b.edits, b.results = append(b.edits, more...), append(b.results, result)
-		} else if err := <-result; err != said {
-			w.breaks("rules said %v, and Update %v", said, err)
+		} else {
+			b.refused = append(b.refused, refusal{result, said})
 		}
 	}
 	return b
@@ -238,6 +250,11 @@ func (w *world) end(b *batch) (err error) {
 			w.breaks("of one batch, one write came to %v and another to %v", err, one)
 		}
 		err = one
+	}
+	for _, r := range b.refused {
+		if err := <-r.result; err != r.said {
+			w.breaks("rules said %v, and Update %v", r.said, err)
+		}
 	}
 	return w.settle(b.edits, err)
 }
