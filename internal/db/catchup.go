@@ -158,12 +158,9 @@ func (s *replica) reload(ctx context.Context, after int64) error {
 	if last < d.seq {
 		return fmt.Errorf("%w: its last line is %d, and this replica has line %d", history.ErrWentBack, last, d.seq)
 	}
-	if f := s.flight; f != nil { // it may be part of the snapshot, under no name
+	if f := s.flight; f != nil { // land says what became of it
 		s.dropPendingLocked()
-		for _, w := range f.writers {
-			w.answer(history.ErrUnanswered)
-		}
-		f.writers, s.flight = nil, nil
+		f.reloaded, s.flight = true, nil
 	}
 	d.emptyLocked()
 	for i, p := range lines {

@@ -127,7 +127,7 @@ func (s *replica) compactIfWorthLocked() {
 	d.compactRunning = true
 	s.running.Go(func() {
 		if err := protect("compacting", d.Compact); err != nil && s.ctx.Err() == nil {
-			d.opt.Log.Warn("compaction failed; the shared log is unchanged", "error", err)
+			d.opt.Log.Warn("compacting the shared log failed; nothing of it is lost", "error", err)
 		}
 		pause(s.ctx, compactPause)
 		d.mu.Lock()

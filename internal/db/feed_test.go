@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -158,17 +159,23 @@ func TestSharedCut(t *testing.T) {
 	})
 }
 
-// A flight that is under way when the log is cut may be part of the snapshot. Its
-// writers hear that the outcome is unknown, and it is not made twice.
+// A flight that is under way when the log is cut is made once, and its writers hear
+// what became of it. Only if an attempt had no answer, it may be part of the snapshot:
+// then its writers hear that the outcome is unknown.
 func TestSharedCutUnderAFlight(t *testing.T) {
 	for _, tt := range []struct {
-		name  string
-		fault historytest.Fault
-		kept  bool
+		name    string
+		fault   historytest.Fault
+		barrier bool // loads the snapshot before the append has its answer
+		kept    bool
+		want    error
 	}{
-		{"kept", historytest.Fault{Drop: true}, true},
-		{"kept, and a barrier is faster than the answer", historytest.Fault{}, true},
-		{"lost", historytest.Fault{Lost: true}, false},
+		{"kept without an answer", historytest.Fault{Drop: true}, false, true, history.ErrUnanswered},
+		{"kept without an answer, after a barrier", historytest.Fault{Drop: true}, true, true, history.ErrUnanswered},
+		{"kept, after a barrier", historytest.Fault{}, true, true, nil},
+		{"lost", historytest.Fault{Lost: true}, false, false, history.ErrUnanswered},
+		{"too late", historytest.Fault{}, false, true, nil},
+		{"too late, after a barrier", historytest.Fault{}, true, true, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -176,21 +183,24 @@ func TestSharedCutUnderAFlight(t *testing.T) {
 				a, ra := join(t, log)
 				b, _ := join(t, log)
 				f := tt.fault
-				f.After = func() {
+				meanwhile := func() {
 					b.fresh(t).busy(t, "bob")
 					must(t, b.Compact())
 					log.CutAll()
-					if !f.Drop && !f.Lost { // a barrier loads the snapshot before the answer comes
+					if tt.barrier {
 						must(t, a.Fresh(context.Background()))
 					}
 				}
+				if f.After = meanwhile; strings.HasPrefix(tt.name, "too late") {
+					f.Before, f.After = meanwhile, nil
+				}
 				ra.OnAppend = once(f)
-				if err := a.Update(a.addNote("Dune", 0)); !errors.Is(err, history.ErrUnanswered) {
+				if err := a.Update(a.addNote("Dune", 0)); !errors.Is(err, tt.want) {
 					t.Errorf("Update = %v", err)
 				}
 				synctest.Wait() // until the append has its answer
 				must(t, a.Writable())
-				same(t, "then", a, b)
+				same(t, "then", a, b.fresh(t))
 				notes := 0
 				for _, n := range a.allNotes() {
 					if n.Title == "Dune" {

@@ -188,7 +188,7 @@ func (s *replica) brokenError() error {
 	if s.broken == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", history.ErrUnavailable, s.broken)
+	return history.Worded(history.ErrUnavailable, s.broken.Error()) // the log can be reached
 }
 
 // writable is Writable.

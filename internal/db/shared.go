@@ -76,6 +76,9 @@ type flight struct {
 	writers []*writer
 	size    int
 	kept    bool
+	// reloaded is set if the tables were loaded anew while the flight was under way,
+	// because the log was cut. If the log has kept the flight, the tables have it.
+	reloaded bool
 }
 
 // OpenShared is Open for a log that other replicas append to as well. Changes of
@@ -147,7 +150,7 @@ func (s *replica) enqueue(w *writer) error {
 	defer s.db.mu.Unlock()
 	switch {
 	case s.broken != nil:
-		return fmt.Errorf("%w: %w", history.ErrReadOnly, s.broken)
+		return s.brokenForWriters()
 	case s.db.closing:
 		return errClosed
 	}
@@ -296,24 +299,63 @@ func (s *replica) land(f *flight, err error) (kept, over bool) {
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
 	switch {
+	case f.reloaded:
+		s.flight = f // no other one has taken off
+		if s.landReloadedLocked(err) {
+			return f.kept, f.kept
+		}
 	case s.flight != f: // it is committed, back in the queue, or dropped
-		if err == nil && !f.kept && f.writers != nil { // reload may have dropped it: it is in the snapshot
+		if err == nil && !f.kept && f.writers != nil {
 			s.breakLocked(fmt.Errorf("the log says that it kept batch %s, and another batch is in its place", f.id))
 		}
 		return f.kept, f.writers == nil
 	case err == nil:
 		s.commitFlightLocked()
 		return f.kept, true
+	}
+	switch {
+	case s.broken != nil:
+		err = s.brokenForWriters()
+		s.dropLocked(err, err)
 	case errors.Is(err, history.ErrTooLarge):
 		s.rejectLocked(err)
-	case errors.Is(err, history.ErrUnanswered) || isCut:
+	case errors.Is(err, history.ErrUnanswered) || isCut && cut.Unanswered:
 		s.dropLocked(history.ErrUnanswered, history.ErrUnavailable)
+	case isCut: // and the tables could not be loaded anew
+		s.dropLocked(history.ErrUnavailable, history.ErrUnavailable)
 	case errors.Is(err, history.ErrWentBack):
 		s.breakLocked(err)
 	default:
 		s.dropLocked(err, err)
 	}
 	return false, true
+}
+
+// landReloadedLocked lands the flight, if the tables were loaded anew after it took off
+// and its outcome is known. It returns false if the flight has to be dropped.
+func (s *replica) landReloadedLocked(err error) bool {
+	f := s.flight
+	late, overtaken := errors.AsType[*history.Overtaken](err)
+	cut, isCut := errors.AsType[*history.Cut](err)
+	switch {
+	case s.broken != nil:
+		return false
+	case err == nil || overtaken && late.Batches[0].ID == f.id:
+		s.answerLocked(f)
+	case overtaken || isCut && !cut.Unanswered:
+		s.requeueLocked()
+	default:
+		return false
+	}
+	return true
+}
+
+// answerLocked answers the writers of f, which is committed.
+func (s *replica) answerLocked(f *flight) {
+	f.kept, s.flight = true, nil
+	for _, w := range f.writers {
+		close(w.done)
+	}
 }
 
 // commitFlightLocked makes the flight visible, which the log has kept, and answers
@@ -336,10 +378,7 @@ func (s *replica) commitFlightLocked() {
 		s.breakLocked(err)
 		return
 	}
-	f.kept, s.flight = true, nil
-	for _, w := range f.writers {
-		close(w.done)
-	}
+	s.answerLocked(f)
 	s.committedLocked()
 }
 
@@ -426,8 +465,13 @@ func (s *replica) breakLocked(err error) {
 		s.broken = err
 		close(s.db.ended)
 	}
-	err = fmt.Errorf("%w: %w", history.ErrReadOnly, err)
+	err = s.brokenForWriters()
 	s.dropLocked(err, err)
+}
+
+// brokenForWriters is the answer to writers of a broken replica.
+func (s *replica) brokenForWriters() error {
+	return fmt.Errorf("%w: %w", history.ErrReadOnly, s.broken)
 }
 
 // Ended is closed once this replica can't go on: its log went back, or holds what

@@ -83,7 +83,10 @@ type request struct {
 	// no answer, then a refusal of the next one is not the outcome: the first may
 	// still be carried out.
 	once bool
-	bulk bool // the answer may be large
+	// unanswered, if not nil, is set if an attempt may have been carried out without
+	// an answer.
+	unanswered *bool
+	bulk       bool // the answer may be large
 	// accept, if not nil, may reject an answer with an *otherPast.
 	accept func(member string, a answer) error
 }
@@ -121,6 +124,9 @@ func (c *client) do(ctx context.Context, r request) error {
 	var last error
 	for {
 		at := c.at.Load()
+		if open && r.unanswered != nil {
+			*r.unanswered = true
+		}
 		err := c.attempt(ctx, c.member(at), r, body)
 		lost, isLost := errors.AsType[*lostAnswer](err)
 		refused, isRefusal := errors.AsType[*refusal](err)

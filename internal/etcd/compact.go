@@ -113,7 +113,10 @@ func (l *Log) Compact(ctx context.Context, at int64, now time.Time, n int, snaps
 		return err
 	}
 	l.snapshotIs(m)
-	return l.cut(ctx, m)
+	if err := l.cut(ctx, m); err != nil {
+		return fmt.Errorf("a new snapshot is kept, and the next one will remove what is left of older lines: %w", err)
+	}
+	return nil
 }
 
 // publish makes m the newest snapshot, if the key is still at the revision. more

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"example.com/shelf/internal/etcd"
 	"example.com/shelf/internal/etcd/etcdtest"
 	"example.com/shelf/internal/history"
 )
@@ -125,4 +126,62 @@ func TestFollowCut(t *testing.T) {
 			t.Errorf("behind the snapshot before, the log holds %s", got)
 		}
 	})
+}
+
+// An append that finds the lines behind it cut away says whether it may be in the
+// snapshot.
+func TestAppendCut(t *testing.T) {
+	t.Parallel()
+	begin := func(t *testing.T, other *etcd.Log) {
+		if err := other.Begin(t.Context(), noon, 3, snapshotOf(3)); err != nil {
+			t.Error(err)
+		}
+	}
+	compact := func(t *testing.T, other *etcd.Log) {
+		_, last, _ := load(t, other)
+		last = appendAll(t, other, last, "a", "b")
+		for range 2 {
+			if err := other.Compact(t.Context(), last, noon, 1, snapshotOf(1), accept); err != nil {
+				t.Error(err)
+			}
+			last = appendAll(t, other, last, "c")
+		}
+	}
+	for _, tt := range []struct {
+		name       string
+		first      etcdtest.Fault // of the first attempt
+		meanwhile  func(*testing.T, *etcd.Log)
+		unanswered bool
+	}{
+		{"another replica has filled the log", etcdtest.Fault{}, begin, false},
+		{"another replica has filled the log, after an attempt without an answer", etcdtest.Fault{Status: 503, Code: 14}, begin, false},
+		{"the log was cut", etcdtest.Fault{}, compact, false},
+		{"the log was cut, after an attempt that never reached a member", etcdtest.Fault{Down: true}, compact, false},
+		{"the log was cut, after an attempt without an answer", etcdtest.Fault{Status: 503, Code: 14}, compact, true},
+		{"the log was cut, after an attempt that was kept", etcdtest.Fault{Lose: true}, compact, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				g := etcdtest.New(3)
+				l, other := connect(t, g), connect(t, g)
+				attempts := 0
+				g.Fail(func(c etcdtest.Call) (f etcdtest.Fault) {
+					if !c.Writes() || attempts > 1 {
+						return f
+					}
+					if attempts++; attempts == 1 && tt.first != f {
+						return tt.first
+					}
+					attempts = 2
+					tt.meanwhile(t, other)
+					return f
+				})
+				err := l.Append(t.Context(), 0, "x", noon, bodies("x", 1))
+				if cut, ok := errors.AsType[*history.Cut](err); !ok || cut.After != 0 || cut.Unanswered != tt.unanswered {
+					t.Errorf("%#v", err)
+				}
+			})
+		})
+	}
 }

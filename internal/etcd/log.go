@@ -192,7 +192,8 @@ func (l *Log) Append(ctx context.Context, after int64, id string, now time.Time,
 		Success: []operation{put(head, strconv.AppendInt(nil, last, 10)), put(l.logKey(after+1), value)},
 		Failure: l.tail(after),
 	}
-	out, err := ask[txnAnswer](ctx, l.client, request{path: pathTxn, in: in, once: true, accept: l.reaches(after+1, after)})
+	unanswered := false
+	out, err := ask[txnAnswer](ctx, l.client, request{path: pathTxn, in: in, once: true, unanswered: &unanswered, accept: l.reaches(after+1, after)})
 	if err != nil {
 		return l.noted(l.client.explained(err))
 	}
@@ -201,6 +202,10 @@ func (l *Log) Append(ctx context.Context, after int64, id string, now time.Time,
 		return l.noted(nil)
 	}
 	p, err := l.readPage(after, out)
+	if cut, ok := err.(*history.Cut); ok && unanswered {
+		m, err := l.readManifest(ctx)
+		cut.Unanswered = err != nil || m.Before != nil // if not, no entry was ever removed
+	}
 	if err != nil {
 		return l.noted(err)
 	}

@@ -59,7 +59,13 @@ func (o *Overtaken) Error() string {
 
 // A Cut is the error of a call that names a number too old to follow on: the
 // lines after it are only in the snapshot. The caller has to Load again.
-type Cut struct{ After int64 }
+type Cut struct {
+	After int64
+	// Unanswered reports that the call was an Append, and that an attempt of it may
+	// have been kept and be in the snapshot now. If it is false, nothing of the append
+	// is in the log or ever will be.
+	Unanswered bool
+}
 
 func (c *Cut) Error() string {
 	return fmt.Sprintf("the shared log no longer holds what follows on line %d", c.After)
@@ -103,7 +109,8 @@ type Shared interface {
 	// appends of all replicas.
 	//
 	// When Append returns nil, the batch is durable on a quorum. It fails with
-	// *Overtaken if the last line has another number than after. If it fails with
+	// *Overtaken if the last line has another number than after, or with *Cut if the
+	// log no longer holds what follows on after. If it fails with
 	// ErrFull, ErrTooLarge, ErrReadOnly or ErrUnavailable, nothing of the batch is
 	// in the log or ever will be. If an attempt may have been kept and ctx ends
 	// before an answer, it fails with ErrUnanswered.
@@ -138,7 +145,8 @@ type Shared interface {
 	//
 	// Compact keeps the batches behind the snapshot before this one, so that a slow
 	// replica needn't start over. It returns nil without doing anything if another
-	// replica compacts, or has a newer snapshot. An error leaves the log as it was.
+	// replica compacts, or has a newer snapshot. An error means that the log still has
+	// all that it had, at worst more than it needs; the next Compact removes it.
 	Compact(ctx context.Context, at int64, now time.Time, n int, snapshot iter.Seq[[]byte], check func([]Record) error) error
 
 	// Begin makes a snapshot of n lines, of any size, the first content of an empty

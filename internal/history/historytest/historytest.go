@@ -323,6 +323,9 @@ func (r *Replica) Append(ctx context.Context, after int64, id string, _ time.Tim
 		if f.After != nil {
 			f.After()
 		}
+		if cut, ok := errors.AsType[*history.Cut](err); ok {
+			cut.Unanswered = open
+		}
 		if !f.Drop && !f.Lost {
 			return err
 		}
