@@ -252,7 +252,7 @@ func (s *server) metricsPage() []byte {
 	p.Histogram(&s.store.fsyncs)
 	p.Single("shelf_store_writable", "gauge", "1, or 0 once writes are refused until a restart.", metrics.OneIf(log.Failed == nil))
 	if s.store.Shared() {
-		s.store.traffic.Show(&p, s.store.Silence())
+		s.store.traffic.Show(&p, s.store.Silence(), s.store.Engine())
 	}
 	p.Single("shelf_event_streams", "gauge", "Streams of events that are open.", float64(s.streams.Open()))
 

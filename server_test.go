@@ -2441,6 +2441,6 @@ func TestReplicasOutOfReach(t *testing.T) {
 		rb.Heal()
 		here.send("GET /api/v1/items").wantStatus(200)
 		b.as("").send("GET /readyz").want(200, "ready")
-		wantText(t, b.as("").send("GET /metrics").body, "shelf_shared_appends_total", "shelf_shared_barrier_duration_seconds_count", "shelf_shared_silence_seconds")
+		wantText(t, b.as("").send("GET /metrics").body, "shelf_shared_appends_total", "shelf_shared_barrier_duration_seconds_count", "shelf_shared_silence_seconds", "shelf_shared_clock_difference_seconds 0", "shelf_shared_engine_bytes", "shelf_shared_engine_quota_bytes")
 	})
 }

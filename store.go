@@ -181,7 +181,7 @@ func openStoreForCommand(ctx context.Context, c settings, sh shell) (*store, err
 
 // openShared opens the store that several servers share. It fails with one clear line.
 func openShared(ctx context.Context, c settings, log *slog.Logger, now func() time.Time) (*store, *etcd.Log, error) {
-	cluster, err := c.etcd.Open(ctx, c.data, true, log)
+	cluster, err := c.etcd.Open(ctx, c.data, true, log, now)
 	if err != nil {
 		return nil, nil, err
 	}

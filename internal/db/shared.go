@@ -114,6 +114,14 @@ func (d *DB) Observe(appended, checked func(took time.Duration, err error)) {
 	d.appended, d.checked = appended, checked
 }
 
+// Engine is what is known of the engine behind the log, with OpenShared.
+func (d *DB) Engine() history.Engine {
+	if d.shared == nil {
+		return history.Engine{}
+	}
+	return d.shared.log.Engine()
+}
+
 // Shared reports whether other replicas append to the log too.
 func (d *DB) Shared() bool { return d.shared != nil }
 

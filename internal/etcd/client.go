@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/history"
 )
 
@@ -37,6 +38,7 @@ type client struct {
 	http    *http.Client
 	user    string
 	secret  string
+	clocks  *clocks
 	closed  context.Context // done after close
 	close   context.CancelFunc
 
@@ -48,7 +50,7 @@ type client struct {
 	token          atomic.Pointer[string]
 }
 
-func newClient(a Address, access Access) *client {
+func newClient(a Address, access Access, clocks *clocks) *client {
 	transport := access.Transport
 	if transport == nil {
 		own := &http.Transport{
@@ -66,7 +68,7 @@ func newClient(a Address, access Access) *client {
 		own.Protocols.SetHTTP1(true)
 		transport = own
 	}
-	c := &client{address: a, user: access.User, secret: access.Password}
+	c := &client{address: a, user: access.User, secret: access.Password, clocks: clocks}
 	c.http = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	c.closed, c.close = context.WithCancel(context.Background())
 	return c
@@ -266,12 +268,13 @@ func (c *client) send(ctx context.Context, member string, r request, token *stri
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	before := c.revision.Load()
+	before, began := c.revision.Load(), clock.Real()
 	answer, sent, err := c.post(ctx, member, r.path, token, body)
 	if err != nil {
 		return &lostAnswer{member, sent, err}
 	}
 	defer answer.Body.Close()
+	c.clocks.answered(member, answer.Header.Get("Date"), began)
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
 		return &lostAnswer{member, true, err}

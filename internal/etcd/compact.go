@@ -33,17 +33,26 @@ type growth struct {
 	lines         int64
 }
 
-// grown counts an entry. It may see an entry several times.
-func (l *Log) grown(first, last, size int64) {
+// grownBy counts an entry that this replica has read, perhaps not for the first time.
+func (l *Log) grownBy(e entry) {
+	first := e.batch.Records[0].Seq
+	if l.grown(first, first+int64(len(e.batch.Records))-1, e.size) {
+		l.clocks.read(e)
+	}
+}
+
+// grown counts an entry. It returns false if the entry is counted already.
+func (l *Log) grown(first, last, size int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if first <= l.growth.counted {
-		return
+		return false
 	}
 	l.growth.counted = last
 	l.growth.bytes += size
 	l.growth.keys++
 	l.growth.lines += last - first + 1
+	return true
 }
 
 // snapshotIs starts the count anew behind a snapshot.

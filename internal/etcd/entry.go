@@ -29,7 +29,16 @@ const (
 // lines as they would stand in a file.
 type entry struct {
 	batch history.Batch
-	size  int64 // of the value
+	size  int64  // of the value
+	first []byte // the first line of the batch
+}
+
+// time is when the batch was made, by the clock of the replica that made it.
+func (e entry) time() (at time.Time, ok bool) {
+	_, rest, _ := bytes.Cut(e.first[:min(len(e.first), 100)], []byte(`,"time":"`))
+	text, _, _ := bytes.Cut(rest, []byte(`"`))
+	at, err := time.Parse(time.RFC3339, string(text))
+	return at, err == nil
 }
 
 // logKey is the key of the entry whose first line has that number.
@@ -98,7 +107,7 @@ func (l *Log) parseEntry(kv keyValue) (e entry, err error) {
 	if err := json.Unmarshal(head, &named); err != nil {
 		return e, damaged("the first line names no batch", err)
 	}
-	e.batch.ID, e.size = named.Batch, int64(len(kv.Value))
+	e.batch.ID, e.size, e.first = named.Batch, int64(len(kv.Value)), lines
 	e.batch.Records, err = journal.ParseBatch(lines, first)
 	return e, err
 }

@@ -26,6 +26,7 @@ func (l *Log) Follow(ctx context.Context, after int64, each func([]history.Batch
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(l.client.closed, cancel)()
+	go l.watchUsage(ctx)
 	f := &follower{log: l, after: after, each: each}
 	pause := firstPause
 	for {
@@ -181,7 +182,7 @@ func (f *follower) takeLine(member string, line watchLine) (missed bool, err err
 			break
 		}
 		next = last + 1
-		f.log.grown(first, last, e.size)
+		f.log.grownBy(e)
 		batches = append(batches, e.batch)
 	}
 	if len(batches) > 0 {

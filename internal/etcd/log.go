@@ -18,6 +18,8 @@ type Options struct {
 	Access
 
 	Log *slog.Logger // nil: discard
+	// Now is the clock by which batches are dated. Nil: the machine's clock.
+	Now func() time.Time
 	// Create makes Open write the format into an empty prefix. Without it, Open
 	// fails with ErrNothing there.
 	Create bool
@@ -33,12 +35,14 @@ type Log struct {
 	client *client
 	prefix string
 	opt    Options
+	clocks *clocks
 
 	mu       sync.Mutex
 	format   format
 	failed   error // sticky; nil while the log works
 	trouble  error // of the last call, if it says that the engine can't be used
 	growth   growth
+	usage    usage
 	warned   bool      // the owner was told that etcd denies its compaction
 	notUntil time.Time // when Compact is worth another try
 }
@@ -113,9 +117,9 @@ type page struct {
 	revision int64
 }
 
-// readPage reads an answer to tail. It fails with *history.Cut if the log no
-// longer holds what follows on line number after.
-func (l *Log) readPage(after int64, out *txnAnswer) (p page, err error) {
+// readPage reads an answer to tail, which was asked for at that time. It fails with
+// *history.Cut if the log no longer holds what follows on line number after.
+func (l *Log) readPage(after int64, out *txnAnswer, asked time.Time) (p page, err error) {
 	p.revision = out.Header.Revision
 	if kv, found := out.ranged(0).first(); found {
 		if p.head, err = parseHead(kv.Value); err != nil {
@@ -133,8 +137,11 @@ func (l *Log) readPage(after int64, out *txnAnswer) (p page, err error) {
 			break
 		}
 		next += int64(len(e.batch.Records))
-		l.grown(first, next-1, e.size)
+		l.grownBy(e)
 		p.batches = append(p.batches, e.batch)
+	}
+	if p.head < next {
+		l.clocks.ended(p.head, asked)
 	}
 	if p.head > after && len(p.batches) == 0 {
 		return p, &history.Cut{After: after}
@@ -192,7 +199,7 @@ func (l *Log) Append(ctx context.Context, after int64, id string, now time.Time,
 		Success: []operation{put(head, strconv.AppendInt(nil, last, 10)), put(l.logKey(after+1), value)},
 		Failure: l.tail(after),
 	}
-	unanswered := false
+	unanswered, asked := false, l.clocks.now()
 	out, err := ask[txnAnswer](ctx, l.client, request{path: pathTxn, in: in, once: true, unanswered: &unanswered, accept: l.reaches(after+1, after)})
 	if err != nil {
 		return l.noted(l.client.explained(err))
@@ -201,7 +208,7 @@ func (l *Log) Append(ctx context.Context, after int64, id string, now time.Time,
 		l.grown(after+1, last, int64(len(value)))
 		return l.noted(nil)
 	}
-	p, err := l.readPage(after, out)
+	p, err := l.readPage(after, out, asked)
 	if cut, ok := err.(*history.Cut); ok && unanswered {
 		m, err := l.readManifest(ctx)
 		cut.Unanswered = err != nil || m.Before != nil // if not, no entry was ever removed
@@ -260,11 +267,12 @@ func (l *Log) readTail(ctx context.Context, after int64) (p page, err error) {
 		// room for a put. The key never exists.
 		in.Success = append(in.Success, operation{Delete: &deleteRequest{Key: []byte(l.key(keyBarrier))}})
 	}
+	asked := l.clocks.now()
 	out, err := ask[txnAnswer](ctx, l.client, request{path: pathTxn, in: in, accept: l.reaches(after, after)})
 	if err != nil {
 		return p, l.client.explained(err)
 	}
-	return l.readPage(after, out)
+	return l.readPage(after, out, asked)
 }
 
 // ID names the log: see history.Shared. A restored backup is in another cluster.

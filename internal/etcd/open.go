@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/history"
 )
 
@@ -25,7 +26,11 @@ func Open(ctx context.Context, a Address, opt Options) (*Log, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	l := &Log{client: newClient(a, opt.Access), prefix: a.Prefix, opt: opt}
+	if opt.Now == nil {
+		opt.Now = clock.Real
+	}
+	clocks := &clocks{now: opt.Now, log: opt.Log}
+	l := &Log{client: newClient(a, opt.Access, clocks), prefix: a.Prefix, opt: opt, clocks: clocks}
 	err := l.meet(ctx)
 	if err == nil {
 		err = l.openFormat(ctx, opt.Create)

@@ -106,9 +106,9 @@ func (s Settings) access() (a Access, err error) {
 	return a, nil
 }
 
-// Open opens the log at the address -data. create is for Options.Create. Its error is
-// one line for a person.
-func (s Settings) Open(ctx context.Context, data string, create bool, log *slog.Logger) (*Log, error) {
+// Open opens the log at the address -data. create is for Options.Create, and
+// log and now may be nil. Its error is one line for a person.
+func (s Settings) Open(ctx context.Context, data string, create bool, log *slog.Logger, now func() time.Time) (*Log, error) {
 	if err := s.Check(data); err != nil {
 		return nil, err
 	}
@@ -120,13 +120,13 @@ func (s Settings) Open(ctx context.Context, data string, create bool, log *slog.
 	if err != nil {
 		return nil, err
 	}
-	return Open(ctx, a, Options{Access: access, Log: log, Create: create, AnyVersion: s.AnyVersion, ThroughLog: s.Barrier == BarrierLog})
+	return Open(ctx, a, Options{Access: access, Log: log, Now: now, Create: create, AnyVersion: s.AnyVersion, ThroughLog: s.Barrier == BarrierLog})
 }
 
 // With calls do with the log at the address -data, and closes it. It creates nothing.
 func (s Settings) With(data string, do func(context.Context, *Log) error) error {
 	ctx := context.Background()
-	l, err := s.Open(ctx, data, false, nil)
+	l, err := s.Open(ctx, data, false, nil, nil)
 	if err != nil {
 		return err
 	}

@@ -54,6 +54,14 @@ type deleteRequest struct {
 	RangeEnd []byte `json:"range_end,omitempty"`
 }
 
+// A statusAnswer is what one member says about itself.
+type statusAnswer struct {
+	headOnly
+
+	Size  int64 `json:"dbSize,string"`
+	Quota int64 `json:"dbSizeQuota,string"` // 0 before etcd 3.6
+}
+
 // A headOnly is an answer whose header is all that counts.
 type headOnly struct {
 	Header header `json:"header"`

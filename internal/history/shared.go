@@ -77,6 +77,16 @@ type Batch struct {
 	Records []Record // at least one; their Line is 0
 }
 
+// An Engine is what a replica knows of the engine that keeps its log.
+type Engine struct {
+	// ClockDifference is the largest difference that was seen lately between the clock
+	// of this machine and the clocks of the engine and of other replicas.
+	ClockDifference time.Duration
+	// Bytes is the size of what the engine keeps, and Quota the size at which it takes
+	// no more. They are 0 if they are not known.
+	Bytes, Quota int64
+}
+
 // A Shared is a log that several programs, the replicas, read and append to at
 // the same time. Each replica keeps a copy of the tables in memory. A replica may
 // append only behind the last line that it has applied. So no replica can decide
@@ -131,6 +141,9 @@ type Shared interface {
 	// ctx's error. It retries for ever, and makes good by itself for whatever a
 	// broken watch has missed. Follow fails with *Cut.
 	Follow(ctx context.Context, after int64, each func([]Batch)) error
+
+	// Engine returns what is known of the engine. It never waits.
+	Engine() Engine
 
 	// WantsSnapshot reports whether the log has grown so much since its snapshot
 	// that Compact pays. It never waits.

@@ -45,6 +45,8 @@ type Gateway struct {
 	Version        string // of all members
 	User, Password string // if set, calls need a token
 	OnlyRoot       bool   // compaction is denied
+	// Clock, if set, dates the answers of a member.
+	Clock func(member int) time.Time
 
 	mu        sync.Mutex
 	members   int
@@ -56,6 +58,8 @@ type Gateway struct {
 	events    []event
 	leases    map[int64]bool
 	full      bool
+	size      int64
+	quota     int64
 	tokens    int // number of the valid token
 	more      chan struct{}
 	cancels   int // raised to end all watches
@@ -103,6 +107,14 @@ func (g *Gateway) SetFull(full bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.full = full
+}
+
+// SetSize sets the size of the data at each member, and the quota. A quota of 0 is not
+// told, as before etcd 3.6.
+func (g *Gateway) SetSize(size, quota int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.size, g.quota = size, quota
 }
 
 // ExpireTokens makes all tokens invalid.
@@ -229,6 +241,9 @@ func (m member) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (m member) serve(w http.ResponseWriter, r *http.Request, body []byte, f Fault) {
 	if f.Down {
 		panic(http.ErrAbortHandler)
+	}
+	if m.Clock != nil {
+		w.Header().Set("Date", m.Clock(m.number).UTC().Format(http.TimeFormat))
 	}
 	<-time.After(f.Delay) // a client that hangs up meanwhile doesn't take back what it has sent
 	switch {

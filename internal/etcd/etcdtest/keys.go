@@ -102,6 +102,12 @@ func (m member) answer(r *http.Request, body []byte) (status int, out any) {
 		return decode(body, m.txnLocked)
 	case "/v3/kv/compaction":
 		return decode(body, m.compactLocked)
+	case "/v3/maintenance/status":
+		status := map[string]any{"header": m.headerLocked(), "version": m.Version, "dbSize": fmt.Sprint(m.size), "dbSizeInUse": fmt.Sprint(m.size)}
+		if m.quota > 0 {
+			status["dbSizeQuota"] = fmt.Sprint(m.quota)
+		}
+		return http.StatusOK, status
 	case "/v3/lease/grant":
 		return decode(body, func(struct {
 			TTL int64 `json:"TTL,string"`

@@ -386,6 +386,9 @@ func (r *Replica) Follow(ctx context.Context, after int64, each func([]history.B
 	}
 }
 
+// Engine knows nothing.
+func (r *Replica) Engine() history.Engine { return history.Engine{} }
+
 // WantsSnapshot reports whether the log has more batches than its Size.
 func (r *Replica) WantsSnapshot() bool {
 	return r.log.Size > 0 && len(r.log.Batches()) > r.log.Size
