@@ -93,14 +93,7 @@ func (s *replica) applyLocked(b history.Batch, lines []parsedLine) (err error) {
 		if rec.Seq != s.db.seq+1 {
 			return damaged(rec, fmt.Errorf("line %d should follow", s.db.seq+1))
 		}
-		err := protect("applying a line", func() error {
-			if err := s.db.admit(p, rec.Manual); err != nil {
-				return err
-			}
-			s.db.commitLocked(rec.Seq, p.change)
-			return nil
-		})
-		if err != nil {
+		if err := protect("applying a line", func() error { return s.db.takeLocked(rec, p) }); err != nil {
 			return damaged(rec, err)
 		}
 	}
@@ -143,10 +136,10 @@ func (s *replica) reload(ctx context.Context, after int64) error {
 		return nil // another goroutine has done it
 	}
 	var lines []parsedLine
-	var numbers []int64
+	var records []history.Record
 	r := newReplay(d)
 	r.take = func(rec history.Record, p parsedLine) error {
-		lines, numbers = append(lines, p), append(numbers, rec.Seq)
+		lines, records = append(lines, p), append(records, history.Record{Seq: rec.Seq})
 		return nil
 	}
 	last, snapshot, err := s.log.Load(ctx, r.emit)
@@ -164,15 +157,8 @@ func (s *replica) reload(ctx context.Context, after int64) error {
 	}
 	d.emptyLocked()
 	for i, p := range lines {
-		err := protect("applying a line", func() error {
-			if err := d.admit(p, false); err != nil {
-				return err
-			}
-			d.commitLocked(numbers[i], p.change)
-			return nil
-		})
-		if err != nil {
-			err = damaged(history.Record{Seq: numbers[i]}, err)
+		if err := protect("applying a line", func() error { return d.takeLocked(records[i], p) }); err != nil {
+			err = damaged(records[i], err)
 			s.breakLocked(err)
 			return err
 		}

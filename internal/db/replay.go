@@ -50,13 +50,7 @@ func newReplay(d *DB) *replay {
 		db: d, group: &replayGroup{done: make(chan struct{})},
 		work: make(chan *replayGroup, 64), order: make(chan *replayGroup, 64), stop: make(chan struct{}),
 	}
-	r.take = func(rec history.Record, p parsedLine) error {
-		if err := d.admit(p, rec.Manual); err != nil {
-			return err
-		}
-		d.commitLocked(rec.Seq, p.change)
-		return nil
-	}
+	r.take = d.takeLocked
 	for range runtime.GOMAXPROCS(0) {
 		r.ended.Go(func() {
 			for g := range r.work {
@@ -66,6 +60,15 @@ func newReplay(d *DB) *replay {
 	}
 	r.ended.Go(r.apply)
 	return r
+}
+
+// takeLocked commits a line of the log, unless it breaks a rule.
+func (d *DB) takeLocked(rec history.Record, p parsedLine) error {
+	if err := d.admit(p, rec.Manual); err != nil {
+		return err
+	}
+	d.commitLocked(rec.Seq, p.change)
+	return nil
 }
 
 // emit takes a batch. It clears the batch as it goes, so that a large import is
