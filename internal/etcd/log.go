@@ -239,7 +239,7 @@ func (l *Log) Since(ctx context.Context, after int64, each func([]history.Batch)
 // the last line.
 func (l *Log) since(ctx context.Context, after int64, each func([]history.Batch)) (p page, err error) {
 	for until := int64(-1); ; {
-		if p, err = l.readTail(ctx, after); err != nil {
+		if p, err = l.readTail(ctx, after, until); err != nil {
 			return p, err
 		}
 		if len(p.batches) > 0 {
@@ -256,8 +256,9 @@ func (l *Log) since(ctx context.Context, after int64, each func([]history.Batch)
 	}
 }
 
-// readTail makes one request for what follows on line number after.
-func (l *Log) readTail(ctx context.Context, after int64) (p page, err error) {
+// readTail makes one request for what follows on line number after. until is the number
+// of the last line if this is not the first request. Then there is much to read.
+func (l *Log) readTail(ctx context.Context, after, until int64) (p page, err error) {
 	if err := l.usable(); err != nil {
 		return p, err
 	}
@@ -268,7 +269,7 @@ func (l *Log) readTail(ctx context.Context, after int64) (p page, err error) {
 		in.Success = append(in.Success, operation{Delete: &deleteRequest{Key: []byte(l.key(keyBarrier))}})
 	}
 	asked := l.clocks.now()
-	out, err := ask[txnAnswer](ctx, l.client, request{path: pathTxn, in: in, accept: l.reaches(after, after)})
+	out, err := ask[txnAnswer](ctx, l.client, request{path: pathTxn, in: in, bulk: until > after, accept: l.reaches(after, after)})
 	if err != nil {
 		return p, l.client.explained(err)
 	}
