@@ -324,7 +324,10 @@ func refusalOf(member string, status int, text []byte) error {
 	refused := &refusal{member: member, status: status}
 	if json.Unmarshal(text, &refused.failure) != nil || refused.Code == 0 {
 		refused.failure = failure{Message: http.StatusText(status)}
-		if status < 500 {
+		switch {
+		case bytes.HasPrefix(text, []byte("CommonName ")):
+			refused.Message = member + ": " + commonName
+		case status < 500:
 			refused.Message = noGateway(member, status).Error()
 		}
 	}

@@ -109,6 +109,10 @@ type otherPast struct{ member, what string }
 
 func (o *otherPast) Error() string { return o.member + " " + o.what }
 
+// commonName words the error of a member whose etcd has accounts, and that was shown a
+// certificate with a common name.
+const commonName = "the certificate has a common name, which etcd takes for the name of a user, and then it refuses its JSON gateway: set -etcd-cert to a certificate without one"
+
 // noGateway words the error of a member that is no etcd, or has its gateway off.
 func noGateway(member string, status int) error {
 	return fmt.Errorf("%s answers %d to etcd's JSON gateway: start etcd with --enable-grpc-gateway=true, and name its client URLs", member, status)

@@ -36,6 +36,9 @@ func TestOpenRefuses(t *testing.T) {
 		{name: "all members are down", hurt: each("", func(etcdtest.Call) etcdtest.Fault { return etcdtest.Fault{Down: true} }), want: "m0:2379: dial: connection refused; m1:2379: dial: connection refused; m2:2379: dial: connection refused: start etcd, or check -data"},
 		{name: "another program", hurt: each("", func(etcdtest.Call) etcdtest.Fault { return notFound }), want: "does not answer as etcd does"},
 		{name: "the gateway is off", hurt: each("/v3/", func(etcdtest.Call) etcdtest.Fault { return notFound }), want: "--enable-grpc-gateway=true"},
+		{name: "a certificate with a common name", hurt: each("/v3/", func(etcdtest.Call) etcdtest.Fault {
+			return etcdtest.Fault{Status: 400, Raw: true, Text: "CommonName of client sending a request against gateway will be ignored and not used as expected\n"}
+		}), want: "m0:2379: the certificate has a common name"},
 		{name: "no leader", hurt: each("/v3/kv/txn", func(etcdtest.Call) etcdtest.Fault {
 			return etcdtest.Fault{Status: 503, Code: 14, Text: "etcdserver: no leader"}
 		}), want: "etcdserver: no leader: start etcd"},
