@@ -37,6 +37,8 @@ import (
 
 	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/db"
+	"example.com/shelf/internal/etcd"
+	"example.com/shelf/internal/etcd/etcdtest"
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/history/historytest"
@@ -2393,6 +2395,65 @@ func TestReplicas(t *testing.T) {
 		a.as("").with("X-Access-Token", b.logIn("bob")).send("GET /bookapi/books").wantStatus(200)
 		here.send("DELETE /api/v1/auth/logout").wantStatus(200)
 		there.send("GET /api/v1/auth/me").want(401, "Token has been revoked")
+	})
+}
+
+// A stream that ends at one server goes on at another, from the event that the client
+// had last. No event comes twice, and none is missing, also those of a third server and
+// those that the second one only has from a snapshot.
+func TestReplicasResumeStreams(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := etcdtest.New(3)
+		join := func() *eventsServer {
+			address, err := etcd.ParseAddress(g.Address())
+			if err != nil {
+				t.Fatal(err)
+			}
+			log, err := etcd.Open(t.Context(), address, etcd.Options{Access: etcd.Access{Transport: g}, Create: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			st := eventsMemory()
+			if err := st.OpenShared(t.Context(), log); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { st.Close() })
+			return newEventsServer(t, st)
+		}
+		wantNext := func(s *eventsStream, name string) {
+			t.Helper()
+			if e, err := s.next(); err != nil || e.name != "item.created" || !strings.Contains(e.data, name) {
+				t.Fatalf("the stream goes on with %+v, %v; want %s", e, err, name)
+			}
+		}
+		a := join()
+		s := a.follow("")
+		first := a.add("first")
+		wantNext(s, "first")
+		if s.last != fmt.Sprint(first) {
+			t.Errorf("the last event is %s; want %d", s.last, first)
+		}
+		s.conn.Close()
+		b := join()
+		b.add("second")
+		if err := b.store.Compact(); err != nil {
+			t.Fatal(err)
+		}
+		c := join()
+		missed := "second"
+		for i, k := range []*eventsServer{b, c, a} {
+			s = k.follow(s.last)
+			wantNext(s, missed)
+			for _, other := range []*eventsServer{a, b, c} {
+				name := fmt.Sprint("item ", i, other.Addr())
+				other.add(name)
+				wantNext(s, name)
+			}
+			s.conn.Close()
+			missed = fmt.Sprint("missed ", i)
+			c.add(missed)
+		}
 	})
 }
 
