@@ -78,12 +78,12 @@ func (r *refusal) explain(user string) error {
 		return fmt.Errorf("%w: %v", history.ErrTooLarge, r)
 	case r.Code == codeExhausted:
 		return fmt.Errorf("%w: %v: give etcd room, then disarm its alarm", history.ErrQuota, r)
-	case r.Code == codePermission || r.status == http.StatusForbidden:
-		return denied("etcd denies %s the keys of shelf (%v): grant a role that may read and write the prefix", words(user), r)
-	case r.Code == codeInvalid && r.says("authentication failed"):
-		return denied("etcd rejects the password of %s (%v): check SHELF_ETCD_USER and SHELF_ETCD_PASSWORD", words(user), r)
-	case r.wantsToken() && user == "":
+	case user == "" && (r.wantsToken() || r.Code == codePermission): // the latter from a client with a certificate
 		return denied("etcd wants a user (%v): set SHELF_ETCD_USER and SHELF_ETCD_PASSWORD", r)
+	case r.Code == codePermission || r.status == http.StatusForbidden:
+		return denied("etcd denies the user %s the keys of shelf (%v): grant a role that may read and write the prefix", user, r)
+	case r.Code == codeInvalid && r.says("authentication failed"):
+		return denied("etcd rejects the password of the user %s (%v): check SHELF_ETCD_USER and SHELF_ETCD_PASSWORD", user, r)
 	case r.Code == codePrecondition && r.says("authentication is not enabled"):
 		return denied("SHELF_ETCD_USER is set, but etcd asks for no user (%v): enable its authentication, or unset the variable", r)
 	}
@@ -94,13 +94,6 @@ func (r *refusal) explain(user string) error {
 // who starts a replica has not opened a store yet that could be read-only.
 func denied(format string, args ...any) error {
 	return history.Worded(history.ErrReadOnly, fmt.Sprintf(format, args...))
-}
-
-func words(user string) string {
-	if user == "" {
-		return "a client without a user"
-	}
-	return "the user " + user
 }
 
 // An otherPast is an answer that can't come from the log that this replica

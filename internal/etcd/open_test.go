@@ -16,6 +16,7 @@ import (
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	notFound := etcdtest.Fault{Status: 404, Raw: true, Text: "404 page not found"}
+	denied := etcdtest.Fault{Status: 403, Code: 7, Text: "etcdserver: permission denied"}
 	for _, tt := range []struct {
 		name string
 		hurt func(*etcdtest.Gateway)
@@ -48,9 +49,11 @@ func TestOpenRefuses(t *testing.T) {
 			}
 			return f
 		}), want: "name members of one cluster"},
-		{name: "no right to the prefix", hurt: each("/v3/kv/", func(etcdtest.Call) etcdtest.Fault {
-			return etcdtest.Fault{Status: 403, Code: 7, Text: "etcdserver: permission denied"}
-		}), want: "grant a role"},
+		{name: "no user", hurt: each("/v3/kv/", func(etcdtest.Call) etcdtest.Fault { return denied }), want: "set SHELF_ETCD_USER and SHELF_ETCD_PASSWORD"},
+		{name: "no right to the prefix", hurt: func(g *etcdtest.Gateway) {
+			g.User, g.Password = "shelf", "secret"
+			each("/v3/kv/", func(etcdtest.Call) etcdtest.Fault { return denied })(g)
+		}, want: "etcd denies the user shelf the keys of shelf (m0:2379 answers 403: etcdserver: permission denied): grant a role"},
 		{name: "a prefix of something else", hurt: func(g *etcdtest.Gateway) { g.Put("/shelf/registry", "x") }, want: "keys that are not shelf's"},
 		{name: "a format of something else", hurt: func(g *etcdtest.Gateway) { g.Put("/shelf/format", `{"format":"else","version":1}`) }, want: "keys that are not shelf's"},
 		{name: "a neighbour with a longer name", hurt: func(g *etcdtest.Gateway) { g.Put("/shelf2/x", "x") }},
@@ -68,7 +71,7 @@ func TestOpenRefuses(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				l, err := etcd.Open(t.Context(), a, etcd.Options{Create: true, AnyVersion: tt.any, Access: etcd.Access{Transport: g}})
+				l, err := etcd.Open(t.Context(), a, etcd.Options{Create: true, AnyVersion: tt.any, Access: etcd.Access{Transport: g, User: g.User, Password: g.Password}})
 				if err == nil {
 					l.Close()
 				}
