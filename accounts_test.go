@@ -750,10 +750,9 @@ func (k *accountKit) held(do func(begin func(write func() error))) {
 	k.t.Helper()
 	s := k.server.store
 	var all sync.WaitGroup
-	waiting := func() int { _, pending := s.rowsOf(""); return pending }
 	k.gate.mu.Lock()
 	do(func(write func() error) {
-		before := waiting()
+		before := s.Waiting()
 		var over atomic.Bool
 		all.Go(func() {
 			if err := write(); err != nil {
@@ -761,7 +760,7 @@ func (k *accountKit) held(do func(begin func(write func() error))) {
 			}
 			over.Store(true)
 		})
-		for waiting() == before && !over.Load() {
+		for s.Waiting() == before && !over.Load() {
 			runtime.Gosched()
 		}
 	})

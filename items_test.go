@@ -330,10 +330,8 @@ func TestRowLimitsAtOnce(t *testing.T) {
 	for range 20 {
 		go func() { statuses <- ann.send("POST /api/v1/items", ball).status }()
 	}
-	for n := 0; n < 5; runtime.Gosched() { // five wait for the disk, and the others for them
-		for _, c := range a.store.Counts() {
-			n = max(n, c.Pending)
-		}
+	for a.store.Waiting() < 20 { // five wait for the disk, and the others for them
+		runtime.Gosched()
 	}
 	release(nil)
 	got := map[int]int{}
@@ -1180,11 +1178,18 @@ func TestEditOfTwoClients(t *testing.T) {
 			if strings.HasSuffix(second, "/itemname") {
 				body = `{"itemname":"bat"}`
 			}
-			ann.want(412, editStale, second, body, "If-Match", tag)
+			late := make(chan int)
+			go func() { late <- ann.send(second, body, "If-Match", tag).Code }()
+			for s.Waiting() < 2 {
+				runtime.Gosched()
+			}
 			ann.want(304, "", "GET /api/v1/items/1", "", "If-None-Match", tag) // no client sees it yet
 			release(nil)
 			if status := <-first; status != 200 {
 				t.Errorf("the first edit = %d; want 200", status)
+			}
+			if status := <-late; status != 412 {
+				t.Errorf("the second edit = %d; want 412", status)
 			}
 			again := ann.want(200, editRow("ball", "cricket", "to kick"), "GET /api/v1/items/1", "", "If-None-Match", tag)
 			ann.want(200, "", second, body, "If-Match", again.Header().Get("ETag"))

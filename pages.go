@@ -250,6 +250,7 @@ func (s *server) metricsPage() []byte {
 	p.Single("shelf_journal_bytes", "gauge", "Size of the data file, 0 in memory.", float64(log.Bytes))
 	p.Begin("shelf_journal_fsync_duration_seconds", "histogram", "What it takes to have a batch of changes on disk, for all who wait for it together.")
 	p.Histogram(&s.store.fsyncs)
+	p.Single("shelf_writes_waiting", "gauge", "Requests that wait until a change is durable: their own, or the one that they were denied for.", float64(s.store.Waiting()))
 	p.Single("shelf_store_writable", "gauge", "1, or 0 once writes are refused until a restart.", metrics.OneIf(log.Failed == nil))
 	if s.store.Shared() {
 		s.store.traffic.Show(&p, s.store.Silence(), s.store.Engine())

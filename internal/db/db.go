@@ -84,6 +84,7 @@ type DB struct {
 	mu     sync.RWMutex // guards all fields below and all tables; not held while the log writes
 	tables []table
 	next   *batch // changes that the next write takes; nil if there are none
+	flying *batch // what is being written; nil if nothing is
 	reader Tx     // the transaction of every View
 
 	compactRunning bool // a compaction is running
@@ -243,7 +244,7 @@ func (d *DB) decideAlone(rules func(*Tx) error) (*batch, error) {
 		d.dropLocked(b, history.ErrFull)
 	}
 	b, _, err := d.decideLocked(&Tx{db: d, seesPending: true}, rules)
-	d.next = nil
+	d.next, d.flying = nil, b
 	return b, err
 }
 
@@ -300,6 +301,7 @@ func (tx *Tx) Empty() bool {
 // A batch is the changes that share one write and one fsync.
 type batch struct {
 	changes []change
+	callers int           // of Update, that wait for it
 	done    chan struct{} // closed once the outcome is known
 	err     error         // the outcome; read it after done is closed
 }
@@ -311,7 +313,24 @@ func (d *DB) addToBatchLocked(changes []change) (b *batch, first bool) {
 		d.next, first = &batch{done: make(chan struct{})}, true
 	}
 	d.next.changes = append(d.next.changes, changes...)
+	d.next.callers++
 	return d.next, first
+}
+
+// Waiting is the number of callers of Update that wait until their changes, or what
+// made them fail, are durable.
+func (d *DB) Waiting() (n int) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.shared != nil {
+		return d.shared.waitingLocked()
+	}
+	for _, b := range []*batch{d.next, d.flying} {
+		if b != nil {
+			n += b.callers
+		}
+	}
+	return n
 }
 
 // sync writes b, commits it, and wakes its callers. While an earlier batch is
@@ -324,7 +343,7 @@ func (d *DB) sync(b *batch) {
 		d.mu.Unlock()
 		return
 	}
-	d.next = nil
+	d.next, d.flying = nil, b
 	d.mu.Unlock()
 
 	d.finish(b, d.write(b, d.hist.Append))
@@ -335,6 +354,7 @@ func (d *DB) sync(b *batch) {
 func (d *DB) finish(b *batch, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.flying = nil
 	if err == nil {
 		// b is durable. If the tables can't follow, only a restart can repair
 		// them.

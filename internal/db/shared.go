@@ -167,6 +167,14 @@ func (s *replica) enqueue(w *writer) error {
 	return nil
 }
 
+func (s *replica) waitingLocked() int {
+	n := len(s.queue)
+	if s.flight != nil {
+		n += len(s.flight.writers)
+	}
+	return n
+}
+
 // signal sends to a channel that has room for one signal.
 func signal(to chan<- struct{}) {
 	select {

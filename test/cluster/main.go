@@ -65,7 +65,7 @@ func try(ctx context.Context, args []string) (err error) {
 	flags.StringVar(&o.shelf, "shelf", "", "a shelf that is built already")
 	extra := flags.String("flags", "", "more flags for the replicas, separated by blanks")
 	keep := flags.Bool("keep", false, "keep the folder with all files")
-	only := flags.String("only", "torture,secure,control,trouble,example", "what to do: torture, secure, control, trouble, example, measure, file")
+	only := flags.String("only", "torture,secure,control,trouble,example", "what to do: torture, secure, control, trouble, example, cut, measure, file")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func try(ctx context.Context, args []string) (err error) {
 	if err := o.build(); err != nil {
 		return err
 	}
-	steps := map[string]func(context.Context, *options) error{"torture": torture, "control": control, "secure": secure, "trouble": trouble, "example": example, "measure": measure, "file": file}
+	steps := map[string]func(context.Context, *options) error{"torture": torture, "control": control, "secure": secure, "trouble": trouble, "example": example, "cut": cut, "measure": measure, "file": file}
 	for name := range strings.SplitSeq(*only, ",") {
 		step, ok := steps[name]
 		if !ok {

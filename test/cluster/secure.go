@@ -54,7 +54,7 @@ func (c *cluster) strangers(ctx context.Context) error {
 		want string
 	}{
 		{"no certificate", append([]string{"SHELF_ETCD_CERT=", "SHELF_ETCD_KEY="}, c.env[:2]...), "certificate required"},
-		{"a certificate with a common name", append([]string{"SHELF_ETCD_CERT=" + c.pem("named"), "SHELF_ETCD_KEY=" + c.key("named")}, c.env[:2]...), "common name"},
+		{"a certificate with a common name", append([]string{"SHELF_ETCD_CERT=" + c.pem("named"), "SHELF_ETCD_KEY=" + c.secret("named")}, c.env[:2]...), "common name"},
 		{"no password", c.env[2:], "set SHELF_ETCD_USER and SHELF_ETCD_PASSWORD"},
 	} {
 		began := time.Now()
@@ -74,9 +74,9 @@ func (c *cluster) strangers(ctx context.Context) error {
 
 const etcdPassword = "only for this test"
 
-// pem is the file of a certificate, and key the file of its key.
-func (c *cluster) pem(name string) string { return filepath.Join(c.dir, name+".pem") }
-func (c *cluster) key(name string) string { return filepath.Join(c.dir, name+".key") }
+// pem is the file of a certificate, and secret the file of its key.
+func (c *cluster) pem(name string) string    { return filepath.Join(c.dir, name+".pem") }
+func (c *cluster) secret(name string) string { return filepath.Join(c.dir, name+".key") }
 
 func startSecurely(ctx context.Context, o *options) (*cluster, error) {
 	c := newCluster(o, o.flags...)
@@ -90,12 +90,12 @@ func startSecurely(ctx context.Context, o *options) (*cluster, error) {
 	if err != nil || !pool.AppendCertsFromPEM(text) {
 		return c, fmt.Errorf("%s: %v", c.ca, err)
 	}
-	mine, err := tls.LoadX509KeyPair(c.pem("client"), c.key("client"))
+	mine, err := tls.LoadX509KeyPair(c.pem("client"), c.secret("client"))
 	if err != nil {
 		return c, err
 	}
 	c.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{mine}}}
-	if err := c.startMembers(3, "--cert-file", c.pem("member"), "--key-file", c.key("member"), "--client-cert-auth", "--trusted-ca-file", c.ca); err != nil {
+	if err := c.startMembers(3, "--cert-file", c.pem("member"), "--key-file", c.secret("member"), "--client-cert-auth", "--trusted-ca-file", c.ca); err != nil {
 		return c, err
 	}
 	if err := c.awaitMembers(ctx); err != nil {
@@ -105,7 +105,7 @@ func startSecurely(ctx context.Context, o *options) (*cluster, error) {
 		return c, err
 	}
 	c.flags = append(c.flags, "-etcd-ca", c.ca)
-	c.env = []string{"SHELF_ETCD_USER=shelf", "SHELF_ETCD_PASSWORD=" + etcdPassword, "SHELF_ETCD_CERT=" + c.pem("client"), "SHELF_ETCD_KEY=" + c.key("client")}
+	c.env = []string{"SHELF_ETCD_USER=shelf", "SHELF_ETCD_PASSWORD=" + etcdPassword, "SHELF_ETCD_CERT=" + c.pem("client"), "SHELF_ETCD_KEY=" + c.secret("client")}
 	return c, c.startReplicas(ctx, 3)
 }
 
@@ -183,12 +183,12 @@ func (c *cluster) writeCertificate(name string, of, by *x509.Certificate, key, s
 	if err != nil {
 		return err
 	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return err
 	}
 	return errors.Join(
 		os.WriteFile(c.pem(name), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}), 0o600),
-		os.WriteFile(c.key(name), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600),
+		os.WriteFile(c.secret(name), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600),
 	)
 }

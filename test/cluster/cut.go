@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// cut pauses one replica and cuts another off, until the third has written so much that
+// the log was cut past both. Then both go on from the snapshot, with a write that waits
+// for it.
+func cut(ctx context.Context, o *options) error {
+	c, err := startCluster(ctx, o, 3, 3, append(o.flags, "-max-owned", "1000000")...)
+	defer c.stop()
+	if err != nil {
+		return err
+	}
+	u, err := newUser(ctx, c)
+	if err != nil {
+		return err
+	}
+	var others []*user
+	for _, t := range c.targets()[1:] {
+		other := *u
+		other.target = t
+		if a := other.read(ctx); a.status != http.StatusOK {
+			return fmt.Errorf("%v", a)
+		}
+		others = append(others, &other)
+	}
+	for range 100 { // a snapshot pays only if some lines are out of date
+		if a := u.describe(ctx, "again and again"); a.status != http.StatusOK {
+			return fmt.Errorf("%v", a)
+		}
+	}
+	c.replicas[1].signal(syscall.SIGSTOP)
+	for _, k := range c.replicas[2].links {
+		k.cut()
+	}
+	from, err := c.number(ctx, "head")
+	if err != nil {
+		return err
+	}
+	fills := 0
+	for gone := int64(0); gone <= from; fills++ {
+		if a := u.fill(ctx); a.status != http.StatusCreated {
+			return fmt.Errorf("%v", a)
+		}
+		if gone, err = c.gone(ctx); err != nil {
+			return err
+		}
+	}
+	if a := u.describe(ctx, "after the cut"); a.status != http.StatusOK {
+		return fmt.Errorf("%v", a)
+	}
+	began := time.Now()
+	c.replicas[1].signal(syscall.SIGCONT)
+	for _, k := range c.replicas[2].links {
+		k.mend()
+	}
+	for _, other := range others {
+		if err := want(ctx, http.StatusOK, other.read); err != nil {
+			return err
+		}
+		if it, _ := first[item](other.read(ctx)); it.Description != "after the cut" {
+			return fmt.Errorf("%s shows %q", other.name, it.Description)
+		}
+		if a := other.describe(ctx, "by "+other.name); a.status != http.StatusOK {
+			return fmt.Errorf("%v", a)
+		}
+		if it, _ := first[item](u.read(ctx)); it.Description != "by "+other.name {
+			return fmt.Errorf("%s shows %q", u.name, it.Description)
+		}
+	}
+	fmt.Printf("the log was cut past line %d after %d writes; both replicas went on %.1f s after they were back\n", from, fills, time.Since(began).Seconds())
+	return c.died()
+}
+
+func (u *user) describe(ctx context.Context, text string) answer {
+	return u.send(ctx, "PATCH "+u.item+"/description", u.token, url.Values{"description": {text}})
+}
+
+// gone is the number of the last line whose entry may be gone.
+func (c *cluster) gone(ctx context.Context) (int64, error) {
+	text, err := c.key(ctx, "snapshot")
+	if err != nil || text == nil {
+		return 0, err
+	}
+	var manifest struct{ Before struct{ Seq int64 } }
+	err = json.Unmarshal(text, &manifest)
+	return manifest.Before.Seq, err
+}
+
+func (c *cluster) number(ctx context.Context, name string) (n int64, err error) {
+	text, err := c.key(ctx, name)
+	if err == nil {
+		err = json.Unmarshal(text, &n)
+	}
+	return n, err
+}
+
+// key reads a key below the prefix at the first member; nil if there is none.
+func (c *cluster) key(ctx context.Context, name string) ([]byte, error) {
+	in, err := json.Marshal(map[string]string{"key": base64.StdEncoding.EncodeToString([]byte(c.prefix + name))})
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.scheme+"://"+c.clients[0]+"/v3/kv/range", bytes.NewReader(in))
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Body.Close()
+	var out struct{ KVs []struct{ Value []byte } }
+	if err := json.NewDecoder(r.Body).Decode(&out); err != nil || r.StatusCode != http.StatusOK {
+		return nil, errors.Join(err, errors.New(strings.ToLower(r.Status)))
+	}
+	if len(out.KVs) == 0 {
+		return nil, nil
+	}
+	return out.KVs[0].Value, nil
+}
