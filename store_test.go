@@ -30,8 +30,10 @@ import (
 )
 
 // All tests run all rules twice: rules must bear that, because another replica may be
-// faster.
-func init() { judgeTwice = true }
+// faster. Benchmarks run them once.
+func init() {
+	judgeTwice = !slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasPrefix(arg, "-test.bench") })
+}
 
 var (
 	longRuns  = flag.Duration("long", 0, "how long the random tests go on; 0 for a short run")

@@ -50,3 +50,19 @@ func (c Counts) Words(but ...string) string {
 	}
 	return strings.Join(kinds, ", ")
 }
+
+// Waiting is the number of callers of Update that wait until their changes, or what
+// made them fail, are durable.
+func (d *DB) Waiting() (n int) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.shared != nil {
+		return d.shared.waitingLocked()
+	}
+	for _, b := range []*batch{d.next, d.flying} {
+		if b != nil {
+			n += b.callers
+		}
+	}
+	return n
+}

@@ -317,22 +317,6 @@ func (d *DB) addToBatchLocked(changes []change) (b *batch, first bool) {
 	return d.next, first
 }
 
-// Waiting is the number of callers of Update that wait until their changes, or what
-// made them fail, are durable.
-func (d *DB) Waiting() (n int) {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	if d.shared != nil {
-		return d.shared.waitingLocked()
-	}
-	for _, b := range []*batch{d.next, d.flying} {
-		if b != nil {
-			n += b.callers
-		}
-	}
-	return n
-}
-
 // sync writes b, commits it, and wakes its callers. While an earlier batch is
 // being written, sync waits and b collects more changes.
 func (d *DB) sync(b *batch) {

@@ -66,7 +66,7 @@ func encodeEntry(id string, first int64, now time.Time, bodies [][]byte) ([]byte
 		}
 	}
 	if len(text) > maxEntry {
-		return nil, fmt.Errorf("%w: %d bytes after gzip; at most %d", history.ErrTooLarge, len(text), maxEntry)
+		return nil, fmt.Errorf("%w: %d bytes after gzip, and at most %d can be kept: split it", history.ErrTooLarge, len(text), maxEntry)
 	}
 	return text, nil
 }
