@@ -549,8 +549,8 @@ func TestListPagesWhileOthersWrite(t *testing.T) {
 					t.Errorf("item %d was shown %d times", id, n)
 				}
 			}
-			if pages < 15 {
-				t.Errorf("the walk took %d pages; want 15 at least", pages)
+			if pages < batches*10/250 { // more if the others are slow to delete what goes
+				t.Errorf("the walk took %d pages", pages)
 			}
 		})
 	}

@@ -270,9 +270,7 @@ func (s *server) metricsPage() []byte {
 // watch counts what the store appends to a log that it shares.
 func (s *store) watch() {
 	s.Observe(s.traffic.Appended, s.traffic.Checked)
-	if judgeTwice {
-		s.JudgeTwice()
-	}
+	s.JudgeTwice(judgeTwice)
 }
 
 // judgeTwice is set by tests: see [db.DB.JudgeTwice].

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// JudgeTwice has all rules run twice, and panic if the second run differs from the
-// first. It is for tests, before Open. With OpenShared, rules run again whenever another
+// JudgeTwice with true has all rules run twice, and panic if the second run differs
+// from the first. It is for tests, before Open. With OpenShared, rules run again whenever another
 // replica was faster, so they may only overwrite what they captured.
-func (d *DB) JudgeTwice() { d.judgesTwice = true }
+func (d *DB) JudgeTwice(twice bool) { d.judgesTwice = twice }
 
 // judge runs rules, whose changes become pending.
 func (d *DB) judge(tx *Tx, rules func(*Tx) error) error {

@@ -12,7 +12,7 @@ import (
 func TestJudgeTwice(t *testing.T) {
 	t.Parallel()
 	h := newHome(db.Options{})
-	h.JudgeTwice()
+	h.JudgeTwice(true)
 	must(t, h.Update(h.addOwner("ann")))
 	if err := h.Update(h.addOwner("ann")); err != errTaken {
 		t.Errorf("Update = %v", err)
