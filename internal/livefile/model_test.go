@@ -26,7 +26,9 @@ var (
 // TestModel has clients change data and a person edit its file, with crashes and faults
 // at every step of a write-out and of the journal, restarts, compactions, and the three
 // ways out of a conflict. Nothing that was acknowledged is lost, no edit that was taken
-// over is, and none that was not is destroyed: it is in the file or in FILE.mine.
+// over is, and none that was not is destroyed: it is in the file or in FILE.mine. Longer:
+//
+//	go test -run TestModel -long 10m -timeout 0 -v ./internal/livefile
 func TestModel(t *testing.T) {
 	t.Parallel()
 	if *modelSeed != 0 {
@@ -35,7 +37,7 @@ func TestModel(t *testing.T) {
 	}
 	until := time.Now().Add(*longRuns)
 	rounds := 0
-	for ; rounds < 8 || time.Now().Before(until); rounds++ {
+	for ; rounds < 5 || time.Now().Before(until); rounds++ {
 		if runModel(t, rand.Uint64()); t.Failed() {
 			return
 		}
