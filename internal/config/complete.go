@@ -15,7 +15,7 @@ func (t Commands[S]) Complete(w io.Writer, args []string) error {
 	case WantsHelp(args):
 		return flag.ErrHelp
 	case len(args) == 1 && args[0] == "zsh":
-		fmt.Fprintf(w, "#compdef %s\nautoload -Uz bashcompinit && bashcompinit\n", t.Program)
+		fmt.Fprintf(w, "#compdef %s\n(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i; }\nautoload -Uz bashcompinit && bashcompinit\n", t.Program)
 	case len(args) != 1 || args[0] != "bash":
 		return Misused(usage)
 	}
@@ -41,6 +41,9 @@ func (t Commands[S]) Complete(w io.Writer, args []string) error {
 	}
 	fmt.Fprintf(w, "    2:help) words='all %s' ;;\n    2:completion) words='bash zsh' ;;\n", strings.Join(firsts, " "))
 	fmt.Fprintf(w, "    esac ;;\n  esac\n  [[ -n $words ]] && COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n  return 0\n}\ncomplete -o default -F _%s %s\n", name, t.Program)
+	if args[0] == "zsh" { // the first time, zsh loads the file in order to complete
+		fmt.Fprintf(w, "if [[ ${funcstack[1]} = _%[1]s ]]; then _bash_complete -o default -F _%[1]s; fi\n", name)
+	}
 	return nil
 }
 
