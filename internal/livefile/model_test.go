@@ -51,11 +51,11 @@ func runModel(t *testing.T, seed uint64) {
 		t.Fatal(err)
 	}
 	w := newWorld(dir, seed)
-	for n := 0; n < 200 && w.broken == nil; n++ {
+	for n := 0; n < 200 && w.broken == nil && !w.over; n++ {
 		w.happens()
 	}
 	w.quiet = true
-	if w.broken == nil {
+	if w.broken == nil && !w.over {
 		w.ends()
 	}
 	if w.person.open != nil {
@@ -134,6 +134,12 @@ func (w *world) starts(take string) {
 		w.kill()
 		if w.disk.Dead() {
 			w.powerCut()
+		}
+		// A page of the log that was lost from the last byte of a sector on counts as
+		// damage, which is very rare. An owner has to look at it.
+		var damage *history.Damage
+		if w.over = errors.As(err, &damage); w.over {
+			return
 		}
 		if !w.faulty(err) && !strings.HasPrefix(err.Error(), "-take file") {
 			w.breaks("the start: %v", err)
@@ -242,7 +248,7 @@ func (w *world) ends() {
 		w.kill()
 	}
 	w.starts("")
-	if w.p == nil || w.broken != nil {
+	if w.p == nil || w.broken != nil || w.over {
 		return
 	}
 	w.look(30)

@@ -112,6 +112,7 @@ type world struct {
 	log    bytes.Buffer
 	story  []string
 	broken error // the first broken promise
+	over   bool  // the log is damaged
 
 	disk  *journaltest.Disk
 	p     *process // nil while none runs
