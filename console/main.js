@@ -83,7 +83,9 @@ async function startLearning() {
   startCollections(await learn(send));
   const { rest } = partNamed();
   if (rest) openRoute(rest);
-  onSession((session) => session && document.body.classList.contains("rows-on") && learn(ask));
+  const again = (session) => session && document.body.classList.contains("rows-on") && learn(ask);
+  onSession(again);
+  again(current()); // of a sign-in that came first, such as after a reload
 }
 
 startWire();

@@ -50,6 +50,15 @@ story('a table has what the caller may read', { args: ['-guard', 'posts=600', '-
   await see(tableOf(page, 'profile').getByRole('cell', { name: 'typicode' }));
 });
 
+story('after a reload the page reads again what a sign-in that was kept may read', { args: ['-guard', 'posts=600', 'db.json'], files }, async ({ page }) => {
+  await signUp(page);
+  await part(page, 'Your token');
+  await page.getByLabel(/Stay signed in over a reload/).check();
+  const asked = page.waitForRequest((request) => request.url().endsWith('/openapi.json') && request.headers().authorization, { timeout: 30_000 });
+  await page.reload();
+  await asked;
+});
+
 story('collections fit on a phone', { args: ['-open', 'db.json'], files, size: phone }, async ({ page }) => {
   await part(page, 'Collections');
   await see(tableOf(page, 'posts').getByText('Page 1 of 3'));
