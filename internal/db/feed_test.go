@@ -262,3 +262,33 @@ func TestFeedInAFile(t *testing.T) {
 		}
 	}
 }
+
+// A watch may bring a few old batches while a barrier finds that the log was cut. The
+// tables are not up to date then, and the barrier must not say so.
+func TestSharedCutWhileFollowing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		log := historytest.New()
+		b, _ := join(t, log)
+		r, gate := log.Replica(), make(chan struct{}, 1)
+		r.OnFollow = func() { <-gate }
+		a := newHome(db.Options{})
+		must(t, a.OpenShared(t.Context(), r))
+		t.Cleanup(func() { a.Close() })
+		synctest.Wait()
+		must(t, b.Update(b.addOwner("ann")))
+		synctest.Wait() // a has read ann, and not applied it
+		b.busy(t, "bob")
+		must(t, b.Compact())
+		log.CutAll()
+		open := true
+		r.OnSinceDone = func() {
+			if open {
+				open = false
+				gate <- struct{}{}
+				synctest.Wait() // a has ann
+			}
+		}
+		same(t, "after the barrier", a.fresh(t), b)
+		close(gate)
+	})
+}

@@ -143,7 +143,9 @@ func (s *replica) askLog() error {
 		})
 	})
 	if cut, ok := errors.AsType[*history.Cut](err); ok {
-		err = s.reload(s.ctx, cut.After) // may take longer than requests wait
+		if err = s.reload(s.ctx, cut.After); err == nil { // may take longer than requests wait
+			return s.askLog() // a watch may have brought some of the lines, and not the last
+		}
 	}
 	s.db.checked(clock.Since(began), err)
 	s.check(err)

@@ -36,8 +36,8 @@ func cut(ctx context.Context, o *options) error {
 		}
 		others = append(others, &other)
 	}
-	for range 100 { // a snapshot pays only if some lines are out of date
-		if a := u.describe(ctx, "again and again"); a.status != http.StatusOK {
+	for i := range 100 { // a snapshot pays only if some lines are out of date
+		if a := u.describe(ctx, fmt.Sprint("version ", i)); a.status != http.StatusOK {
 			return fmt.Errorf("%v", a)
 		}
 	}

@@ -174,6 +174,8 @@ type Replica struct {
 	OnAppend func(attempt int, after int64) Fault
 	// OnSince runs before a barrier asks the log, and OnSinceDone after it has looked.
 	OnSince, OnSinceDone func()
+	// OnFollow runs before Follow tells what it has read, or fails.
+	OnFollow func()
 	// NoFollow keeps Follow from telling anything.
 	NoFollow bool
 
@@ -368,6 +370,9 @@ func (r *Replica) Follow(ctx context.Context, after int64, each func([]history.B
 			return err
 		}
 		batches, more, err := r.log.next(after)
+		if r.OnFollow != nil && (len(batches) > 0 || err != nil) {
+			r.OnFollow()
+		}
 		if err != nil {
 			return err
 		}
