@@ -58,7 +58,8 @@ func cut(ctx context.Context, o *options) error {
 			return err
 		}
 	}
-	if a := u.describe(ctx, "after the cut"); a.status != http.StatusOK {
+	text := "after the cut"
+	if a := u.describe(ctx, text); a.status != http.StatusOK {
 		return fmt.Errorf("%v", a)
 	}
 	began := time.Now()
@@ -70,13 +71,14 @@ func cut(ctx context.Context, o *options) error {
 		if err := want(ctx, http.StatusOK, other.read); err != nil {
 			return err
 		}
-		if it, _ := first[item](other.read(ctx)); it.Description != "after the cut" {
+		if it, _ := first[item](other.read(ctx)); it.Description != text {
 			return fmt.Errorf("%s shows %q", other.name, it.Description)
 		}
-		if a := other.describe(ctx, "by "+other.name); a.status != http.StatusOK {
+		text = "by " + other.name
+		if a := other.describe(ctx, text); a.status != http.StatusOK {
 			return fmt.Errorf("%v", a)
 		}
-		if it, _ := first[item](u.read(ctx)); it.Description != "by "+other.name {
+		if it, _ := first[item](u.read(ctx)); it.Description != text {
 			return fmt.Errorf("%s shows %q", u.name, it.Description)
 		}
 	}
