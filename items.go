@@ -260,23 +260,23 @@ type item struct {
 }
 
 // render makes the row's JSON. It is called after every change of an item, before the
-// store gets the row. A start renders every row: with encoding/json it takes up to
-// 1.7 times as long.
+// store gets the row.
 func (it *item) render() {
 	b := strconv.AppendInt(append(make([]byte, 0, 512), `{"id":`...), int64(it.ID), 10)
 	for i, text := range []string{it.Itemname, it.Category, it.Description} {
 		b = strictjson.AppendString(append(b, itemTexts[i]...), text)
 	}
-	created := it.Created.UTC()
-	b = created.AppendFormat(append(b, `,"createdon":"`...), wireTime)
-	b = created.AppendFormat(append(b, `","created_at":"`...), time.RFC3339) // which JavaScript reads
-	b = append(b, `","createdby":`...)
-	if it.CreatedBy == 0 {
-		b = append(b, `null}`...)
-	} else {
-		b = append(strconv.AppendInt(b, int64(it.CreatedBy), 10), '}')
+	it.wire = renderRest(b, it.Created, it.CreatedBy)
+}
+
+// renderRest makes the row's JSON of what stands before its times.
+func renderRest(b []byte, created time.Time, createdBy int) reply.Rendered {
+	b = created.UTC().AppendFormat(append(b, `,"createdon":"`...), wireTime)
+	b = created.UTC().AppendFormat(append(b, `","created_at":"`...), time.RFC3339) // which JavaScript reads
+	if b = append(b, `","createdby":`...); createdBy == 0 {
+		return reply.Render(append(b, `null}`...))
 	}
-	it.wire = reply.Render(b)
+	return reply.Render(append(strconv.AppendInt(b, int64(createdBy), 10), '}'))
 }
 
 // stored is the item as the store keeps it.
@@ -312,32 +312,31 @@ const wireTime = "Mon, 02 Jan 2006 15:04 PM"
 
 // decodeItem is the item's row of a line or of an import.
 func decodeItem(text []byte, strict bool) (storedItem, error) {
-	var it item
-	if strict || !it.decodeOwn(text) {
-		var err error
-		if it, err = db.DecodeJSON[item](text, strict); err != nil {
-			return storedItem{}, err
-		}
+	if row, ok := decodeOwn(text); !strict && ok {
+		return row, nil
 	}
+	it, err := db.DecodeJSON[item](text, strict)
 	it.render()
-	return it.stored(), nil
+	return it.stored(), err
 }
 
-// decodeOwn reads a row as encoding/json writes it, with nothing escaped. It returns
-// false for any other row, half read. With encoding/json in its place a start takes 2.2
-// times as long.
-func (it *item) decodeOwn(text []byte) bool {
+// decodeOwn reads a row as encoding/json writes it, with nothing escaped. Such a row
+// begins as clients read it. ok is false for any other row.
+func decodeOwn(text []byte) (row storedItem, ok bool) {
 	l := strictjson.Scanner{Rest: text}
 	l.Expect(`{"id":`)
-	it.ID = l.Number()
-	l.Texts(itemTexts, &it.Itemname, &it.Category, &it.Description)
+	l.Number()
+	l.SkipTexts(itemTexts)
+	begin := text[:len(text)-len(l.Rest)]
 	l.Expect(`,"created":`)
-	it.Created = l.Time()
+	created, createdBy := l.Time(), 0
 	if l.Next(`,"createdby":`) {
-		it.CreatedBy = l.Number()
+		createdBy = l.Number()
 	}
-	l.Expect(`}`)
-	return l.End()
+	if l.Expect(`}`); l.End() {
+		row = storedItem{renderRest(append(make([]byte, 0, 512), begin...), created, createdBy), created.Unix()}
+	}
+	return row, l.End()
 }
 
 // addItems declares the items.

@@ -26,6 +26,7 @@ type replay struct {
 	group *replayGroup      // being filled
 	work  chan *replayGroup // groups to parse, for any worker
 	order chan *replayGroup // the same groups, in order, to apply
+	free  chan *replayGroup // groups that are applied, to be filled again
 	stop  chan struct{}     // closed at the first error
 	ended sync.WaitGroup
 	err   error // set before stop is closed
@@ -34,23 +35,30 @@ type replay struct {
 	applied int                                    // number of lines
 }
 
-// A replayGroup is about a thousand lines, so that the channels cost little.
+// A replayGroup is up to a thousand lines, so that the channels cost little. It holds
+// copies of their bodies. A few groups are filled again and again: memory that is
+// used for the first time costs as much as reading a line.
 type replayGroup struct {
 	records []history.Record
+	text    []byte // the bodies
 	lines   []parsedLine
 	err     error
 	failed  int           // index of the record that caused err
-	done    chan struct{} // closed once lines and err are set
+	done    chan struct{} // gets a value once lines and err are set
 }
 
-const replayGroupSize = 1000
+const (
+	replayGroupSize  = 1000
+	replayGroupBytes = 256 << 10
+	replayGroups     = 4 // at most, that wait to be parsed or applied
+)
 
 func newReplay(d *DB) *replay {
 	r := &replay{
-		db: d, group: &replayGroup{done: make(chan struct{})},
-		work: make(chan *replayGroup, 64), order: make(chan *replayGroup, 64), stop: make(chan struct{}),
+		db: d, work: make(chan *replayGroup, replayGroups), order: make(chan *replayGroup, replayGroups),
+		free: make(chan *replayGroup, replayGroups), stop: make(chan struct{}),
 	}
-	r.take = d.takeLocked
+	r.group, r.take = r.newGroup(), d.takeLocked
 	for range runtime.GOMAXPROCS(0) {
 		r.ended.Go(func() {
 			for g := range r.work {
@@ -71,13 +79,31 @@ func (d *DB) takeLocked(rec history.Record, p parsedLine) error {
 	return nil
 }
 
-// emit takes a batch. It clears the batch as it goes, so that a large import is
-// not in memory twice.
-func (r *replay) emit(batch []history.Record) error {
-	for records := range slices.Chunk(batch, replayGroupSize) {
-		r.group.records = append(r.group.records, records...)
-		clear(records)
-		if len(r.group.records) >= replayGroupSize {
+// newGroup returns an empty group.
+func (r *replay) newGroup() *replayGroup {
+	select {
+	case g := <-r.free:
+		clear(g.lines) // which refer to rows
+		g.records, g.text, g.err = g.records[:0], g.text[:0], nil
+		return g
+	default:
+	}
+	g := &replayGroup{done: make(chan struct{}, 1)}
+	if r.group != nil { // it will most likely be filled as the group before
+		g.records, g.text = make([]history.Record, 0, cap(r.group.records)), make([]byte, 0, cap(r.group.text))
+	}
+	return g
+}
+
+// emit takes lines, in order. It copies them.
+func (r *replay) emit(lines []history.Record) error {
+	for _, rec := range lines {
+		g := r.group
+		begin := len(g.text)
+		g.text = append(g.text, rec.Body...) // bodies before a growth stay in the old array
+		rec.Body = g.text[begin:len(g.text):len(g.text)]
+		g.records = append(g.records, rec)
+		if len(g.records) == replayGroupSize || len(g.text) >= replayGroupBytes {
 			if err := r.send(); err != nil {
 				return err
 			}
@@ -88,7 +114,7 @@ func (r *replay) emit(batch []history.Record) error {
 
 func (r *replay) send() error {
 	g := r.group
-	r.group = &replayGroup{done: make(chan struct{})}
+	r.group = r.newGroup()
 	select {
 	case <-r.stop:
 		return r.err
@@ -135,12 +161,16 @@ func (r *replay) apply() {
 			r.err = &history.Damage{Line: cmp.Or(rec.Line, int(rec.Seq)), What: err.Error()}
 			close(r.stop)
 		}
+		select {
+		case r.free <- g:
+		default:
+		}
 	}
 }
 
 func (g *replayGroup) parse(d *DB) {
-	defer close(g.done)
-	g.lines = make([]parsedLine, len(g.records))
+	defer func() { g.done <- struct{}{} }()
+	g.lines = slices.Grow(g.lines[:0], len(g.records))[:len(g.records)]
 	g.err = protect("reading a line", func() (err error) {
 		for i, rec := range g.records {
 			g.failed = i

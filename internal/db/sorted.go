@@ -83,8 +83,12 @@ func (s *sorted[R]) put(id int, row R) {
 		c, s.chunks[0].from = 0, id
 	}
 	if c < 0 || high(s.chunks[c].from) != high(id) || i == chunkLength && c == len(s.chunks)-1 {
+		next := chunk[R]{from: id}
+		if i == chunkLength { // it will most likely be filled too
+			next.low, next.rows = make([]uint32, 0, chunkLength), make([]R, 0, chunkLength)
+		}
 		c, i = c+1, 0
-		s.chunks = slices.Insert(s.chunks, c, chunk[R]{from: id})
+		s.chunks = slices.Insert(s.chunks, c, next)
 	}
 	at := &s.chunks[c]
 	at.low = slices.Insert(at.low, i, uint32(id))

@@ -76,9 +76,10 @@ type Keeper interface {
 type Log interface {
 	Keeper
 
-	// Replay calls emit with each batch in the log, in order. The bodies stay
-	// valid; the slice is valid only until emit returns. Replay fails with a
-	// *Damage, with emit's error, or with an error of the disk.
+	// Replay calls emit with the lines of each batch in the log, in order. A long
+	// batch comes in several calls. The slice and the bodies are valid only until
+	// emit returns. Replay fails with a *Damage, with emit's error, or with an
+	// error of the disk.
 	Replay(emit func([]Record) error) error
 
 	// Start prepares the log for the first Append, after the caller has

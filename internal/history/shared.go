@@ -103,7 +103,7 @@ type Shared interface {
 
 	// Load calls emit with the lines of the newest snapshot, and then with each
 	// batch behind it, in order: all that was kept when Load was called. The
-	// bodies stay valid; the slice is valid only until emit returns. Load returns
+	// slice and the bodies are valid only until emit returns. Load returns
 	// the number of the last line, and the number up to which lines are a
 	// snapshot. Both are 0 for an empty log. Load fails with a *Damage or with
 	// emit's error too. It may be called again, for a replica that has to start

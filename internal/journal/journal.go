@@ -197,9 +197,9 @@ func below(show string) string {
 	return "\n" + strings.TrimSuffix(show, "\n")
 }
 
-// Replay calls emit with each closed batch in the file, in order. The bodies
-// stay valid; the slice is valid only until emit returns. Replay fails with a
-// *history.Damage, with emit's error, with an error of the disk, or because the
+// Replay calls emit with the lines of each closed batch in the file, in order. A
+// long batch comes in several calls. The slice and the bodies are valid only until
+// emit returns. Replay fails with a *history.Damage, with emit's error, with an error of the disk, or because the
 // file is no journal. It changes nothing in the file. After an error only Found
 // and Close may be called.
 //

@@ -108,6 +108,9 @@ func parseLine(line []byte) (rec history.Record, closes int, err error) {
 		body = bytes.TrimPrefix(rest[end:], []byte(","))
 	}
 	tail := body[max(0, len(body)-32):]
+	if bytes.HasSuffix(tail, []byte("}")) { // a row, as on most lines
+		tail = nil
+	}
 	if i := bytes.LastIndex(tail, []byte(`,"closes":`)); i >= 0 {
 		if n, err := strconv.Atoi(string(tail[i+len(`,"closes":`):])); err == nil {
 			closes, body = n, body[:len(body)-len(tail)+i]

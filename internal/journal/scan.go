@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -29,9 +30,9 @@ type Found struct {
 	TornStays error  // why Start left the torn tail in the file, for example a full disk
 }
 
-// Read reads the first size bytes of r as a journal, and calls emit with each
-// closed batch, in order. The bodies stay valid; the slice is valid only until
-// emit returns. Read takes no lock and changes nothing. If another process
+// Read reads the first size bytes of r as a journal, and calls emit with the
+// lines of each closed batch, in order. A long batch comes in several calls. The
+// slice and the bodies are valid only until emit returns. Read takes no lock and changes nothing. If another process
 // appends to the file meanwhile, Read sees a state that the file had.
 //
 // Read fails with a *history.Damage, with emit's error, with r's error, or
@@ -104,33 +105,49 @@ type scan struct {
 	refused int   // number of failed writes that were skipped
 	newline bool  // the last line has no newline
 
-	line    int              // number of lines read
-	from    int64            // offset of the first line in pending
-	pending []history.Record // lines of the batch that is not closed yet
-	edited  int              // number of hand-written lines directly before pending
-	bad     *history.Damage  // the first unreadable line after end
-	lost    bool             // a page that never reached the disk explains bad
-	over    bool             // a closing line came after a lost page; no further line may follow
+	line     int              // number of lines read
+	open     int              // number of lines of the batch that is not closed yet
+	from     int64            // offset of the first of them
+	fromLine int              // its number in the file
+	byHand   int              // number of the first hand-written line among them, 0 for none
+	fault    *history.Damage  // the first of those that has no body
+	pending  []history.Record // those lines, unless skipped
+	skipped  bool             // they are read again once the batch is closed: see skipLong
+	file     io.ReaderAt      // nil: the text can be read only once
+	edited   int              // number of hand-written lines directly before the open ones
+	bad      *history.Damage  // the first unreadable line after end
+	lost     bool             // a page that never reached the disk explains bad
+	over     bool             // a closing line came after a lost page; no further line may follow
 }
 
 func scanFile(r io.ReaderAt, size int64, emit func([]history.Record) error, tell history.Progress, what string) (*scan, error) {
-	return scanText(io.NewSectionReader(r, 0, size), size, emit, tell, what)
+	s := &scan{size: size, emit: emit, file: r}
+	return s, s.readAll(io.NewSectionReader(r, 0, size), tell, what)
 }
 
 func scanText(r io.Reader, size int64, emit func([]history.Record) error, tell history.Progress, what string) (*scan, error) {
 	s := &scan{size: size, emit: emit}
-	told, end := tell.Bytes(what, size)
+	return s, s.readAll(r, tell, what)
+}
+
+// readAll reads the text in pieces.
+func (s *scan) readAll(r io.Reader, tell history.Progress, what string) error {
+	const pieceLength = 1 << 20
+	told, end := tell.Bytes(what, s.size)
 	defer end()
 	var (
+		buf  []byte
 		rest []byte // the beginning of a line, from the previous piece
 		pos  int64
 	)
-	for at := int64(0); at < size; {
-		// Each piece is newly allocated, because the bodies point into it.
-		piece := make([]byte, len(rest)+int(min(1<<20, size-at)))
-		n := copy(piece, rest)
+	for at := int64(0); at < s.size; {
+		if s.skipLong(pos); len(s.pending) > 0 || len(buf) < len(rest)+pieceLength {
+			buf = make([]byte, 2*len(rest)+pieceLength) // the bodies of pending lines are in the old one
+		}
+		n := copy(buf, rest)
+		piece := buf[:n+int(min(pieceLength, s.size-at))]
 		if _, err := io.ReadFull(r, piece[n:]); err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-			return s, err
+			return err
 		}
 		at += int64(len(piece) - n)
 		told(at)
@@ -140,7 +157,7 @@ func scanText(r io.Reader, size int64, emit func([]history.Record) error, tell h
 				break
 			}
 			if err := s.take(piece[:i], pos); err != nil {
-				return s, err
+				return err
 			}
 			piece, pos = piece[i+1:], pos+int64(i)+1
 		}
@@ -148,7 +165,7 @@ func scanText(r io.Reader, size int64, emit func([]history.Record) error, tell h
 	}
 	err := s.finish(rest, pos)
 	s.pending = nil // it has the capacity of the largest batch
-	return s, err
+	return err
 }
 
 func (s *scan) found() Found {
@@ -171,14 +188,14 @@ func (s *scan) take(line []byte, pos int64) error {
 		return s.takeHeader(line)
 	}
 	if len(bytes.TrimSpace(line)) == 0 {
-		if len(s.pending) == 0 && s.bad == nil {
+		if s.open == 0 && s.bad == nil {
 			s.end = next // an empty line from an editor, not a torn tail
 		}
 		return nil
 	}
 	if bytes.HasSuffix(line, []byte(refusedMark)) {
 		s.refused++
-		s.pending = s.pending[:0]
+		s.drop()
 		return nil
 	}
 	rec, closes, err := parseLine(line)
@@ -218,18 +235,17 @@ var errNotOurs = errors.New("not a data file of shelf: its first line should say
 // next.
 func (s *scan) takeRecord(rec history.Record, closes int, pos, next int64) error {
 	first := s.seq + 1
-	if rec.Seq == first {
-		s.from = pos
-	}
 	switch {
 	case s.over:
 		return s.bad
-	case rec.Seq == first+int64(len(s.pending)) && s.bad == nil:
-		s.pending = append(s.pending, rec)
+	case rec.Seq == first+int64(s.open) && s.bad == nil:
+		s.add(rec, pos)
 	case rec.Seq == first:
 		// The numbers continue, so the lines in between are a failed write.
 		s.refused++
-		s.pending, s.bad, s.lost = append(s.pending[:0], rec), nil, false
+		s.drop()
+		s.bad, s.lost = nil, false
+		s.add(rec, pos)
 	case s.lost && rec.Seq > first && !rec.Manual:
 		// This is the rest of a batch with pages that never reached the disk. The
 		// batch was never synced, so nothing can have been written after it.
@@ -243,16 +259,16 @@ func (s *scan) takeRecord(rec history.Record, closes int, pos, next int64) error
 	case s.bad != nil:
 		return s.bad
 	default:
-		return &history.Damage{Line: s.line, What: fmt.Sprintf("seq is %d where %d should follow", rec.Seq, first+int64(len(s.pending)))}
+		return &history.Damage{Line: s.line, What: fmt.Sprintf("seq is %d where %d should follow", rec.Seq, first+int64(s.open))}
 	}
-	if rec.Manual && closes == 0 && len(s.pending) == 1 {
+	if rec.Manual && closes == 0 && s.open == 1 {
 		closes = 1
 		s.edited++
 	} else if closes > 0 {
 		// If a person removed the crc of a batch's first lines, those lines
 		// were read as batches of their own.
-		if missing := closes - len(s.pending); missing < 0 || missing > s.edited {
-			return &history.Damage{Line: s.line, What: fmt.Sprintf("closes %d lines where %d are open", closes, len(s.pending))}
+		if missing := closes - s.open; missing < 0 || missing > s.edited {
+			return &history.Damage{Line: s.line, What: fmt.Sprintf("closes %d lines where %d are open", closes, s.open)}
 		}
 		s.edited = 0
 	}
@@ -262,29 +278,108 @@ func (s *scan) takeRecord(rec history.Record, closes int, pos, next int64) error
 	return s.closeBatch(pos, next)
 }
 
-// closeBatch emits the pending lines. The last of them starts at offset pos and
-// ends at offset next.
-func (s *scan) closeBatch(pos, next int64) error {
-	for i := range s.pending {
-		rec := &s.pending[i]
-		if !rec.Manual {
-			continue
+// add adds a line to the open batch. It starts at offset pos.
+func (s *scan) add(rec history.Record, pos int64) {
+	if s.open++; s.open == 1 {
+		s.from, s.fromLine = pos, rec.Line
+	}
+	if rec.Manual {
+		if s.byHand == 0 {
+			s.byHand = rec.Line
 		}
 		body, err := manualBody(rec.Body)
-		if err != nil {
-			s.end = s.size // the frames of the following lines may be valid, so nothing is a torn tail
-			return &history.Damage{Line: rec.Line, What: err.Error()}
+		if err != nil && s.fault == nil {
+			s.fault = &history.Damage{Line: rec.Line, What: err.Error()}
 		}
 		rec.Body = body
 	}
-	n, seq := len(s.pending), s.pending[len(s.pending)-1].Seq // emit may clear the slice
-	if err := s.emit(s.pending); err != nil {
+	if !s.skipped {
+		s.pending = append(s.pending, rec)
+	}
+}
+
+// drop forgets the open batch.
+func (s *scan) drop() {
+	s.open, s.byHand, s.fault, s.pending, s.skipped = 0, 0, nil, s.pending[:0], false
+}
+
+// longBatch is the size in bytes from which the lines of an open batch are skipped.
+const longBatch = 4 << 20
+
+// skipLong skips the lines of a long batch, such as an import. Only its last line
+// shows that the batch is closed. Until then all of them would have to be in memory.
+// So they are read twice: until the batch is closed, and again to emit them. pos is
+// the offset that the scan has reached.
+func (s *scan) skipLong(pos int64) {
+	if s.file != nil && s.open > 0 && pos-s.from > longBatch {
+		s.skipped, s.pending = true, nil
+	}
+}
+
+// closeBatch emits the open lines. The last of them starts at offset pos and ends
+// at offset next.
+func (s *scan) closeBatch(pos, next int64) error {
+	if s.fault != nil {
+		s.end = s.size // the frames of the following lines may be valid, so nothing is a torn tail
+		return s.fault
+	}
+	var err error
+	if s.skipped {
+		err = s.emitSkipped(next)
+	} else {
+		err = s.emit(s.pending)
+	}
+	if err != nil {
 		return err
 	}
-	s.lines += n
-	s.seq, s.last, s.end, s.pending = seq, s.end, next, s.pending[:0]
-	s.closing, s.bytes = pos, next-s.from
+	s.lines += s.open
+	s.last, s.closing, s.bytes = s.end, pos, next-s.from
+	s.seq, s.end = s.seq+int64(s.open), next
+	s.drop()
 	return nil
+}
+
+// emitSkipped reads the open lines again and emits them. They end at offset next.
+func (s *scan) emitSkipped(next int64) error {
+	again := bufio.NewReaderSize(io.NewSectionReader(s.file, s.from, next-s.from), 1<<20)
+	one := make([]history.Record, 1)
+	for number := s.fromLine; ; number++ {
+		line, readErr := readLine(again)
+		if readErr != nil && readErr != io.EOF {
+			return readErr
+		}
+		if line = bytes.TrimRight(line, "\r\n"); len(bytes.TrimSpace(line)) > 0 {
+			rec, _, err := parseLine(line)
+			if err == nil && rec.Manual {
+				rec.Body, err = manualBody(rec.Body)
+			}
+			if err != nil {
+				return &history.Damage{Line: number, What: err.Error()}
+			}
+			rec.Line = number
+			one[0] = rec
+			if err := s.emit(one); err != nil {
+				return err
+			}
+		}
+		if readErr == io.EOF {
+			return nil
+		}
+	}
+}
+
+// readLine reads a line, which may be longer than r's buffer. It is valid until the
+// next call.
+func readLine(r *bufio.Reader) (line []byte, err error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		if line == nil && err != bufio.ErrBufferFull {
+			return part, err
+		}
+		if line = append(line, part...); err != bufio.ErrBufferFull {
+			return line, err
+		}
+	}
 }
 
 // finish checks the bytes after the last newline, and the tail as a whole.
@@ -319,10 +414,8 @@ func (s *scan) finish(rest []byte, pos int64) error {
 	if s.bad != nil && !s.lost {
 		return s.bad
 	}
-	for _, rec := range s.pending {
-		if rec.Manual {
-			return &history.Damage{Line: rec.Line, What: "an edited line inside a batch that is not closed (the batch's last line needs its closes)"}
-		}
+	if s.byHand > 0 {
+		return &history.Damage{Line: s.byHand, What: "an edited line inside a batch that is not closed (the batch's last line needs its closes)"}
 	}
 	return nil
 }

@@ -427,3 +427,56 @@ func FuzzScan(f *testing.F) {
 		}
 	})
 }
+
+// A batch that is too long to keep in memory is read twice. The result is that of a
+// short one.
+func TestLongBatch(t *testing.T) {
+	t.Parallel()
+	const n = 5000
+	texts := make([]string, n)
+	for i := range texts {
+		texts[i] = put(i+1, strings.Repeat("long ", 200))
+	}
+	lines := strings.SplitAfter(journaltest.File(strings.Join(texts, "\n")), "\n")[:n+1]
+	header, first, last := lines[0], lines[1:n], lines[n]
+	long := strings.Join(first, "")
+	edited := slices.Clone(first)
+	edited[n/2] = fmt.Sprintf(`{"seq":%d,%s}`, n/2+1, put(n/2+1, "edited")) + "\n"
+	badTime := slices.Clone(first)
+	badTime[n/2] = strings.Replace(edited[n/2], `"op"`, `"time":"noon","op"`, 1)
+	flipped := slices.Clone(first)
+	flipped[n/2] = strings.Replace(first[n/2], "long", "lone", 1)
+	for _, tt := range []struct {
+		name, text string
+		rows       int
+		refused    int
+		damage     string
+	}{
+		{"whole", header + long + last, n, 0, ""},
+		{"without its last newline", header + long + strings.TrimSuffix(last, "\n"), n, 0, ""},
+		{"not closed", header + long, 0, 0, ""},
+		{"refused", header + long + journaltest.RefusedMark + "\n" + journaltest.Line(1, journaltest.Noon, put(1, "one"), 1), 1, 1, ""},
+		{"written again", header + long + long + last, n, 1, ""},
+		{"with an edited line", header + strings.Join(edited, "") + last, n, 0, ""},
+		{"with an edited line, not closed", header + strings.Join(edited, ""), 0, 0, "an edited line inside a batch that is not closed"},
+		{"with an edited line that has no body", header + strings.Join(badTime, "") + last, 0, 0, "noon"},
+		{"with a flipped byte", header + strings.Join(flipped, "") + last, 0, 0, "the checksum does not match"},
+	} {
+		rows := 0
+		found, err := journal.Read(strings.NewReader(tt.text), int64(len(tt.text)), func(batch []history.Record) error {
+			for _, rec := range batch {
+				rows++
+				if tt.refused == 0 && (rec.Line != rows+1 || int(rec.Seq) != rows || !strings.Contains(string(rec.Body), fmt.Sprintf(`"n":%d,`, rows))) {
+					t.Errorf("%s: record %d is number %d, line %d, %.40q", tt.name, rows, rec.Seq, rec.Line, rec.Body)
+				}
+			}
+			return nil
+		})
+		if damage, ok := errors.AsType[*history.Damage](err); ok != (tt.damage != "") || ok && (damage.Line != n/2+2 || !strings.Contains(damage.What, tt.damage)) {
+			t.Errorf("%s: %v; want %q", tt.name, err, tt.damage)
+		}
+		if rows != tt.rows || found.Lines != tt.rows || found.Refused != tt.refused {
+			t.Errorf("%s: %d rows, %+v; want %d, and %d refused", tt.name, rows, found, tt.rows, tt.refused)
+		}
+	}
+}

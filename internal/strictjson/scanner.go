@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // A Scanner reads JSON of a known form from the front, without copying it. It
@@ -55,24 +56,17 @@ func (s *Scanner) Text() []byte {
 	return text
 }
 
-// Texts reads string members into variables. names are as in the function
-// Texts. All values share one string, and so one allocation.
-func (s *Scanner) Texts(names []string, variables ...*string) {
+// SkipTexts reads string members. names are as in the function Texts. Bad is set if a
+// string has an escape or is not UTF-8.
+func (s *Scanner) SkipTexts(names []string) {
 	from := s.Rest
-	type part struct{ begin, end int }
-	parts := make([]part, 0, 8)
 	for _, name := range names {
 		s.Expect(name)
 		s.Expect(`"`)
-		begin := len(from) - len(s.Rest)
-		text := s.Text()
-		parts = append(parts, part{begin, begin + len(text)})
+		s.Text()
 		s.Expect(`"`)
 	}
-	all := string(from[:len(from)-len(s.Rest)])
-	for i, p := range parts {
-		*variables[i] = all[p.begin:p.end]
-	}
+	s.Bad = s.Bad || !utf8.Valid(from[:len(from)-len(s.Rest)])
 }
 
 // Time reads a time (RFC 3339) with its quotes.

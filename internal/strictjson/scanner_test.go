@@ -35,11 +35,10 @@ func BenchmarkScanner(b *testing.B) {
 	b.Run("Scanner", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			var name, category, description string
 			s := Scanner{Rest: row}
 			s.Expect(`{"id":`)
 			s.Number()
-			s.Texts(names, &name, &category, &description)
+			s.SkipTexts(names)
 			s.Expect(`,"created":`)
 			s.Time()
 			s.Expect(`}`)

@@ -76,16 +76,21 @@ func (p *program) cpu() (time.Duration, error) {
 }
 
 // resident is the memory of the server that is in RAM, in bytes.
-func (p *program) resident() (float64, error) {
+func (p *program) resident() (float64, error) { return p.memory("VmRSS:") }
+
+// peak is the most that resident has been.
+func (p *program) peak() (float64, error) { return p.memory("VmHWM:") }
+
+func (p *program) memory(name string) (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(text)) {
-		if kb, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if kb, ok := strings.CutPrefix(line, name); ok {
 			n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(kb), " kB"))
 			return float64(n) * 1024, err
 		}
 	}
-	return 0, errors.New("no VmRSS in /proc/PID/status")
+	return 0, errors.New("no " + name + " in /proc/PID/status")
 }
