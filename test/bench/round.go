@@ -138,8 +138,8 @@ func after(d time.Duration) chan struct{} {
 	return done
 }
 
-// starts measures how long a start takes, and the memory after it and after the
-// reads that follow.
+// starts measures how long a start takes, and the memory after it, at its peak, and
+// after the reads that follow.
 func (h *harness) starts() error {
 	for _, n := range slices.Compact([]int{0, medium, h.large}) {
 		p, err := h.startShelf(h.shelf, n)
@@ -147,6 +147,10 @@ func (h *harness) starts() error {
 			return err
 		}
 		memory, err := p.resident()
+		var peak float64
+		if err == nil {
+			peak, err = p.peak()
+		}
 		if err == nil && n > 0 {
 			_, err = h.wrk(p, "get", n, time.Second)
 		}
@@ -158,7 +162,7 @@ func (h *harness) starts() error {
 		if err != nil {
 			return err
 		}
-		for name, figure := range map[string]float64{"start": p.start.Seconds() * 1e3, "memory": memory, "busy": busy} {
+		for name, figure := range map[string]float64{"start": p.start.Seconds() * 1e3, "memory": memory, "peak": peak, "busy": busy} {
 			key := fmt.Sprintf("%s/%d", name, n)
 			h.figures[key] = append(h.figures[key], figure)
 		}
