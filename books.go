@@ -52,18 +52,12 @@ func (s *store) addBooks() {
 	})
 	s.byTitle = db.NewUnique(s.books, "title", func(b *book) (string, bool) { return b.Title, true })
 	s.booksOf = db.NewMulti(s.books, func(b *book) int { return b.CreatedBy })
+	s.bookList = list.Of(s.DB, s.books, bookList)
 	db.Reference(s.booksOf, s.users, func(b *book) *book {
 		orphan := *b
 		orphan.CreatedBy = 0 // which clients don't see
 		return &orphan
 	})
-}
-
-// selectBooks returns the books in a range of ids, the number of all books, and
-// the number of changes that they show.
-func (s *store) selectBooks(r db.Range) (rows []*book, total, changes int) {
-	s.View(func(tx *db.Tx) { rows, total, changes = s.books.Range(tx, r), s.books.Len(tx), s.books.Changes(tx) })
-	return rows, total, changes
 }
 
 // addBook gives b its id and stores it. It fails with errTitleTaken or tooManyRows.
@@ -121,16 +115,13 @@ func (s *server) listBooks(w http.ResponseWriter, r *http.Request, _ *caller) er
 	if done, err := reply.NotModified(w, r, s.listTag(s.store.books.Version())); done || err != nil {
 		return err
 	}
-	var books []*book
-	err = s.scans.Do(r.Context(), q.Scans(), func() {
-		found, total, changes := s.store.selectBooks(q.Range())
-		w.Header().Set("ETag", s.listTag(changes)) // there may be more by now
-		books = bookList.Page(w, s.origin.BaseURL(r)+r.URL.EscapedPath(), q, found, total)
-	})
-	if err != nil {
+	var page list.Page[*book]
+	if err := s.scans.Do(r.Context(), q.Scans(), func() { page = s.store.bookList.Find(q) }); err != nil {
 		return err
 	}
-	return reply.Array(w, http.StatusOK, `{"Books":`, books, func(b *book) string { return b.wire.Row() })
+	w.Header().Set("ETag", s.listTag(page.Changes)) // there may be more by now
+	page.SetHeaders(w, s.origin.BaseURL(r)+r.URL.EscapedPath(), q)
+	return reply.Array(w, http.StatusOK, `{"Books":`, page.Rows, func(b *book) string { return b.wire.Row() })
 }
 
 // getBook handles GET /bookapi/books/{id}.

@@ -70,31 +70,24 @@ func (s *server) listItems(w http.ResponseWriter, r *http.Request, _ *caller) er
 	if err != nil {
 		return err
 	}
-	filter := itemFilter{category: q.Get("category")}
-	if by := q.Get("createdby"); by != "" {
-		id, ok := form.ID(by)
-		if by != "null" && (!ok || id == 0) {
-			return list.BadParameter("createdby", "type", "must be the id of a user, or null for items whose creator is gone")
-		}
-		filter.createdBy = &id
+	filters, err := s.store.itemFilters(q.Get("category"), q.Get("createdby"))
+	if err != nil {
+		return err
 	}
 	known := s.store.items.Version()
 	if done, err := reply.NotModified(w, r, s.listTag(known)); done || err != nil {
 		return err
 	}
-	var items []storedItem
-	scans := q.Scans() || filter.category != "" && filter.createdBy != nil
-	err = s.scans.Do(r.Context(), scans, func() {
-		found, total, changes := s.store.selectItems(filter, q.Range())
-		if changes != known { // there are more by now
-			w.Header().Set("ETag", s.listTag(changes))
-		}
-		items = itemList.Page(w, s.origin.BaseURL(r)+r.URL.EscapedPath(), q, found, total)
-	})
+	var page list.Page[storedItem]
+	err = s.scans.Do(r.Context(), q.Scans() || len(filters) > 1, func() { page = s.store.itemList.Find(q, filters...) })
 	if err != nil {
 		return err
 	}
-	return reply.List(w, http.StatusOK, "", items, func(row storedItem) string { return row.wire.Row() })
+	if page.Changes != known { // there are more by now
+		w.Header().Set("ETag", s.listTag(page.Changes))
+	}
+	page.SetHeaders(w, s.origin.BaseURL(r)+r.URL.EscapedPath(), q)
+	return reply.List(w, http.StatusOK, "", page.Rows, func(row storedItem) string { return row.wire.Row() })
 }
 
 // listCategories handles GET /api/v1/categories.
@@ -111,7 +104,7 @@ func (s *server) listCategories(w http.ResponseWriter, r *http.Request, _ *calle
 		return err
 	}
 	w.Header().Set("ETag", s.listTag(changes)) // there may be more by now
-	return reply.List(w, http.StatusOK, "", all, func(c category) []byte { return strictjson.Encode(c) })
+	return reply.List(w, http.StatusOK, "", slices.Values(all), func(c category) []byte { return strictjson.Encode(c) })
 }
 
 // getItem handles GET /api/v1/items/{id}.
@@ -353,6 +346,7 @@ func (s *store) addItems() {
 	})
 	s.itemsOf = db.NewMulti(s.items, storedItem.createdBy)
 	s.itemsIn = db.NewMulti(s.items, storedItem.category)
+	s.itemList = list.Of(s.DB, s.items, itemList)
 	db.Reference(s.itemsOf, s.users, func(row storedItem) storedItem {
 		it := row.item()
 		it.CreatedBy = 0
@@ -361,29 +355,20 @@ func (s *store) addItems() {
 	})
 }
 
-// An itemFilter names items by what they have in common. The zero value names
-// them all.
-type itemFilter struct {
-	category  string // "" for any
-	createdBy *int   // a user's id, or 0 for items without a creator; nil for any
-}
-
-// selectItems returns the items of f in a range of ids, the number of all items of f, and
-// the number of changes that they show. It costs as much as the range is long; with
-// both filters, as much as the shorter of the two would give.
-func (s *store) selectItems(f itemFilter, r db.Range) (rows []storedItem, total, changes int) {
-	s.View(func(tx *db.Tx) {
-		changes = s.items.Changes(tx)
-		var filters []db.IDs
-		if f.category != "" {
-			filters = append(filters, s.itemsIn.IDs(tx, f.category))
+// itemFilters are the filters of a list of items, by the texts of their parameters, ""
+// for any.
+func (s *store) itemFilters(category, createdBy string) (filters []list.Filter, err error) {
+	if category != "" {
+		filters = append(filters, func(tx *db.Tx) db.IDs { return s.itemsIn.IDs(tx, category) })
+	}
+	if createdBy != "" {
+		id, ok := form.ID(createdBy)
+		if createdBy != "null" && (!ok || id == 0) {
+			return nil, list.BadParameter("createdby", "type", "must be the id of a user, or null for items whose creator is gone")
 		}
-		if f.createdBy != nil {
-			filters = append(filters, s.itemsOf.IDs(tx, *f.createdBy))
-		}
-		rows, total = s.items.Select(tx, r, filters...)
-	})
-	return rows, total, changes
+		filters = append(filters, func(tx *db.Tx) db.IDs { return s.itemsOf.IDs(tx, id) })
+	}
+	return filters, nil
 }
 
 // A category is one that items have, and how many have it.

@@ -471,6 +471,11 @@ func BenchmarkListItems(b *testing.B) {
 			b.Fatal(err)
 		}
 		middle := q.Cursor(list.Position{ID: size / 2})
+		byName, err := itemList.Parse(httptest.NewRequest("GET", "/api/v1/items?sort=itemname", nil))
+		if err != nil {
+			b.Fatal(err)
+		}
+		middleName := byName.Cursor(list.Position{Text: fmt.Sprint("item ", size/2), ID: size / 2})
 		tag := ann.send("GET /api/v1/items", "").Header().Get("ETag")
 		for _, bench := range []struct{ name, target, tag string }{
 			{"page by id", "/api/v1/items?limit=100", ""},
@@ -482,8 +487,15 @@ func BenchmarkListItems(b *testing.B) {
 			{"all but not modified", "/api/v1/items", tag},
 			{"categories", "/api/v1/categories", ""},
 			{"page by name", "/api/v1/items?limit=100&sort=itemname", ""},
+			{"page by name reversed", "/api/v1/items?limit=100&sort=-itemname", ""},
+			{"page by name from the middle", "/api/v1/items?limit=100&sort=itemname&after=" + middleName, ""},
+			{"page by time", "/api/v1/items?limit=100&sort=createdon", ""},
 			{"page of a search", "/api/v1/items?limit=100&q=item+1", ""},
 			{"search in vain", "/api/v1/items?limit=100&q=nothing", ""},
+			{"search by name in vain", "/api/v1/items?limit=100&sort=itemname&q=nothing", ""},
+			{"search of one letter in vain", "/api/v1/items?limit=100&q=z", ""},
+			{"all", "/api/v1/items", ""},
+			{"all by name", "/api/v1/items?sort=itemname", ""},
 		} {
 			b.Run(fmt.Sprintf("%s/of %d", strings.ReplaceAll(bench.name, " ", "_"), size), func(b *testing.B) {
 				r := httptest.NewRequest("GET", bench.target, nil)

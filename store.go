@@ -15,6 +15,7 @@ import (
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/etcd"
 	"example.com/shelf/internal/journal"
+	"example.com/shelf/internal/list"
 	"example.com/shelf/internal/metrics"
 	"example.com/shelf/internal/operator"
 	"example.com/shelf/internal/password"
@@ -65,13 +66,14 @@ type store struct {
 	tokensOf  *db.Multi[*tokenRecord, int] // by user
 	maxTokens int                          // records that an account may have
 
-	items   *db.Table[storedItem]
-	itemsOf *db.Multi[storedItem, int]    // by user, noOwner for those without
-	itemsIn *db.Multi[storedItem, string] // by category
-
-	books   *db.Table[*book]
-	byTitle *db.Unique[*book, string]
-	booksOf *db.Multi[*book, int] // by user, noOwner for those without
+	items    *db.Table[storedItem]
+	itemsOf  *db.Multi[storedItem, int]    // by user, noOwner for those without
+	itemsIn  *db.Multi[storedItem, string] // by category
+	itemList *list.List[storedItem]
+	books    *db.Table[*book]
+	byTitle  *db.Unique[*book, string]
+	booksOf  *db.Multi[*book, int] // by user, noOwner for those without
+	bookList *list.List[*book]
 
 	rows       *rows.Store // the collections
 	plainUsers bool        // users is one of them, and accounts have no rows

@@ -75,11 +75,12 @@ func diskWith(content string) *journaltest.Disk {
 
 // allItems returns every item, by id.
 func (s *store) allItems() []*item {
-	rows, _, _ := s.selectItems(itemFilter{}, db.Range{})
 	var items []*item
-	for _, row := range rows {
-		items = append(items, row.item())
-	}
+	s.View(func(tx *db.Tx) {
+		for _, row := range s.items.All(tx) {
+			items = append(items, row.item())
+		}
+	})
 	return items
 }
 

@@ -84,14 +84,13 @@ func (t *Table[R]) tell(tx *Tx, what Change, id int, row any) (e Event, tells bo
 	return e, true
 }
 
-// freeze returns the committed rows and the last id. It copies pointers, not
-// rows.
+// freeze returns the committed rows and the last id.
 func (t *Table[R]) freeze() image {
 	last := t.lastID
 	if t.db.numbered { // the same in all replicas
 		last = t.keptID
 	}
-	return &tableImage[R]{t.schema, t.rows.all(), last, t.used()}
+	return &tableImage[R]{t.schema, t.rows.freeze(), last, t.used()}
 }
 
 // empty removes all rows, as if the table were new. Tables are emptied one after the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"time"
 
 	"example.com/shelf/internal/history"
@@ -12,7 +13,7 @@ import (
 )
 
 // A Snapshot is the committed rows at one moment, and the last ids. It copies
-// pointers only, because rows never change.
+// no rows: see sorted.freeze.
 type Snapshot struct {
 	tables []image
 	tell   history.Progress
@@ -33,7 +34,7 @@ type image interface {
 
 type tableImage[R any] struct {
 	schema Schema[R]
-	list   []R
+	list   *sorted[R]
 	lastID int
 	held   bool
 }
@@ -43,12 +44,12 @@ func (t *tableImage[R]) plural() string { return t.schema.Plural }
 func (t *tableImage[R]) last() int      { return t.lastID }
 func (t *tableImage[R]) since() int     { return t.schema.Since }
 func (t *tableImage[R]) used() bool     { return t.held }
-func (t *tableImage[R]) len() int       { return len(t.list) }
+func (t *tableImage[R]) len() int       { return t.list.len() }
 
 func (t *tableImage[R]) rows() iter.Seq2[int, any] {
 	return func(yield func(int, any) bool) {
-		for _, row := range t.list {
-			if !yield(t.schema.ID(row), row) {
+		for id, row := range t.list.after(math.MinInt) {
+			if !yield(id, row) {
 				return
 			}
 		}

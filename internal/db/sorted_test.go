@@ -1,7 +1,6 @@
 package db
 
 import (
-	"iter"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -78,16 +77,6 @@ func TestSorted(t *testing.T) {
 		}
 		if s.len() != 0 || len(s.chunks) != 0 {
 			t.Errorf("seed %d: %d rows in %d chunks remain", seed, s.len(), len(s.chunks))
-		}
-	}
-}
-
-func values[K, V any](all iter.Seq2[K, V]) iter.Seq[V] {
-	return func(yield func(V) bool) {
-		for _, value := range all {
-			if !yield(value) {
-				return
-			}
 		}
 	}
 }

@@ -339,11 +339,7 @@ func (t *Table[R]) Select(tx *Tx, r Range, sets ...IDs) (rows []R, total int) {
 		return t.Range(tx, r), t.Len(tx)
 	case 1:
 		rows = make([]R, 0, sets[0].Size(r))
-		for id := range sets[0].In(r) {
-			row, _ := t.Get(tx, id)
-			rows = append(rows, row)
-		}
-		return rows, sets[0].Len()
+		return slices.AppendSeq(rows, having(&t.rows, sets[0].In(r))), sets[0].Len()
 	}
 	smallest := slices.MinFunc(sets, func(a, b IDs) int { return a.Len() - b.Len() })
 	for id := range smallest.In(Range{Desc: r.Desc}) { // all ids, to count them
@@ -357,6 +353,46 @@ func (t *Table[R]) Select(tx *Tx, r Range, sets ...IDs) (rows []R, total int) {
 		}
 	}
 	return rows, total
+}
+
+// fewRows is how many rows Freeze copies: they take less than a frozen copy of the
+// table.
+const fewRows = 4096
+
+// Freeze is Select for rows that are read after the View, once or several times. They
+// are those of this moment. Without a set or with one, they take little memory, however
+// many they are.
+func (t *Table[R]) Freeze(tx *Tx, r Range, sets ...IDs) (rows iter.Seq[R], total int) {
+	switch {
+	case len(sets) == 0 && t.rows.size(r) > fewRows:
+		return values(t.rows.freeze().in(r)), t.Len(tx)
+	case len(sets) == 1 && sets[0].Size(r) > fewRows:
+		return having(t.rows.freeze(), IDs{sets[0].ids.freeze()}.In(r)), sets[0].Len()
+	}
+	list, total := t.Select(tx, r, sets...)
+	return slices.Values(list), total
+}
+
+// having yields the rows with these ids.
+func having[R any](rows *sorted[R], ids iter.Seq[int]) iter.Seq[R] {
+	return func(yield func(R) bool) {
+		for id := range ids {
+			if row, _ := rows.get(id); !yield(row) {
+				return
+			}
+		}
+	}
+}
+
+// values yields the values of all.
+func values[K, V any](all iter.Seq2[K, V]) iter.Seq[V] {
+	return func(yield func(V) bool) {
+		for _, value := range all {
+			if !yield(value) {
+				return
+			}
+		}
+	}
 }
 
 // Changes is the number of changes to committed rows since the start. With

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -76,15 +77,34 @@ func BenchmarkSort(b *testing.B) {
 	spec := Spec[int]{Orders: map[string]func(int) Position{"text": func(row int) Position {
 		return Position{Text: fmt.Sprint("row ", row*7919%100_000), ID: row}
 	}}}
-	for _, enough := range []int{101, 100_000} {
-		b.Run(fmt.Sprint("first=", enough), func(b *testing.B) {
-			rows := make([]int, 100_000)
+	rows := make([]int, 100_000)
+	for i := range rows {
+		rows[i] = i + 1
+	}
+	for _, limit := range []int{100, 0} {
+		b.Run(fmt.Sprint("limit=", limit), func(b *testing.B) {
 			for b.Loop() {
-				for i := range rows {
-					rows[i] = i + 1
-				}
-				spec.sort(&Query{order: "text"}, rows, enough)
+				spec.sort(&Query{order: "text", limit: limit}, slices.Values(rows))
 			}
 		})
 	}
+}
+
+// A row that matches a text has all that the text's hint asks for.
+func FuzzHint(f *testing.F) {
+	f.Add("Item 7 of many", "7 OF")
+	f.Add("\u212Aelvin, \u0130stanbul", "kelvin, i")
+	f.Add("\xff\xfe", "\xff")
+	spec := Spec[string]{Text: func(row string) [2]string { return [2]string{row} }}
+	f.Fuzz(func(t *testing.T, row, asked string) {
+		asked = strings.ToLower(asked)
+		if spec.matches(row, asked) && !(hint{}).with(asked).within(spec.hintOf(row)) {
+			t.Errorf("%q has %q, and its hint says that it hasn't", row, asked)
+		}
+		if len(row) > 2 {
+			if part := strings.ToLower(row)[1:]; !(hint{}).with(part).within(spec.hintOf(row)) {
+				t.Errorf("%q has %q, and its hint says that it hasn't", row, part)
+			}
+		}
+	})
 }

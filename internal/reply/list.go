@@ -1,7 +1,9 @@
 package reply
 
 import (
+	"iter"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -10,12 +12,12 @@ import (
 
 // Rows is List for rows that are JSON already.
 func Rows[text string | []byte](w http.ResponseWriter, status int, message string, rows ...text) error {
-	return List(w, status, message, rows, func(row text) text { return row })
+	return List(w, status, message, slices.Values(rows), func(row text) text { return row })
 }
 
 // List answers with {"status":…,"message":…,"data":[…]}. No message is no
 // member.
-func List[row any, text string | []byte](w http.ResponseWriter, status int, message string, rows []row, json func(row) text) error {
+func List[row any, text string | []byte](w http.ResponseWriter, status int, message string, rows iter.Seq[row], json func(row) text) error {
 	head := strconv.AppendInt([]byte(`{"status":`), int64(status), 10)
 	if message != "" {
 		head = strictjson.AppendString(append(head, `,"message":`...), message)
@@ -28,44 +30,60 @@ func List[row any, text string | []byte](w http.ResponseWriter, status int, mess
 const piece = 32 << 10
 
 // Array answers with an object whose last member is an array of rows. json returns the
-// JSON of a row. head is what stands before the array. json is asked twice
-// for each row, as the length of the answer comes first.
-func Array[row any, text string | []byte](w http.ResponseWriter, status int, head string, rows []row, json func(row) text) error {
-	size := len(head) + len("[]}\n") + max(0, len(rows)-1)
-	for _, r := range rows {
-		size += len(json(r))
+// JSON of a row. head is what stands before the array. It goes over the rows twice, as
+// the length of the answer comes first: both times they must be the same.
+func Array[row any, text string | []byte](w http.ResponseWriter, status int, head string, rows iter.Seq[row], json func(row) text) error {
+	var sum struct{ n, size int }
+	for r := range rows {
+		sum.n++
+		sum.size += len(json(r))
 	}
-	buf := buffers.Get().(*[]byte)
-	b := append(append((*buf)[:0], head...), '[')
-	defer func() {
-		if cap(b) <= 4*piece { // a longer row is rare, and much to keep
-			*buf = b
-			buffers.Put(buf)
-		}
-	}()
-	long := size > piece
-	if long {
+	size := len(head) + len("[]}\n") + sum.size + max(0, sum.n-1) // and commas
+	out := buffers.Get().(*pieces)
+	defer out.free()
+	out.w, out.b = w, append(append(out.b[:0], head...), '[')
+	if out.long = size > piece; out.long {
 		begin(w, status, size)
 	}
-	for i, r := range rows {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if b = append(b, json(r)...); long && len(b) >= piece {
-			if _, err := w.Write(b); err != nil {
-				return nil // the client has gone, and the server has seen it
-			}
-			b = b[:0]
+	for r := range rows {
+		if sum.n--; !add(out, json(r), sum.n == 0) {
+			return nil // the client has gone, and the server has seen it
 		}
 	}
-	if b = append(b, "]}\n"...); !long {
-		return Bytes(w, status, b)
+	if out.b = append(out.b, "]}\n"...); !out.long {
+		return Bytes(w, status, out.b)
 	}
-	w.Write(b)
+	w.Write(out.b)
 	return nil
+}
+
+// pieces is a list on its way to a client.
+type pieces struct {
+	w    http.ResponseWriter
+	b    []byte // what isn't written yet
+	long bool   // the list is longer than a piece
+}
+
+// add adds a row. It returns false if a piece could not be written.
+func add[text string | []byte](out *pieces, row text, last bool) bool {
+	if out.b = append(out.b, row...); !last {
+		out.b = append(out.b, ',')
+	}
+	if !out.long || len(out.b) < piece {
+		return true
+	}
+	_, err := out.w.Write(out.b)
+	out.b = out.b[:0]
+	return err == nil
+}
+
+func (out *pieces) free() {
+	if out.w = nil; cap(out.b) <= 4*piece { // a longer row is rare, and much to keep
+		buffers.Put(out)
+	}
 }
 
 // buffers are those of pieces that are out. A page is some twenty kilobytes: made
 // anew each time, most of its cost would be the garbage collector's, which goes
 // through all that the program holds each time.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+var buffers = sync.Pool{New: func() any { return new(pieces) }}

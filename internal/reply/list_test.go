@@ -42,7 +42,7 @@ func TestList(t *testing.T) {
 			t.Parallel()
 			rows := slices.Repeat([]string{strings.Repeat("x", tt.len)}, tt.rows)
 			w := &piecesRecorder{ResponseRecorder: httptest.NewRecorder()}
-			if err := List(w, http.StatusOK, "said", rows, strconv.Quote); err != nil {
+			if err := List(w, http.StatusOK, "said", slices.Values(rows), strconv.Quote); err != nil {
 				t.Fatal(err)
 			}
 			var got struct {
@@ -71,7 +71,7 @@ func TestListStops(t *testing.T) {
 	t.Parallel()
 	asked := 0
 	w := &piecesRecorder{ResponseRecorder: httptest.NewRecorder(), fail: 1}
-	List(w, http.StatusOK, "", make([]struct{}, 100_000), func(struct{}) string { asked++; return `{"id":1,"itemname":"ball"}` })
+	List(w, http.StatusOK, "", slices.Values(make([]struct{}, 100_000)), func(struct{}) string { asked++; return `{"id":1,"itemname":"ball"}` })
 	if asked > 110_000 { // each once for the length
 		t.Errorf("%d rows were asked for after the client had gone", asked-100_000)
 	}
