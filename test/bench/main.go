@@ -73,7 +73,7 @@ func bench(args []string) error {
 	large := flags.Int("items", 1_000_000, "how many items the large store has; 0 for no large store")
 	root := flags.String("root", "../..", "the folder with shelf's source")
 	before := flags.String("before", "", "another build of shelf, to be measured in the same turns")
-	only := flags.String("only", "", "scenarios, comma separated: get, page, flood, signin, post, mixed, start, allocs, collections; all if not set")
+	only := flags.String("only", "", "scenarios, comma separated: get, page, flood, signin, post, mixed, start, lists, allocs, collections; all if not set")
 	raw := flags.String("raw", "", "a file to write every single measurement to, for benchstat -col /server")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -132,6 +132,11 @@ func (h *harness) measureAll() error {
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, h.rounds)
 		if others {
 			if err := h.round(); err != nil {
+				return err
+			}
+		}
+		if h.wants("lists") {
+			if err := h.listRound(); err != nil {
 				return err
 			}
 		}

@@ -100,6 +100,7 @@ func (h *harness) printGoals(w io.Writer) {
 		each := (median(all) - median(h.figures["busy/0"])) / float64(h.large)
 		goal("Resident memory: bytes an item, with "+thousands(h.large)+" items", each, "≤", 500, "")
 	}
+	h.listGoals(goal)
 	h.collectionGoals(goal)
 	// What PocketBase gave, on another day, against what bare gave in that run.
 	goal("GET of an item: throughput, against PocketBase", 18900.0/1820*h.ratio(rate, "get", "shelf", "get", "bare"), "≥", 10, "x")
