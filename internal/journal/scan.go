@@ -141,11 +141,12 @@ func (s *scan) readAll(r io.Reader, tell history.Progress, what string) error {
 		pos  int64
 	)
 	for at := int64(0); at < s.size; {
-		if s.skipLong(pos); len(s.pending) > 0 || len(buf) < len(rest)+pieceLength {
-			buf = make([]byte, 2*len(rest)+pieceLength) // the bodies of pending lines are in the old one
+		need := len(rest) + int(min(pieceLength, s.size-at))
+		if s.skipLong(pos); len(s.pending) > 0 || len(buf) < need {
+			buf = make([]byte, need+len(rest)) // the bodies of pending lines are in the old one
 		}
 		n := copy(buf, rest)
-		piece := buf[:n+int(min(pieceLength, s.size-at))]
+		piece := buf[:need]
 		if _, err := io.ReadFull(r, piece[n:]); err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 			return err
 		}
