@@ -81,7 +81,7 @@ func (w wording) Unwrap() error { return w.error }
 func wordOf(at *fs.PathError) error {
 	switch {
 	case errors.Is(at, syscall.EISDIR):
-		return wording{"it is a directory; name a file in it, with -data FILE", at.Err}
+		return wording{"it is a folder; name a file in it, with -data FILE", at.Err}
 	case errors.Is(at, syscall.ENOTDIR):
 		return wording{filepath.Dir(at.Path) + " is no directory", at.Err}
 	case errors.Is(at, fs.ErrNotExist) && at.Op == "open": // a file would be made

@@ -79,7 +79,7 @@ func TestNoFile(t *testing.T) {
 			case strings.HasSuffix(name, "/dev/zero"):
 				pipe, want = "/dev/zero", "it is a device, not a file"
 			case strings.HasSuffix(name, " ."):
-				pipe, want = "", "is a directory"
+				pipe, want = "", "is a folder"
 			}
 			if status == 0 || stdout != "" {
 				t.Errorf("exit status %d, %q", status, stdout)

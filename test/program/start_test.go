@@ -40,7 +40,7 @@ func TestStartFails(t *testing.T) {
 
 		{"the folder is not there", nil, nil, []string{"-data", "nowhere/shelf.jsonl"}, []string{"can't open the data file ", "nowhere"}},
 		{"the folder can't be written, for it is a file", map[string]string{"file": ""}, nil, []string{"-data", "file/shelf.jsonl"}, []string{"can't open the data file ", "file"}},
-		{"the data file is a folder", nil, nil, []string{"-data", "."}, []string{"can't open the data file ", "directory"}},
+		{"the data file is a folder", nil, nil, []string{"-data", "."}, []string{"can't open the data file ", "it is a folder"}},
 		{"the file is not ours", map[string]string{"shelf.jsonl": "Dear diary,\n"}, nil, nil, []string{"shelf.jsonl: not a data file of shelf"}},
 		{"the file is another program's JSON", map[string]string{"shelf.jsonl": `{"items":[]}` + "\n"}, nil, nil, []string{"shelf.jsonl: not a data file of shelf"}},
 		{"the file is a newer shelf's", map[string]string{"shelf.jsonl": `{"format":"shelf","version":3}` + "\n"}, nil, nil, []string{"shelf.jsonl: data format 3", "newer shelf"}},
