@@ -3,7 +3,7 @@ package db
 import "sync"
 
 // A lazy is an index that is made when it is first needed, and kept up to date from
-// then on. So a question that nobody asks costs no memory. What the index holds is its
+// then on. So a question that is never asked costs no memory. What the index holds is its
 // maker's business.
 type lazy[R any] struct {
 	table *Table[R]

@@ -44,7 +44,7 @@ function run() {
 	});
 	child.on("exit", (status, signal) => {
 		if (!signal) process.exit(status);
-		// Whoever started this command is to see the signal that ended the program.
+		// The caller of this command is to see the signal that ended the program.
 		process.removeAllListeners(signal);
 		process.kill(process.pid, signal);
 		process.exitCode = 128 + constants.signals[signal]; // what ignores its signals, as process 1 does
