@@ -18,7 +18,7 @@ func TestGate(t *testing.T) {
 		var work sync.WaitGroup
 		do := func(takes time.Duration, wantErr bool, wantAfter time.Duration) {
 			work.Go(func() {
-				err := g.Do(t.Context(), true, func() { time.Sleep(takes) })
+				err := g.Do(t.Context(), true, func() { <-time.After(takes) })
 				if busy, ok := errors.AsType[Busy](err); ok != wantErr || ok && busy.RetryAfter == 0 {
 					t.Errorf("work of %v: %v; want an error %v", takes, err, wantErr)
 				}

@@ -66,7 +66,7 @@ func start(t *testing.T, o serve.Config, unencryptedHTTP2 bool, handler http.Han
 	t.Cleanup(func() {
 		s.Close()
 		serving.Wait()
-		time.Sleep(time.Hour) // by then all goroutines have ended
+		<-time.After(time.Hour) // by then all goroutines have ended
 	})
 	return l
 }
@@ -79,7 +79,7 @@ type pausing struct {
 }
 
 func (r pausing) Read(b []byte) (int, error) {
-	time.Sleep(r.pause) // by the bubble's clock
+	<-time.After(r.pause) // by the bubble's clock
 	return r.Reader.Read(b[:min(len(b), r.piece)])
 }
 
@@ -334,7 +334,7 @@ func TestMaxConns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t, serve.Config{MaxConns: 2}, false, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/slow" {
-				time.Sleep(time.Minute)
+				<-time.After(time.Minute)
 			}
 		})
 		first, second := l.dial(), l.dial()

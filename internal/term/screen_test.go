@@ -85,13 +85,13 @@ func TestTell(t *testing.T) {
 				s.Use(tt.style)
 				total := int64(1001)
 				s.Tell("reading x", 0, total, "rows")
-				time.Sleep(5 * time.Millisecond)
+				<-time.After(5 * time.Millisecond)
 				for n := range int64(tt.lasts / (10 * time.Millisecond)) {
 					s.Tell("reading x", min(1000, n+1), total, "rows")
-					time.Sleep(10 * time.Millisecond)
+					<-time.After(10 * time.Millisecond)
 				}
 				s.Tell("reading x", total, total, "rows")
-				time.Sleep(time.Minute) // nothing comes after the end
+				<-time.After(time.Minute) // nothing comes after the end
 				synctest.Wait()
 				if got := out.String(); got != tt.want {
 					t.Errorf("it says\n%q\nwant\n%q", got, tt.want)
@@ -108,9 +108,9 @@ func TestTellAndWrite(t *testing.T) {
 		var out bytes.Buffer
 		s := term.NewTerminal(&out, nil)
 		s.Tell("copying", 1<<20, 4<<20, "bytes")
-		time.Sleep(1100 * time.Millisecond)
+		<-time.After(1100 * time.Millisecond)
 		fmt.Fprintln(s, "a warning")
-		time.Sleep(200 * time.Millisecond)
+		<-time.After(200 * time.Millisecond)
 		s.Tell("copying", 0, 0, "bytes") // it has failed
 		line := "shelf: copying: 25% (1 of 4 MiB)"
 		blank := "\r" + strings.Repeat(" ", len(line)) + "\r"
