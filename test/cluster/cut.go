@@ -18,49 +18,36 @@ import (
 // the log was cut past both. Then both go on from the snapshot, with a write that waits
 // for it.
 func cut(ctx context.Context, o *options) error {
-	c, err := startCluster(ctx, o, 3, 3, append(o.flags, "-max-owned", "1000000")...)
+	c, u, err := oneUser(ctx, o, 3, 3, append(o.flags, "-max-owned", "1000000")...)
 	defer c.stop()
 	if err != nil {
 		return err
 	}
-	u, err := newUser(ctx, c)
-	if err != nil {
-		return err
-	}
-	var others []*user
+	var others []*user // the same user at the other replicas
 	for _, t := range c.targets()[1:] {
 		other := *u
 		other.target = t
-		if a := other.read(ctx); a.status != http.StatusOK {
-			return fmt.Errorf("%v", a)
+		if err := answers(other.read(ctx), http.StatusOK); err != nil {
+			return err
 		}
 		others = append(others, &other)
 	}
 	for i := range 100 { // a snapshot pays only if some lines are out of date
-		if a := u.describe(ctx, fmt.Sprint("version ", i)); a.status != http.StatusOK {
-			return fmt.Errorf("%v", a)
+		if err := answers(u.describe(ctx, fmt.Sprint("version ", i)), http.StatusOK); err != nil {
+			return err
 		}
 	}
 	c.replicas[1].signal(syscall.SIGSTOP)
 	for _, k := range c.replicas[2].links {
 		k.cut()
 	}
-	from, err := c.number(ctx, "head")
+	from, fills, err := u.fillUntilCut(ctx, c)
 	if err != nil {
 		return err
 	}
-	fills := 0
-	for gone := int64(0); gone <= from; fills++ {
-		if a := u.fill(ctx); a.status != http.StatusCreated {
-			return fmt.Errorf("%v", a)
-		}
-		if gone, err = c.gone(ctx); err != nil {
-			return err
-		}
-	}
 	text := "after the cut"
-	if a := u.describe(ctx, text); a.status != http.StatusOK {
-		return fmt.Errorf("%v", a)
+	if err := answers(u.describe(ctx, text), http.StatusOK); err != nil {
+		return err
 	}
 	began := time.Now()
 	c.replicas[1].signal(syscall.SIGCONT)
@@ -71,19 +58,40 @@ func cut(ctx context.Context, o *options) error {
 		if err := want(ctx, http.StatusOK, other.read); err != nil {
 			return err
 		}
-		if it, _ := first[item](other.read(ctx)); it.Description != text {
-			return fmt.Errorf("%s shows %q", other.name, it.Description)
+		next := "by " + other.name
+		err := errors.Join(other.shows(ctx, text), answers(other.describe(ctx, next), http.StatusOK), u.shows(ctx, next))
+		if err != nil {
+			return err
 		}
-		text = "by " + other.name
-		if a := other.describe(ctx, text); a.status != http.StatusOK {
-			return fmt.Errorf("%v", a)
-		}
-		if it, _ := first[item](u.read(ctx)); it.Description != text {
-			return fmt.Errorf("%s shows %q", u.name, it.Description)
-		}
+		text = next
 	}
 	fmt.Printf("the log was cut past line %d after %d writes; both replicas went on %.1f s after they were back\n", from, fills, time.Since(began).Seconds())
 	return c.died()
+}
+
+// fillUntilCut writes until the log is cut past the line that was its last. It returns
+// the number of that line, and how many writes it took.
+func (u *user) fillUntilCut(ctx context.Context, c *cluster) (from int64, fills int, err error) {
+	if from, err = c.number(ctx, "head"); err != nil {
+		return 0, 0, err
+	}
+	for gone := int64(0); gone <= from; fills++ {
+		if err := answers(u.fill(ctx), http.StatusCreated); err != nil {
+			return 0, 0, err
+		}
+		if gone, err = c.gone(ctx); err != nil {
+			return 0, 0, err
+		}
+	}
+	return from, fills, nil
+}
+
+// shows fails unless the user's item has that description.
+func (u *user) shows(ctx context.Context, text string) error {
+	if it, _ := first[item](u.read(ctx)); it.Description != text {
+		return fmt.Errorf("%s shows %q; want %q", u.name, it.Description, text)
+	}
+	return nil
 }
 
 func (u *user) describe(ctx context.Context, text string) answer {

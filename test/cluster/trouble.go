@@ -57,10 +57,29 @@ func newUser(ctx context.Context, c *cluster) (*user, error) {
 	return u, nil
 }
 
+// oneUser starts a cluster with one user. The caller stops the cluster, also after an
+// error.
+func oneUser(ctx context.Context, o *options, members, replicas int, flags ...string) (*cluster, *user, error) {
+	c, err := startCluster(ctx, o, members, replicas, flags...)
+	if err != nil {
+		return c, nil, err
+	}
+	u, err := newUser(ctx, c)
+	return c, u, err
+}
+
 func (u *user) read(ctx context.Context) answer { return u.send(ctx, "GET "+u.item, u.token, nil) }
 
 func (u *user) write(ctx context.Context) answer {
 	return u.send(ctx, "PATCH "+u.item+"/category", u.token, url.Values{"category": {"toys"}})
+}
+
+// answers fails unless an answer has the status.
+func answers(a answer, status int) error {
+	if a.status != status {
+		return fmt.Errorf("%v; want %d", a, status)
+	}
+	return nil
 }
 
 // want waits until an answer has the status.
@@ -71,18 +90,14 @@ func want(ctx context.Context, status int, ask func(context.Context) answer) err
 			return nil
 		}
 	}
-	return fmt.Errorf("%v; want %d", a, status)
+	return answers(a, status)
 }
 
 // noQuorum kills two of three members. Reads and writes are denied in time, and work
 // again when the members are back.
 func noQuorum(ctx context.Context, o *options) error {
-	c, err := startCluster(ctx, o, 3, 1, o.flags...)
+	c, u, err := oneUser(ctx, o, 3, 1, o.flags...)
 	defer c.stop()
-	if err != nil {
-		return err
-	}
-	u, err := newUser(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -102,8 +117,8 @@ func noQuorum(ctx context.Context, o *options) error {
 		}
 	}
 	for path, status := range map[string]int{"GET /readyz": http.StatusServiceUnavailable, "GET /healthz": http.StatusOK} {
-		if a := u.send(ctx, path, "", nil); a.status != status {
-			return fmt.Errorf("%v; want %d", a, status)
+		if err := answers(u.send(ctx, path, "", nil), status); err != nil {
+			return err
 		}
 	}
 	began := time.Now()
@@ -213,12 +228,8 @@ func otherCluster(ctx context.Context, o *options) error {
 }
 
 func replaceData(ctx context.Context, o *options, replace func(*process) error) error {
-	c, err := startCluster(ctx, o, 1, 1, o.flags...)
+	c, u, err := oneUser(ctx, o, 1, 1, o.flags...)
 	defer c.stop()
-	if err != nil {
-		return err
-	}
-	u, err := newUser(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -138,8 +138,8 @@ func TestInterruptCommit(t *testing.T) {
 	}
 }
 
-// withoutProgress is what a command said, but for its progress, of which a slow machine
-// gets a line every ten seconds.
+// withoutProgress is what a command said, without the lines of its progress: there is
+// one every ten seconds on a slow machine.
 func withoutProgress(said string) string {
 	var rest strings.Builder
 	for line := range strings.Lines(said) {
