@@ -23,7 +23,10 @@ func (r Rendered) Row() string { return string(r) }
 // after a restart, and again the same once the row is again the same (RFC 9110
 // §8.8.3; strong). It is not kept: a fifth of a microsecond makes it, and a million of
 // them would take 48 MB.
-func (r Rendered) Tag() string { return string(AppendTag(nil, []byte(r))) }
+func (r Rendered) Tag() string {
+	var b [len(`""`) + 24]byte // on the stack
+	return string(AppendTag(b[:0], []byte(r)))
+}
 
 // First is the number that the row's first member is. Of rows that are kept by the
 // million nothing is kept twice, so what is asked of them is read out of their JSON:

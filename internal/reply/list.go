@@ -3,26 +3,38 @@ package reply
 import (
 	"iter"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 
 	"example.com/shelf/internal/strictjson"
 )
 
-// Rows is List for rows that are JSON already.
+// Rows answers as List does, with a few rows that are JSON already. It makes the whole
+// text at once.
 func Rows[text string | []byte](w http.ResponseWriter, status int, message string, rows ...text) error {
-	return List(w, status, message, slices.Values(rows), func(row text) text { return row })
+	out := buffers.Get().(*pieces)
+	defer out.free()
+	out.b = append(appendHead(out.b[:0], status, message), '[')
+	for i, row := range rows {
+		add(out, row, i == len(rows)-1)
+	}
+	out.b = append(out.b, "]}\n"...)
+	return Bytes(w, status, out.b)
 }
 
 // List answers with {"status":…,"message":…,"data":[…]}. No message is no
 // member.
 func List[row any, text string | []byte](w http.ResponseWriter, status int, message string, rows iter.Seq[row], json func(row) text) error {
-	head := strconv.AppendInt([]byte(`{"status":`), int64(status), 10)
+	return Array(w, status, string(appendHead(nil, status, message)), rows, json)
+}
+
+// appendHead appends what stands before the rows.
+func appendHead(b []byte, status int, message string) []byte {
+	b = strconv.AppendInt(append(b, `{"status":`...), int64(status), 10)
 	if message != "" {
-		head = strictjson.AppendString(append(head, `,"message":`...), message)
+		b = strictjson.AppendString(append(b, `,"message":`...), message)
 	}
-	return Array(w, status, string(append(head, `,"data":`...)), rows, json)
+	return append(b, `,"data":`...)
 }
 
 // piece is how much of a list is made at a time. A client that reads slowly keeps
@@ -78,7 +90,7 @@ func add[text string | []byte](out *pieces, row text, last bool) bool {
 }
 
 func (out *pieces) free() {
-	if out.w = nil; cap(out.b) <= 4*piece { // a longer row is rare, and much to keep
+	if out.w, out.long = nil, false; cap(out.b) <= 4*piece { // a longer row is rare, and much to keep
 		buffers.Put(out)
 	}
 }
