@@ -202,8 +202,7 @@ func unborn(rest []byte) bool {
 // zero byte.
 //
 // The zeros begin at the start of a sector, at offset end, or after the rest of
-// a failed write. A single zero elsewhere is counted as damage: a page that is
-// lost from the last byte of a sector on is very rare.
+// a failed write. A single zero elsewhere is counted as damage, but see lostMark.
 func lostPage(line []byte, pos, end int64) bool {
 	for i, c := range line {
 		at := pos + int64(i)
@@ -213,6 +212,31 @@ func lostPage(line []byte, pos, end int64) bool {
 		}
 	}
 	return false
+}
+
+// lostMark reports whether line, at offset pos, is the rest of a failed write and a
+// refused mark of which only the first byte was lost: it was the last one of its
+// sector, or of the file. atEnd: line is what follows the file's last newline.
+func lostMark(line []byte, pos int64, atEnd bool) bool {
+	rest, mark, zero := bytes.Cut(line, []byte{0})
+	if !zero || endsBatch(rest) || !cutShort(rest) {
+		return false
+	}
+	if len(mark) == 0 {
+		return atEnd
+	}
+	want := refusedMark[1:]
+	if atEnd && len(mark) < len(want) {
+		want = want[:len(mark)]
+	}
+	return string(mark) == want && (pos+int64(len(rest))+1)%sector == 0
+}
+
+// endsBatch reports whether line, without its newline, is a valid last line of a
+// batch.
+func endsBatch(line []byte) bool {
+	rec, closes, err := parseLine(line)
+	return err == nil && (rec.Manual || closes > 0)
 }
 
 // cutShort reports whether rest is the beginning of a valid line, perhaps

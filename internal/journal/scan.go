@@ -207,7 +207,7 @@ func (s *scan) take(line []byte, pos int64) error {
 				s.bad.Show = slip.Show()
 			}
 		}
-		s.lost = s.lost || lostPage(line, pos, s.end)
+		s.lost = s.lost || lostPage(line, pos, s.end) || lostMark(line, pos, false)
 		return nil
 	}
 	rec.Line = s.line
@@ -393,7 +393,7 @@ func (s *scan) finish(rest []byte, pos int64) error {
 	}
 	// An editor may have removed the last newline. A failed write can't look
 	// the same: see writeFailed.
-	if rec, closes, err := parseLine(rest); err == nil && (rec.Manual || closes > 0) {
+	if endsBatch(rest) {
 		if err := s.take(rest, pos); err != nil {
 			return err
 		}
@@ -408,10 +408,9 @@ func (s *scan) finish(rest []byte, pos int64) error {
 	}
 	if len(rest) > 0 && s.bad == nil && !cutShort(rest) {
 		s.line++
-		s.bad, s.lost = &history.Damage{Line: s.line, What: "not a whole line, and not the beginning of one"}, lostPage(rest, pos, s.end)
-	} else if len(rest) > 0 {
-		s.lost = s.lost || lostPage(rest, pos, s.end)
+		s.bad = &history.Damage{Line: s.line, What: "not a whole line, and not the beginning of one"}
 	}
+	s.lost = s.lost || lostPage(rest, pos, s.end) || lostMark(rest, pos, true)
 	if s.bad != nil && !s.lost {
 		return s.bad
 	}

@@ -27,6 +27,8 @@ func TestTornTail(t *testing.T) {
 	next := line(3, three, 1)
 	half := line(3, three, 0) // a batch without its last line
 	zeros := strings.Repeat("\x00", journaltest.Sector-len(whole)%journaltest.Sector)
+	toSectorEnd := next[:40] // and more letters, up to the last byte of a sector
+	toSectorEnd += strings.Repeat("x", 2*journaltest.Sector-(len(whole)+len(toSectorEnd))%journaltest.Sector-1)
 	tests := []struct{ name, tail string }{
 		{"half a line", next[:40]},
 		{"a line that was spoiled at its end", next[:len(next)-2] + " "},
@@ -38,6 +40,11 @@ func TestTornTail(t *testing.T) {
 		{"half a line, a mark and half a line", next[:40] + journaltest.RefusedMark + "\n" + next[:50]},
 		{"zeros", "\x00\x00\x00"},
 		{"half a line, then zeros", next[:40] + "\x00\x00\x00"},
+		{"half a line, then one zero", next[:40] + "\x00"},
+		{"a line without its newline, inside its batch, then one zero", half[:len(half)-1] + "\x00"},
+		{"a line inside its batch, then one zero", half + "\x00"},
+		{"half a line, and a mark whose first byte was lost", toSectorEnd + "\x00" + journaltest.RefusedMark[1:] + "\n" + next[:50]},
+		{"half a line, and half a mark whose first byte was lost", toSectorEnd + "\x00" + journaltest.RefusedMark[1:5]},
 		{"a lost sector, then the end of a batch", zeros + `,"crc":"00000000"}` + "\n" + line(4, four, 2)},
 	}
 	for _, tt := range tests {
@@ -170,6 +177,9 @@ func TestDamage(t *testing.T) {
 		{"a line is no JSON", good[:at(3)] + "rubbish\n" + good[at(4):], "line 3: not a JSON object"},
 		{"rubbish at the end", good + "rubbish\n", "line 5: not a JSON object"},
 		{"rubbish at the end without a newline", good + "rubbish", "line 5: not a whole line"},
+		{"a zero in place of the last newline", good[:len(good)-1] + "\x00", "line 4: not a whole line"},
+		{"a zero in place of the newline of a line of one's own", good + `{"seq":4,` + four + "}\x00", "line 5: not a whole line"},
+		{"a zero at the end of a line", good + last[:40] + "\x00\n", "line 5: not a JSON object"},
 		{"zeros over a whole batch in the middle", good[:at(3)] + zeros(journaltest.Sector) + "\n" + good[at(4):], "line 3: "},
 		{"the header", strings.Replace(good, `"after":0`, `"after":7`, 1), "line 1: the checksum does not match"},
 		{"another program's file", "id,name\n1,ann\n", "not a data file of shelf"},
