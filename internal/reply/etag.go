@@ -24,8 +24,8 @@ func (r Rendered) Row() string { return string(r) }
 // §8.8.3; strong). It is not kept: a fifth of a microsecond makes it, and a million of
 // them would take 48 MB.
 func (r Rendered) Tag() string {
-	var b [len(`""`) + 24]byte // on the stack
-	return string(AppendTag(b[:0], []byte(r)))
+	row := append(make([]byte, 0, 512), r...) // on the stack, unless the row is longer
+	return string(AppendTag(row, row)[len(row):])
 }
 
 // First is the number that the row's first member is. Of rows that are kept by the
