@@ -120,7 +120,7 @@ func Bearer(lines []string) (string, error) {
 	switch {
 	case token == "":
 		return "", errEmpty
-	case strings.ContainsAny(token, " \t"):
+	case strings.Contains(token, " ") || strings.Contains(token, "\t"):
 		return "", errBadHeader
 	}
 	return token, nil
