@@ -1,6 +1,7 @@
 package reply
 
 import (
+	"bytes"
 	"iter"
 	"net/http"
 	"strconv"
@@ -15,17 +16,17 @@ func Rows[text string | []byte](w http.ResponseWriter, status int, message strin
 	out := buffers.Get().(*pieces)
 	defer out.free()
 	out.b = append(appendHead(out.b[:0], status, message), '[')
-	for i, row := range rows {
-		add(out, row, i == len(rows)-1)
+	for _, row := range rows {
+		out.b = append(append(out.b, row...), ',')
 	}
-	out.b = append(out.b, "]}\n"...)
+	out.end()
 	return Bytes(w, status, out.b)
 }
 
 // List answers with {"status":…,"message":…,"data":[…]}. No message is no
 // member.
 func List[row any, text string | []byte](w http.ResponseWriter, status int, message string, rows iter.Seq[row], json func(row) text) error {
-	return Array(w, status, string(appendHead(nil, status, message)), rows, json)
+	return Array(w, status, string(appendHead(make([]byte, 0, 128), status, message)), rows, json)
 }
 
 // appendHead appends what stands before the rows.
@@ -42,55 +43,62 @@ func appendHead(b []byte, status int, message string) []byte {
 const piece = 32 << 10
 
 // Array answers with an object whose last member is an array of rows. json returns the
-// JSON of a row. head is what stands before the array. It goes over the rows twice, as
-// the length of the answer comes first: both times they must be the same.
+// JSON of a row. head is what stands before the array. Array goes over the rows twice if
+// they don't fit into a piece, as the length of the answer comes first: both times they
+// must be the same.
 func Array[row any, text string | []byte](w http.ResponseWriter, status int, head string, rows iter.Seq[row], json func(row) text) error {
-	var sum struct{ n, size int }
-	for r := range rows {
-		sum.n++
-		sum.size += len(json(r))
-	}
-	size := len(head) + len("[]}\n") + sum.size + max(0, sum.n-1) // and commas
 	out := buffers.Get().(*pieces)
 	defer out.free()
-	out.w, out.b = w, append(append(out.b[:0], head...), '[')
-	if out.long = size > piece; out.long {
-		begin(w, status, size)
-	}
+	out.b = append(append(out.b[:0], head...), '[')
+	out.size = len(out.b)
 	for r := range rows {
-		if sum.n--; !add(out, json(r), sum.n == 0) {
-			return nil // the client has gone, and the server has seen it
+		row := json(r)
+		if out.size += len(row) + len(","); out.size <= piece {
+			out.b = append(append(out.b, row...), ',')
 		}
 	}
-	if out.b = append(out.b, "]}\n"...); !out.long {
+	if out.size <= piece {
+		out.end()
 		return Bytes(w, status, out.b)
 	}
-	w.Write(out.b)
+	begin(w, status, out.size-len(",")+len(tail))
+	out.b = append(append(out.b[:0], head...), '[')
+	writeRows(w, out, rows, json)
 	return nil
+}
+
+// writeRows writes what is in out and the rows, a piece at a time. It stops if the client
+// has gone, which the server has seen.
+func writeRows[row any, text string | []byte](w http.ResponseWriter, out *pieces, rows iter.Seq[row], json func(row) text) {
+	for r := range rows {
+		if len(out.b) >= piece {
+			if _, err := w.Write(out.b); err != nil {
+				return
+			}
+			out.b = out.b[:0]
+		}
+		out.b = append(append(out.b, json(r)...), ',')
+	}
+	out.end()
+	w.Write(out.b)
 }
 
 // pieces is a list on its way to a client.
 type pieces struct {
-	w    http.ResponseWriter
 	b    []byte // what isn't written yet
-	long bool   // the list is longer than a piece
+	size int    // of the whole text, with a comma after each row
 }
 
-// add adds a row. It returns false if a piece could not be written.
-func add[text string | []byte](out *pieces, row text, last bool) bool {
-	if out.b = append(out.b, row...); !last {
-		out.b = append(out.b, ',')
-	}
-	if !out.long || len(out.b) < piece {
-		return true
-	}
-	_, err := out.w.Write(out.b)
-	out.b = out.b[:0]
-	return err == nil
+// tail is what stands after the last row.
+const tail = "]}\n"
+
+// end ends the list. The comma after the last row goes.
+func (out *pieces) end() {
+	out.b = append(bytes.TrimSuffix(out.b, []byte(",")), tail...)
 }
 
 func (out *pieces) free() {
-	if out.w, out.long = nil, false; cap(out.b) <= 4*piece { // a longer row is rare, and much to keep
+	if cap(out.b) <= 4*piece { // a longer row is rare, and much to keep
 		buffers.Put(out)
 	}
 }
