@@ -223,10 +223,7 @@ func (s *sorted[R]) size(p Range) int {
 func (s *sorted[R]) list(p Range) []R {
 	rows := make([]R, 0, s.size(p))
 	if p.Desc {
-		for _, row := range s.in(p) {
-			rows = append(rows, row)
-		}
-		return rows
+		return slices.AppendSeq(rows, values(s.in(p)))
 	}
 	for c, i := s.above(p.From); c < len(s.chunks) && len(rows) < cap(rows); c, i = c+1, 0 {
 		rest := s.chunks[c].rows[i:]

@@ -341,6 +341,11 @@ func (t *Table[R]) Select(tx *Tx, r Range, sets ...IDs) (rows []R, total int) {
 		rows = make([]R, 0, sets[0].Size(r))
 		return slices.AppendSeq(rows, having(&t.rows, sets[0].In(r))), sets[0].Len()
 	}
+	return t.selectFromAll(tx, r, sets)
+}
+
+// selectFromAll is Select for several sets.
+func (t *Table[R]) selectFromAll(tx *Tx, r Range, sets []IDs) (rows []R, total int) {
 	smallest := slices.MinFunc(sets, func(a, b IDs) int { return a.Len() - b.Len() })
 	for id := range smallest.In(Range{Desc: r.Desc}) { // all ids, to count them
 		if slices.ContainsFunc(sets, func(s IDs) bool { return !s.Has(id) }) {
