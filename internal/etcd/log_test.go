@@ -72,20 +72,22 @@ func TestOvertaken(t *testing.T) {
 // More follows than one request reads.
 func TestSincePages(t *testing.T) {
 	t.Parallel()
-	l := connect(t, etcdtest.New(1))
-	var ids []string
-	for i := range 40 {
-		ids = append(ids, fmt.Sprintf("b%d", i+1))
-	}
-	appendAll(t, l, 0, ids...)
-	got := since(t, l, 0)
-	if n := strings.Count(got, ", ") + 1; n != 40 || !strings.HasSuffix(got, "40 b40") {
-		t.Errorf("Since calls each with %d batches: %s", n, got)
-	}
-	err := l.Append(t.Context(), 0, "late", noon, bodies("late", 1))
-	if late, ok := errors.AsType[*history.Overtaken](err); !ok || len(late.Batches) != 16 {
-		t.Errorf("an append behind line 0: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		l := connect(t, etcdtest.New(1))
+		var ids []string
+		for i := range 40 {
+			ids = append(ids, fmt.Sprintf("b%d", i+1))
+		}
+		appendAll(t, l, 0, ids...)
+		got := since(t, l, 0)
+		if n := strings.Count(got, ", ") + 1; n != 40 || !strings.HasSuffix(got, "40 b40") {
+			t.Errorf("Since calls each with %d batches: %s", n, got)
+		}
+		err := l.Append(t.Context(), 0, "late", noon, bodies("late", 1))
+		if late, ok := errors.AsType[*history.Overtaken](err); !ok || len(late.Batches) != 16 {
+			t.Errorf("an append behind line 0: %v", err)
+		}
+	})
 }
 
 // An append without an answer is sent again, and kept once.

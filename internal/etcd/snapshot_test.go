@@ -40,50 +40,52 @@ func noise(n, size int) iter.Seq[[]byte] {
 // data file.
 func TestCompact(t *testing.T) {
 	t.Parallel()
-	g := etcdtest.New(3)
-	l, other := connect(t, g), connect(t, g)
-	if err := l.Append(t.Context(), 0, "a", noon, bodies("a", 3000)); err != nil {
-		t.Fatal(err)
-	}
-	const rows = 1500 // about 1 MB, so several chunks
-	checked := 0
-	if err := l.Compact(t.Context(), 3000, noon, rows, noise(rows, 500), func(batch []history.Record) error {
-		checked += len(batch)
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if checked != rows {
-		t.Errorf("check saw %d lines; want %d", checked, rows)
-	}
-	appendAll(t, other, 3000, "b")
-	lines, last, snapshot := load(t, other)
-	if len(lines) != rows+1 || last != 3001 || snapshot != 3000 || !strings.HasPrefix(lines[0], "1501 ") {
-		t.Errorf("Load emits %d lines up to %d, a snapshot up to %d, from %.40s", len(lines), last, snapshot, lines[0])
-	}
-	chunks := g.Keys("/shelf/snap/")
-	if len(chunks) < 3 {
-		t.Errorf("the chunks are %v", chunks)
-	}
-	var zipped bytes.Buffer
-	for _, key := range chunks {
-		zipped.WriteString(g.Get(key))
-	}
-	r, err := gzip.NewReader(&zipped)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, err := journal.Read(bytes.NewReader(text), int64(len(text)), accept)
-	if err != nil || found.Seq != 3000 || found.Torn != 0 {
-		t.Errorf("as a data file: %+v, %v", found, err)
-	}
-	if keys := g.Keys("/shelf/compactor"); len(keys) > 0 {
-		t.Error("the claim was not released")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		g := etcdtest.New(3)
+		l, other := connect(t, g), connect(t, g)
+		if err := l.Append(t.Context(), 0, "a", noon, bodies("a", 3000)); err != nil {
+			t.Fatal(err)
+		}
+		const rows = 1500 // about 1 MB, so several chunks
+		checked := 0
+		if err := l.Compact(t.Context(), 3000, noon, rows, noise(rows, 500), func(batch []history.Record) error {
+			checked += len(batch)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if checked != rows {
+			t.Errorf("check saw %d lines; want %d", checked, rows)
+		}
+		appendAll(t, other, 3000, "b")
+		lines, last, snapshot := load(t, other)
+		if len(lines) != rows+1 || last != 3001 || snapshot != 3000 || !strings.HasPrefix(lines[0], "1501 ") {
+			t.Errorf("Load emits %d lines up to %d, a snapshot up to %d, from %.40s", len(lines), last, snapshot, lines[0])
+		}
+		chunks := g.Keys("/shelf/snap/")
+		if len(chunks) < 3 {
+			t.Errorf("the chunks are %v", chunks)
+		}
+		var zipped bytes.Buffer
+		for _, key := range chunks {
+			zipped.WriteString(g.Get(key))
+		}
+		r, err := gzip.NewReader(&zipped)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := journal.Read(bytes.NewReader(text), int64(len(text)), accept)
+		if err != nil || found.Seq != 3000 || found.Torn != 0 {
+			t.Errorf("as a data file: %+v, %v", found, err)
+		}
+		if keys := g.Keys("/shelf/compactor"); len(keys) > 0 {
+			t.Error("the claim was not released")
+		}
+	})
 }
 
 // A generation of the log and one older snapshot stay. What is older goes.
@@ -274,74 +276,78 @@ func TestDamage(t *testing.T) {
 // Of several replicas that fill an empty log, one does.
 func TestBegin(t *testing.T) {
 	t.Parallel()
-	g := etcdtest.New(3)
-	const replicas = 3
-	won := make(chan bool, replicas)
-	var wait sync.WaitGroup
-	for range replicas {
-		l := connect(t, g)
-		wait.Go(func() {
-			err := l.Begin(t.Context(), noon, 1500, noise(1500, 500))
-			if err != nil && !errors.Is(err, history.ErrNotEmpty) {
-				t.Error(err)
-			}
-			won <- err == nil
-		})
-	}
-	wait.Wait()
-	winners := 0
-	for range replicas {
-		if <-won {
-			winners++
+	synctest.Test(t, func(t *testing.T) {
+		g := etcdtest.New(3)
+		const replicas = 3
+		won := make(chan bool, replicas)
+		var wait sync.WaitGroup
+		for range replicas {
+			l := connect(t, g)
+			wait.Go(func() {
+				err := l.Begin(t.Context(), noon, 1500, noise(1500, 500))
+				if err != nil && !errors.Is(err, history.ErrNotEmpty) {
+					t.Error(err)
+				}
+				won <- err == nil
+			})
 		}
-	}
-	if winners != 1 {
-		t.Errorf("%d replicas have filled the log", winners)
-	}
-	l := connect(t, g)
-	if lines, last, snapshot := load(t, l); len(lines) != 1500 || last != 1500 || snapshot != 1500 {
-		t.Errorf("Load emits %d lines up to %d, a snapshot up to %d", len(lines), last, snapshot)
-	}
-	appendAll(t, l, 1500, "a")
-	if err := l.Begin(t.Context(), noon, 1, snapshotOf(1)); !errors.Is(err, history.ErrNotEmpty) {
-		t.Error(err)
-	}
-	if dirs := g.Keys("/shelf/snap/"); len(dirs) > 10 {
-		t.Errorf("the others leave their chunks: %d", len(dirs))
-	}
+		wait.Wait()
+		winners := 0
+		for range replicas {
+			if <-won {
+				winners++
+			}
+		}
+		if winners != 1 {
+			t.Errorf("%d replicas have filled the log", winners)
+		}
+		l := connect(t, g)
+		if lines, last, snapshot := load(t, l); len(lines) != 1500 || last != 1500 || snapshot != 1500 {
+			t.Errorf("Load emits %d lines up to %d, a snapshot up to %d", len(lines), last, snapshot)
+		}
+		appendAll(t, l, 1500, "a")
+		if err := l.Begin(t.Context(), noon, 1, snapshotOf(1)); !errors.Is(err, history.ErrNotEmpty) {
+			t.Error(err)
+		}
+		if dirs := g.Keys("/shelf/snap/"); len(dirs) > 10 {
+			t.Errorf("the others leave their chunks: %d", len(dirs))
+		}
+	})
 }
 
 // The log wants a snapshot when it is larger than the last one.
 func TestWantsSnapshot(t *testing.T) {
 	t.Parallel()
-	g := etcdtest.New(1)
-	l, other := connect(t, g), connect(t, g)
-	last := int64(0)
-	wants := func(want bool) {
-		t.Helper()
-		for _, log := range []*etcd.Log{l, other} {
-			if log.WantsSnapshot() != want {
-				t.Errorf("at line %d: WantsSnapshot is %v", last, !want)
+	synctest.Test(t, func(t *testing.T) {
+		g := etcdtest.New(1)
+		l, other := connect(t, g), connect(t, g)
+		last := int64(0)
+		wants := func(want bool) {
+			t.Helper()
+			for _, log := range []*etcd.Log{l, other} {
+				if log.WantsSnapshot() != want {
+					t.Errorf("at line %d: WantsSnapshot is %v", last, !want)
+				}
 			}
 		}
-	}
-	wants(false)
-	for range 9 { // about 1 MiB each
-		if err := l.Append(t.Context(), last, "n", noon, slices.Collect(noise(1, 1<<20))); err != nil {
+		wants(false)
+		for range 9 { // about 1 MiB each
+			if err := l.Append(t.Context(), last, "n", noon, slices.Collect(noise(1, 1<<20))); err != nil {
+				t.Fatal(err)
+			}
+			since(t, other, last)
+			last++
+		}
+		since(t, other, last-1)
+		wants(true)
+		if err := l.Compact(t.Context(), last, noon, 1, noise(1, 1<<20), accept); err != nil {
 			t.Fatal(err)
 		}
-		since(t, other, last)
-		last++
-	}
-	since(t, other, last-1)
-	wants(true)
-	if err := l.Compact(t.Context(), last, noon, 1, noise(1, 1<<20), accept); err != nil {
-		t.Fatal(err)
-	}
-	if l.WantsSnapshot() {
-		t.Error("WantsSnapshot is true after a snapshot")
-	}
-	if err := other.Compact(t.Context(), last, noon, 1, noise(1, 1<<20), accept); err != nil || other.WantsSnapshot() {
-		t.Error("the other replica does not notice", err)
-	}
+		if l.WantsSnapshot() {
+			t.Error("WantsSnapshot is true after a snapshot")
+		}
+		if err := other.Compact(t.Context(), last, noon, 1, noise(1, 1<<20), accept); err != nil || other.WantsSnapshot() {
+			t.Error("the other replica does not notice", err)
+		}
+	})
 }
