@@ -340,15 +340,23 @@ func matches(shown, answer string) bool {
 const secondPort = "3000"
 
 // prelude makes curl silent, ends a stream that would go on for ever, and waits for a
-// server that is started in the background. At the end it waits until that is gone.
+// server that is started in the background. At the end it waits until that is gone. It
+// has grep wait for what a server is about to write into a file.
 const prelude = `set -eu -o pipefail
 trap 'kill $(jobs -p) 2>/dev/null && wait || true' EXIT
-started() { until grep -q "^listening on" "$1" || ! kill -0 $!; do sleep 0.05; done; }
+started() { until command grep -q "^listening on" "$1" || ! kill -0 $!; do sleep 0.05; done; }
 curl() {
 	case " $* " in
 	*" -N "*) command curl -sS --max-time 1 "$@" || [ $? = 28 ] ;;
 	*) command curl -sS "$@" ;;
 	esac
+}
+grep() {
+	for i in {1..600}; do
+		if command grep "$@"; then return; fi
+		sleep 0.05
+	done
+	return 1
 }
 `
 
