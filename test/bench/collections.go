@@ -4,20 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 )
 
-// Collections are measured beside the real json-server, on the same db.json. npm installs
-// it into the folder of the run.
-const jsonServer = "json-server@0.17.4"
-
-// How many rows the collection has.
+// How many rows the collection has. Collections are measured beside json-server, on the
+// same db.json.
 var collectionRows = []int{1000, 100_000}
 
 // collectionKinds are what is asked of both sides, in the words of the tables.
@@ -50,20 +45,6 @@ func collection(n int) []byte {
 	return append(b, "\n  ],\n  \"profile\": {}\n}\n"...)
 }
 
-// installPeer installs json-server. It returns "" where there is no Node.
-func (h *harness) installPeer() (program string, err error) {
-	for _, name := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(name); err != nil {
-			return "", nil
-		}
-	}
-	out, err := exec.Command("npm", "install", "--prefix", h.folder, "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", jsonServer).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("npm install %s: %w: %s", jsonServer, err, out)
-	}
-	return filepath.Join(h.folder, "node_modules/json-server/lib/cli/bin.js"), nil
-}
-
 // collectionRound measures all once. All servers run, and take turns for each kind.
 func (h *harness) collectionRound() error {
 	servers := map[string]*program{}
@@ -73,7 +54,7 @@ func (h *harness) collectionRound() error {
 		}
 	}()
 	begin := func(key string, text []byte, peer bool) error {
-		if peer && h.peer == "" {
+		if peer && h.node == "" {
 			return nil
 		}
 		p, err := h.startCollections(text, peer)
@@ -178,29 +159,11 @@ func (h *harness) startCollections(text []byte, peer bool) (*program, error) {
 	if !peer {
 		return run([]string{"SECRET_KEY=" + secret}, h.shelf, "-addr", "127.0.0.1:0", "-open", file)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
-	p := &program{cmd: exec.Command("node", h.peer, "--quiet", "--host", "127.0.0.1", "--port", port, file), url: "http://127.0.0.1:" + port}
-	p.cmd.Dir = folder
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	for range 1200 {
-		if _, err = send(http.DefaultClient, "GET", p.url+"/profile", "", ""); err == nil {
-			return p, nil
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	p.stop()
-	return nil, errors.Join(errors.New("json-server doesn't answer"), err)
+	return h.startNode("json-server/lib/cli/bin.js", folder, file)
 }
 
 // collectionGoals prints what is to be reached with collections.
-func (h *harness) collectionGoals(goal func(what string, is float64, sign string, aim float64, unit string)) {
+func (h *harness) collectionGoals(goal goalFunc) {
 	for _, n := range collectionRows {
 		against := fmt.Sprintf(", %s rows: throughput, against json-server", thousands(n))
 		for _, g := range []struct {
@@ -250,9 +213,6 @@ func (h *harness) printCollections(w io.Writer) {
 	}
 	if rows == 0 {
 		return
-	}
-	if h.peer == "" {
-		fmt.Fprint(w, "\nThe rows of json-server are left out: node and npm are not installed.\n")
 	}
 	fmt.Fprint(w, "\n| collections | memory, MB |\n| --- | ---: |\n")
 	many := collectionRows[1]

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -159,11 +160,19 @@ func (b *bare) flush() {
 	}
 }
 
-// serveFloor is the process that serves one of the two.
+// serveFloor is the process that serves hello or bare, or "loop": hello that first reads
+// the data file of shelf.
 func serveFloor(name string) error {
 	body := []byte(os.Getenv("BENCH_BODY"))
 	handler := hello(body)
-	if name == "bare" {
+	switch name {
+	case "loop":
+		stored, err := readPlainly(os.Getenv("BENCH_FILE"))
+		if err != nil {
+			return err
+		}
+		defer runtime.KeepAlive(stored)
+	case "bare":
 		n, err := strconv.Atoi(os.Getenv("BENCH_ITEMS"))
 		if err != nil {
 			return err

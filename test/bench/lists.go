@@ -124,7 +124,7 @@ func processorTime(p *program, path string) (float64, error) {
 }
 
 // listGoals are the goals of lists.
-func (h *harness) listGoals(goal func(what string, is float64, sign string, aim float64, unit string)) {
+func (h *harness) listGoals(goal goalFunc) {
 	if len(h.figures["slow/shelf"]) == 0 {
 		return
 	}

@@ -44,7 +44,7 @@ func (h *harness) wrk(p *program, kind string, items int, long time.Duration) (s
 		return s, err
 	}
 	out, err := exec.Command("wrk", "-t2", "-c32", fmt.Sprintf("-d%ds", int(long.Seconds())), "--latency", "--timeout", "60s",
-		"-s", file, p.url, "--", kind, cmp.Or(p.token, "none"), fmt.Sprint(items)).CombinedOutput()
+		"-s", file, p.url, "--", p.dialect+kind, cmp.Or(p.token, "none"), fmt.Sprint(items)).CombinedOutput()
 	if err != nil {
 		return s, fmt.Errorf("wrk (apt-get install wrk): %w: %s", err, out)
 	}
@@ -60,19 +60,24 @@ func (h *harness) wrk(p *program, kind string, items int, long time.Duration) (s
 	return sample{rate: requests / micros * 1e6, p50: p50 / 1e3, p99: p99 / 1e3, cpu: float64((after - before).Microseconds()) / requests}, nil
 }
 
-// signIns signs in over 8 connections. Each does it again once it has
-// its answer, until stop is closed.
+// signIns signs ann in over 8 connections.
 func signIns(p *program, stop chan struct{}) (sample, error) {
+	return passwords(p, stop, func(client *http.Client) error {
+		_, err := send(client, "POST", p.url+p.signIn.path, "", p.signIn.body)
+		return err
+	})
+}
+
+// passwords sends requests that take the hash of a password over 8 connections. Each sends
+// the next once it has its answer, until stop is closed.
+func passwords(p *program, stop chan struct{}, request func(*http.Client) error) (sample, error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
 	defer client.CloseIdleConnections()
 	before, err := p.cpu()
 	if err != nil {
 		return sample{}, err
 	}
-	s, err := repeat(8, stop, func() error {
-		_, err := send(client, "POST", p.url+"/api/v1/auth/signin", "", account)
-		return err
-	})
+	s, err := repeat(8, stop, func() error { return request(client) })
 	if err != nil {
 		return s, err
 	}
@@ -80,6 +85,9 @@ func signIns(p *program, stop chan struct{}) (sample, error) {
 	s.cpu = float64((after - before).Microseconds()) / s.cpu
 	return s, err
 }
+
+// A signIn is the request by which ann signs in.
+type signIn struct{ path, body string }
 
 // account is who signs in.
 const account = `{"email":"ann@example.com","password":"b00k-worm"}`

@@ -1,9 +1,11 @@
-// Bench measures shelf beside two floors, on this machine and in one run, and
-// prints the tables of docs/performance.md. It takes Linux, Go and wrk:
+// Bench measures shelf beside two floors and beside other people's servers, on this
+// machine and in one run, and prints the tables of docs/performance.md. It takes Linux, Go
+// and wrk. PocketBase comes from the Go module proxy, json-server and json-server-auth from
+// npm; a peer that can't be had here is left out, by name.
 //
 //	apt-get install wrk
 //	go -C test/bench run .
-//	go -C test/bench run . -only collections    beside json-server, if node and npm are there
+//	go -C test/bench run . -only collections
 //
 // Every server is a process of its own, with its settings as they are by
 // default (but a token outlasts the run) and its data in a file. The load comes
@@ -56,10 +58,10 @@ type harness struct {
 	large   int    // how many items the large store has
 	rounds  int
 	seconds int
-	only    []string       // the scenarios to run, none for all
-	peer    string         // json-server, "" where there is no Node
-	tokens  map[int]string // ann's, by the number of items in the data file
-	body    []byte         // the answer to a GET of one item
+	only    []string // the scenarios to run, none for all
+	peers
+	tokens map[int]string // ann's, by the number of items in the data file
+	body   []byte         // the answer to a GET of one item
 
 	samples map[string][]sample  // by scenario/server
 	figures map[string][]float64 // by figure/server or figure/items
@@ -67,19 +69,20 @@ type harness struct {
 
 func bench(args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	quick := flags.Bool("quick", false, "a rough idea in two minutes: shorter and fewer rounds, and 100,000 items for a million")
-	seconds := flags.Int("seconds", 5, "how long each server is measured in a round")
+	quick := flags.Bool("quick", false, "a rough idea in a few minutes: shorter and fewer rounds, and 100,000 items for a million")
+	seconds := flags.Int("seconds", 3, "how long each server is measured in a round")
 	rounds := flags.Int("rounds", 5, "how often everything is measured")
 	large := flags.Int("items", 1_000_000, "how many items the large store has; 0 for no large store")
 	root := flags.String("root", "../..", "the folder with shelf's source")
 	before := flags.String("before", "", "another build of shelf, to be measured in the same turns")
-	only := flags.String("only", "", "scenarios, comma separated: get, page, flood, signin, post, mixed, start, lists, allocs, collections; all if not set")
+	only := flags.String("only", "", "scenarios, comma separated: "+strings.Join(scenarios, ", ")+"; all if not set")
+	withPeers := flags.Bool("peers", true, "measure PocketBase, json-server and json-server-auth as well")
 	raw := flags.String("raw", "", "a file to write every single measurement to, for benchstat -col /server")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *quick {
-		*seconds, *rounds, *large = 1, 3, min(*large, 100_000)
+		*seconds, *rounds, *large = 1, 2, min(*large, 100_000)
 	}
 	folder, err := os.MkdirTemp("", "shelf-bench")
 	if err != nil {
@@ -92,12 +95,17 @@ func bench(args []string) error {
 	}
 	if *only != "" {
 		h.only = strings.Split(*only, ",")
+		for _, name := range h.only {
+			if !slices.Contains(scenarios, name) {
+				return fmt.Errorf("-only %s: there is no such scenario; there are: %s", name, strings.Join(scenarios, ", "))
+			}
+		}
 	}
 	if out, err := exec.Command("go", "-C", *root, "build", "-buildvcs=false", "-o", h.shelf, ".").CombinedOutput(); err != nil {
 		return fmt.Errorf("building shelf: %w: %s", err, out)
 	}
-	if h.wants("collections") {
-		if h.peer, err = h.installPeer(); err != nil {
+	if *withPeers {
+		if err := h.findPeers(*root); err != nil {
 			return err
 		}
 	}
@@ -118,30 +126,54 @@ func bench(args []string) error {
 	return nil
 }
 
+// scenarios are what -only may name.
+var scenarios = []string{"get", "page", "flood", "signin", "post", "mixed", "start", "lists", "import", "events", "allocs", "collections", "accounts"}
+
+// findPeers builds and installs the peers that what is wanted needs.
+func (h *harness) findPeers(root string) error {
+	if h.wants("get", "page", "signin", "post", "start") {
+		if err := h.buildPocketBase(root); err != nil {
+			return err
+		}
+	}
+	if h.wants("collections", "accounts") {
+		return h.installNode(root)
+	}
+	return nil
+}
+
 // measureAll runs the rounds.
 func (h *harness) measureAll() error {
-	others := !slices.Equal(h.only, []string{"collections"})
-	for _, n := range []int{items, medium, h.large} {
-		if others {
+	for n, wanted := range map[int]bool{
+		items:   h.wants("get", "page", "flood", "signin", "post", "mixed", "start", "events"),
+		medium:  h.wants("start"),
+		h.large: h.wants("get", "page", "post", "start", "lists"),
+	} {
+		if wanted {
 			if err := h.prepare(n); err != nil {
 				return err
 			}
 		}
 	}
+	parts := []struct {
+		wanted  bool
+		measure func() error
+	}{
+		{h.wants("get", "page", "flood", "signin", "post", "mixed"), h.round},
+		{h.wants("start"), h.starts},
+		{h.wants("lists"), h.listRound},
+		{h.wants("import"), h.importRound},
+		{h.wants("events"), h.eventRound},
+		{h.wants("collections"), h.collectionRound},
+		{h.wants("accounts"), h.accountRound},
+	}
 	for round := range h.rounds {
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, h.rounds)
-		if others {
-			if err := h.round(); err != nil {
-				return err
+		for _, part := range parts {
+			if !part.wanted {
+				continue
 			}
-		}
-		if h.wants("lists") {
-			if err := h.listRound(); err != nil {
-				return err
-			}
-		}
-		if h.wants("collections") {
-			if err := h.collectionRound(); err != nil {
+			if err := errors.Join(part.measure(), h.removeData()); err != nil {
 				return err
 			}
 		}
@@ -149,8 +181,23 @@ func (h *harness) measureAll() error {
 	return nil
 }
 
-func (h *harness) wants(scenario string) bool {
-	return len(h.only) == 0 || slices.Contains(h.only, scenario)
+// removeData removes what the servers of one part kept.
+func (h *harness) removeData() error {
+	old, err := filepath.Glob(filepath.Join(h.folder, "data*"))
+	for _, folder := range old {
+		err = errors.Join(err, os.RemoveAll(folder))
+	}
+	return err
+}
+
+// wants reports whether any of the scenarios is to be measured.
+func (h *harness) wants(names ...string) bool {
+	return len(h.only) == 0 || slices.ContainsFunc(names, func(name string) bool { return slices.Contains(h.only, name) })
+}
+
+// note adds one measurement of a figure.
+func (h *harness) note(figure string, value float64) {
+	h.figures[figure] = append(h.figures[figure], value)
 }
 
 // master is the data file with n items that servers get copies of.
@@ -175,23 +222,30 @@ func (h *harness) prepare(n int) error {
 		return err
 	}
 	defer p.stop()
+	if h.tokens[n], err = signUp(p); err != nil {
+		return err
+	}
+	if n == items {
+		h.body, err = send(http.DefaultClient, "GET", p.url+"/api/v1/items/500", h.tokens[n], "")
+	}
+	return err
+}
+
+// signUp makes ann's account, and returns her token.
+func signUp(p *program) (token string, err error) {
+	answer, err := send(http.DefaultClient, "POST", p.url+"/api/v1/auth/signup", "", account)
+	if err != nil {
+		return "", err
+	}
 	var in struct {
 		Data []struct {
 			AccessToken string `json:"access_token"`
 		}
 	}
-	answer, err := send(http.DefaultClient, "POST", p.url+"/api/v1/auth/signup", "", account)
-	if err == nil {
-		err = json.Unmarshal(answer, &in)
+	if err := json.Unmarshal(answer, &in); err != nil {
+		return "", err
 	}
-	if err != nil {
-		return err
-	}
-	h.tokens[n] = in.Data[0].AccessToken
-	if h.body == nil {
-		h.body, err = send(http.DefaultClient, "GET", p.url+"/api/v1/items/500", h.tokens[n], "")
-	}
-	return err
+	return in.Data[0].AccessToken, nil
 }
 
 // document is n items to import.
@@ -201,17 +255,28 @@ func document(n int) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = fmt.Appendf(b, "\n"+`{"itemname":"Item number %d","category":"Category %d","description":"A plain description of this item, as long as most are."}`, i+1, i%20)
+		b = fmt.Appendf(b, "\n{%s}", itemText(i))
 	}
 	return append(b, "]}\n"...)
 }
 
-func (h *harness) runShelf(build, data string) (*program, error) {
-	return run([]string{"SECRET_KEY=" + secret}, build, "-addr", "127.0.0.1:0", "-data", data, "-access-ttl", "24h")
+// itemText is an item as clients send it, without its braces.
+func itemText(i int) string {
+	return fmt.Sprintf(`"itemname":"Item number %d","category":"Category %d","description":"A plain description of this item, as long as most are."`, i+1, i%20)
+}
+
+// runShelf starts a build of shelf. Its token lasts, and its account may add items,
+// longer than the run takes.
+func (h *harness) runShelf(build, data string, flags ...string) (*program, error) {
+	p, err := run([]string{"SECRET_KEY=" + secret, "SHELF_MAX_OWNED=10000000"}, build, append([]string{"-addr", "127.0.0.1:0", "-data", data, "-access-ttl", "24h"}, flags...)...)
+	if p != nil {
+		p.signIn = signIn{"/api/v1/auth/signin", account}
+	}
+	return p, err
 }
 
 // startShelf starts a build of shelf on a copy of the data file of n items.
-func (h *harness) startShelf(build string, n int) (*program, error) {
+func (h *harness) startShelf(build string, n int, flags ...string) (*program, error) {
 	folder, err := os.MkdirTemp(h.folder, "data")
 	if err != nil {
 		return nil, err
@@ -222,7 +287,7 @@ func (h *harness) startShelf(build string, n int) (*program, error) {
 			return nil, err
 		}
 	}
-	p, err := h.runShelf(build, data)
+	p, err := h.runShelf(build, data, flags...)
 	if p != nil {
 		p.token = h.tokens[n]
 	}
@@ -245,14 +310,14 @@ func copyDurably(to, from string) error {
 	return errors.Join(err, out.Sync(), out.Close())
 }
 
-func (h *harness) startFloor(name string) (*program, error) {
+// startFloor starts a floor. file is what it reads or writes.
+func (h *harness) startFloor(name, file string) (*program, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	p, err := run([]string{
-		"BENCH_FLOOR=" + name, "BENCH_BODY=" + string(h.body), "BENCH_ITEMS=" + strconv.Itoa(items),
-		"BENCH_FILE=" + filepath.Join(h.folder, "bare.jsonl"), "SECRET_KEY=" + secret,
+		"BENCH_FLOOR=" + name, "BENCH_BODY=" + string(h.body), "BENCH_ITEMS=" + strconv.Itoa(items), "BENCH_FILE=" + file, "SECRET_KEY=" + secret,
 	}, self)
 	if p != nil {
 		p.token = h.tokens[items]

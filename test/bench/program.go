@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"regexp"
@@ -15,10 +16,12 @@ import (
 
 // A program is a server that runs as a process of its own.
 type program struct {
-	cmd   *exec.Cmd
-	url   string
-	token string        // of a user of this server
-	start time.Duration // from exec to the line that says where it listens
+	cmd     *exec.Cmd
+	url     string
+	token   string        // of a user of this server
+	signIn  signIn        // of ann
+	dialect string        // stands before the kinds of wrk.lua for a server whose requests differ
+	start   time.Duration // from exec to the line that says where it listens
 }
 
 var urlPattern = regexp.MustCompile(`https?://[^\s"]+`)
@@ -42,6 +45,7 @@ func run(env []string, name string, args ...string) (*program, error) {
 	for lines.Scan() {
 		if p.url = urlPattern.FindString(lines.Text()); p.url != "" {
 			p.start = time.Since(began)
+			go io.Copy(io.Discard, stdout) // else a server that prints more would wait
 			return p, nil
 		}
 	}

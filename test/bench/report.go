@@ -36,12 +36,16 @@ func p99(s sample) float64  { return s.p99 }
 // report prints what was measured as Markdown: what was to be reached, and then
 // the figures behind it.
 func (h *harness) report(w io.Writer) {
-	fmt.Fprintf(w, "%d processors, Linux %s, %s; medians of %d rounds, of %d seconds for each server in each row.\n", runtime.NumCPU(), kernel(), runtime.Version(), h.rounds, h.seconds)
+	fmt.Fprintf(w, "%d processors, Linux %s, %s; medians of %d rounds, of %d seconds for each server in each row (sign-in: %.0f).\n", runtime.NumCPU(), kernel(), runtime.Version(), h.rounds, h.seconds, h.signInTime().Seconds())
 	h.printGoals(w)
+	h.printLeftOut(w)
 	h.printSamples(w)
-	h.printSizes(w)
+	h.printStarts(w)
+	h.printImport(w)
+	h.printEvents(w)
 	h.printAllocations(w)
 	h.printCollections(w)
+	h.printAccounts(w)
 }
 
 func kernel() string {
@@ -63,6 +67,19 @@ func (h *harness) ratio(figure func(sample) float64, scenario, server, byScenari
 	}
 	return median(values)
 }
+
+// figureRatio is ratio for figures that are no sample.
+func (h *harness) figureRatio(figure, by string) float64 {
+	of, others := h.figures[figure], h.figures[by]
+	var values []float64
+	for i := range min(len(of), len(others)) {
+		values = append(values, of[i]/others[i])
+	}
+	return median(values)
+}
+
+// A goalFunc prints what is to be reached, what was measured and whether it is enough.
+type goalFunc func(what string, is float64, sign string, aim float64, unit string)
 
 func (h *harness) printGoals(w io.Writer) {
 	rows := 0
@@ -94,25 +111,20 @@ func (h *harness) printGoals(w io.Writer) {
 	large := fmt.Sprintf("%s items, against 1,000", thousands(h.large))
 	goal("GET: processor time with "+large, h.ratio(cpu, "get", "large", "get", "shelf"), "≤", 1.1, "x")
 	goal("POST: processor time with "+large, h.ratio(cpu, "post", "large", "post", "shelf"), "≤", 1.2, "x")
-	if all := h.figures[fmt.Sprint("busy/", h.large)]; len(all) > 0 && h.large > 0 {
-		after, peak := median(h.figures[fmt.Sprint("memory/", h.large)]), median(h.figures[fmt.Sprint("peak/", h.large)])
-		goal("Start with "+thousands(h.large)+" items: memory at its peak, against after it", peak/after, "≤", 1.2, "x")
-		each := (median(all) - median(h.figures["busy/0"])) / float64(h.large)
-		goal("Resident memory: bytes an item, with "+thousands(h.large)+" items", each, "≤", 500, "")
-	}
+	h.startGoals(goal)
+	h.importGoals(goal)
+	h.eventGoals(goal)
 	h.listGoals(goal)
 	h.collectionGoals(goal)
-	// What PocketBase gave, on another day, against what bare gave in that run.
-	goal("GET of an item: throughput, against PocketBase", 18900.0/1820*h.ratio(rate, "get", "shelf", "get", "bare"), "≥", 10, "x")
-	goal("Page of 100: throughput, against PocketBase", 18900.0/391*h.ratio(rate, "page", "shelf", "get", "bare"), "≥", 20, "x")
-	goal("POST of an item: throughput, against PocketBase, whose writes were not synced", 8710.0/897*h.ratio(rate, "post", "shelf", "post", "bare"), "≥", 9, "x")
+	h.accountGoals(goal)
+	h.pocketBaseGoals(goal)
 }
 
 func (h *harness) printSamples(w io.Writer) {
 	names := map[string]string{
 		"get": "GET of an item", "page": "page of 100 items", "flood": "GET, 8 more connections sign in",
 		"signin": "sign-in", "post": "POST of an item, synced", "mixed": "9 GET, 1 POST",
-		"large": "shelf, " + thousands(h.large) + " items", "bcrypt": "bcrypt alone",
+		"large": "shelf, " + thousands(h.large) + " items", "bcrypt": "bcrypt alone", "pocketbase": "PocketBase", "peer cost": "shelf, bcrypt cost " + peerCost,
 	}
 	name := func(s string) string {
 		if names[s] != "" {
@@ -146,17 +158,6 @@ func (h *harness) answers(scenario, server string) string {
 		digits = 2
 	}
 	return fmt.Sprintf("%.*f | %.2f | %.2f", digits, each, h.of(scenario, server, p50), h.of(scenario, server, p99))
-}
-
-func (h *harness) printSizes(w io.Writer) {
-	if !h.wants("start") {
-		return
-	}
-	fmt.Fprint(w, "\n| items | start, ms | memory after it, MB | at its peak, MB | and after some reads, MB |\n| ---: | ---: | ---: | ---: | ---: |\n")
-	for _, n := range slices.Compact([]int{0, medium, h.large}) {
-		of := func(figure string) float64 { return median(h.figures[fmt.Sprintf("%s/%d", figure, n)]) }
-		fmt.Fprintf(w, "| %s | %.0f | %.1f | %.1f | %.1f |\n", thousands(n), of("start"), of("memory")/1e6, of("peak")/1e6, of("busy")/1e6)
-	}
 }
 
 func (h *harness) printAllocations(w io.Writer) {

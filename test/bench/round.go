@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -15,7 +14,7 @@ import (
 
 // A turn is a scenario, and the servers that are measured in it one after the
 // other. "large" is shelf with the large store, "before" the other build of it,
-// "bcrypt" nothing but bcrypt.
+// "bcrypt" nothing but bcrypt, "peer cost" shelf with the bcrypt cost that PocketBase has.
 type turn struct {
 	scenario string
 	servers  []string
@@ -27,69 +26,93 @@ type turn struct {
 // alike. Of sign-ins there are too few in a second, so these are measured at a
 // stretch.
 var (
-	turns = slices.Concat(signIn, reads, writes)
+	turns = slices.Concat(passwordTurns, reads, writes)
 
-	signIn = []turn{
-		{"signin", []string{"bcrypt", "shelf"}},
+	passwordTurns = []turn{
+		{"signin", []string{"bcrypt", "shelf", "pocketbase", "peer cost"}},
 	}
 	reads = []turn{
-		{"get", []string{"hello", "bare", "shelf", "before", "large"}},
-		{"page", []string{"shelf", "before", "large"}},
+		{"get", []string{"hello", "bare", "shelf", "before", "large", "pocketbase"}},
+		{"page", []string{"shelf", "before", "large", "pocketbase"}},
 		{"flood", []string{"shelf", "before"}},
 	}
 	writes = []turn{
-		{"post", []string{"bare", "shelf", "before", "large"}},
+		{"post", []string{"bare", "shelf", "before", "large", "pocketbase"}},
 		{"mixed", []string{"bare", "shelf", "before"}},
 	}
 )
 
-// round measures everything once. Each round has servers and files of its own.
+// round measures all turns once. Each round has servers and files of its own.
 func (h *harness) round() (err error) {
 	programs := map[string]*program{}
 	defer func() {
 		for _, p := range programs {
 			p.stop()
 		}
-		old, _ := filepath.Glob(filepath.Join(h.folder, "data*"))
-		for _, folder := range old {
-			err = errors.Join(err, os.RemoveAll(folder))
-		}
 	}()
-	start := map[string]func() (*program, error){
-		"hello": func() (*program, error) { return h.startFloor("hello") },
-		"bare":  func() (*program, error) { return h.startFloor("bare") },
+	for name, start := range h.servers() {
+		if !slices.ContainsFunc(turns, func(t turn) bool { return h.wants(t.scenario) && slices.Contains(t.servers, name) }) {
+			continue
+		}
+		p, err := start()
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		programs[name] = p
+	}
+	if err := h.measure(passwordTurns, programs, 1, h.signInTime()); err != nil {
+		return err
+	}
+	if err := h.measure(reads, programs, h.seconds, time.Second); err != nil {
+		return err
+	}
+	return h.measure(writes, programs, h.seconds, time.Second)
+}
+
+// servers are what the turns measure, by name, and how each is started.
+func (h *harness) servers() map[string]func() (*program, error) {
+	servers := map[string]func() (*program, error){
+		"hello": func() (*program, error) { return h.startFloor("hello", "") },
+		"bare":  func() (*program, error) { return h.startFloor("bare", filepath.Join(h.folder, "bare.jsonl")) },
 		"shelf": func() (*program, error) { return h.startShelf(h.shelf, items) },
 	}
 	if h.before != "" {
-		start["before"] = func() (*program, error) { return h.startShelf(h.before, items) }
+		servers["before"] = func() (*program, error) { return h.startShelf(h.before, items) }
 	}
 	if h.large > 0 {
-		start["large"] = func() (*program, error) { return h.startShelf(h.shelf, h.large) }
+		servers["large"] = func() (*program, error) { return h.startShelf(h.shelf, h.large) }
 	}
-	for name, f := range start {
-		if programs[name], err = f(); err != nil {
-			delete(programs, name)
-			return err
-		}
+	if h.pocketBase != "" {
+		servers["pocketbase"] = h.signedInPocketBase
+		servers["peer cost"] = h.startPeerCost
 	}
-	if h.wants("start") {
-		if err := h.starts(); err != nil {
-			return err
-		}
-	}
-	if err := h.measure(signIn, programs, 1); err != nil {
-		return err
-	}
-	if err := h.measure(reads, programs, h.seconds); err != nil {
-		return err
-	}
-	return h.measure(writes, programs, h.seconds)
+	return servers
 }
 
-// measure measures turns so many times, one after the other and then again, each
-// for its part of the seconds.
-func (h *harness) measure(turns []turn, programs map[string]*program, times int) error {
-	long := time.Duration(h.seconds/times) * time.Second
+// startPeerCost starts shelf with the bcrypt cost of the peers, and makes ann's account,
+// whose hash has that cost.
+func (h *harness) startPeerCost() (*program, error) {
+	p, err := h.startShelf(h.shelf, 0, "-bcrypt-cost", peerCost)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := signUp(p); err != nil {
+		p.stop()
+		return nil, err
+	}
+	return p, nil
+}
+
+// signInTime is how long sign-ins are measured at a stretch: five seconds, but with -quick.
+func (h *harness) signInTime() time.Duration {
+	if h.seconds < 2 {
+		return time.Duration(h.seconds) * time.Second
+	}
+	return 5 * time.Second
+}
+
+// measure measures turns so many times, one after the other and then again, each so long.
+func (h *harness) measure(turns []turn, programs map[string]*program, times int, long time.Duration) error {
 	for range times {
 		for _, t := range turns {
 			if !h.wants(t.scenario) {
@@ -136,38 +159,6 @@ func after(d time.Duration) chan struct{} {
 	done := make(chan struct{})
 	time.AfterFunc(d, func() { close(done) })
 	return done
-}
-
-// starts measures how long a start takes, and the memory after it, at its peak, and
-// after the reads that follow.
-func (h *harness) starts() error {
-	for _, n := range slices.Compact([]int{0, medium, h.large}) {
-		p, err := h.startShelf(h.shelf, n)
-		if err != nil {
-			return err
-		}
-		memory, err := p.resident()
-		var peak float64
-		if err == nil {
-			peak, err = p.peak()
-		}
-		if err == nil && n > 0 {
-			_, err = h.wrk(p, "get", n, time.Second)
-		}
-		var busy float64
-		if err == nil {
-			busy, err = p.resident()
-		}
-		p.stop()
-		if err != nil {
-			return err
-		}
-		for name, figure := range map[string]float64{"start": p.start.Seconds() * 1e3, "memory": memory, "peak": peak, "busy": busy} {
-			key := fmt.Sprintf("%s/%d", name, n)
-			h.figures[key] = append(h.figures[key], figure)
-		}
-	}
-	return nil
 }
 
 var allocationLine = regexp.MustCompile(`(?m)^BenchmarkRequest/(\w+)\S*\s.*?(\d+) B/op\s+(\d+) allocs/op`)

@@ -1,49 +1,52 @@
 -- What a connection asks for, one request after the other.
--- Arguments: kind (get, page, post or mixed; of collections row, filter, group, sorted
--- or new), token or none, number of items.
+-- Arguments: kind (see paths and bodies), token or none, number of items or rows.
 local kind, token, items
 
-local function headers(more)
-  local signed = token ~= "none" and "Authorization: Bearer " .. token .. "\r\n" or ""
-  return "\r\nHost: " .. wrk.host .. ":" .. wrk.port .. "\r\n" .. signed .. more .. "\r\n"
-end
+-- The path that a GET of each kind asks for.
+local paths = {
+  get = function() return "/api/v1/items/" .. math.random(items) end,
+  page = function() return "/api/v1/items?limit=100" end,
+  -- Of collections, which json-server has too.
+  row = function() return "/todos/" .. math.random(items) end,
+  filter = function() return "/todos?userId=" .. math.random(items / 10) end,
+  group = function() return "/todos?groupId=" .. math.random(items / 100) end,
+  sorted = function() return "/todos?_sort=title&_limit=10&_page=" .. math.random(10) end,
+  guarded = function() return "/660/todos/" .. math.random(items) end,
+  -- Of PocketBase.
+  ["pocketbase get"] = function() return string.format("/api/collections/items/records/item%011d", math.random(items)) end,
+  ["pocketbase page"] = function() return "/api/collections/items/records?perPage=100" end,
+}
+paths.mixed = paths.get
 
--- What is asked of a collection, by kind.
-local function collection(n)
-  if kind == "row" then return "/todos/" .. math.random(n) end
-  if kind == "filter" then return "/todos?userId=" .. math.random(n / 10) end
-  if kind == "group" then return "/todos?groupId=" .. math.random(n / 100) end
-  if kind == "sorted" then return "/todos?_sort=title&_limit=10&_page=" .. math.random(10) end
-end
+-- The path and the body of a POST of each kind.
+local item = '{"itemname":"Item number 1234567","category":"Category 7","description":"A plain description of this item, as long as most are."}'
+local bodies = {
+  post = { "/api/v1/items", item },
+  mixed = { "/api/v1/items", item },
+  new = { "/todos", '{"userId":7,"groupId":7,"title":"lorem ipsum dolor sit amet","body":"A plain description of this row, as long as most are.","completed":false}' },
+  ["guarded new"] = { "/660/todos", '{"groupId":7,"title":"lorem ipsum dolor sit amet","body":"A plain description of this row, as long as most are.","completed":false}' },
+  ["pocketbase post"] = { "/api/collections/items/records", item },
+}
 
-local get, page, post, sent = nil, nil, nil, 0
+local get, post, path, sent = nil, nil, nil, 0
 
 function init(args)
   kind, token, items = args[1], args[2], tonumber(args[3])
-  get = " HTTP/1.1" .. headers("")
-  page = "GET /api/v1/items?limit=100 HTTP/1.1" .. headers("")
-  local body = '{"itemname":"Item number 1234567","category":"Category 7","description":"A plain description of this item, as long as most are."}'
-  local path = "/api/v1/items"
-  if kind == "new" then
-    path = "/todos"
-    body = '{"userId":7,"groupId":7,"title":"lorem ipsum dolor sit amet","body":"A plain description of this row, as long as most are.","completed":false}'
+  local signed = token ~= "none" and "Authorization: Bearer " .. token .. "\r\n" or ""
+  local headers = " HTTP/1.1\r\nHost: " .. wrk.host .. ":" .. wrk.port .. "\r\n" .. signed
+  path, get = paths[kind], headers .. "\r\n"
+  local to = bodies[kind]
+  if to then
+    post = "POST " .. to[1] .. headers .. "Content-Type: application/json\r\nContent-Length: " .. #to[2] .. "\r\n\r\n" .. to[2]
   end
-  post = "POST " .. path .. " HTTP/1.1" .. headers("Content-Type: application/json\r\nContent-Length: " .. #body .. "\r\n") .. body
 end
 
 function request()
   sent = sent + 1
-  if kind == "new" or kind == "post" or kind == "mixed" and sent % 10 == 0 then
+  if post and (not path or sent % 10 == 0) then
     return post
   end
-  if kind == "page" then
-    return page
-  end
-  local path = collection(items)
-  if path then
-    return "GET " .. path .. get
-  end
-  return "GET /api/v1/items/" .. math.random(items) .. get
+  return "GET " .. path() .. get
 end
 
 function done(summary, latency)
