@@ -127,17 +127,19 @@ func ownCPU() (time.Duration, error) {
 var errBusy = errors.New("busy")
 
 // repeat has so many workers do f over and over until stop is closed; an errBusy
-// is not counted. The rate is from the first that is done to the last: these are
-// few, and what is under way at the end would be missing. Where the sample has
-// its processor time it leaves the number of times that f was done.
+// is not counted. What is under way then is waited for. So the rate is of all that were
+// done, from the beginning to the end of the last: a server that works on all requests
+// at once has none done at first, and then many. Where the sample has its processor time
+// it leaves the number of times that f was done.
 func repeat(workers int, stop chan struct{}, f func() error) (sample, error) {
 	var (
 		mu     sync.Mutex
-		ends   []time.Time
+		last   time.Time // when the last was done
 		took   []float64 // ms
 		failed error
 		wg     sync.WaitGroup
 	)
+	began := time.Now()
 	for range workers {
 		wg.Go(func() {
 			for {
@@ -158,23 +160,22 @@ func repeat(workers int, stop chan struct{}, f func() error) (sample, error) {
 					mu.Unlock()
 					return
 				}
-				ends, took = append(ends, end), append(took, end.Sub(began).Seconds()*1e3)
+				last, took = end, append(took, end.Sub(began).Seconds()*1e3)
 				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
+	n := len(took)
 	switch {
 	case failed != nil:
 		return sample{}, failed
-	case len(ends) < 2:
-		return sample{}, errors.New("done less than twice in that time")
+	case n == 0:
+		return sample{}, errors.New("not done once in that time")
 	}
-	slices.SortFunc(ends, time.Time.Compare)
 	slices.Sort(took)
-	n := len(ends)
 	return sample{
-		rate: float64(n-1) / ends[n-1].Sub(ends[0]).Seconds(),
+		rate: float64(n) / last.Sub(began).Seconds(),
 		p50:  took[n/2], p99: took[n*99/100], cpu: float64(n),
 	}, nil
 }
