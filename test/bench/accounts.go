@@ -90,9 +90,12 @@ func (h *harness) startAccounts(name string, text []byte) (p *program, err error
 func (h *harness) accountSample(p *program, kind string) (sample, error) {
 	switch kind {
 	case "login":
-		return signIns(p, after(h.signInTime()))
+		return signIns(p, after(h.stretch()))
 	case "register":
-		return registrations(p, after(h.signInTime()))
+		return registrations(p, after(h.stretch()))
+	}
+	if kind == "guarded new" {
+		return h.wrk(p, kind, accountRows, h.stretch())
 	}
 	return h.wrk(p, kind, accountRows, time.Duration(h.seconds)*time.Second)
 }

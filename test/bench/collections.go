@@ -103,6 +103,9 @@ func (h *harness) collectionRound() error {
 // request after the other: wrk counts only what is answered in its time.
 func (h *harness) collectionSample(p *program, kind string, n int, peer bool) (sample, error) {
 	long := time.Duration(h.seconds) * time.Second
+	if kind == "new" {
+		long = h.stretch()
+	}
 	if peer && n > 1000 && kind != "row" {
 		return slowly(p, kind, n, long)
 	}
