@@ -36,15 +36,13 @@ func (h *harness) eventRound() error {
 	if err != nil {
 		return err
 	}
-	defer p.stop()
 	s := &streams{last: make(chan time.Time, 1), lost: make(chan error, streamCount)}
-	transport := &http.Transport{}
 	defer func() {
 		s.ended.Store(true)
 		p.stop()
 		s.wg.Wait()
 	}()
-	client := &http.Client{Transport: transport}
+	client := &http.Client{Transport: &http.Transport{}}
 	// The first event of a stream says where it begins.
 	s.left.Store(streamCount)
 	for range streamCount {

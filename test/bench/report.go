@@ -36,7 +36,8 @@ func p99(s sample) float64  { return s.p99 }
 // report prints what was measured as Markdown: what was to be reached, and then
 // the figures behind it.
 func (h *harness) report(w io.Writer) {
-	fmt.Fprintf(w, "%d processors, Linux %s, %s; medians of %d rounds, of %d seconds for each server in each row (%.0f for sign-ins and POSTs of rows).\n", runtime.NumCPU(), kernel(), runtime.Version(), h.rounds, h.seconds, h.stretch().Seconds())
+	fmt.Fprintf(w, "%d processors, Linux %s, %s; medians of %d rounds (lists, collections and accounts: %d), of %d seconds for each server in each row (sign-ins and POSTs of rows: %.0f).\n",
+		runtime.NumCPU(), kernel(), runtime.Version(), h.rounds, h.fewer(), h.seconds, h.stretch().Seconds())
 	h.printGoals(w)
 	h.printLeftOut(w)
 	h.printSamples(w)

@@ -121,13 +121,16 @@ type storedItem struct {
 }
 
 func (h *harness) startGoals(goal goalFunc) {
-	goal("Start of an empty store: time, against *hello*", h.figureRatio("start/shelf 0", "start/hello"), "≤", 2, "x")
 	for _, g := range []struct {
-		n   int
-		aim float64
-	}{{medium, 1}, {h.large, 0.4}} {
-		n := fmt.Sprint(g.n)
-		goal("Start with "+thousands(g.n)+" items: time, against a plain loop", h.figureRatio("start/shelf "+n, "start/loop "+n), "≤", g.aim, "x")
+		what, shelf, against, name string
+		time, memory               float64
+	}{
+		{"an empty store", "shelf 0", "hello", "*hello*", 2, 2},
+		{thousands(medium) + " items", fmt.Sprint("shelf ", medium), fmt.Sprint("loop ", medium), "a plain loop", 1, 2},
+		{thousands(h.large) + " items", fmt.Sprint("shelf ", h.large), fmt.Sprint("loop ", h.large), "a plain loop", 0.4, 1},
+	} {
+		goal("Start with "+g.what+": time, against "+g.name, h.figureRatio("start/"+g.shelf, "start/"+g.against), "≤", g.time, "x")
+		goal("Start with "+g.what+": memory after it, against "+g.name, h.figureRatio("memory/"+g.shelf, "memory/"+g.against), "≤", g.memory, "x")
 	}
 	if h.large == 0 {
 		return
