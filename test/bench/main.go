@@ -109,21 +109,15 @@ func bench(args []string) error {
 			return err
 		}
 	}
-	if err := h.measureAll(); err != nil {
-		return err
-	}
-	if h.wants("allocs") {
-		if err := h.allocations(*root); err != nil {
-			return err
-		}
+	failed := h.measureAll()
+	if failed == nil && h.wants("allocs") {
+		failed = h.allocations(*root)
 	}
 	if *raw != "" {
-		if err := os.WriteFile(*raw, h.raw(), 0o644); err != nil {
-			return err
-		}
+		failed = errors.Join(failed, os.WriteFile(*raw, h.raw(), 0o644))
 	}
-	h.report(os.Stdout)
-	return nil
+	h.report(os.Stdout) // what was measured until then, if something failed
+	return failed
 }
 
 // scenarios are what -only may name.
