@@ -69,7 +69,7 @@ type harness struct {
 
 func bench(args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	quick := flags.Bool("quick", false, "a rough idea in a few minutes: shorter and fewer rounds, and 100,000 items for a million")
+	quick := flags.Bool("quick", false, "a rough idea in three minutes: shorter and fewer rounds, and 100,000 items for a million")
 	seconds := flags.Int("seconds", 3, "how long each server is measured in a round")
 	rounds := flags.Int("rounds", 5, "how often everything is measured")
 	large := flags.Int("items", 1_000_000, "how many items the large store has; 0 for no large store")
