@@ -296,7 +296,7 @@ func (s *server) changeMember(w http.ResponseWriter, r *http.Request, c *caller,
 	if signsIn {
 		s.note(r, "sign-in changed", row)
 	}
-	return reply.Document{Status: http.StatusOK, Text: []byte(row.row().Text), Pretty: rows.WantsPretty(r)}.Answer(w, r)
+	return reply.Document{Status: http.StatusOK, Text: row.row().Text, Pretty: rows.WantsPretty(r)}.Answer(w, r)
 }
 
 // newSignIn is u with the e-mail, the sign-in name and the password that were sent.

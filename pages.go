@@ -97,7 +97,7 @@ func (s *server) describeCollections(w http.ResponseWriter, r *http.Request) err
 	if err := cmp.Or(busy, err); err != nil {
 		return err
 	}
-	return reply.Document{Status: http.StatusOK, Text: text}.Answer(w, r)
+	return reply.Document{Status: http.StatusOK, Text: string(text)}.Answer(w, r)
 }
 
 // streamEvents handles GET /api/v1/events: changes of items and books that are on disk,

@@ -1,9 +1,10 @@
 package reply
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
+	"iter"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,8 +16,9 @@ import (
 // what is in it (CVE-2013-3587).
 type Document struct {
 	Status int
-	Text   []byte // compact JSON
-	Pretty bool   // write it with two blanks of indent
+	Text   string           // compact JSON
+	Parts  iter.Seq[string] // the same in parts, of a document that may be long; both times that it is gone over it yields the same
+	Pretty bool             // write it with two blanks of indent
 }
 
 // compressFrom is how many bytes are worth compressing.
@@ -28,39 +30,73 @@ const gzipMark = `-gzip"`
 // Answer writes d, with the strong entity tag of its bytes. A GET or HEAD whose client
 // has them already is a 304. From 1 kB on they are compressed where the client takes
 // gzip. Then "x-gzip" is the tag in the place of "x", see [PlainTags].
+//
+// A long text is made twice, and is never whole in memory: first for its tag and its
+// length, then for the client.
 func (d Document) Answer(w http.ResponseWriter, r *http.Request) error {
-	text := d.Text
-	if d.Pretty {
-		var indented bytes.Buffer
-		if err := json.Indent(&indented, text, "", "  "); err != nil {
-			return err
-		}
-		text = indented.Bytes()
+	p := presses.Get().(*press)
+	p.measure(d)
+	tag, size := p.tag(), p.size
+	if size > short {
+		p.free() // a slow client must not keep the buffer
+	} else {
+		defer p.free()
 	}
-	h := w.Header()
-	tag, sent, compress := chooseForm(w, r, text)
+	sent, compress := chooseForm(w, r, tag, size)
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		if done, err := notModified(w, r, tag, sent); done || err != nil {
 			return err
 		}
 	}
+	h := w.Header()
 	h["Etag"] = []string{sent}
 	if compress {
 		h.Set("Content-Encoding", "gzip")
-		text = compressed(text)
 	}
-	return Bytes(w, d.Status, text)
+	switch {
+	case size > short:
+		d.send(w, r, size, compress)
+		return nil
+	case compress:
+		return Bytes(w, d.Status, compressed(p.b))
+	}
+	return Bytes(w, d.Status, p.b)
 }
 
-// chooseForm decides whether text is sent compressed. tag is its entity tag, and sent that
-// of the form in which it is sent.
-func chooseForm(w http.ResponseWriter, r *http.Request, text []byte) (tag, sent string, compress bool) {
-	w.Header().Add("Vary", "Accept-Encoding")
-	tag = string(AppendTag(nil, text))
-	if len(text) < compressFrom || !takesGzip(r) {
-		return tag, tag, false
+// send writes a long document. The size of compressed bytes isn't known before they are
+// made, so they go out in chunks.
+func (d Document) send(w http.ResponseWriter, r *http.Request, size int, compress bool) {
+	if compress {
+		size = 0
 	}
-	return tag, strings.TrimSuffix(tag, `"`) + gzipMark, true
+	if begin(w, d.Status, size); r.Method == http.MethodHead {
+		return
+	}
+	p := press{b: make([]byte, 0, 2*piece)}
+	if !compress {
+		p.print(d, w, piece)
+		p.flush() // an error means that the client has gone
+		return
+	}
+	out := bufio.NewWriterSize(w, piece)
+	z := zippers.Get().(*gzip.Writer)
+	defer zippers.Put(z)
+	defer z.Reset(nil) // what is not in use holds no client
+	z.Reset(out)
+	p.print(d, z, piece)
+	if p.flush() && z.Close() == nil {
+		out.Flush()
+	}
+}
+
+// chooseForm decides whether a text of that size and entity tag is sent compressed. sent is
+// the tag of the form in which it is sent.
+func chooseForm(w http.ResponseWriter, r *http.Request, tag string, size int) (sent string, compress bool) {
+	w.Header().Add("Vary", "Accept-Encoding")
+	if size < compressFrom || !takesGzip(r) {
+		return tag, false
+	}
+	return strings.TrimSuffix(tag, `"`) + gzipMark, true
 }
 
 // PlainTags takes the mark of compressed bytes off the tags in r's conditions: a client
@@ -112,7 +148,8 @@ var zipped sync.Map
 // here, as nothing is ever dropped.
 func File(w http.ResponseWriter, r *http.Request, contentType string, content []byte) error {
 	PlainTags(r)
-	tag, sent, compress := chooseForm(w, r, content)
+	tag := string(AppendTag(nil, content))
+	sent, compress := chooseForm(w, r, tag, len(content))
 	if done, err := notModified(w, r, tag, sent); done || err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func TestDocument(t *testing.T) {
 		}
 		w := httptest.NewRecorder()
 		PlainTags(r)
-		if err := (Document{200, []byte(tt.text), tt.pretty}).Answer(w, r); err != nil {
+		if err := (Document{Status: 200, Text: tt.text, Pretty: tt.pretty}).Answer(w, r); err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		var body io.Reader = w.Body
@@ -51,7 +51,7 @@ func TestDocument(t *testing.T) {
 			t.Errorf("%s: %d %.80s %s, %v; want %d %.80s %s", tt.name, w.Code, got, w.Header().Get("ETag"), err, tt.status, tt.body, tt.tag)
 		}
 	}
-	if err := (Document{200, []byte(`{}`), false}).Answer(httptest.NewRecorder(), func() *http.Request {
+	if err := (Document{Status: 200, Text: `{}`}).Answer(httptest.NewRecorder(), func() *http.Request {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("If-Match", `"z"`)
 		return r

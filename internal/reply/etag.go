@@ -56,8 +56,11 @@ func (r Rendered) Last() int {
 // quotes.
 func AppendTag(b, content []byte) []byte {
 	sum := sha256.Sum256(content)
-	return append(hex.AppendEncode(append(b, '"'), sum[:12]), '"')
+	return appendSum(b, sum[:])
 }
+
+// appendSum appends the entity tag of content with that hash.
+func appendSum(b, sum []byte) []byte { return append(hex.AppendEncode(append(b, '"'), sum[:12]), '"') }
 
 // With is the row with one more member, a text.
 func (r Rendered) With(name, text string) []byte {

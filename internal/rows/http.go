@@ -65,23 +65,23 @@ func (s Service) ReadList(w http.ResponseWriter, r *http.Request, v *Visit) erro
 	if single {
 		return s.ReadRow(w, r, v, name, "")
 	}
-	var texts []string
+	var found Related
 	var q *Query
 	var total int
 	var err error
-	if busy := s.Scans.Do(r.Context(), v.Query != "", func() { q, texts, total, err = s.query(v, name) }); busy != nil {
+	if busy := s.Scans.Do(r.Context(), v.Query != "", func() { q, found, total, err = s.query(v, name) }); busy != nil {
 		return busy
 	}
 	if err != nil {
 		return err
 	}
 	q.SetHeaders(w.Header(), v.Shown, total)
-	return reply.Document{Status: http.StatusOK, Text: AppendList(nil, texts), Pretty: q.Pretty}.Answer(w, r)
+	return reply.Document{Status: http.StatusOK, Parts: found.List(), Pretty: q.Pretty}.Answer(w, r)
 }
 
 // query asks a collection what the visitor's address asks. What looks at every row runs
 // outside of the View, as no write is committed while one is open.
-func (s Service) query(v *Visit, name string) (q *Query, texts []string, total int, err error) {
+func (s Service) query(v *Visit, name string) (q *Query, found Related, total int, err error) {
 	var from Source
 	var parents []string
 	s.DB.View(func(tx *db.Tx) {
@@ -90,22 +90,22 @@ func (s Service) query(v *Visit, name string) (q *Query, texts []string, total i
 		}
 	})
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, found, 0, err
 	}
 	if q, err = ParseQuery(v.Query, s.Lenient, from.Known); err != nil {
-		return nil, nil, 0, err
+		return nil, found, 0, err
 	}
 	if len(v.Names) == 3 {
 		q.Require(ForeignKey(v.Names[0]), parents...)
 	}
 	var among Candidates
 	s.DB.View(func(*db.Tx) { among = q.Narrow(from) })
-	found, err := q.Choose(among)
+	chosen, err := q.Choose(among)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, found, 0, err
 	}
-	s.DB.View(func(tx *db.Tx) { texts, err = q.Relate(name, found.Rows, s.related(tx, v)) })
-	return q, texts, found.Total, err
+	s.DB.View(func(tx *db.Tx) { found, err = q.Relate(name, chosen.Rows, s.related(tx, v)) })
+	return q, found, chosen.Total, err
 }
 
 // ReadRow answers with one row. The id of a single resource is "".
@@ -114,7 +114,7 @@ func (s Service) ReadRow(w http.ResponseWriter, r *http.Request, v *Visit, name,
 	if err != nil {
 		return err
 	}
-	var texts []string
+	var found Related
 	s.DB.View(func(tx *db.Tx) {
 		var row *Row
 		if s.isMembers(name) {
@@ -123,56 +123,29 @@ func (s Service) ReadRow(w http.ResponseWriter, r *http.Request, v *Visit, name,
 			row, err = s.Store.Get(tx, v.By, name, id)
 		}
 		if err == nil {
-			texts, err = q.Relate(name, []*Row{row}, s.related(tx, v))
+			found, err = q.Relate(name, []*Row{row}, s.related(tx, v))
 		}
 	})
 	if err != nil {
 		return err
 	}
-	return reply.Document{Status: http.StatusOK, Text: []byte(texts[0]), Pretty: q.Pretty}.Answer(w, r)
+	return reply.Document{Status: http.StatusOK, Parts: found.First(), Pretty: q.Pretty}.Answer(w, r)
 }
 
 // readWhole handles GET /db: all that the visitor may read, for admins. Accounts are
 // among it without their hashes, for admins alone.
 func (s Service) readWhole(w http.ResponseWriter, r *http.Request, v *Visit) (err error) {
-	text := []byte("{")
-	add := func(name, raw string) {
-		if len(text) > 1 {
-			text = append(text, ',')
-		}
-		text = append(append(append(text, Quote(name)...), ':'), raw...)
-	}
-	list := func(of []*Row) string {
-		texts := make([]string, len(of))
-		for i, row := range of {
-			texts[i] = row.Text
-		}
-		return string(AppendList(nil, texts))
-	}
+	var parts []Part
 	s.DB.View(func(tx *db.Tx) {
-		var parts []Part
-		if parts, err = s.Store.Whole(tx, v.By); err != nil {
-			return
-		}
-		for _, part := range parts {
-			switch {
-			case part.Raw != "":
-				add(part.Name, part.Raw)
-			case part.Single && len(part.Rows) > 0:
-				add(part.Name, part.Rows[0].Text)
-			default:
-				add(part.Name, list(part.Rows))
-			}
-		}
-		if v.By.Admin && !s.PlainUsers {
+		if parts, err = s.Store.Whole(tx, v.By); err == nil && v.By.Admin && !s.PlainUsers {
 			from, _ := v.Members(tx)
-			add("users", list(from.Rows))
+			parts = append(parts, Part{Collection: Collection{Name: "users"}, Rows: from.Rows})
 		}
 	})
 	if err != nil {
 		return err
 	}
-	return reply.Document{Status: http.StatusOK, Text: append(text, '}'), Pretty: WantsPretty(r)}.Answer(w, r)
+	return reply.Document{Status: http.StatusOK, Parts: wholeOf(parts), Pretty: WantsPretty(r)}.Answer(w, r)
 }
 
 // makeCollection handles POST /db/NAME, for admins: a new collection without rows.
@@ -268,7 +241,7 @@ func (s Service) createRow(w http.ResponseWriter, r *http.Request, v *Visit) err
 		at += "/" + url.PathEscape(row.ID)
 	}
 	w.Header().Set("Location", at)
-	return reply.Document{Status: http.StatusCreated, Text: []byte(row.Text), Pretty: WantsPretty(r)}.Answer(w, r)
+	return reply.Document{Status: http.StatusCreated, Text: row.Text, Pretty: WantsPretty(r)}.Answer(w, r)
 }
 
 // changeRow handles PUT and PATCH of a row or of a single resource.
@@ -297,7 +270,7 @@ func (s Service) changeRow(w http.ResponseWriter, r *http.Request, v *Visit) err
 	if err != nil {
 		return err
 	}
-	return reply.Document{Status: http.StatusOK, Text: []byte(row.Text), Pretty: WantsPretty(r)}.Answer(w, r)
+	return reply.Document{Status: http.StatusOK, Text: row.Text, Pretty: WantsPretty(r)}.Answer(w, r)
 }
 
 // deleteRow handles DELETE.

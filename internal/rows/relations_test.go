@@ -1,8 +1,10 @@
 package rows_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,8 +36,22 @@ func relate(t testing.TB, query, collection string, of func(string) (rows.Source
 	if err != nil {
 		t.Fatal(err)
 	}
-	texts, err := q.Relate(collection, result.Rows, of)
-	return strings.Join(texts, "\n"), err
+	found, err := q.Relate(collection, result.Rows, of)
+	return textOf(t, found), err
+}
+
+// textOf is a line for each row.
+func textOf(t testing.TB, found rows.Related) string {
+	t.Helper()
+	var list []json.RawMessage
+	if err := json.Unmarshal([]byte(strings.Join(slices.Collect(found.List()), "")), &list); err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, row := range list {
+		lines = append(lines, string(row))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func TestRelate(t *testing.T) {
@@ -91,6 +107,7 @@ func TestRelate(t *testing.T) {
 			{"id":6,"userId":{"id":7}}`},
 		{"_expand of people", "dogs", "_expand=person", `{"id":1,"personId":1,"person":{"id":1}}`},
 		{"_expand of an unknown collection is ignored", "posts", "_expand=editor&id=1", `{"id":1,"userId":7}`},
+		{"a member is put in once, and the last one stays", "dogs", "_embed=person&_expand=person", `{"id":1,"personId":1,"person":{"id":1}}`},
 		{"both", "posts", "_expand=user&_embed=comments&id=1", `
 			{"id":1,"userId":7,"comments":[{"id":1,"postId":1},{"id":2,"postId":"1","text":"as text"}],"user":{"id":7,"name":"Ann"}}`},
 	} {
@@ -131,13 +148,13 @@ func TestRelateShowsWhatTheCallerMayRead(t *testing.T) {
 	}
 	users, _ := all("users")
 	got, err := q.Relate("users", users.Rows, of)
-	if want := `{"id":7,"posts":[{"id":1,"userId":7}]} {"id":8,"posts":[]}`; strings.Join(got, " ") != want || err != nil {
-		t.Errorf("got %s, %v; want %s", got, err, want)
+	if want := `{"id":7,"posts":[{"id":1,"userId":7}]}` + "\n" + `{"id":8,"posts":[]}`; textOf(t, got) != want || err != nil {
+		t.Errorf("got %s, %v; want %s", textOf(t, got), err, want)
 	}
 	posts, _ := all("posts")
 	got, err = q.Relate("posts", posts.Rows, of)
-	if want := `{"id":1,"userId":7,"posts":[],"user":{"id":7}} {"id":2,"userId":8,"posts":[]}`; strings.Join(got, " ") != want || err != nil {
-		t.Errorf("got %s, %v; want %s", got, err, want)
+	if want := `{"id":1,"userId":7,"posts":[],"user":{"id":7}}` + "\n" + `{"id":2,"userId":8,"posts":[]}`; textOf(t, got) != want || err != nil {
+		t.Errorf("got %s, %v; want %s", textOf(t, got), err, want)
 	}
 	if asked == 0 {
 		t.Error("no index was asked")
@@ -173,6 +190,45 @@ func TestRelateHasALimit(t *testing.T) {
 		children = children[1:]
 		if _, err := q.Relate(c.collection, c.rows[:1], of); err != nil {
 			t.Errorf("%s of one fewer: %v", c.query, err)
+		}
+	}
+}
+
+// A list is written from the texts that are in memory anyway: however long it is, it takes
+// no memory of its own.
+func TestListsTakeNoMemory(t *testing.T) { // not in parallel, as it counts allocations
+	for _, query := range []string{"", "_embed=comments&_expand=user"} {
+		counts := map[int]float64{}
+		for _, n := range []int{10, 10_000} {
+			posts, comments := make([]*rows.Row, n), make([]*rows.Row, n)
+			for i := range n {
+				posts[i] = &rows.Row{Seat: i, ID: fmt.Sprint(i), Text: fmt.Sprintf(`{"id":%d,"userId":1}`, i)}
+				comments[i] = &rows.Row{Seat: i, ID: fmt.Sprint(i), Text: fmt.Sprintf(`{"id":%d,"postId":%d}`, i, i)}
+			}
+			of := func(name string) (rows.Source, bool) {
+				s, ok := map[string]rows.Source{"posts": {Rows: posts}, "comments": {Rows: comments}, "users": {Rows: []*rows.Row{row(t, `{"id":1}`)}}}[name]
+				return s, ok
+			}
+			q, err := rows.ParseRowQuery(query, "1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, err := q.Relate("posts", posts, of)
+			if err != nil {
+				t.Fatal(err)
+			}
+			size := 0
+			counts[n] = testing.AllocsPerRun(3, func() {
+				for part := range found.List() {
+					size += len(part)
+				}
+			})
+			if size < 4*n*len(posts[0].Text) {
+				t.Errorf("?%s of %d rows has %d bytes", query, n, size)
+			}
+		}
+		if counts[10_000] > counts[10]+1 {
+			t.Errorf("?%s: %v allocations, by the number of rows", query, counts)
 		}
 	}
 }

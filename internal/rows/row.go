@@ -12,9 +12,8 @@
 //   - Query.Select answers it from a Source: a collection as the caller may read it,
 //     with the indexes that there are.
 //   - Query.SetHeaders writes the total and the links of a page.
-//   - Query.Relate embeds children and expands parents. ForeignKey is the member by
-//     which a row names its parent.
-//   - AppendList and Pretty write what a client reads.
+//   - Query.Relate embeds children and expands parents, and Related yields what a client
+//     reads, in parts. ForeignKey is the member by which a row names its parent.
 //
 // An error that a client may read is an *Error. It says what is wrong, then what
 // to do.
