@@ -1,6 +1,7 @@
 // Package reply writes answers.
 //
 //   - JSON, Bytes, Rows, List and Array write JSON. Secret writes JSON that no cache may keep.
+//     Document writes JSON that clients may keep, a long one in pieces.
 //   - Rendered is a row with its entity tag. NotModified answers a GET with 304, and
 //     Conditions reject a change, as If-None-Match and If-Match want it.
 //   - Streams counts and writes streams of server-sent events.
