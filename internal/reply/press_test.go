@@ -29,6 +29,7 @@ func partsOf(n int, text string) iter.Seq[string] {
 // A long document says what a short one says, and is never whole in memory.
 func TestLongDocument(t *testing.T) {
 	t.Parallel()
+	const short, piece = 256 << 10, 32 << 10 // as docs/performance.md has them
 	row := `{"id":1,"tags":["a",{}],"title":"` + strings.Repeat(`x\"`, 50) + `"}`
 	for _, tt := range []struct {
 		name   string
