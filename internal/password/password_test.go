@@ -342,6 +342,8 @@ func TestThreads(t *testing.T) {
 	for range 2 { // the second time begins as the first
 		long.MakeRoom()
 		want(usual, "a request alone")
+		shared.set(true) // by a request that saw a hash
+		want(usual, "that hash has ended meanwhile")
 		first := begin(long)
 		want(usual, "a hash alone")
 		long.MakeRoom()

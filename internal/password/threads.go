@@ -66,10 +66,12 @@ func (h *Hasher) MakeRoom() {
 	}
 }
 
-// set sets the number of threads. A change stops the program for some microseconds.
+// set sets the number of threads. There are more only while hashes run: the hash that a
+// request saw may have ended. A change stops the program for some microseconds.
 func (t *threads) set(more bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	more = more && t.hashes.Load() > 0
 	if t.more == more {
 		return
 	}
