@@ -13,14 +13,18 @@ import (
 
 var everyByte = flag.Bool("every", false, "strike at every byte, flip every bit, and play a thousand random days: takes minutes")
 
-// script is the life of a journal: batches of one line and of several, lines
-// longer than a sector, a compaction, a restart, and a higher version of the format.
+// script is the life of a journal: batches of one line and of several, of one
+// piece and of several, lines longer than a sector, a batch that its caller gives up, a compaction, a restart, and a higher version of the format.
 var script = []func(*world) error{
 	func(w *world) error { return w.append(put(1, "ann"), put(2, "her first token"), put(3, "her second")) },
 	func(w *world) error { return w.append(put(4, "bob")) },
 	func(w *world) error { return w.append(put(5, "first")) },
 	func(w *world) error { return w.append(put(6, strings.Repeat("long ", 250))) },
+	func(w *world) error { return w.appendRefused(put(5, "never"), put(7, strings.Repeat("never ", 60))) },
 	func(w *world) error { return w.append(put(5, "renamed")) },
+	func(w *world) error {
+		return w.append(put(12, strings.Repeat("in ", 90)), put(13, strings.Repeat("pieces ", 40)), remove(12), remove(13))
+	},
 	func(w *world) error { return w.append(put(7, "one"), remove(2)) },
 	func(w *world) error { return w.append(remove(5)) },
 	func(w *world) error { return w.append(put(4, "bob, older"), put(4, "bob, older still"), put(8, "two")) },
@@ -34,7 +38,7 @@ var script = []func(*world) error{
 }
 
 // beforeCompaction is the number of steps before the compaction.
-const beforeCompaction = 9
+const beforeCompaction = 11
 
 // life is the script on a disk.
 func life(d *journaltest.Disk) journaltest.Life {

@@ -1,8 +1,6 @@
 package journal
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"example.com/shelf/internal/clock"
 	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/history"
 )
@@ -26,7 +23,7 @@ type Options struct {
 	// if the system and the disk allow that.
 	Reserve int64
 	// Large is the size in bytes above which a batch is written in two steps; 0
-	// means 1 MB. Tests set it lower. See Append.
+	// means 1 MB. Tests set it lower. See AppendLong.
 	Large int64
 	// DropUnused makes Close remove a file that Open created and nothing was
 	// appended to.
@@ -227,87 +224,6 @@ func (j *Journal) Last() (seq, snapshot int64) { return j.found.Seq, j.found.Sna
 
 // Found returns what Replay found in the file, and what Start did about it.
 func (j *Journal) Found() Found { return j.found }
-
-// Append writes the bodies as one batch, with one write and one fsync. A body
-// is the members of a JSON object without its braces. When Append returns nil,
-// the batch survives a crash. If Append fails with history.ErrFull or
-// history.ErrReadOnly, nothing of the batch is in the file or ever will be. If
-// it fails with history.ErrOutcomeUnknown, every later Append fails with
-// history.ErrReadOnly.
-//
-// A large batch, such as an import, is written in two steps, each with its own
-// fsync: first all lines but the last, then the last line, which closes the
-// batch. A start that reads the last line thus knows that the others are on
-// disk, and need not write them again: see syncLastBatch.
-func (j *Journal) Append(at time.Time, bodies [][]byte) error {
-	return j.append(at, bodies, false)
-}
-
-// AppendEnding is Append for a batch that only ends or deletes something. It
-// may use the reserve.
-func (j *Journal) AppendEnding(at time.Time, bodies [][]byte) error {
-	return j.append(at, bodies, true)
-}
-
-func (j *Journal) append(at time.Time, bodies [][]byte, ends bool) error {
-	j.mu.Lock()
-	defer j.unlock()
-	if err := j.stillOurs(); err != nil {
-		return fmt.Errorf("%w: %v", history.ErrReadOnly, err)
-	}
-	var buf []byte
-	if j.partialWrite {
-		buf = append(append(buf, refusedMark...), '\n')
-	}
-	begin := len(buf)
-	next, end := j.options.Progress.Rows("writing "+j.path, len(bodies))
-	defer end()
-	buf = appendBatch(buf, j.seq+1, at, bodies, next)
-	if !ends && !j.leavesReserve(int64(len(buf))) {
-		return fmt.Errorf("%w: the remaining room is reserved for log-outs and other endings", history.ErrFull)
-	}
-	step := 0
-	if j.options.large(int64(len(buf) - begin)) {
-		step = bytes.LastIndexByte(buf[:len(buf)-1], '\n') + 1
-	}
-	if err := j.writeStep(buf[:step], 0, buf); err != nil {
-		return err
-	}
-	if err := j.writeStep(buf[step:], step, buf); err != nil {
-		return err
-	}
-	j.partialWrite = false
-	j.size += int64(len(buf))
-	j.seq += int64(len(bodies))
-	j.lines += len(bodies)
-	return nil
-}
-
-// large reports whether a batch of n bytes is written in two steps.
-func (o Options) large(n int64) bool { return n > cmp.Or(o.Large, 1<<20) }
-
-// writeStep writes and syncs part, which begins at that offset of the batch.
-func (j *Journal) writeStep(part []byte, offset int, batch []byte) error {
-	if len(part) == 0 {
-		return nil
-	}
-	if _, err := j.f.WriteAt(part, j.size+int64(offset)); err != nil {
-		return j.writeFailed(err, int64(len(batch)))
-	}
-	start := clock.Real()
-	err := j.f.Sync()
-	if j.options.Synced != nil {
-		j.options.Synced(clock.Since(start))
-	}
-	if err != nil {
-		// The kernel may have dropped the pages and forgotten the error, so a
-		// second fsync that succeeds proves nothing: see "Can Applications
-		// Recover from fsync Failures?", USENIX ATC 2020.
-		j.failed = fmt.Errorf("an fsync failed: %w", err)
-		return fmt.Errorf("%w: %v", history.ErrOutcomeUnknown, err)
-	}
-	return nil
-}
 
 // leavesReserve reports whether a write of n bytes leaves the reserve free. It
 // is always true on systems without a reserve.

@@ -259,6 +259,33 @@ func (w *world) append(texts ...string) error {
 	return nil
 }
 
+// errGivenUp is the error of a caller that gives up a batch.
+var errGivenUp = errors.New("given up")
+
+// appendRefused appends a batch of which the last line never comes. Nothing may be left
+// of it.
+func (w *world) appendRefused(texts ...string) error {
+	err := w.journal.AppendLong(journaltest.Noon, len(texts)+1, func(add func([]byte) error) error {
+		for _, text := range texts {
+			if err := add([]byte(text)); err != nil {
+				return err
+			}
+		}
+		return errGivenUp
+	})
+	switch {
+	case err == nil:
+		return errors.New("a batch without its last line was acknowledged")
+	case errors.Is(err, errGivenUp), errors.Is(err, history.ErrReadOnly), errors.Is(err, history.ErrFull), errors.Is(err, history.ErrOutcomeUnknown):
+	default:
+		return fmt.Errorf("an unexpected error: %w", err)
+	}
+	if w.journal.State().Failed != nil {
+		w.stuck = true
+	}
+	return nil
+}
+
 // compact compacts. If there is a batch, it is appended while the snapshot is
 // written.
 func (w *world) compact(meanwhile ...string) error {
