@@ -78,6 +78,7 @@ type DB struct {
 
 	appended, checked func(took time.Duration, err error) // see Observe
 	judgesTwice       bool                                // see JudgeTwice
+	many              int                                 // manyChanges; tests set it lower
 
 	compacting sync.WaitGroup // the compaction in the background
 
@@ -107,7 +108,7 @@ func New(opt Options) *DB {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &DB{opt: opt, run: rand.Text(), hist: new(history.Memory), events: ring{more: make(chan struct{})}}
+	d := &DB{opt: opt, run: rand.Text(), many: manyChanges, hist: new(history.Memory), events: ring{more: make(chan struct{})}}
 	d.reader.db, d.ended = d, make(chan struct{})
 	d.Observe(func(time.Duration, error) {}, func(time.Duration, error) {})
 	return d
@@ -232,7 +233,7 @@ func (d *DB) updateEnding(rules func(*Tx) error) error {
 	if err != nil {
 		return err
 	}
-	d.finish(b, d.write(b, d.hist.AppendEnding))
+	d.finish(b, d.write(b.changes, d.hist.AppendEnding))
 	return b.err
 }
 
@@ -330,7 +331,11 @@ func (d *DB) sync(b *batch) {
 	d.next, d.flying = nil, b
 	d.mu.Unlock()
 
-	d.finish(b, d.write(b, d.hist.Append))
+	if len(b.changes) >= d.many {
+		d.finish(b, d.writeLong(b.changes))
+		return
+	}
+	d.finish(b, d.write(b.changes, d.hist.Append))
 }
 
 // finish commits b, or drops it if err says that the write failed. Then it
@@ -354,40 +359,13 @@ func (d *DB) finish(b *batch, err error) {
 	d.compactIfWorthLocked()
 }
 
-// write encodes b and appends it to the log. If the encoding panics, only b
-// fails: nothing was written.
-func (d *DB) write(b *batch, appendTo func(time.Time, [][]byte) error) error {
-	if d.broken != nil {
-		return fmt.Errorf("%w: %v", history.ErrReadOnly, d.broken)
-	}
-	if len(b.changes) == 0 {
-		return nil
-	}
-	var lines [][]byte
-	if err := protect("encoding a change", func() (err error) { lines, err = d.encodeLines(b.changes); return err }); err != nil {
-		return err
-	}
-	return d.protectOrBreak("writing a batch", func() error {
-		if version := d.version(b.changes); version > 0 {
-			if err := d.hist.Need(version); err != nil {
-				return err
-			}
-		}
-		return appendTo(d.opt.Now(), lines)
-	})
-}
-
-// manyChanges is how many changes a batch of single requests never has: it is an
-// import.
-const manyChanges = 10_000
-
 // commitBatchLocked makes a durable batch visible to readers.
 func (d *DB) commitBatchLocked(b *batch) {
 	for _, c := range b.changes {
 		d.commitLocked(d.seq+1, c) // the log numbers its lines in the same way
 		c.unpend()
 	}
-	if len(b.changes) > manyChanges {
+	if len(b.changes) >= d.many {
 		for _, t := range d.tables {
 			t.freePending()
 		}

@@ -42,6 +42,9 @@ func (d *DB) ReadManual(body []byte) error {
 	return nil
 }
 
+// WriteLongFrom has batches of n changes be written as those of an import.
+func (d *DB) WriteLongFrom(n int) { d.many = n }
+
 // ReadPut reports whether parsePut decodes a line's body.
 func (d *DB) ReadPut(body []byte) bool { _, ok := d.parsePut(body); return ok }
 

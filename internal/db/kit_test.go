@@ -205,7 +205,17 @@ func changeName(kind string) func(*db.Tx, db.Change, int) string {
 
 // open opens a home on a disk.
 func open(disk journal.Disk, opt db.Options) (*home, error) {
-	h := newHome(opt)
+	return openHome(newHome(opt), disk)
+}
+
+// openLong is open for a home that writes two changes as others write an import.
+func openLong(disk journal.Disk) (*home, error) {
+	h := newHome(db.Options{})
+	h.WriteLongFrom(2)
+	return openHome(h, disk)
+}
+
+func openHome(h *home, disk journal.Disk) (*home, error) {
 	j, err := journal.Open(disk, dataFile, journal.Options{})
 	if err != nil {
 		return nil, err

@@ -52,26 +52,37 @@ func (c change) unpend() {
 	}
 }
 
-// encodeLines renders changes as log lines. It fails for a row that a later
-// start could not read.
+// encodeLines renders changes as log lines.
 func (d *DB) encodeLines(changes []change) ([][]byte, error) {
 	lines := make([][]byte, len(changes))
 	next, end := d.opt.Progress.Rows("preparing the rows", len(changes))
 	defer end()
 	for i, c := range changes {
-		if c.op == opPut {
-			if err := c.table.readable(c.row); err != nil {
-				return nil, fmt.Errorf("%s %d: %w", c.table.name(), c.id, err)
-			}
+		line, err := c.appendReadable(make([]byte, 0, 256))
+		if err != nil {
+			return nil, err
 		}
-		lines[i] = c.encode()
+		lines[i] = line
 		next()
 	}
 	return lines, nil
 }
 
-func (c change) encode() []byte {
-	b := make([]byte, 0, 256)
+// appendReadable appends the line of c. It fails for a row that a later start could
+// not read.
+func (c change) appendReadable(b []byte) ([]byte, error) {
+	if c.op == opPut {
+		if err := c.table.readable(c.row); err != nil {
+			return nil, fmt.Errorf("%s %d: %w", c.table.name(), c.id, err)
+		}
+	}
+	return c.append(b), nil
+}
+
+func (c change) encode() []byte { return c.append(make([]byte, 0, 256)) }
+
+// append appends the line of c.
+func (c change) append(b []byte) []byte {
 	switch c.op {
 	case opPut:
 		return c.table.appendRow(appendPut(b, c.table.name()), c.row)

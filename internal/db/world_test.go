@@ -335,7 +335,7 @@ func (w *world) check(last error) error {
 
 // start opens the disk and compares its rows with the known rows.
 func (w *world) start() error {
-	h, err := open(w.disk, db.Options{})
+	h, err := openLong(w.disk)
 	if err != nil {
 		return err
 	}

@@ -71,8 +71,8 @@ type Keeper interface {
 }
 
 // A Log is a history that one program at a time appends to. Replay and then Start
-// are called once, before all other methods. Need, Append, AppendEnding, Compact,
-// Check and Close are called one at a time. State may be called at any time.
+// are called once, before all other methods. Need, Append, AppendLong, AppendEnding,
+// Compact, Check and Close are called one at a time. State may be called at any time.
 type Log interface {
 	Keeper
 
@@ -96,6 +96,12 @@ type Log interface {
 	// log or ever will be. If it fails with ErrOutcomeUnknown, every later
 	// Append fails with ErrReadOnly.
 	Append(now time.Time, batch [][]byte) error
+
+	// AppendLong is Append for a batch of n bodies that may take more memory than
+	// there is. lines calls add with each body, which is valid until add returns. If
+	// add fails, lines returns its error. If lines fails, nothing of the batch is in
+	// the log, and AppendLong returns that error.
+	AppendLong(now time.Time, n int, lines func(add func(body []byte) error) error) error
 
 	// AppendEnding is Append for a batch that only ends or deletes something,
 	// such as a sign-in. It may use space that the log reserves for this, so
@@ -141,6 +147,14 @@ func (m *Memory) Append(time.Time, [][]byte) error {
 		return fmt.Errorf("%w: closed", ErrReadOnly)
 	}
 	return nil
+}
+
+// AppendLong discards the batch.
+func (m *Memory) AppendLong(now time.Time, _ int, lines func(add func([]byte) error) error) error {
+	if err := m.Append(now, nil); err != nil {
+		return err
+	}
+	return lines(func([]byte) error { return nil })
 }
 
 // AppendEnding discards the batch.
