@@ -37,7 +37,7 @@ func (b *book) render() {
 // addBooks declares the books.
 func (s *store) addBooks() {
 	s.books = db.Add(s.DB, db.Schema[*book]{
-		Name: "book", Plural: "books",
+		Name: "book", Plural: "books", KeysSuffice: true,
 		ID: func(b *book) int { return b.ID },
 		Decode: func(text []byte, strict bool) (*book, error) {
 			b, err := db.DecodeJSON[*book](text, strict)

@@ -5,13 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +24,6 @@ import (
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/operator"
-	"example.com/shelf/internal/rows"
 	"example.com/shelf/internal/serve"
 	"example.com/shelf/internal/strictjson"
 	"example.com/shelf/internal/term"
@@ -316,8 +313,8 @@ func (sh shell) importing(ctx context.Context) operator.Import {
 			return nil, err
 		}
 		return &operator.Target{
-			Document: func(document []byte, keepTokens bool, commit func()) (string, error) {
-				return importDocument(s, document, keepTokens, commit)
+			Document: func(from *strictjson.Document, keepTokens bool, commit func()) (string, error) {
+				return importAndLeave(s, from, keepTokens, commit)
 			},
 			Collections: func(name string, document []byte) error {
 				c.collections.File = name
@@ -354,12 +351,12 @@ func seedStore(s *store, c settings, interrupt *config.Interrupt, log *slog.Logg
 	if c.seed == "" {
 		return nil
 	}
-	seed := operator.Seed{File: c.seed, Log: log, Holds: s.contents, Empty: s.Unused, Shared: s.Shared()}
+	seed := operator.Seed{File: c.seed, Log: log, Progress: c.progress, Holds: s.contents, Empty: s.Unused, Shared: s.Shared()}
 	if c.data != inMemory && !s.Shared() {
 		seed.Data = c.data
 	}
-	seed.Import = func(document []byte) (string, error) {
-		return importDocument(s, document, false, func() { interrupt.Keeps("the store holds all of " + c.seed + ", or nothing of it") })
+	seed.Import = func(from *strictjson.Document) (string, error) {
+		return importDocument(s, from, false, func() { interrupt.Keeps("the store holds all of " + c.seed + ", or nothing of it") })
 	}
 	return cmp.Or(seed.Sow(), s.Fresh(context.Background())) // with what another replica has sown
 }
@@ -373,81 +370,96 @@ func seedStore(s *store, c settings, interrupt *config.Interrupt, log *slog.Logg
 //
 // An export may be older than a log-out, so the tokens in it end unless keepTokens is
 // set.
-func importDocument(s *store, data []byte, keepTokens bool, commit func()) (string, error) {
-	if slip := strictjson.FindSlip(data); slip != nil {
-		return "", slip
+func importDocument(s *store, from *strictjson.Document, keepTokens bool, commit func()) (done string, err error) {
+	trial := newStoreWith(s.Rehearsal())
+	var items []*item
+	var books []*book
+	unused := s.Unused()
+	if !unused {
+		trial.items.OnImport(func(row storedItem) storedItem { items = append(items, row.item()); return row })
+		trial.books.OnImport(func(b *book) *book { books = append(books, b); return b })
 	}
-	members, err := strictjson.Decode(data)
-	if err != nil {
+	if done, err = rehearse(trial, s, from, keepTokens); err != nil {
 		return "", err
-	}
-	switch {
-	case members.Has("format"):
-		return importExport(s, members.Map(), keepTokens, commit)
-	case s.Shared() && s.Unused(): // a batch of a cluster has a limit; what an empty one is filled with has none
-		rehearsal := newStoreWith(s.Rehearsal())
-		done, err := importPlain(rehearsal, members.Map(), commit)
-		if err != nil {
-			return "", err
-		}
-		return done, s.Fill(rehearsal.Snapshot())
-	}
-	return importPlain(s, members.Map(), commit)
-}
-
-// importExport rehearses in a store of its own, where each element has to keep
-// the rules that a line of the data file has to keep.
-func importExport(s *store, parts map[string]json.RawMessage, keepTokens bool, commit func()) (string, error) {
-	rehearsal := newStoreWith(s.Rehearsal())
-	if err := rehearsal.Import(parts); err != nil {
-		return "", err
-	}
-	done := "imported " + rehearsal.contents()
-	if !keepTokens {
-		ended, err := rehearsal.endAllTokens(endedByImport)
-		if err != nil {
-			return "", err
-		}
-		if ended > 0 {
-			done += "; ended " + term.Count(ended, "token") + ", so every account has to sign in again (-keep-tokens keeps them)"
-		}
 	}
 	commit()
-	return done, s.Fill(rehearsal.Snapshot())
+	if unused {
+		return done, s.Fill(trial.Snapshot())
+	}
+	return done, s.addAll(items, books)
 }
 
-// validUser checks the fields of an imported account.
-func validUser(u *user) error {
-	switch {
-	case u.Email != "" && !form.Email(u.Email, maxEmail) && !rows.IsEmail(u.Email):
-		return errors.New("not an e-mail address")
-	case u.Email == "" && strings.Contains(u.Username, "@"):
-		return errors.New("a username with an @ belongs to a catalog account, which needs an e-mail")
+// importAndLeave is importDocument for a command, which closes s next. It needs little
+// memory, but in a cluster.
+func importAndLeave(s *store, from *strictjson.Document, keepTokens bool, commit func()) (done string, err error) {
+	if s.Shared() {
+		return importDocument(s, from, keepTokens, commit)
 	}
-	return newNames(u, u)
+	err = s.Intake(func(o db.Options) (*db.DB, error) {
+		trial := newStoreWith(o)
+		done, err = rehearse(trial, s, from, keepTokens)
+		return trial.DB, err
+	}, commit)
+	return done, err
+}
+
+// rehearse imports a document into trial, an empty store in memory, as it would go into
+// s. Each element has to keep the rules that a line of the data file has to keep.
+func rehearse(trial, s *store, from *strictjson.Document, keepTokens bool) (done string, err error) {
+	trial.Load(s.Snapshot(), 0)
+	switch {
+	case !from.Has("format"):
+		return trial.importPlain(from)
+	case !s.Unused():
+		return "", db.ErrNotEmpty
+	}
+	ended := 0
+	if !keepTokens {
+		trial.tokens.OnImport(func(t *tokenRecord) *tokenRecord {
+			if t.EndedBy == "" && !t.expired(s.now()) {
+				ended++
+			}
+			return t.endedAs(endedByImport, s.now())
+		})
+	}
+	if err := trial.Import(from); err != nil {
+		return "", err
+	}
+	done = "imported " + trial.contents()
+	if ended > 0 {
+		done += "; ended " + term.Count(ended, "token") + ", so every account has to sign in again (-keep-tokens keeps them)"
+	}
+	return done, nil
 }
 
 // importPlain adds rows that say nothing but what a client would send.
-func importPlain(s *store, parts map[string]json.RawMessage, commit func()) (string, error) {
-	items, itemChanges, err := form.Rows(parts, "items", s.Rehearsal().Progress.Rows, func(it *item) any { return &it.itemInput }, (*item).lengths)
+func (s *store) importPlain(from *strictjson.Document) (string, error) {
+	now := s.now()
+	items, err := form.Rows(from, "items", s.Rehearsal().Progress.Rows, func(it *item) any { return &it.itemInput }, (*item).lengths, func(it *item) (int, error) {
+		it.fresh(s.items.NewID(nil), now)
+		return it.ID, s.items.Import(it.stored())
+	})
 	if err != nil {
 		return "", err
 	}
-	books, bookChanges, err := form.Rows(parts, "books", s.Rehearsal().Progress.Rows, func(b *book) any { return &b.bookInput }, (*book).lengths)
+	books, err := form.Rows(from, "books", s.Rehearsal().Progress.Rows, func(b *book) any { return &b.bookInput }, (*book).lengths, func(b *book) (int, error) {
+		b.ID = s.books.NewID(nil)
+		b.render()
+		if s.books.Import(b) != nil { // no other rule is left
+			return 0, fmt.Errorf("%w: %.200q", errTitleTaken, b.Title)
+		}
+		return b.ID, nil
+	})
 	if err != nil {
 		return "", err
 	}
-	if len(items)+len(books) == 0 {
+	if items.Rows+books.Rows == 0 {
 		return "", errors.New(`nothing to import: the file is neither an export of shelf nor {"items":[…],"books":[…]}; shelf import -collections takes a json-server's file`)
 	}
-	commit()
-	if err := s.addAll(items, books); err != nil {
-		return "", err
-	}
-	done := fmt.Sprintf("imported %s, %s", term.Count(len(items), "item"), term.Count(len(books), "book"))
-	done += itemChanges.Words(func(i int) int { return items[i].ID }) + bookChanges.Words(func(i int) int { return books[i].ID })
-	if len(parts) > 0 {
-		done += "; left out members that shelf has no table for: " + strings.Join(slices.Sorted(maps.Keys(parts)), ", ")
+	done := fmt.Sprintf("imported %s, %s", term.Count(items.Rows, "item"), term.Count(books.Rows, "book")) + items.Words() + books.Words()
+	others := slices.DeleteFunc(from.Names(), func(name string) bool { return name == "items" || name == "books" })
+	if len(others) > 0 {
+		done += "; left out members that shelf has no table for: " + strings.Join(slices.Sorted(slices.Values(others)), ", ")
 	}
 	return done, nil
 }

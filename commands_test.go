@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"example.com/shelf/internal/strictjson"
 	"flag"
 	"go/ast"
 	"go/parser"
@@ -1241,6 +1242,15 @@ func TestExportOverTheStore(t *testing.T) {
 	}
 }
 
+// importText imports a document as -seed does.
+func importText(s *store, text string) (done string, err error) {
+	from, err := strictjson.ReadDocument(strings.NewReader(text), int64(len(text)), func(int64) {})
+	if err != nil {
+		return "", err
+	}
+	return importDocument(s, from, false, func() {})
+}
+
 func TestImportRefuses(t *testing.T) {
 	t.Parallel()
 	const ids = `"format":"shelf-export","version":1,"last_ids":{}`
@@ -1272,7 +1282,7 @@ func TestImportRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := newStore(slog.New(slog.DiscardHandler), time.Now)
-			_, err := importDocument(s, []byte(tt.document), false, func() {})
+			_, err := importText(s, tt.document)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("import of %s = %v; want %q", tt.document, err, tt.want)
 			}
@@ -1288,7 +1298,7 @@ func TestImportPlain(t *testing.T) {
 	s := newStore(slog.New(slog.DiscardHandler), time.Now)
 	const document = `{"items":[{"id":"x7","itemname":" ball ","category":"b","description":"c","price":3}],"books":[{"title":"Dune","author":"h"}],"posts":[]}`
 	for i, id := range []int{1, 2} {
-		done, err := importDocument(s, []byte(strings.ReplaceAll(document, "Dune", "Dune"+strings.Repeat("!", i))), false, func() {})
+		done, err := importText(s, strings.ReplaceAll(document, "Dune", "Dune"+strings.Repeat("!", i)))
 		if want := "imported 1 item, 1 book; dropped from items: price (1 row); new ids for 1 of 1 items; left out members that shelf has no table for: posts"; err != nil || done != want {
 			t.Fatalf("import = %q, %v; want %q", done, err, want)
 		}

@@ -335,7 +335,7 @@ func decodeOwn(text []byte) (row storedItem, ok bool) {
 // addItems declares the items.
 func (s *store) addItems() {
 	s.items = db.Add(s.DB, db.Schema[storedItem]{
-		Name: "item", Plural: "items",
+		Name: "item", Plural: "items", KeysSuffice: true,
 		ID:     storedItem.id,
 		Append: func(b []byte, row storedItem) []byte { return append(b, strictjson.Encode(row.item())...) },
 		Decode: decodeItem,
@@ -405,10 +405,15 @@ func (s acting) addItem(items ...*item) error {
 
 func (s *store) putNewItems(tx *db.Tx, items []*item) {
 	for _, it := range items {
-		it.ID, it.Created = s.items.NewID(tx), s.now().UTC().Truncate(time.Second)
-		it.render()
+		it.fresh(s.items.NewID(tx), s.now())
 		s.items.Put(tx, it.stored())
 	}
+}
+
+// fresh makes it a new item.
+func (it *item) fresh(id int, now time.Time) {
+	it.ID, it.Created = id, now.UTC().Truncate(time.Second)
+	it.render()
 }
 
 // changeItem stores what edit makes of a copy of the item, and returns that. It

@@ -110,7 +110,7 @@ func (s *store) tidy() error {
 // addUsers declares the accounts.
 func (s *store) addUsers() {
 	s.users = db.Add(s.DB, db.Schema[*user]{
-		Name: "user", Plural: "users",
+		Name: "user", Plural: "users", KeysSuffice: true,
 		ID: func(u *user) int { return u.ID },
 		Check: func(_ *db.Tx, u *user) error {
 			if u.Username == "" || u.PublicID == "" {
@@ -146,7 +146,7 @@ func (s *store) addUsers() {
 // user who is gone would be damage to the next replay.
 func (s *store) addTokens() {
 	s.tokens = db.Add(s.DB, db.Schema[*tokenRecord]{
-		Name: "token", Plural: "tokens",
+		Name: "token", Plural: "tokens", KeysSuffice: true,
 		ID: func(t *tokenRecord) int { return t.ID },
 		Check: func(tx *db.Tx, t *tokenRecord) error {
 			old, ok := s.tokens.Get(tx, t.ID)

@@ -242,32 +242,21 @@ func (s *store) makeRoom(tx *db.Tx, userID, inUse, more int) {
 // A token that its owner revoked is ended again: a revocation can be undone, and a
 // log-out must not be.
 func (s *store) endTokens(tx *db.Tx, userID int, by string, chosen func(*tokenRecord) bool) {
-	now := s.now().UTC().Truncate(time.Second)
 	for _, t := range s.tokensOf.Rows(tx, userID) {
 		if (chosen == nil || chosen(t)) && !t.endedForGood() {
-			ended := *t
-			ended.EndedBy, ended.Ended = by, now
-			s.tokens.Put(tx, &ended)
+			s.tokens.Put(tx, t.endedAs(by, s.now()))
 		}
 	}
 }
 
-// endAllTokens ends every token of everybody, and returns how many of them were good
-// until now.
-func (s *store) endAllTokens(by string) (good int, err error) {
-	err = s.Update(func(tx *db.Tx) error {
-		good = 0
-		for _, t := range s.tokens.All(tx) {
-			if t.EndedBy == "" && !t.expired(s.now()) {
-				good++
-			}
-		}
-		for id := range s.users.All(tx) {
-			s.endTokens(tx, id, by, nil)
-		}
-		return nil
-	})
-	return good, err
+// endedAs is t as by ends it. A record that was ended for good stays as it is.
+func (t *tokenRecord) endedAs(by string, now time.Time) *tokenRecord {
+	if t.endedForGood() {
+		return t
+	}
+	ended := *t
+	ended.EndedBy, ended.Ended = by, now.UTC().Truncate(time.Second)
+	return &ended
 }
 
 // endSession ends every token of the caller's sign-in.

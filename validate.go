@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"example.com/shelf/internal/form"
 	"example.com/shelf/internal/password"
 	"example.com/shelf/internal/reply"
+	"example.com/shelf/internal/rows"
 )
 
 // The longest values, in code points: what the tutorials' database columns hold.
@@ -119,3 +121,14 @@ func (b *bookInput) validate() error  { return form.Check(b.texts()...) }
 // lengths is validate for an import: it names the field and says what is wrong.
 func (it *itemInput) lengths() error { return form.CheckRow(it.texts()...) }
 func (b *bookInput) lengths() error  { return form.CheckRow(b.texts()...) }
+
+// validUser checks the fields of an imported account.
+func validUser(u *user) error {
+	switch {
+	case u.Email != "" && !form.Email(u.Email, maxEmail) && !rows.IsEmail(u.Email):
+		return errors.New("not an e-mail address")
+	case u.Email == "" && strings.Contains(u.Username, "@"):
+		return errors.New("a username with an @ belongs to a catalog account, which needs an e-mail")
+	}
+	return newNames(u, u)
+}

@@ -59,6 +59,8 @@ type Options struct {
 	MaxStale time.Duration
 	// Progress is told of long exports, imports, large batches and compactions.
 	Progress history.Progress
+
+	imported func(change) error // gets each imported row: see Intake
 }
 
 // A DB is a set of tables and the log of their changes. Once Open has returned,

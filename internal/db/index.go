@@ -24,6 +24,7 @@ type Unique[R any, K comparable] struct {
 	label   string
 	key     func(R) (K, bool)
 	rows    map[K]R
+	seen    map[K]int   // ids of rows that are not kept: see Intake
 	pending map[K][]int // ids of the rows with pending changes that have, or had, the key
 }
 
@@ -34,7 +35,7 @@ type Unique[R any, K comparable] struct {
 // Rules must call Find before Put to keep keys unique. The index itself checks
 // only rows from log lines and imports.
 func NewUnique[R any, K comparable](t *Table[R], label string, key func(R) (K, bool)) *Unique[R, K] {
-	u := &Unique[R, K]{table: t, label: label, key: key, rows: map[K]R{}}
+	u := &Unique[R, K]{table: t, label: label, key: key, rows: map[K]R{}, seen: map[K]int{}}
 	t.indexes = append(t.indexes, u)
 	return u
 }
@@ -71,7 +72,12 @@ func (u *Unique[R, K]) put(id int, old R, had bool, row R) {
 	if had {
 		u.remove(id, old)
 	}
-	if key, ok := u.key(row); ok {
+	key, ok := u.key(row)
+	switch {
+	case !ok:
+	case u.table.keysOnly():
+		u.seen[owned(key)] = id
+	default:
 		u.rows[key] = row
 	}
 }
@@ -116,8 +122,12 @@ func (u *Unique[R, K]) check(id int, row R) error {
 	if !ok {
 		return nil
 	}
-	if other, ok := u.rows[key]; ok && u.table.schema.ID(other) != id {
-		return fmt.Errorf("%s %d already has this %s", u.table.schema.Name, u.table.schema.ID(other), u.label)
+	other, taken := u.seen[key]
+	if row, ok := u.rows[key]; ok {
+		other, taken = u.table.schema.ID(row), true
+	}
+	if taken && other != id {
+		return fmt.Errorf("%s %d already has this %s", u.table.schema.Name, other, u.label)
 	}
 	return nil
 }

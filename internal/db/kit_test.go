@@ -114,7 +114,7 @@ func newHome(opt db.Options) *home {
 
 func (h *home) addOwners() {
 	h.owners = db.Add(h.DB, db.Schema[*owner]{
-		Name: "owner", Plural: "owners",
+		Name: "owner", Plural: "owners", KeysSuffice: true,
 		ID: func(o *owner) int { return o.ID },
 		Check: func(_ *db.Tx, o *owner) error {
 			if o.Name == "" {
@@ -146,7 +146,7 @@ func (h *home) addOwners() {
 
 func (h *home) addSessions() {
 	h.sessions = db.Add(h.DB, db.Schema[*session]{
-		Name: "session", Plural: "sessions",
+		Name: "session", Plural: "sessions", KeysSuffice: true,
 		ID: func(s *session) int { return s.ID },
 		Check: func(tx *db.Tx, s *session) error {
 			if old, ok := h.sessions.Get(tx, s.ID); ok && old.Owner != s.Owner {
@@ -162,7 +162,7 @@ func (h *home) addSessions() {
 
 func (h *home) addThings() {
 	h.things = db.Add(h.DB, db.Schema[thing]{
-		Name: "thing", Plural: "things",
+		Name: "thing", Plural: "things", KeysSuffice: true,
 		ID:     func(t thing) int { return t.row().ID },
 		Append: func(b []byte, t thing) []byte { return append(b, strictjson.Encode(t.row())...) },
 		Decode: func(text []byte, strict bool) (thing, error) {
@@ -183,7 +183,7 @@ func (h *home) addThings() {
 
 func (h *home) addNotes() {
 	h.notes = db.Add(h.DB, db.Schema[*note]{
-		Name: "note", Plural: "notes",
+		Name: "note", Plural: "notes", KeysSuffice: true,
 		ID:    func(n *note) int { return n.ID },
 		Event: changeName("note"),
 		Show:  func(n *note) string { return string(strictjson.Encode(n)) },
@@ -205,18 +205,19 @@ func changeName(kind string) func(*db.Tx, db.Change, int) string {
 
 // open opens a home on a disk.
 func open(disk journal.Disk, opt db.Options) (*home, error) {
-	return openHome(newHome(opt), disk)
+	return openHome(newHome(opt), disk, dataFile, journal.Options{})
 }
 
 // openLong is open for a home that writes two changes as others write an import.
 func openLong(disk journal.Disk) (*home, error) {
 	h := newHome(db.Options{})
 	h.WriteLongFrom(2)
-	return openHome(h, disk)
+	return openHome(h, disk, dataFile, journal.Options{})
 }
 
-func openHome(h *home, disk journal.Disk) (*home, error) {
-	j, err := journal.Open(disk, dataFile, journal.Options{})
+// openHome opens h with the file at path.
+func openHome(h *home, disk journal.Disk, path string, options journal.Options) (*home, error) {
+	j, err := journal.Open(disk, path, options)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package db
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"example.com/shelf/internal/history"
-	"example.com/shelf/internal/strictjson"
 )
 
 // A Snapshot is the committed rows at one moment, and the last ids. It copies
@@ -212,76 +210,4 @@ func (s *Snapshot) Export(now time.Time, secrets bool) []byte {
 		b = append(b, ']')
 	}
 	return append(b, "}\n"...)
-}
-
-// Import reads the members of an export into d, which must be empty and have no
-// log. Each row has to pass the checks of a log line. An error names the
-// element: users[3].
-func (d *DB) Import(members map[string]json.RawMessage) error {
-	if format, version := members["format"], members["version"]; string(format) != `"`+exportFormat+`"` || string(version) != fmt.Sprint(exportVersion) {
-		return fmt.Errorf("format %s, version %s: this shelf reads %q, version %d", format, version, exportFormat, exportVersion)
-	}
-	ids, err := d.parseIDs(members["last_ids"], true)
-	if err != nil {
-		return fmt.Errorf("last_ids, the highest id of each kind: %w", err)
-	}
-	p := parsedLine{change: change{op: opIDs, ids: ids}, rows: 1}
-	if err := d.admit(p, true); err != nil {
-		return fmt.Errorf("last_ids: %w", err)
-	}
-	d.applyLocked(p.change)
-	for _, t := range d.tables {
-		rows, err := Elements(t.plural(), members[t.plural()])
-		if err != nil {
-			return err
-		}
-		if err := d.importRows(t, rows); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (d *DB) importRows(t table, rows []json.RawMessage) error {
-	next, end := d.opt.Progress.Rows("checking the "+t.plural(), len(rows))
-	defer end()
-	for i, text := range rows {
-		if err := d.importRow(t, text); err != nil {
-			return &strictjson.ElementError{List: t.plural(), Index: i, Err: err}
-		}
-		next()
-	}
-	return nil
-}
-
-func (d *DB) importRow(t table, text []byte) error {
-	row, id, err := t.decode(text, true)
-	if err == nil {
-		err = t.valid(row)
-	}
-	if err != nil {
-		return err
-	}
-	p := parsedLine{change: change{op: opPut, table: t, id: id, row: row}, rows: 1}
-	if err := d.admit(p, true); err != nil {
-		return err
-	}
-	if t.has(id) {
-		return fmt.Errorf("id %d is another %s's too", id, t.name())
-	}
-	d.applyLocked(p.change)
-	return nil
-}
-
-// Elements splits a JSON array into its elements. Errors call the array name. A
-// nil list has no elements.
-func Elements(name string, list json.RawMessage) ([]json.RawMessage, error) {
-	var rows []json.RawMessage
-	if list == nil {
-		return nil, nil
-	}
-	if err := json.Unmarshal(list, &rows); err != nil {
-		return nil, fmt.Errorf("%s: must be a list", name)
-	}
-	return rows, nil
 }

@@ -1,7 +1,6 @@
 package db_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/journal/journaltest"
+	"example.com/shelf/internal/strictjson"
 )
 
 // export is what an export of h says.
@@ -22,11 +22,15 @@ func export(h *home, secrets bool) string {
 // imported is a home in memory that an export was read into.
 func imported(text string) (*home, error) {
 	h := newHome(db.Options{})
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(text), &members); err != nil {
+	from, err := documentOf(text)
+	if err != nil {
 		return nil, err
 	}
-	return h, h.Import(members)
+	return h, h.Import(from)
+}
+
+func documentOf(text string) (*strictjson.Document, error) {
+	return strictjson.ReadDocument(strings.NewReader(text), int64(len(text)), func(int64) {})
 }
 
 // furnished returns a home with rows of each kind, and some deleted rows.
@@ -148,6 +152,7 @@ func TestImportErrors(t *testing.T) {
 		{"a key that is there already", `"notes":[`, `"notes":[{"id":5,"title":"Dune"},`, "notes[1]: note 5 already has this title"},
 		{"id 0", `"id":2,"kind":"desk"`, `"id":0,"kind":"desk"`, "things[1]: thing 0: ids go from 1 to 4611686018427387903"},
 		{"an id that is too high", `"id":2,"kind":"desk"`, `"id":9223372036854775807,"kind":"desk"`, "things[1]: thing 9223372036854775807: ids go from 1 to 4611686018427387903"},
+		{"a text that is not UTF-8", `"label":""}`, "\"label\":\"\xff\"}", "things[1]: must be valid UTF-8"},
 		{"a row that is null", `"owners":[`, `"owners":[null,`, "owners[0]: owner 0: ids go from 1 to 4611686018427387903"},
 		{"a row that is a number", `"things":[`, `"things":[7,`, "things[0]: json: cannot unmarshal number into Go value of type db_test.thingRow"},
 	} {
@@ -214,9 +219,9 @@ func TestProgress(t *testing.T) {
 		ids[i] = i + 1
 	}
 	document := `{"format":"shelf-export","version":1,"last_ids":{"owner":0,"session":0,"thing":5000,"note":0},"things":[` + strings.TrimSuffix(fmt.Sprintf(rows, ids...), ",") + `]}`
-	var members map[string]json.RawMessage
-	must(t, json.Unmarshal([]byte(document), &members))
-	must(t, rehearsal.Import(members))
+	from, err := documentOf(document)
+	must(t, err)
+	must(t, rehearsal.Import(from))
 	rehearsal.Snapshot().Export(journaltest.Noon, true)
 
 	d := journaltest.New(1)

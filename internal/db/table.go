@@ -37,6 +37,9 @@ type Schema[R any] struct {
 	Check func(tx *Tx, row R) error
 	// Valid judges the fields of an imported row. Nil: anything goes.
 	Valid func(row R) error
+	// KeysSuffice says that no check of an imported row reads other rows of this
+	// table. Checks may ask which ids and unique keys there are. See Intake.
+	KeysSuffice bool
 	// Public returns the row without its secrets, for exports. Nil: the row
 	// itself.
 	Public func(row R) R
@@ -77,6 +80,8 @@ type Table[R any] struct {
 	changes int  // number of changes to rows since the start: see Changes
 	held    bool // the table has or had a row, or a reserved id
 
+	seen      sorted[struct{}] // the ids of rows that are not kept: see Intake
+	onImport  func(R) R        // see OnImport
 	follows   []func(old R, had bool, row R, has bool)
 	indexes   []index[R]
 	refChecks []func(row R) error // checks of references on a row from a log line or an import
@@ -119,6 +124,7 @@ type table interface {
 	readable(row any) error
 	check(tx *Tx, id int, row any) error
 	valid(row any) error
+	prepare(row any) any
 	apply(id int, row any)
 	remove(id int)
 	unpend(c change)
@@ -407,8 +413,10 @@ func (t *Table[R]) Changes(tx *Tx) int { return t.changes }
 
 // put commits row.
 func (t *Table[R]) put(id int, row R) {
-	for _, fix := range t.refFixes {
-		row = fix(row)
+	row = t.fix(row)
+	if t.keysOnly() {
+		t.putKeys(id, row)
+		return
 	}
 	old, had := t.rows.get(id)
 	t.change()
@@ -420,6 +428,14 @@ func (t *Table[R]) put(id int, row R) {
 	for _, f := range t.follows {
 		f(old, had, row, true)
 	}
+}
+
+// fix replaces a row whose parent is gone.
+func (t *Table[R]) fix(row R) R {
+	for _, fix := range t.refFixes {
+		row = fix(row)
+	}
+	return row
 }
 
 // change counts a change to the committed rows.
@@ -459,7 +475,7 @@ func (t *Table[R]) name() string   { return t.schema.Name }
 func (t *Table[R]) plural() string { return t.schema.Plural }
 func (t *Table[R]) since() int     { return t.schema.Since }
 func (t *Table[R]) used() bool     { return t.held || t.schema.Since == 0 }
-func (t *Table[R]) len() int       { return t.rows.len() }
+func (t *Table[R]) len() int       { return t.rows.len() + t.seen.len() }
 func (t *Table[R]) pendingChanges() (n int) {
 	for _, p := range t.pending {
 		n += p.changes
@@ -473,8 +489,16 @@ func (t *Table[R]) setLast(id int)        { t.lastID = id }
 func (t *Table[R]) kept() int             { return t.keptID }
 func (t *Table[R]) version() int          { return t.changes }
 func (t *Table[R]) setVersion(n int)      { t.changes = n }
-func (t *Table[R]) has(id int) bool       { _, ok := t.rows.get(id); return ok }
 func (t *Table[R]) apply(id int, row any) { t.put(id, row.(R)) }
+
+func (t *Table[R]) has(id int) bool {
+	if t.keysOnly() {
+		_, ok := t.seen.get(id)
+		return ok
+	}
+	_, ok := t.rows.get(id)
+	return ok
+}
 
 func (t *Table[R]) pend(tx *Tx, id int, row any) {
 	t.addPending(tx, change{table: t, op: opPut, id: id, row: row}, pendingRow[R]{row: row.(R)})

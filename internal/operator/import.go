@@ -1,8 +1,6 @@
 package operator
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -12,6 +10,7 @@ import (
 	"example.com/shelf/internal/durable"
 	"example.com/shelf/internal/journal"
 	"example.com/shelf/internal/rows"
+	"example.com/shelf/internal/strictjson"
 )
 
 // Import is the command that takes in a document, while no server runs.
@@ -24,8 +23,8 @@ type Import struct {
 // A Target is the open store that a document goes into.
 type Target struct {
 	// Document imports a document, and returns a sentence on what was done. It calls
-	// commit before it writes.
-	Document func(document []byte, keepTokens bool, commit func()) (done string, err error)
+	// commit before it writes. Only Close may follow.
+	Document func(from *strictjson.Document, keepTokens bool, commit func()) (done string, err error)
 	// Collections imports the file of collections called name.
 	Collections func(name string, document []byte) error
 	Holds       func() string // what is in the store, in words
@@ -53,47 +52,73 @@ func (im Import) Run(ctx context.Context, args []string) error {
 		return err
 	}
 	if *collections != "" {
-		if err := (rows.FileOptions{}).CheckSize(*collections); err != nil {
-			return noDocument(*collections, fmt.Errorf("%s: %w", *collections, err))
-		}
+		return im.collections(ctx, path, *collections, *sure)
 	}
-	document, err := durable.ReadText(cmp.Or(name, *collections))
-	if err != nil {
-		return noDocument(cmp.Or(name, *collections), err)
-	}
-	to, err := im.Open()
-	if errors.Is(err, journal.ErrLocked) {
-		err = fmt.Errorf("%w; stop the server, import, start it again", err)
-	}
+	return im.document(ctx, path, name, *keepTokens, *sure)
+}
+
+// document imports the document in the file called name.
+func (im Import) document(ctx context.Context, path, name string, keepTokens, sure bool) error {
+	const tail = "; nothing was imported"
+	from, err := openDocument(name, im.Progress, tail)
 	if err != nil {
 		return err
 	}
-	if !to.Unused() && !isExport(document) { // which goes into an unused store only
-		err := im.confirm(ctx, *sure, "%s holds %s. The import adds to them, and nothing takes that away again but a backup.", path, to.Holds())
-		if err != nil {
-			return errors.Join(err, to.Close())
-		}
+	defer from.Close()
+	to, err := im.open(ctx, path, sure || from.Has("format")) // an export goes into an unused store only
+	if err != nil {
+		return err
 	}
-	checking, end := im.Progress.Bytes("checking "+cmp.Or(name, *collections), int64(len(document)))
-	defer end()
-	checking(0)
-	var done string
-	if *collections == "" {
-		done, err = to.Document(document, *keepTokens, func() {
-			im.Interrupt.Keeps(path + " holds all of " + name + ", or nothing of it")
-		})
-	} else {
-		err = to.Collections(*collections, document)
-		done = fmt.Sprintf("imported %s; the data file now holds %s", *collections, to.Holds())
-	}
+	done, err := to.Document(from.Document, keepTokens, func() {
+		im.Interrupt.Keeps(path + " holds all of " + name + ", or nothing of it")
+	})
 	if err = errors.Join(err, to.Close()); err != nil {
-		return InDocument(cmp.Or(name, *collections), document, err, "; nothing was imported")
+		return inFile(name, err, tail)
 	}
 	fmt.Fprintf(im.Out, "%s: %s\n", path, done)
 	return nil
 }
 
-// isExport reports whether a document begins as exports do.
-func isExport(document []byte) bool {
-	return bytes.Contains(document[:min(len(document), 100)], []byte(`"format"`))
+// collections imports the file of collections called name.
+func (im Import) collections(ctx context.Context, path, name string, sure bool) error {
+	if err := (rows.FileOptions{}).CheckSize(name); err != nil {
+		return noDocument(name, fmt.Errorf("%s: %w", name, err))
+	}
+	text, err := durable.ReadText(name)
+	if err != nil {
+		return noDocument(name, err)
+	}
+	to, err := im.open(ctx, path, sure)
+	if err != nil {
+		return err
+	}
+	checking, end := im.Progress.Bytes("checking "+name, int64(len(text)))
+	defer end()
+	checking(0)
+	err = to.Collections(name, text)
+	done := fmt.Sprintf("imported %s; the data file now holds %s", name, to.Holds())
+	if err = errors.Join(err, to.Close()); err != nil {
+		return InDocument(name, text, err, "; nothing was imported")
+	}
+	fmt.Fprintf(im.Out, "%s: %s\n", path, done)
+	return nil
+}
+
+// open opens the store at path. If the store was used and nothing is said to be sure,
+// the person is asked.
+func (im Import) open(ctx context.Context, path string, sure bool) (*Target, error) {
+	to, err := im.Open()
+	if errors.Is(err, journal.ErrLocked) {
+		err = fmt.Errorf("%w; stop the server, import, start it again", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !to.Unused() {
+		err := im.confirm(ctx, sure, "%s holds %s. The import adds to them, and nothing takes that away again but a backup.", path, to.Holds())
+		if err != nil {
+			return nil, errors.Join(err, to.Close())
+		}
+	}
+	return to, nil
 }

@@ -7,11 +7,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 
 	"example.com/shelf/internal/db"
 	"example.com/shelf/internal/durable"
+	"example.com/shelf/internal/history"
 	"example.com/shelf/internal/strictjson"
 )
 
@@ -20,10 +22,12 @@ type Seed struct {
 	File   string
 	Data   string // the data file's path; "" for a store that keeps nothing
 	Empty  func() bool
-	Holds  func() string                                  // what is in the store, in words
-	Import func(document []byte) (done string, err error) // done is a sentence, with what was changed behind "; "
+	Holds  func() string                                            // what is in the store, in words
+	Import func(from *strictjson.Document) (done string, err error) // done is a sentence, with what was changed behind "; "
 	Log    *slog.Logger
 	Shared bool // other servers may seed the store at the same time
+
+	Progress history.Progress
 }
 
 // Sow imports the document into a store that holds nothing. A store that holds
@@ -31,9 +35,7 @@ type Seed struct {
 // so, unless the document is the one that it was seeded with. What tells is the
 // document's hash in a file beside the data.
 func (s Seed) Sow() error {
-	document, err := durable.ReadText(s.File)
-	print := sha256.Sum256(document)
-	hash := append(hex.AppendEncode(nil, print[:]), '\n')
+	hash, err := hashOf(s.File)
 	if !s.Empty() {
 		was, unknown := durable.ReadFile(s.mark())
 		switch {
@@ -48,13 +50,18 @@ func (s Seed) Sow() error {
 	if err != nil {
 		return fmt.Errorf("-seed: %w", noDocument(s.File, err))
 	}
-	done, err := s.Import(document)
+	from, err := openDocument(s.File, s.Progress, "")
+	if err != nil {
+		return fmt.Errorf("-seed %w", err)
+	}
+	defer from.Close()
+	done, err := s.Import(from.Document)
 	if s.Shared && errors.Is(err, db.ErrNotEmpty) {
 		s.Log.Info("another replica was faster: -seed has no effect here", "file", s.File)
 		return nil
 	}
 	if err != nil {
-		return InDocument("-seed "+s.File, document, err, "")
+		return fmt.Errorf("-seed %w", inFile(s.File, err, ""))
 	}
 	level := slog.LevelInfo
 	if strings.Contains(done, "; ") {
@@ -68,6 +75,18 @@ func (s Seed) Sow() error {
 		s.Log.Warn("the seed is in, but a later start can't tell whether its file has changed", "error", err)
 	}
 	return nil
+}
+
+// hashOf returns a line with the hash of a file.
+func hashOf(name string) ([]byte, error) {
+	f, text, err := openText(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	_, err = io.Copy(sum, text)
+	return append(hex.AppendEncode(nil, sum.Sum(nil)), '\n'), err
 }
 
 // mark is the file that holds the hash of what the store was seeded with.

@@ -19,7 +19,7 @@ func TestSeed(t *testing.T) {
 	const none, changed = "-seed has no effect: the store already has data", "-seed has no effect: the file has changed"
 	for _, tt := range []struct {
 		name    string
-		starts  []string // what the file holds at each start
+		starts  []string // the member that the file has at each start, "" for no file
 		memory  bool
 		foreign bool   // the store was filled by something else before
 		want    string // what the last start says, "" for nothing
@@ -41,9 +41,9 @@ func TestSeed(t *testing.T) {
 			seed := Seed{
 				File: file, Data: filepath.Join(dir, "shelf.jsonl"),
 				Empty: func() bool { return !full }, Holds: func() string { return "something" },
-				Import: func(document []byte) (string, error) {
+				Import: func(from *strictjson.Document) (string, error) {
 					full = true
-					if string(document) == "odd" {
+					if from.Has("odd") {
 						return "all; dropped one", nil
 					}
 					return "all", nil
@@ -56,7 +56,7 @@ func TestSeed(t *testing.T) {
 			for _, text := range tt.starts {
 				log.Reset()
 				if os.Remove(file); text != "" {
-					if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+					if err := os.WriteFile(file, []byte(`{"`+text+`":[]}`), 0o600); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -81,7 +81,7 @@ func TestSeedRefused(t *testing.T) {
 	seed := Seed{
 		File: filepath.Join(dir, "db.json"), Data: filepath.Join(dir, "shelf.jsonl"),
 		Empty: func() bool { return true },
-		Import: func([]byte) (string, error) {
+		Import: func(*strictjson.Document) (string, error) {
 			return "", &strictjson.ElementError{List: "rows", Index: 1, Err: errors.New("bad")}
 		},
 	}

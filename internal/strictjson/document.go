@@ -183,8 +183,9 @@ func (d *Document) Len(name string) int {
 	return 0
 }
 
-// Each calls f with each element of the list name. The text is valid until f returns.
-// Each returns f's error as an *ElementError. There may be no such list, or null.
+// Each calls f with each element of the list name. The text may be used until f
+// returns. It was JSON when ReadDocument read it; f has to check that it still is. Each
+// returns f's error as an *ElementError. There may be no such list, or null.
 func (d *Document) Each(name string, f func(text []byte) error) error {
 	p := d.part(name)
 	if p == nil {
@@ -196,28 +197,54 @@ func (d *Document) Each(name string, f func(text []byte) error) error {
 		}
 		return fmt.Errorf("%s: must be a list", name)
 	}
-	in := d.decoder(p.from, p.to)
-	_, err := in.Token() // the opening bracket
-	var element json.RawMessage
-	for i := 0; err == nil && in.More(); i++ {
-		if err = in.Decode(&element); err != nil {
-			break
+	in := bufio.NewReaderSize(d.section(p.from+1, p.to), readEach)
+	var text []byte // one memory for all elements
+	for i := range p.elements {
+		var err error
+		if text, err = readElement(in, text[:0]); err != nil {
+			return fmt.Errorf("the file was changed while it was read: %w", err)
 		}
-		if err := f(element); err != nil {
+		if err := f(bytes.Trim(text, jsonBlanks)); err != nil {
 			return &ElementError{List: name, Index: i, Err: err}
 		}
-	}
-	if err == nil {
-		_, err = in.Token()
-	}
-	if err != nil {
-		return fmt.Errorf("the file was changed while it was read: %w", err)
 	}
 	return nil
 }
 
+// readElement appends the next element of a list, with the blanks around it. It reads
+// the comma or the bracket behind it too. json.Decoder takes three times as long.
+func readElement(in *bufio.Reader, text []byte) ([]byte, error) {
+	depth, inString := 0, false
+	for {
+		c, err := in.ReadByte()
+		if err != nil {
+			return text, err
+		}
+		switch {
+		case inString && c == '\\':
+			text = append(text, c)
+			if c, err = in.ReadByte(); err != nil {
+				return text, err
+			}
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+		case depth == 0 && (c == ',' || c == ']'):
+			return text, nil
+		case c == '}' || c == ']':
+			depth--
+		}
+		text = append(text, c)
+	}
+}
+
 // Sound checks a value as Decode checks the values of an object.
 func Sound(value []byte) error {
+	if !json.Valid(value) {
+		return json.Unmarshal(value, new(json.RawMessage))
+	}
 	text := append(append([]byte(`"":`), value...), '}')
 	if _, _, _, what := cutMember(text); what != "" {
 		return errors.New(what)

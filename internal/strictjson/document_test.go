@@ -79,11 +79,15 @@ func TestDocumentChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, now := range []string{`{"items":[1,2`, `{"items":[1,x,3]}`, `{"item":[1,2,3]} `} {
+	for _, now := range []string{`{"items":[1,2`, `{"items":[1,2]} `, `{"items":[1,2,"3]`, `{"items":[1,2,"\`} {
 		d.file = strings.NewReader(now)
 		if err := d.Each("items", func([]byte) error { return nil }); err == nil || !strings.HasPrefix(err.Error(), "the file was changed while it was read: ") {
 			t.Errorf("now %s: %v", now, err)
 		}
+	}
+	d.file = strings.NewReader(`{"items":[1,x,3]}`)
+	if err := d.Each("items", Sound); err == nil || err.Error() != "items[1]: invalid character 'x' looking for beginning of value" {
+		t.Errorf("an element that is no JSON: %v", err)
 	}
 }
 
