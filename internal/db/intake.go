@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -27,15 +28,18 @@ func (d *DB) Intake(judge func(Options) (trial *DB, err error), commit func()) e
 	commit()
 	d.writing.Lock()
 	defer d.writing.Unlock()
+	options.Progress = nil // the log tells how much is written
 	err = d.toLog(trial.Snapshot().version(), func() error {
 		return d.hist.AppendLong(d.opt.Now(), lines, func(add func([]byte) error) error {
-			var line []byte // one memory for all lines
+			var line []byte  // one memory for all lines
+			var failed error // of the log, which is no fault of the row
 			options.imported = func(c change) error {
 				line = c.append(line[:0])
-				return add(line)
+				failed = add(line)
+				return failed
 			}
 			_, err := judge(options)
-			return err
+			return cmp.Or(failed, err)
 		})
 	})
 	if err == nil {

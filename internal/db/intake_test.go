@@ -103,6 +103,30 @@ func TestIntakeOfAChangingFile(t *testing.T) {
 	must(t, h.Update(h.addNote("later", 0)))
 }
 
+// A full disk is no fault of a row. Nothing stays of the import.
+func TestIntakeOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	document, err := documentOf(export(furnished(t), true))
+	must(t, err)
+	d := journaltest.New(1)
+	h, err := openHome(newHome(db.Options{}), d, dataFile, journal.Options{Large: 100})
+	must(t, err)
+	before, writes := content(d), 0
+	d.OnWrite = func(string) {
+		if writes++; writes == 3 {
+			d.Fail(journaltest.Fault{At: d.Next(), Keep: 10, Err: journaltest.ErrNoRoom})
+		}
+	}
+	if err := intake(h, document, func() {}); !errors.Is(err, history.ErrFull) || !strings.HasPrefix(err.Error(), "disk full") {
+		t.Errorf("Intake = %v; want a full disk", err)
+	}
+	if content(d) != before {
+		t.Errorf("the file is now %s", content(d))
+	}
+	h = reopened(t, h, d)
+	must(t, h.Update(h.addNote("later", 0)))
+}
+
 // liveReader notes how much memory is in use while it is read.
 type liveReader struct {
 	io.ReaderAt

@@ -151,10 +151,6 @@ func (j *Journal) syncLastBatch() error {
 // setTornAside appends the torn tail to path.torn. It was never acknowledged,
 // but a person may want to read it.
 func (j *Journal) setTornAside() error {
-	tail := make([]byte, j.scan.torn())
-	if _, err := j.f.ReadAt(tail, j.scan.end); err != nil && err != io.EOF {
-		return err
-	}
 	name := j.path + tornFile
 	f, err := j.disk.Open(name, false)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -165,7 +161,8 @@ func (j *Journal) setTornAside() error {
 	}
 	end, err := f.Size()
 	if err == nil {
-		if _, err = f.WriteAt(tail, end); err != nil {
+		tail := io.NewSectionReader(j.f, j.scan.end, j.scan.torn()) // of an import it may be large
+		if _, err = io.Copy(io.NewOffsetWriter(f, end), tail); err != nil {
 			err = errors.Join(err, f.Truncate(end))
 		}
 	}
