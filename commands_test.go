@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"example.com/shelf/internal/strictjson"
 	"flag"
 	"go/ast"
 	"go/parser"
@@ -27,6 +26,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"example.com/shelf/internal/strictjson"
 
 	"example.com/shelf/internal/config"
 	"example.com/shelf/internal/db"

@@ -64,6 +64,15 @@ func (t *Table[R]) putKeys(id int, row R) {
 	}
 }
 
+func (t *Table[R]) has(id int) bool {
+	if t.keysOnly() {
+		_, ok := t.seen.get(id)
+		return ok
+	}
+	_, ok := t.rows.get(id)
+	return ok
+}
+
 // OnImport has change replace each row of an import, after it was judged.
 func (t *Table[R]) OnImport(change func(R) R) { t.onImport = change }
 

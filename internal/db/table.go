@@ -491,15 +491,6 @@ func (t *Table[R]) version() int          { return t.changes }
 func (t *Table[R]) setVersion(n int)      { t.changes = n }
 func (t *Table[R]) apply(id int, row any) { t.put(id, row.(R)) }
 
-func (t *Table[R]) has(id int) bool {
-	if t.keysOnly() {
-		_, ok := t.seen.get(id)
-		return ok
-	}
-	_, ok := t.rows.get(id)
-	return ok
-}
-
 func (t *Table[R]) pend(tx *Tx, id int, row any) {
 	t.addPending(tx, change{table: t, op: opPut, id: id, row: row}, pendingRow[R]{row: row.(R)})
 }
