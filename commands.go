@@ -355,8 +355,15 @@ func seedStore(s *store, c settings, interrupt *config.Interrupt, log *slog.Logg
 	if c.data != inMemory && !s.Shared() {
 		seed.Data = c.data
 	}
-	seed.Import = func(from *strictjson.Document) (string, error) {
-		return importDocument(s, from, false, func() { interrupt.Keeps("the store holds all of " + c.seed + ", or nothing of it") })
+	commit := func() { interrupt.Keeps("the store holds all of " + c.seed + ", or nothing of it") }
+	seed.Import = func(from *strictjson.Document) (done string, err error) {
+		if seed.Data == "" {
+			return importDocument(s, from, false, commit)
+		}
+		if done, err = importAndLeave(s, from, false, commit); err != nil {
+			return "", err
+		}
+		return done, s.Reread()
 	}
 	return cmp.Or(seed.Sow(), s.Fresh(context.Background())) // with what another replica has sown
 }
@@ -368,8 +375,7 @@ func seedStore(s *store, c settings, interrupt *config.Interrupt, log *slog.Logg
 // ids, without a creator. An error names the element that offends. It returns
 // a sentence on what was done. commit is called before the rows are written.
 //
-// An export may be older than a log-out, so the tokens in it end unless keepTokens is
-// set.
+// An export may be older than a log-out, so its tokens end without keepTokens.
 func importDocument(s *store, from *strictjson.Document, keepTokens bool, commit func()) (done string, err error) {
 	trial := newStoreWith(s.Rehearsal())
 	var items []*item
@@ -389,8 +395,7 @@ func importDocument(s *store, from *strictjson.Document, keepTokens bool, commit
 	return done, s.addAll(items, books)
 }
 
-// importAndLeave is importDocument for a command, which closes s next. It needs little
-// memory, but in a cluster.
+// importAndLeave is importDocument with little memory. Only Close or Reread may follow.
 func importAndLeave(s *store, from *strictjson.Document, keepTokens bool, commit func()) (done string, err error) {
 	if s.Shared() {
 		return importDocument(s, from, keepTokens, commit)

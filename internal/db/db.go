@@ -140,13 +140,18 @@ func (d *DB) Open(log history.Log) error {
 	defer d.writing.Unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var snapshot int64
 	d.hist = log
-	d.seq, snapshot = log.Last()
-	d.events.loaded(snapshot)
-	d.noteLogLocked()
+	d.loadedLocked()
 	d.compactIfWorthLocked()
 	return nil
+}
+
+// loadedLocked notes what Read has read from the log.
+func (d *DB) loadedLocked() {
+	var snapshot int64
+	d.seq, snapshot = d.hist.Last()
+	d.events.loaded(snapshot)
+	d.noteLogLocked()
 }
 
 // Close waits for the write in progress and closes the log. Later writes fail

@@ -9,8 +9,8 @@ import (
 )
 
 // Intake adds the rows of an import that may be larger than the memory, all of them in
-// one batch. d doesn't hold the rows afterwards: only Close may follow. d has a log of
-// its own.
+// one batch. d doesn't hold the rows afterwards: only Close or Reread may follow. d has a
+// log of its own.
 //
 // judge makes a DB with these options and the tables of d, a trial, and imports each
 // row into it. Intake calls judge twice: first to find what the trial refuses, then to
@@ -50,6 +50,21 @@ func (d *DB) Intake(judge func(Options) (trial *DB, err error), commit func()) e
 	d.closing = true
 	d.noteLogLocked()
 	return err
+}
+
+// Reread has d hold what Intake wrote, and take changes again. d held nothing before, and
+// no other goroutine may use d meanwhile.
+func (d *DB) Reread() error {
+	if _, err := d.Read(d.hist.Replay); err != nil {
+		return err
+	}
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.broken, d.closing = nil, false
+	d.loadedLocked()
+	return nil
 }
 
 // keysOnly reports whether the table keeps no rows, because it is one of a trial.

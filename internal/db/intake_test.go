@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,10 +47,40 @@ func TestIntake(t *testing.T) {
 	if err := h.Update(h.addNote("later", 0)); !errors.Is(err, history.ErrReadOnly) {
 		t.Errorf("Update after Intake = %v", err)
 	}
-	h = reopened(t, h, d)
-	wantRows(t, h.visible(), rehearsal.visible())
-	wantSeen(t, h)
+	must(t, h.Reread())
+	for range 2 {
+		wantRows(t, h.visible(), rehearsal.visible())
+		wantSeen(t, h)
+		again := reopened(t, h, d)
+		if got, want := h.LastSeq(), again.LastSeq(); got != want {
+			t.Errorf("the last change is %d, and after a restart %d", got, want)
+		}
+		h = again
+	}
 	must(t, h.Update(h.addNote("later", 0)))
+}
+
+// A store that reads again what it took in goes on as after a restart.
+func TestReread(t *testing.T) {
+	t.Parallel()
+	document, err := documentOf(export(furnished(t), true))
+	must(t, err)
+	d := journaltest.New(1)
+	h := mustOpen(t, d)
+	must(t, intake(h, document, func() {}))
+	must(t, h.Reread())
+	must(t, h.Update(h.addNote("later", 0)))
+	must(t, h.Update(remove(h.owners, 1)))
+	if state := h.State(); state.Failed != nil || state.Bytes != int64(len(content(d))) {
+		t.Errorf("State = %+v; the file has %d bytes", state, len(content(d)))
+	}
+	rows := h.visible()
+	told, _ := events(t, h, 0)
+	h = reopened(t, h, d)
+	wantRows(t, h.visible(), rows)
+	if again, _ := events(t, h, 0); !slices.Equal(told, again) {
+		t.Errorf("the events are %v, and after a restart %v", told, again)
+	}
 }
 
 // What a trial refuses, is refused. Each judgement sees the keys of the rows before.

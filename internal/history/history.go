@@ -71,7 +71,7 @@ type Keeper interface {
 }
 
 // A Log is a history that one program at a time appends to. Replay and then Start
-// are called once, before all other methods. Need, Append, AppendLong, AppendEnding,
+// are called before all other methods. Replay may be called again later. Need, Append, AppendLong, AppendEnding,
 // Compact, Check and Close are called one at a time. State may be called at any time.
 type Log interface {
 	Keeper
