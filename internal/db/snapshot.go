@@ -1,8 +1,10 @@
 package db
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"math"
 	"time"
@@ -189,6 +191,13 @@ const (
 // confidential as the log. last_ids keeps the ids of deleted rows from being
 // given out again.
 func (s *Snapshot) Export(now time.Time, secrets bool) []byte {
+	var b bytes.Buffer
+	s.ExportTo(&b, now, secrets) // never fails
+	return b.Bytes()
+}
+
+// ExportTo is Export in pieces, for a document that may be larger than the memory.
+func (s *Snapshot) ExportTo(w io.Writer, now time.Time, secrets bool) error {
 	b := fmt.Appendf(nil, `{"format":%q,"version":%d,"exported":%q,"last_ids":`, exportFormat, exportVersion, now.UTC().Format(time.RFC3339))
 	b = appendIDs(b, s.lastIDs())
 	next, end := s.tell.Rows("exporting the rows", s.lines())
@@ -206,8 +215,18 @@ func (s *Snapshot) Export(now time.Time, secrets bool) []byte {
 			b = t.appendRow(append(b, sep...), row)
 			sep = ",\n"
 			next()
+			if len(b) >= exportPiece {
+				if _, err := w.Write(b); err != nil {
+					return err
+				}
+				b = b[:0]
+			}
 		}
 		b = append(b, ']')
 	}
-	return append(b, "}\n"...)
+	_, err := w.Write(append(b, "}\n"...))
+	return err
 }
+
+// exportPiece is how many bytes ExportTo writes at once.
+const exportPiece = 256 << 10

@@ -1,6 +1,7 @@
 package db_test
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -79,6 +80,37 @@ func TestExport(t *testing.T) {
 `
 	if got := export(newHome(db.Options{}), true); got != empty {
 		t.Errorf("of nothing:\n%s\nwant\n%s", got, empty)
+	}
+}
+
+// smallWrites is a writer that refuses a long text, as a full disk would.
+type smallWrites struct{ most, written int }
+
+func (w *smallWrites) Write(p []byte) (int, error) {
+	if len(p) > w.most {
+		return 0, errors.New("too long")
+	}
+	w.written += len(p)
+	return len(p), nil
+}
+
+// An export is written in pieces, and stops at the first that can't be written.
+func TestExportInPieces(t *testing.T) {
+	t.Parallel()
+	h := newHome(db.Options{})
+	must(t, h.Update(func(tx *db.Tx) error {
+		for range 1000 {
+			h.notes.Put(tx, &note{ID: h.notes.NewID(tx), Title: strings.Repeat("long ", 300)})
+		}
+		return nil
+	}))
+	want := len(export(h, true))
+	w := &smallWrites{most: 300_000}
+	if err := h.Snapshot().ExportTo(w, journaltest.Noon, true); err != nil || w.written != want {
+		t.Errorf("ExportTo writes %d bytes of %d, %v", w.written, want, err)
+	}
+	if err := h.Snapshot().ExportTo(&smallWrites{most: 1000}, journaltest.Noon, true); err == nil || err.Error() != "too long" {
+		t.Errorf("ExportTo on a full disk = %v", err)
 	}
 }
 

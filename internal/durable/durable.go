@@ -16,6 +16,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -33,14 +34,23 @@ import (
 // the last rename wins. A crash may leave a file name.*.new, which can be
 // deleted.
 func WriteFile(name string, data []byte) error {
-	if err := replaceFile(name, data); err != nil {
+	return WriteTo(name, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// WriteTo is WriteFile for content that may be larger than the memory: write writes it.
+// If write fails, the file keeps its old content, and WriteTo returns that error.
+func WriteTo(name string, write func(io.Writer) error) error {
+	if err := replaceFile(name, write); err != nil {
 		return err
 	}
 	return ofName(hardenDir(filepath.Dir(name)), name)
 }
 
-// replaceFile is WriteFile without the fsync of the folder.
-func replaceFile(name string, data []byte) error {
+// replaceFile is WriteTo without the fsync of the folder.
+func replaceFile(name string, write func(io.Writer) error) error {
 	unfinished.Lock()
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.new") // mode 0600
 	if err != nil {
@@ -51,7 +61,7 @@ func replaceFile(name string, data []byte) error {
 	unfinished.Unlock()
 	defer remove(f.Name()) // no effect after the rename
 	KeepOwner(f, name)
-	_, err = f.Write(data)
+	err = write(f)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -126,7 +136,7 @@ func CreateFile(name, id string, data []byte) error {
 	unfinished.names[own] = true
 	unfinished.Unlock()
 	defer remove(own)
-	if err := replaceFile(own, data); err != nil { // the fsync of the folder follows
+	if err := replaceFile(own, func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil { // the fsync of the folder follows
 		return ofName(err, name)
 	}
 	err := os.Link(own, name) // unlike a rename, a link never replaces a file

@@ -1,7 +1,9 @@
 package durable_test
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -25,6 +27,25 @@ func onlyFile(t *testing.T, path string) {
 	if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 1 {
 		t.Errorf("the folder holds %v, %v; want %s alone", files, err, filepath.Base(path))
 	}
+}
+
+// A file that its writer gives up keeps its old content.
+func TestWriteToGivenUp(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := durable.WriteFile(path, []byte("old")); err != nil {
+		t.Fatal(err)
+	}
+	givenUp := errors.New("given up")
+	err := durable.WriteTo(path, func(w io.Writer) error {
+		fmt.Fprint(w, "new")
+		return givenUp
+	})
+	if !errors.Is(err, givenUp) {
+		t.Errorf("WriteTo = %v", err)
+	}
+	wantContent(t, path, "old")
+	onlyFile(t, path)
 }
 
 func wantContent(t *testing.T, path, want string) {

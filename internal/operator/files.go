@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -56,27 +57,28 @@ func (f Files) Export(ctx context.Context, args []string, now time.Time) error {
 			}
 		}
 	}
-	document, err := f.document(path, now, *secrets, *collections)
+	write, err := f.document(path, now, *secrets, *collections)
 	if err != nil {
 		return err
 	}
 	if *out == "" {
 		f.Interrupt.Keeps("what was written is not whole")
-		_, err := f.Out.Write(document)
-		return err
+		return write(f.Out)
 	}
-	return durable.WriteFile(*out, document)
+	return durable.WriteTo(*out, write)
 }
 
-func (f Files) document(path string, now time.Time, secrets, collections bool) ([]byte, error) {
+// document returns what writes the document.
+func (f Files) document(path string, now time.Time, secrets, collections bool) (write func(io.Writer) error, err error) {
 	if collections {
-		return f.Collections(path, secrets)
+		text, err := f.Collections(path, secrets)
+		return func(w io.Writer) error { _, err := w.Write(text); return err }, err
 	}
 	tables, _, err := f.Load(path)
 	if err != nil {
 		return nil, err
 	}
-	return tables.Snapshot().Export(now, secrets), nil
+	return func(w io.Writer) error { return tables.Snapshot().ExportTo(w, now, secrets) }, nil
 }
 
 // Check is the command that reports on a data file. Exit status 0: sound; 1:
