@@ -305,7 +305,7 @@ const wireTime = "Mon, 02 Jan 2006 15:04 PM"
 
 // decodeItem is the item's row of a line or of an import.
 func decodeItem(text []byte, strict bool) (storedItem, error) {
-	if row, ok := decodeOwn(text); !strict && ok {
+	if row, ok := decodeOwn(text); ok {
 		return row, nil
 	}
 	it, err := db.DecodeJSON[item](text, strict)
