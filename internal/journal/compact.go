@@ -100,7 +100,7 @@ func (j *Journal) Need(version int) error {
 	for j.compacting {
 		j.compacted.Wait()
 	}
-	if version <= j.header.Version {
+	if j.failed == nil && version <= j.header.Version {
 		return nil
 	}
 	if err := j.stillOurs(); err != nil {

@@ -134,3 +134,24 @@ func TestNeedRefused(t *testing.T) {
 		})
 	}
 }
+
+// Need fails once the journal has failed, even if a former call has raised the version:
+// a crash may bring the old file back.
+func TestNeedAfterAFailure(t *testing.T) {
+	t.Parallel()
+	d := journaltest.New(1)
+	j, _ := mustOpen(t, d, dataFile)
+	before := d.Next()
+	if err := j.Need(2); err != nil {
+		t.Fatal(err)
+	}
+	calls := d.Next() - before
+	d = journaltest.New(1)
+	j, _ = mustOpen(t, d, dataFile)
+	d.Fail(journaltest.Fault{At: d.Next() + calls - 1, Err: journaltest.ErrIO}) // the folder's sync
+	for range 2 {
+		if err := j.Need(2); !errors.Is(err, history.ErrReadOnly) {
+			t.Errorf("Need = %v; want %v", err, history.ErrReadOnly)
+		}
+	}
+}
