@@ -1,7 +1,6 @@
 package db_test
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -58,14 +57,15 @@ func runModel(t *testing.T, seed uint64, steps int) {
 
 // startAtLast starts until it works. Each fault strikes once.
 func (w *world) startAtLast() error {
+	var err error
 	for range 50 {
-		err := w.start()
+		err = w.start()
 		if err == nil || w.tolerate(err) != nil {
 			return err
 		}
 		w.kill()
 	}
-	return errors.New("never came up again")
+	return fmt.Errorf("never came up again: %w", err)
 }
 
 func (w *world) randomStep(chance *rand.Rand) (what string, err error) {

@@ -1,7 +1,6 @@
 package journal_test
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -172,14 +171,15 @@ func (w *world) crash(chance *rand.Rand) {
 
 // startAtLast starts until it works. Each fault strikes once.
 func (w *world) startAtLast() error {
+	var err error
 	for range 50 {
-		err := w.start()
+		err = w.start()
 		if err == nil || w.tolerate(err) != nil {
 			return err
 		}
 		w.end()
 	}
-	return errors.New("never came up again")
+	return fmt.Errorf("never came up again: %w", err)
 }
 
 // played returns the data file that the script leaves.

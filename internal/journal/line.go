@@ -201,13 +201,14 @@ func unborn(rest []byte) bool {
 // as zeros, up to the end of a sector or of the file. No valid line contains a
 // zero byte.
 //
-// The zeros begin at the start of a sector, at offset end, or after the rest of
-// a failed write. A single zero elsewhere is counted as damage, but see lostMark.
-func lostPage(line []byte, pos, end int64) bool {
+// The zeros begin at the start of a sector, or where a write began: at the start of
+// a line, or after the rest of a failed write. A single zero elsewhere is counted as
+// damage, but see lostMark.
+func lostPage(line []byte, pos int64) bool {
 	for i, c := range line {
 		at := pos + int64(i)
 		if c == 0 && (i+1 == len(line) || (at+1)%sector == 0) &&
-			(i > 0 && line[i-1] == 0 || at == end || at%sector == 0) {
+			(i == 0 || line[i-1] == 0 || at%sector == 0) {
 			return true
 		}
 	}

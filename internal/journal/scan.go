@@ -207,7 +207,7 @@ func (s *scan) take(line []byte, pos int64) error {
 				s.bad.Show = slip.Show()
 			}
 		}
-		s.lost = s.lost || lostPage(line, pos, s.end) || lostMark(line, pos, false)
+		s.lost = s.lost || lostPage(line, pos) || lostMark(line, pos, false)
 		return nil
 	}
 	rec.Line = s.line
@@ -410,7 +410,7 @@ func (s *scan) finish(rest []byte, pos int64) error {
 		s.line++
 		s.bad = &history.Damage{Line: s.line, What: "not a whole line, and not the beginning of one"}
 	}
-	s.lost = s.lost || lostPage(rest, pos, s.end) || lostMark(rest, pos, true)
+	s.lost = s.lost || lostPage(rest, pos) || lostMark(rest, pos, true)
 	if s.bad != nil && !s.lost {
 		return s.bad
 	}

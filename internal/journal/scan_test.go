@@ -27,8 +27,13 @@ func TestTornTail(t *testing.T) {
 	next := line(3, three, 1)
 	half := line(3, three, 0) // a batch without its last line
 	zeros := strings.Repeat("\x00", journaltest.Sector-len(whole)%journaltest.Sector)
-	toSectorEnd := next[:40] // and more letters, up to the last byte of a sector
-	toSectorEnd += strings.Repeat("x", 2*journaltest.Sector-(len(whole)+len(toSectorEnd))%journaltest.Sector-1)
+	// atSectorEnd returns a tail with a text so long that one byte of a sector is left.
+	atSectorEnd := func(tail func(text string) string) string {
+		empty := len(whole) + len(tail(""))
+		return tail(strings.Repeat("x", 2*journaltest.Sector-empty%journaltest.Sector-1))
+	}
+	toSectorEnd := atSectorEnd(func(text string) string { return next[:40] + text })
+	lineToSectorEnd := atSectorEnd(func(text string) string { return line(3, put(3, text), 0) })
 	tests := []struct{ name, tail string }{
 		{"half a line", next[:40]},
 		{"a line that was spoiled at its end", next[:len(next)-2] + " "},
@@ -43,6 +48,7 @@ func TestTornTail(t *testing.T) {
 		{"half a line, then one zero", next[:40] + "\x00"},
 		{"a line without its newline, inside its batch, then one zero", half[:len(half)-1] + "\x00"},
 		{"a line inside its batch, then one zero", half + "\x00"},
+		{"a line inside its batch, then one whose first byte was lost", lineToSectorEnd + "\x00" + next[1:50]},
 		{"half a line, and a mark whose first byte was lost", toSectorEnd + "\x00" + journaltest.RefusedMark[1:] + "\n" + next[:50]},
 		{"half a line, and half a mark whose first byte was lost", toSectorEnd + "\x00" + journaltest.RefusedMark[1:5]},
 		{"a lost sector, then the end of a batch", zeros + `,"crc":"00000000"}` + "\n" + line(4, four, 2)},
@@ -152,6 +158,27 @@ func TestTornTailOnAFullDisk(t *testing.T) {
 		j.Close()
 		if _, got := mustOpen(t, d, dataFile); !maps.Equal(got, state{1: one, 2: two, 6: put(6, "late")}) {
 			t.Errorf("after a restart behind %q: %v", torn, got)
+		}
+	}
+}
+
+// A start that finds no room at any one of its calls fails, or the next write works.
+func TestNoRoomDuringAStart(t *testing.T) {
+	t.Parallel()
+	torn := journaltest.File(one) + line(2, two, 1)[:40]
+	sound := diskWith(torn)
+	mustOpen(t, sound, dataFile)
+	for at, call := range sound.Calls() {
+		d := diskWith(torn)
+		d.Fail(journaltest.Fault{At: at, Err: journaltest.ErrNoRoom})
+		j, _, err := open(d, dataFile)
+		if err != nil {
+			j, _ = mustOpen(t, d, dataFile)
+		}
+		mustAppend(t, j, three)
+		j.Close()
+		if _, got := mustOpen(t, d, dataFile); !maps.Equal(got, state{1: one, 3: three}) {
+			t.Errorf("no room at call %d (%s): %v", at, call.Name, got)
 		}
 	}
 }

@@ -148,8 +148,8 @@ func (j *Journal) syncLastBatch() error {
 	return j.syncName()
 }
 
-// setTornAside appends the torn tail to path.torn. It was never acknowledged,
-// but a person may want to read it.
+// setTornAside appends the torn tail to path.torn, and cuts it off the file, which the
+// caller syncs. It was never acknowledged, but a person may want to read it.
 func (j *Journal) setTornAside() error {
 	name := j.path + tornFile
 	f, err := j.disk.Open(name, false)
@@ -171,10 +171,7 @@ func (j *Journal) setTornAside() error {
 		_, err = j.syncDir(name)
 	}
 	if err == nil {
-		err = j.f.Truncate(j.scan.end)
-	}
-	if err == nil {
-		err = j.f.Sync()
+		err = j.f.Truncate(j.scan.end) // the last step: after an error the tail is still there
 	}
 	if err != nil {
 		return fmt.Errorf("moving a torn tail to %s: %w", name, err)
