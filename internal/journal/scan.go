@@ -393,11 +393,11 @@ func (s *scan) finish(rest []byte, pos int64) error {
 	}
 	// An editor may have removed the last newline. A failed write can't look
 	// the same: see writeFailed.
-	if endsBatch(rest) {
-		if err := s.take(rest, pos); err != nil {
+	if line := bytes.TrimSuffix(rest, []byte{0}); endsBatch(line) { // a zero: a crash while Start added the newline
+		if err := s.take(line, pos); err != nil {
 			return err
 		}
-		if s.end > s.size { // the line is valid; Start adds its newline
+		if s.end >= s.size { // the line is valid; Start adds its newline
 			s.newline, s.size = true, s.end
 		}
 		rest = nil
