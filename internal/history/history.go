@@ -70,9 +70,10 @@ type Keeper interface {
 	Close() error
 }
 
-// A Log is a history that one program at a time appends to. Replay and then Start
-// are called before all other methods. Replay may be called again later. Need, Append, AppendLong, AppendEnding,
-// Compact, Check and Close are called one at a time. State may be called at any time.
+// A Log is a history that one program at a time appends to. Replay and then Start are
+// called before all other methods. Replay may be called again later. Need, Append,
+// AppendLong, AppendEnding, Compact, Check and Close are called one at a time. State may
+// be called at any time.
 type Log interface {
 	Keeper
 
