@@ -209,12 +209,15 @@ export async function signUp(page, name = 'ann@example.com', { how = 'Sign up', 
   await see(page.getByRole('link', { name: `Signed in as ${name}` }));
 }
 
-/** copied presses a button that copies something, and returns what. */
+/**
+ * copied presses a button that copies something, and returns what. It doesn't wait for
+ * the page to say so: something else that ends at this moment may be said over it.
+ */
 export async function copied(page, button) {
   await page.evaluate(() => navigator.clipboard.writeText(''));
   await button.click();
-  await see(page.getByRole('status').filter({ hasText: /copied/i }));
-  return page.evaluate(() => navigator.clipboard.readText());
+  const text = await page.waitForFunction(() => navigator.clipboard.readText());
+  return text.jsonValue();
 }
 
 /** tokenOf copies a token of the page's: 'Access token' or 'Refresh token'. */

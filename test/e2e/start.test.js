@@ -24,6 +24,7 @@ async function run(folder, text, name = 'lines.mjs') {
 story('Start shows the base URL, and it can be copied', async ({ page, shelf }) => {
   await see(page.getByRole('heading', { level: 1, name: 'Your API is up.' }));
   assert.equal(await copied(page, page.locator('#copy-base')), shelf.url);
+  await see(page.getByRole('status').filter({ hasText: 'Base URL copied' }));
   assert.equal(await page.getByRole('link', { name: 'openapi.json', exact: true }).getAttribute('href'), '/openapi.json');
 });
 
