@@ -216,8 +216,8 @@ func lostPage(line []byte, pos int64) bool {
 }
 
 // lostMark reports whether line, at offset pos, is the rest of a failed write and a
-// refused mark of which only the first byte was lost: it was the last one of its
-// sector, or of the file. atEnd: line is what follows the file's last newline.
+// refused mark whose first byte alone was lost: it was the last one of its sector, or
+// of the file. atEnd: line is what follows the file's last newline.
 func lostMark(line []byte, pos int64, atEnd bool) bool {
 	rest, mark, zero := bytes.Cut(line, []byte{0})
 	if !zero || endsBatch(rest) || !cutShort(rest) {

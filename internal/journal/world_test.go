@@ -262,7 +262,7 @@ func (w *world) append(texts ...string) error {
 // errGivenUp is the error of a caller that gives up a batch.
 var errGivenUp = errors.New("given up")
 
-// appendRefused appends a batch of which the last line never comes. Nothing may be left
+// appendRefused appends a batch whose last line never comes. Nothing may be left
 // of it.
 func (w *world) appendRefused(texts ...string) error {
 	err := w.journal.AppendLong(journaltest.Noon, len(texts)+1, func(add func([]byte) error) error {

@@ -136,7 +136,7 @@ func FuzzIndent(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string, at int) {
 		var want bytes.Buffer
-		text = strings.TrimRight(text, " \n\t\r") // of which json.Indent keeps those
+		text = strings.TrimRight(text, " \n\t\r") // json.Indent keeps those at the end
 		if json.Indent(&want, []byte(text), "", "  ") != nil {
 			return
 		}
