@@ -96,8 +96,10 @@ story('react-admin: rows that belong together', admin, async ({ page }) => {
 // usePlainPage does all that fetch.html is for.
 async function usePlainPage(page) {
   const change = async (name, text) => {
+    const saved = page.waitForResponse((r) => ['PATCH', 'PUT'].includes(r.request().method()));
     await page.getByRole('textbox', { name }).fill(text);
     await page.keyboard.press('Tab');
+    await saved; // a reload would cancel it
   };
   await page.getByLabel('E-mail').fill('ann@example.com');
   await page.getByLabel('Password').fill('b00k-worm');
